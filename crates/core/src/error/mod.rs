@@ -1,0 +1,156 @@
+//! The one table of errors, refusals and rejections, with stable codes.
+//!
+//! A code is a short word that never changes its meaning; messages may improve.
+//! The table is also what `docs/errors.md` is generated from.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! codes {
+    ($($variant:ident => $slug:literal, $summary:literal;)*) => {
+        /// What went wrong, as a stable code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Code {
+            $(#[doc = $summary] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The stable name that users, scripts and the documentation refer to.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Code::$variant => $slug,)* }
+            }
+
+            /// What the code means, in one sentence.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Code::$variant => $summary,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // Definitions
+    BadSpecification => "bad_specification", "An instrument's specification is impossible or incomplete.";
+    UnknownInstrument => "unknown_instrument", "No instrument of this name is defined.";
+    UnknownAsset => "unknown_asset", "No asset of this name is defined.";
+    UnknownVenue => "unknown_venue", "No venue of this name is defined.";
+    DuplicateName => "duplicate_name", "The same name is defined twice.";
+    MissingSetting => "missing_setting", "Something that decides numbers was not stated, and is never guessed.";
+    BadSetting => "bad_setting", "A setting has an impossible value.";
+    // Numbers
+    OffGrid => "off_grid", "A number is not on the instrument's grid of prices or quantities.";
+    NotANumber => "not_a_number", "A value is not a finite number.";
+    OutOfRange => "out_of_range", "A number does not fit the range that can be held exactly.";
+    // Data
+    UnsortedRows => "unsorted_rows", "Rows are not in the order of time.";
+    RepeatedTradeId => "repeated_trade_id", "The same trade id occurs twice in one stream.";
+    NegativeValue => "negative_value", "A price, size or volume is negative, or a price is zero.";
+    CrossedQuote => "crossed_quote", "A quote's bid is above its ask.";
+    InconsistentBar => "inconsistent_bar", "A bar's high or low does not contain its open and close.";
+    ArrivalBeforeVenueTime => "arrival_before_venue_time", "A row arrived before it happened at the venue.";
+    MissingColumn => "missing_column", "A table lacks a column that is needed.";
+    WrongType => "wrong_type", "A value or column has a type that cannot be used.";
+    EmptyData => "empty_data", "A file or table holds no rows.";
+    UnreadableFile => "unreadable_file", "A file cannot be read to its end.";
+    MissingStream => "missing_stream", "A strategy named a stream that the data do not hold.";
+    BookGap => "book_gap", "A book update does not continue the one before it.";
+    // Calls of a strategy
+    BadQuantity => "bad_quantity", "An order's quantity is zero, negative or not a number.";
+    BadPrice => "bad_price", "An order's price is missing, zero, negative or not a number.";
+    UnknownOrder => "unknown_order", "No order of this id is known.";
+    ContextOutsideCallback => "context_outside_callback", "The context was used outside of a callback.";
+    NotInOnStart => "not_in_on_start", "This can be called only while a strategy starts.";
+    EndlessDecisions => "endless_decisions", "One event led to more than 1,000 rounds of decisions.";
+    BadStrategy => "bad_strategy", "A strategy cannot be loaded or its parameters are wrong.";
+    StrategyFailed => "strategy_failed", "A callback raised an exception.";
+    // Refusals: our own checks
+    RiskOrderQuantity => "risk_order_quantity", "The order is larger than the limit on order quantity.";
+    RiskOrderNotional => "risk_order_notional", "The order is worth more than the limit on order notional.";
+    RiskPosition => "risk_position", "The order could take the position over its limit.";
+    RiskOpenOrders => "risk_open_orders", "Too many orders are working already.";
+    RiskPriceCollar => "risk_price_collar", "The order's price is too far from the mark.";
+    RiskNoMark => "risk_no_mark", "A limit needs a mark price and there is none yet.";
+    RiskUser => "risk_user", "A check written by the user refused the order.";
+    TradingOff => "trading_off", "Trading is off.";
+    // Rejections and cancellations: the venue's
+    InsufficientFunds => "insufficient_funds", "The account cannot pay for the order or its margin.";
+    BelowMinimumQuantity => "below_minimum_quantity", "The order is smaller than the venue's smallest quantity.";
+    BelowMinimumNotional => "below_minimum_notional", "The order is worth less than the venue's smallest notional.";
+    WouldTake => "would_take", "A post-only order would have taken liquidity.";
+    NoLiquidity => "no_liquidity", "There is nothing to trade against.";
+    ReduceOnly => "reduce_only", "A reduce-only order would not reduce the position.";
+    ImmediateOrCancel => "immediate_or_cancel", "The rest of an immediate-or-cancel order was cancelled.";
+    Requested => "requested", "Cancelled as asked.";
+    OrderNotOpen => "order_not_open", "The order is not open at the venue.";
+    Liquidation => "liquidation", "The venue closed the position because its margin was used up.";
+    EndOfRun => "end_of_run", "The run ended.";
+    // Journals
+    BadJournal => "bad_journal", "A journal is truncated, altered or not a journal.";
+    JournalVersion => "journal_version", "A journal was written by a version that cannot be read here.";
+    Divergence => "divergence", "A replay took another decision than the recorded run.";
+    RunInterrupted => "run_interrupted", "The run was stopped before its end.";
+    Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.slug())
+    }
+}
+
+/// An error for a person: what, where with the value, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    /// The stable code.
+    pub code: Code,
+    /// What is wrong, where, and the value.
+    pub message: String,
+    /// What to do about it; empty where nothing useful can be said.
+    pub hint: String,
+}
+
+impl Error {
+    /// An error without a hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: String::new() }
+    }
+
+    /// The same error with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "[{}] {}", self.code, self.message)?;
+        if !self.hint.is_empty() {
+            write!(formatter, "\nhint: {}", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The result of anything that can fail with an [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn slugs_are_unique() {
+        let mut slugs: Vec<_> = Code::ALL.iter().map(|code| code.slug()).collect();
+        slugs.sort_unstable();
+        let count = slugs.len();
+        slugs.dedup();
+        assert_eq!(slugs.len(), count);
+    }
+}

@@ -1,0 +1,241 @@
+//! One market event: a fixed record of 64 bytes, whatever its kind.
+//!
+//! Recorded streams are arrays of this record: one cache line an event, and rows of
+//! different kinds and instruments keep the order in which they were recorded (T3).
+
+use super::{Bar, BarInterval, BookDelta, Side};
+use crate::instrument::InstrumentIndex;
+use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
+
+/// What a market event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum MarketKind {
+    /// A funding payment falls due.
+    Funding = 0,
+    /// The venue's mark price.
+    Mark = 1,
+    /// A change of one level of the order book.
+    Book = 2,
+    /// The best bid and offer.
+    Quote = 3,
+    /// A trade.
+    Trade = 4,
+    /// A bar that has closed.
+    Bar = 5,
+}
+
+impl MarketKind {
+    /// Every kind, in the order in which ties between streams are resolved (T3).
+    pub const ALL: [MarketKind; 6] =
+        [MarketKind::Funding, MarketKind::Mark, MarketKind::Book, MarketKind::Quote, MarketKind::Trade, MarketKind::Bar];
+
+    /// The word for it in files and in Python.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MarketKind::Funding => "funding",
+            MarketKind::Mark => "mark",
+            MarketKind::Book => "book",
+            MarketKind::Quote => "quote",
+            MarketKind::Trade => "trade",
+            MarketKind::Bar => "bar",
+        }
+    }
+}
+
+/// A trade between others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trade {
+    /// In units of the instrument's last price decimal.
+    pub price: i64,
+    /// In units of the instrument's last quantity decimal.
+    pub quantity: i64,
+    /// The side of the order that took; none where the data do not say.
+    pub aggressor: Option<Side>,
+    /// The venue's number of the trade; zero where there is none.
+    pub id: i64,
+}
+
+/// The best bid and offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// The highest price that somebody pays.
+    pub bid: i64,
+    /// How much of it.
+    pub bid_quantity: i64,
+    /// The lowest price that somebody asks.
+    pub ask: i64,
+    /// How much of it.
+    pub ask_quantity: i64,
+}
+
+/// A market event with its payload by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MarketData {
+    /// A funding rate in units of 1e-9 of the position's value, paid by long to short.
+    Funding(i64),
+    /// A mark price.
+    Mark(i64),
+    /// A change of the book.
+    Book(BookDelta),
+    /// The best bid and offer.
+    Quote(Quote),
+    /// A trade.
+    Trade(Trade),
+    /// A bar.
+    Bar(Bar),
+}
+
+/// One market event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct MarketEvent {
+    /// When it happened at the venue; for a bar, when it opened.
+    pub venue_time_ns: TimeNs,
+    /// When it reached us; for a bar at the earliest when it closed.
+    pub arrival_time_ns: TimeNs,
+    values: [i64; 5],
+    /// Which instrument.
+    pub instrument: InstrumentIndex,
+    interval: BarInterval,
+    /// Which kind.
+    pub kind: MarketKind,
+    flags: u8,
+}
+
+const BUY: u8 = 1;
+const SELL: u8 = 2;
+const FIRST: u8 = 4;
+const LAST: u8 = 8;
+
+const _: () = assert!(size_of::<MarketEvent>() == 64);
+
+impl MarketEvent {
+    /// An event from its times and its payload.
+    pub fn new(instrument: InstrumentIndex, venue_time_ns: TimeNs, arrival_time_ns: TimeNs, data: MarketData) -> Self {
+        let (kind, values, flags, interval) = match data {
+            MarketData::Funding(rate) => (MarketKind::Funding, [rate, 0, 0, 0, 0], 0, BarInterval::NONE),
+            MarketData::Mark(price) => (MarketKind::Mark, [price, 0, 0, 0, 0], 0, BarInterval::NONE),
+            MarketData::Book(delta) => {
+                let flags = side_flag(Some(delta.side)) | if delta.first { FIRST } else { 0 } | if delta.last { LAST } else { 0 };
+                (MarketKind::Book, [delta.price, delta.quantity, 0, 0, 0], flags, BarInterval::NONE)
+            }
+            MarketData::Quote(quote) => {
+                (MarketKind::Quote, [quote.bid, quote.bid_quantity, quote.ask, quote.ask_quantity, 0], 0, BarInterval::NONE)
+            }
+            MarketData::Trade(trade) => {
+                (MarketKind::Trade, [trade.price, trade.quantity, trade.id, 0, 0], side_flag(trade.aggressor), BarInterval::NONE)
+            }
+            MarketData::Bar(bar) => (MarketKind::Bar, [bar.open, bar.high, bar.low, bar.close, bar.volume], 0, bar.interval),
+        };
+        Self { venue_time_ns, arrival_time_ns, values, instrument, interval, kind, flags }
+    }
+
+    /// The payload by kind.
+    #[inline]
+    pub fn data(&self) -> MarketData {
+        match self.kind {
+            MarketKind::Funding => MarketData::Funding(self.values[0]),
+            MarketKind::Mark => MarketData::Mark(self.values[0]),
+            MarketKind::Book => MarketData::Book(BookDelta {
+                side: self.side().unwrap_or(Side::Buy),
+                price: self.values[0],
+                quantity: self.values[1],
+                first: self.flags & FIRST != 0,
+                last: self.flags & LAST != 0,
+            }),
+            MarketKind::Quote => MarketData::Quote(Quote {
+                bid: self.values[0],
+                bid_quantity: self.values[1],
+                ask: self.values[2],
+                ask_quantity: self.values[3],
+            }),
+            MarketKind::Trade => {
+                MarketData::Trade(Trade { price: self.values[0], quantity: self.values[1], aggressor: self.side(), id: self.values[2] })
+            }
+            MarketKind::Bar => MarketData::Bar(Bar {
+                interval: self.interval,
+                open_time_ns: self.venue_time_ns,
+                open: self.values[0],
+                high: self.values[1],
+                low: self.values[2],
+                close: self.values[3],
+                volume: self.values[4],
+            }),
+        }
+    }
+
+    #[inline]
+    fn side(&self) -> Option<Side> {
+        match self.flags & (BUY | SELL) {
+            BUY => Some(Side::Buy),
+            SELL => Some(Side::Sell),
+            _ => None,
+        }
+    }
+}
+
+const fn side_flag(side: Option<Side>) -> u8 {
+    match side {
+        Some(Side::Buy) => BUY,
+        Some(Side::Sell) => SELL,
+        None => 0,
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Encoded(InstrumentIndex, TimeNs, TimeNs, MarketData);
+
+impl Serialize for MarketEvent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Encoded(self.instrument, self.venue_time_ns, self.arrival_time_ns - self.venue_time_ns, self.data()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for MarketEvent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Encoded(instrument, venue_time_ns, delay_ns, data) = Encoded::deserialize(deserializer)?;
+        let arrival_time_ns = venue_time_ns.checked_add(delay_ns).ok_or_else(|| serde::de::Error::custom("arrival time out of range"))?;
+        Ok(Self::new(instrument, venue_time_ns, arrival_time_ns, data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_data() -> impl Strategy<Value = MarketData> {
+        let side = prop_oneof![Just(None), Just(Some(Side::Buy)), Just(Some(Side::Sell))];
+        prop_oneof![
+            any::<i64>().prop_map(MarketData::Funding),
+            any::<i64>().prop_map(MarketData::Mark),
+            (any::<i64>(), any::<i64>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(price, quantity, buy, first, last)| {
+                MarketData::Book(BookDelta { side: if buy { Side::Buy } else { Side::Sell }, price, quantity, first, last })
+            }),
+            any::<[i64; 4]>().prop_map(|[bid, bid_quantity, ask, ask_quantity]| MarketData::Quote(Quote {
+                bid,
+                bid_quantity,
+                ask,
+                ask_quantity
+            })),
+            (any::<i64>(), any::<i64>(), side, any::<i64>()).prop_map(|(price, quantity, aggressor, id)| MarketData::Trade(Trade {
+                price,
+                quantity,
+                aggressor,
+                id
+            })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn payload_and_codec_come_back(data in any_data(), venue in 0_i64..i64::MAX / 4, delay in 0_i64..i64::MAX / 4) {
+            let event = MarketEvent::new(InstrumentIndex(3), venue, venue + delay, data);
+            prop_assert_eq!(event.data(), data);
+            let bytes = postcard::to_stdvec(&event).unwrap();
+            prop_assert_eq!(postcard::from_bytes::<MarketEvent>(&bytes).unwrap(), event);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Orders: their kinds, their life as one table, and what is asked of a venue.
+
+mod life;
+mod order_type;
+mod request;
+
+pub use life::{Outcome, Report, Status, next_status};
+pub use order_type::{Liquidity, NewOrder, Order, OrderId, OrderType, StrategyIndex, TimeInForce};
+pub use request::Request;

@@ -1,0 +1,162 @@
+//! What an order is.
+
+use super::Status;
+use crate::error::Code;
+use crate::instrument::InstrumentIndex;
+use crate::market::Side;
+use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
+
+/// The number of an order within a run, counted by the engine from one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OrderId(pub u64);
+
+/// The place of a strategy among the run's strategies, which are sorted by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StrategyIndex(pub u16);
+
+impl StrategyIndex {
+    /// As a place in an array.
+    #[inline]
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How an order's price is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OrderType {
+    /// At whatever price there is.
+    Market,
+    /// At this price or better.
+    Limit(i64),
+}
+
+impl OrderType {
+    /// The limit price, if there is one.
+    #[inline]
+    pub const fn price(self) -> Option<i64> {
+        match self {
+            OrderType::Market => None,
+            OrderType::Limit(price) => Some(price),
+        }
+    }
+
+    /// The word for it in files and in Python.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OrderType::Market => "market",
+            OrderType::Limit(_) => "limit",
+        }
+    }
+}
+
+/// How long an order lasts, and whether it may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TimeInForce {
+    /// Until it is filled or cancelled.
+    #[default]
+    GoodTillCancelled,
+    /// What cannot be filled at once is cancelled.
+    ImmediateOrCancel,
+    /// Until it is filled or cancelled; rejected if it would take.
+    PostOnly,
+}
+
+impl TimeInForce {
+    /// Every time in force.
+    pub const ALL: [TimeInForce; 3] = [TimeInForce::GoodTillCancelled, TimeInForce::ImmediateOrCancel, TimeInForce::PostOnly];
+
+    /// The word for it in files and in Python.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TimeInForce::GoodTillCancelled => "gtc",
+            TimeInForce::ImmediateOrCancel => "ioc",
+            TimeInForce::PostOnly => "post_only",
+        }
+    }
+
+    /// The time in force of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|time_in_force| time_in_force.name() == name)
+    }
+}
+
+/// Whether a fill's order rested or took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Liquidity {
+    /// It rested.
+    Maker,
+    /// It took.
+    Taker,
+}
+
+impl Liquidity {
+    /// The word for it in files and in Python.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Liquidity::Maker => "maker",
+            Liquidity::Taker => "taker",
+        }
+    }
+}
+
+/// What a strategy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewOrder {
+    /// What to trade.
+    pub instrument: InstrumentIndex,
+    /// Buy or sell.
+    pub side: Side,
+    /// How much, above zero.
+    pub quantity: i64,
+    /// At which price.
+    pub order_type: OrderType,
+    /// For how long.
+    pub time_in_force: TimeInForce,
+    /// It may only reduce the position.
+    pub reduce_only: bool,
+}
+
+/// An order as the engine knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its number in the run.
+    pub id: OrderId,
+    /// Whose it is.
+    pub strategy: StrategyIndex,
+    /// The strategy's own count of orders, from one; with run and strategy the client id (O5).
+    pub count: u64,
+    /// What was asked for.
+    pub request: NewOrder,
+    /// Whether `target` sent it, and may replace it.
+    pub by_target: bool,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Why it was rejected, refused or cancelled.
+    pub reason: Option<Code>,
+    /// How much has been filled.
+    pub filled: i64,
+    /// What the fills were worth together, with the instrument's value decimals.
+    pub filled_value: i128,
+    /// When the strategy decided.
+    pub decided_ns: TimeNs,
+    /// When its status last changed, by arrival time.
+    pub updated_ns: TimeNs,
+    /// Twice the mid at the decision, or twice the mark where there is no quote; none without any.
+    pub decision_mid_doubled: Option<i64>,
+}
+
+impl Order {
+    /// How much is not filled yet.
+    #[inline]
+    pub const fn remaining(&self) -> i64 {
+        self.request.quantity - self.filled
+    }
+
+    /// What is not filled yet, with the sign of the side; zero once the order is closed.
+    #[inline]
+    pub const fn working(&self) -> i64 {
+        if self.status.is_closed() { 0 } else { self.remaining() * self.request.side.sign() }
+    }
+}
