@@ -8,8 +8,16 @@
 pub mod error;
 pub mod number;
 pub mod time;
+pub mod chance;
 
 pub mod instrument;
 
+pub mod account;
 pub mod market;
 pub mod order;
+pub mod event;
+pub mod state;
+pub mod risk;
+pub mod strategy;
+pub mod engine;
+pub mod venue;

@@ -102,8 +102,14 @@ impl fmt::Display for Code {
 }
 
 /// An error for a person: what, where with the value, and what to do.
+///
+/// One pointer wide, so that a callback that succeeds costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Error {
+pub struct Error(Box<Body>);
+
+/// What an [`Error`] says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
     /// The stable code.
     pub code: Code,
     /// What is wrong, where, and the value.
@@ -112,16 +118,25 @@ pub struct Error {
     pub hint: String,
 }
 
+impl std::ops::Deref for Error {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.0
+    }
+}
+
 impl Error {
     /// An error without a hint.
+    #[cold]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: String::new() }
+        Self(Box::new(Body { code, message: message.into(), hint: String::new() }))
     }
 
     /// The same error with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.0.hint = hint.into();
         self
     }
 }

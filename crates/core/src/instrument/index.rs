@@ -24,11 +24,21 @@ macro_rules! dense_index {
 dense_index!(VenueIndex, u16, "a venue");
 dense_index!(AssetIndex, u16, "an asset");
 dense_index!(InstrumentIndex, u32, "an instrument");
+dense_index!(AccountIndex, u16, "an account");
 
 /// A venue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Venue {
     /// Such as `binance_usdm`.
+    pub name: String,
+}
+
+/// An account at a venue. Each venue has one, the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDefinition {
+    /// Where it is.
+    pub venue: VenueIndex,
+    /// `venue` for the default account.
     pub name: String,
 }
 
@@ -50,6 +60,8 @@ pub struct Instrument {
     pub name: String,
     /// Where it is traded.
     pub venue: VenueIndex,
+    /// The account that trades it.
+    pub account: AccountIndex,
     /// What is traded.
     pub base: AssetIndex,
     /// What the price is in.
@@ -70,6 +82,7 @@ impl Instrument {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
     venues: IndexMap<String, Venue>,
+    accounts: IndexMap<String, AccountDefinition>,
     assets: IndexMap<String, Asset>,
     instruments: IndexMap<String, Instrument>,
 }
@@ -93,7 +106,7 @@ impl Index {
         }
         for specification in specifications {
             if let Err(error) = index.add(specification.clone()) {
-                problems.push(error.message);
+                problems.push(error.message.clone());
                 code = error.code;
             }
         }
@@ -107,9 +120,12 @@ impl Index {
         if self.instruments.contains_key(&name) {
             return Err(Error::new(Code::DuplicateName, format!("instrument {name} is defined twice")));
         }
+        let base = self.add_base(&specification)?;
+        let venue = self.add_venue(&specification.venue);
         let instrument = Instrument {
-            venue: self.add_venue(&specification.venue),
-            base: self.add_asset(&specification.base),
+            venue,
+            account: self.add_account(venue, &specification.venue),
+            base,
             quote: self.add_asset(&specification.quote),
             settlement: self.add_asset(&specification.settlement),
             name: name.clone(),
@@ -119,6 +135,25 @@ impl Index {
         Ok(InstrumentIndex(place as u32))
     }
 
+    fn add_base(&mut self, specification: &Specification) -> Result<AssetIndex> {
+        let decimals = specification.quantity_decimals;
+        if specification.kind != Kind::Spot {
+            return Ok(self.add_asset(&specification.base));
+        }
+        let base = self.add_asset_with(&specification.base, decimals);
+        let kept = self.asset(base).decimals;
+        if kept == decimals {
+            return Ok(base);
+        }
+        let message = format!(
+            "instrument {}: quantity_decimals = {decimals}, but the asset {} is kept with {kept}",
+            specification.name(),
+            specification.base
+        );
+        Err(Error::new(Code::BadSpecification, message)
+            .hint(format!("for spot both must be equal: write quantity_decimals = {kept} and keep the step of orders in lot")))
+    }
+
     fn add_venue(&mut self, name: &str) -> VenueIndex {
         let entry = self.venues.entry(name.to_owned());
         let place = entry.index();
@@ -126,11 +161,22 @@ impl Index {
         VenueIndex(place as u16)
     }
 
+    fn add_account(&mut self, venue: VenueIndex, name: &str) -> AccountIndex {
+        let entry = self.accounts.entry(name.to_owned());
+        let place = entry.index();
+        entry.or_insert_with(|| AccountDefinition { venue, name: name.to_owned() });
+        AccountIndex(place as u16)
+    }
+
     /// Adds an asset with the default decimals unless it is known.
     pub fn add_asset(&mut self, name: &str) -> AssetIndex {
+        self.add_asset_with(name, DEFAULT_ASSET_DECIMALS)
+    }
+
+    fn add_asset_with(&mut self, name: &str, decimals: u8) -> AssetIndex {
         let entry = self.assets.entry(name.to_owned());
         let place = entry.index();
-        entry.or_insert_with(|| Asset { name: name.to_owned(), decimals: DEFAULT_ASSET_DECIMALS });
+        entry.or_insert_with(|| Asset { name: name.to_owned(), decimals });
         AssetIndex(place as u16)
     }
 
@@ -147,6 +193,17 @@ impl Index {
     /// All venues, in the order of their indices.
     pub fn venues(&self) -> impl ExactSizeIterator<Item = (VenueIndex, &Venue)> {
         self.venues.values().enumerate().map(|(place, venue)| (VenueIndex(place as u16), venue))
+    }
+
+    /// All accounts, in the order of their indices.
+    pub fn accounts(&self) -> impl ExactSizeIterator<Item = (AccountIndex, &AccountDefinition)> {
+        self.accounts.values().enumerate().map(|(place, account)| (AccountIndex(place as u16), account))
+    }
+
+    /// The account at an index, which must come from this index.
+    #[inline]
+    pub fn account(&self, account: AccountIndex) -> &AccountDefinition {
+        &self.accounts[account.at()]
     }
 
     /// The instrument at an index, which must come from this index.

@@ -3,5 +3,5 @@
 mod index;
 mod specification;
 
-pub use index::{Asset, AssetIndex, Index, Instrument, InstrumentIndex, Venue, VenueIndex};
-pub use specification::{Fees, Kind, Margin, Specification};
+pub use index::{AccountDefinition, AccountIndex, Asset, AssetIndex, Index, Instrument, InstrumentIndex, Venue, VenueIndex};
+pub use specification::{FeeAsset, Fees, Kind, Margin, Specification};

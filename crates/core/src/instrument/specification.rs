@@ -28,6 +28,31 @@ impl Kind {
     }
 }
 
+/// Which asset a spot fee is taken in; derivatives always pay in their settlement asset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FeeAsset {
+    /// The asset that was received: the base for a purchase, the quote for a sale.
+    #[default]
+    Received,
+    /// The quote asset, on both sides.
+    Quote,
+}
+
+impl FeeAsset {
+    /// The word for it in files and in Python.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FeeAsset::Received => "received",
+            FeeAsset::Quote => "quote",
+        }
+    }
+
+    /// The fee asset of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [FeeAsset::Received, FeeAsset::Quote].into_iter().find(|asset| asset.name() == name)
+    }
+}
+
 /// Fees as fractions of the traded value, in units of 1e-9; a negative one is a rebate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fees {
@@ -37,6 +62,8 @@ pub struct Fees {
     pub taker: Rate,
     /// Added when the venue closes a position by force.
     pub liquidation: Rate,
+    /// Which asset a spot fee is taken in.
+    pub asset: FeeAsset,
 }
 
 /// Margin rates of a derivative, in units of 1e-9 of the position's value.
@@ -68,7 +95,8 @@ pub struct Specification {
     pub settlement: String,
     /// Decimals of prices; fixed for good.
     pub price_decimals: u8,
-    /// Decimals of quantities; fixed for good.
+    /// Decimals of quantities; fixed for good. For spot also the decimals of the base asset,
+    /// because a position there is an amount of it, down to its fees (M2).
     pub quantity_decimals: u8,
     /// The step of prices, in units of the last price decimal.
     pub tick: i64,

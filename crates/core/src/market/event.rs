@@ -89,7 +89,7 @@ pub enum MarketData {
 
 /// One market event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct MarketEvent {
     /// When it happened at the venue; for a bar, when it opened.
     pub venue_time_ns: TimeNs,
@@ -164,6 +164,12 @@ impl MarketEvent {
                 volume: self.values[4],
             }),
         }
+    }
+
+    /// The interval of a bar.
+    #[inline]
+    pub const fn interval(&self) -> BarInterval {
+        self.interval
     }
 
     #[inline]

@@ -3,10 +3,12 @@
 mod bar;
 mod book;
 mod event;
+mod mark;
 
 pub use bar::{Bar, BarBuilder, BarInterval};
 pub use book::{Book, BookDelta, Level};
 pub use event::{MarketData, MarketEvent, MarketKind, Quote, Trade};
+pub use mark::{Mark, MarkSource};
 
 use serde::{Deserialize, Serialize};
 

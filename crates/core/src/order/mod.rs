@@ -5,5 +5,5 @@ mod order_type;
 mod request;
 
 pub use life::{Outcome, Report, Status, next_status};
-pub use order_type::{Liquidity, NewOrder, Order, OrderId, OrderType, StrategyIndex, TimeInForce};
-pub use request::Request;
+pub use order_type::{Liquidity, NewOrder, Order, OrderId, OrderType, PositionSlot, StrategyIndex, TimeInForce};
+pub use request::{Request, TimerPurpose};

@@ -2,10 +2,11 @@
 
 use super::Status;
 use crate::error::Code;
-use crate::instrument::InstrumentIndex;
+use crate::instrument::{AccountIndex, InstrumentIndex};
 use crate::market::Side;
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// The number of an order within a run, counted by the engine from one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -101,9 +102,25 @@ impl Liquidity {
     }
 }
 
+/// Which of an account's positions in an instrument is meant (M1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PositionSlot {
+    /// The only one, of either sign.
+    #[default]
+    Net,
+    /// The long one, where both can be held.
+    Long,
+    /// The short one, where both can be held.
+    Short,
+}
+
 /// What a strategy asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewOrder {
+    /// Whose money.
+    pub account: AccountIndex,
+    /// Which of its positions.
+    pub slot: PositionSlot,
     /// What to trade.
     pub instrument: InstrumentIndex,
     /// Buy or sell.
@@ -135,6 +152,10 @@ pub struct Order {
     pub status: Status,
     /// Why it was rejected, refused or cancelled.
     pub reason: Option<Code>,
+    /// What a check written by the user said about it.
+    pub note: Option<Box<str>>,
+    /// The trade ids of its fills, by which a repeated one is known.
+    pub trade_ids: SmallVec<[u64; 2]>,
     /// How much has been filled.
     pub filled: i64,
     /// What the fills were worth together, with the instrument's value decimals.

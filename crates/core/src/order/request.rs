@@ -2,9 +2,10 @@
 
 use super::{NewOrder, OrderId, StrategyIndex};
 use crate::instrument::InstrumentIndex;
+use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
 
-/// A request that passed risk and leaves for a venue.
+/// A request that passed risk and leaves for a venue, or for whoever keeps the timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Place an order.
@@ -29,15 +30,32 @@ pub enum Request {
         /// What it trades.
         instrument: InstrumentIndex,
     },
+    /// Send a timer event at a time.
+    Timer {
+        /// What it is for.
+        purpose: TimerPurpose,
+        /// When, by arrival time.
+        due_ns: TimeNs,
+    },
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TimerPurpose {
+    /// A strategy asked for it; the number is the strategy's own count of timers.
+    Strategy(StrategyIndex, u64),
+    /// It closes the bar that is being built at this place.
+    Bar(u32),
 }
 
 impl Request {
-    /// The instrument that decides which venue gets it.
+    /// The instrument that decides which venue gets it; none for a timer.
     #[inline]
-    pub const fn instrument(&self) -> InstrumentIndex {
+    pub const fn instrument(&self) -> Option<InstrumentIndex> {
         match self {
-            Request::Place { order, .. } => order.instrument,
-            Request::Cancel { instrument, .. } => *instrument,
+            Request::Place { order, .. } => Some(order.instrument),
+            Request::Cancel { instrument, .. } => Some(*instrument),
+            Request::Timer { .. } => None,
         }
     }
 }

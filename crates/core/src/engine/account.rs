@@ -1,0 +1,110 @@
+//! What venues report about our accounts. The engine only applies it (F5).
+
+use super::{Booked, Charge, Engine, Notice};
+use crate::account::{Fill, base_fee};
+use crate::event::{AccountEvent, AccountReport};
+use crate::instrument::AccountIndex;
+use crate::market::Side;
+use crate::order::{OrderId, Outcome, Report, StrategyIndex, next_status};
+use crate::strategy::StatusChange;
+
+impl Engine {
+    pub(super) fn on_account(&mut self, report: &AccountReport) {
+        self.state.now_ns = report.arrival_time_ns;
+        let time_ns = report.venue_time_ns;
+        let account = report.account.at();
+        match report.event {
+            AccountEvent::Accepted(id) => {
+                self.report(id, Report::Accepted, None);
+            }
+            AccountEvent::Rejected(id, reason) => {
+                self.report(id, Report::Rejected, Some(reason));
+            }
+            AccountEvent::Cancelled(id, reason) => {
+                self.report(id, Report::Cancelled, Some(reason));
+            }
+            AccountEvent::CancelRejected(id, reason) => {
+                self.report(id, Report::CancelRejected, Some(reason));
+            }
+            AccountEvent::Expired(id) => {
+                self.report(id, Report::Expired, None);
+            }
+            AccountEvent::Fill(fill) if fill.order == OrderId(0) => self.on_liquidation(report.account, &fill),
+            AccountEvent::Fill(fill) => self.on_fill(report.account, &fill),
+            AccountEvent::Funding { instrument, amount } => {
+                self.state.accounts[account].apply_funding(&self.state.index, instrument, amount, time_ns);
+                let asset = self.state.index.instrument(instrument).settlement;
+                self.output.charges.push(Charge { instrument, asset, paid: -amount, is_funding: true });
+            }
+            AccountEvent::Fee { instrument, asset, amount, kind } => {
+                self.state.accounts[account].apply_fee(asset, amount, kind, instrument, time_ns);
+                self.output.charges.push(Charge { instrument, asset, paid: amount, is_funding: false });
+            }
+            AccountEvent::Deposit { asset, amount } => self.state.accounts[account].deposit(asset, amount, time_ns),
+            AccountEvent::Insurance { asset, amount } => self.state.accounts[account].apply_insurance(asset, amount, time_ns),
+            AccountEvent::MarginCall { .. } => self.notices.push(Notice::Status(StatusChange::MarginCall)),
+        }
+    }
+
+    fn on_fill(&mut self, account: AccountIndex, fill: &Fill) {
+        let Some(order) = self.state.orders.get_mut(fill.order) else {
+            self.state.ignored_reports += 1;
+            return;
+        };
+        if order.trade_ids.contains(&fill.trade_id) || fill.quantity > order.remaining() || fill.quantity <= 0 {
+            self.state.ignored_reports += 1;
+            return;
+        }
+        let report = if fill.quantity == order.remaining() { Report::LastFill } else { Report::PartFill };
+        if next_status(order.status, report, order.filled > 0) == Outcome::Impossible {
+            self.state.ignored_reports += 1;
+            return;
+        }
+        let specification = &self.state.index.instrument(fill.instrument).specification;
+        order.trade_ids.push(fill.trade_id);
+        order.filled += fill.quantity;
+        order.filled_value += specification.value(fill.price, fill.quantity);
+        let (strategy, count, decision_mid_doubled) = (order.strategy, order.count, order.decision_mid_doubled);
+        self.hasher.fill(order, fill, self.state.now_ns);
+        self.state.accounts[account.at()].apply_fill(&self.state.index, fill);
+        let realised = self.attribute(strategy, fill);
+        self.output.fills.push(Booked { fill: *fill, strategy, count, realised, decision_mid_doubled, arrival_time_ns: self.state.now_ns });
+        if self.strategies[strategy.at()].callbacks.fill {
+            self.notices.push(Notice::Fill(strategy, *fill));
+        }
+        self.report(fill.order, report, None);
+    }
+
+    /// Books a fill to a strategy's position; returns the profit that it realised.
+    fn attribute(&mut self, strategy: StrategyIndex, fill: &Fill) -> i128 {
+        let instrument = self.state.index.instrument(fill.instrument);
+        let value = instrument.specification.value(fill.price, fill.signed_quantity());
+        let position = &mut self.state.strategies[strategy.at()].positions[fill.instrument.at()];
+        let change = position.apply(fill.signed_quantity(), value);
+        position.take_base_fee(base_fee(instrument, fill));
+        change.realised
+    }
+
+    /// The venue closed the account's position: each strategy's share is closed at that price.
+    ///
+    /// The fee is booked to the strategy with the first name that held a position, because
+    /// the account paid it once.
+    fn on_liquidation(&mut self, account: AccountIndex, fill: &Fill) {
+        self.state.accounts[account.at()].apply_fill(&self.state.index, fill);
+        let mut fee = fill.fee;
+        for place in 0..self.strategies.len() {
+            let strategy = StrategyIndex(place as u16);
+            let held = self.state.position(strategy, fill.instrument).quantity;
+            if held == 0 {
+                continue;
+            }
+            let share = Fill { side: Side::of(-held), quantity: held.abs(), fee: std::mem::take(&mut fee), ..*fill };
+            let realised = self.attribute(strategy, &share);
+            self.output.fills.push(Booked { fill: share, strategy, count: 0, realised, decision_mid_doubled: None, arrival_time_ns: self.state.now_ns });
+            if self.strategies[place].callbacks.fill {
+                self.notices.push(Notice::Fill(strategy, share));
+            }
+        }
+    }
+}
+

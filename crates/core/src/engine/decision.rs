@@ -1,0 +1,138 @@
+//! What strategies decided: through risk, and on its way.
+
+use super::Engine;
+use crate::error::{Code, Result};
+use crate::instrument::InstrumentIndex;
+use crate::market::Side;
+use crate::order::{NewOrder, Order, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
+use crate::state::{Decision, State, Target};
+
+impl Engine {
+    pub(super) fn carry_out(&mut self, decision: Decision) -> Result<()> {
+        match decision {
+            Decision::Place(id) => self.place(id),
+            Decision::Cancel(id) => self.cancel(id),
+            Decision::Pursue(strategy, instrument) => self.pursue(strategy, instrument),
+            Decision::Timer(purpose, due_ns) => self.request(Request::Timer { purpose, due_ns }),
+        }
+    }
+
+    fn place(&mut self, id: OrderId) -> Result<()> {
+        let Some(strategy) = self.state.orders.get(id).filter(|order| order.status == Status::Queued).map(|order| order.strategy) else { return Ok(()) };
+        self.state.calling = strategy;
+        if let Some(refusal) = self.risk.refusal(&mut self.state, id)? {
+            if let Some(order) = self.state.orders.get_mut(id) {
+                order.note = refusal.note;
+            }
+            self.report(id, Report::Refused, Some(refusal.code));
+            return Ok(());
+        }
+        self.report(id, Report::Sent, None);
+        let Some(order) = self.state.orders.get(id) else { return Ok(()) };
+        let request = Request::Place { id, strategy, count: order.count, order: order.request };
+        self.request(request)
+    }
+
+    fn cancel(&mut self, id: OrderId) -> Result<()> {
+        let Some(order) = self.state.orders.get(id) else { return Ok(()) };
+        let (status, strategy, count, instrument) = (order.status, order.strategy, order.count, order.request.instrument);
+        if status == Status::Queued {
+            self.report(id, Report::Cancelled, Some(Code::Requested));
+            return Ok(());
+        }
+        if !matches!(next_status(status, Report::CancelSent, false), Outcome::Become(_)) {
+            return Ok(());
+        }
+        self.report(id, Report::CancelSent, None);
+        self.request(Request::Cancel { id, strategy, count, instrument })
+    }
+
+    /// Works towards a target: cancels the strategy's own earlier target order, waits for its
+    /// outcome, then sends the difference (O3).
+    fn pursue(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) -> Result<()> {
+        let Some(target) = self.state.strategies[strategy.at()].targets.iter().find(|target| target.instrument == instrument).copied() else { return Ok(()) };
+        let exposure = self.state.exposure(strategy, instrument);
+        if exposure == target.quantity {
+            self.drop_target(strategy, instrument);
+            return Ok(());
+        }
+        let mut waits = false;
+        let mut earlier = Vec::new();
+        for order in self.state.orders.open(strategy).filter(|order| order.request.instrument == instrument) {
+            waits |= order.by_target || order.status == Status::Unknown || order.status == Status::CancelInFlight;
+            if order.by_target && order.status != Status::CancelInFlight {
+                earlier.push(order.id);
+            }
+        }
+        for id in earlier {
+            self.cancel(id)?;
+        }
+        if waits {
+            return Ok(());
+        }
+        self.drop_target(strategy, instrument);
+        if let Some(order) = difference(&self.state, &target, exposure) {
+            self.state.calling = strategy;
+            self.state.queue(order, true);
+        }
+        Ok(())
+    }
+
+    fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
+        self.state.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
+    }
+
+    /// Applies a report to an order; tells whether it was one that can be true.
+    pub(super) fn report(&mut self, id: OrderId, report: Report, reason: Option<Code>) -> Outcome {
+        let now_ns = self.state.now_ns;
+        let Some(order) = self.state.orders.get_mut(id) else {
+            self.state.ignored_reports += 1;
+            return Outcome::Stale;
+        };
+        let outcome = next_status(order.status, report, order.filled > 0);
+        match outcome {
+            Outcome::Become(status) => {
+                order.status = status;
+                order.updated_ns = now_ns;
+                if reason.is_some() {
+                    order.reason = reason;
+                }
+                self.changed(id);
+            }
+            Outcome::Stale | Outcome::Impossible => self.state.ignored_reports += 1,
+            Outcome::BookOnly => {}
+        }
+        outcome
+    }
+
+    /// What follows from a change of an order.
+    pub(super) fn changed(&mut self, id: OrderId) {
+        self.notify_order(id);
+        let Some(order) = self.state.orders.get(id) else { return };
+        let (strategy, instrument, closed) = (order.strategy, order.request.instrument, order.status.is_closed());
+        if closed {
+            self.output.closed.push(order.clone());
+            self.state.orders.close(strategy, id);
+        }
+        if self.state.strategies[strategy.at()].targets.iter().any(|target| target.instrument == instrument) {
+            self.state.outbox.push(Decision::Pursue(strategy, instrument));
+        }
+    }
+}
+
+/// The order that takes an exposure to its target; none if what is missing is dust.
+fn difference(state: &State, target: &Target, exposure: i64) -> Option<NewOrder> {
+    let specification = &state.index.instrument(target.instrument).specification;
+    let missing = target.quantity - exposure;
+    let quantity = missing.abs() / specification.lot * specification.lot;
+    let price = target.order_type.price().or(state.market(target.instrument).mark.price());
+    let is_dust = quantity == 0
+        || quantity < specification.minimum_quantity
+        || price.is_some_and(|price| specification.value(price, quantity) < specification.minimum_notional && specification.minimum_notional > 0);
+    if is_dust {
+        return None;
+    }
+    let mut order = state.order_of(target.instrument, Side::of(missing), quantity, OrderType::Market);
+    order.order_type = target.order_type;
+    Some(order)
+}

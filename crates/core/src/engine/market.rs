@@ -1,0 +1,87 @@
+//! Market data: the state first, then indicators, then strategies.
+
+use super::Engine;
+use crate::error::Result;
+use crate::market::{Bar, MarketData, MarketEvent, MarketKind, Trade};
+use crate::number::to_float;
+use crate::order::{Request, TimerPurpose};
+use crate::state::State;
+use crate::time::{DurationNs, SECOND_NS};
+
+/// How long after its end a bar waits for a trade before a timer closes it (V5).
+pub const BAR_GRACE_NS: DurationNs = SECOND_NS;
+
+impl Engine {
+    #[inline]
+    pub(super) fn on_market(&mut self, event: &MarketEvent) -> Result<()> {
+        self.state.now_ns = event.arrival_time_ns;
+        self.state.markets[event.instrument.at()].update(event);
+        if let MarketData::Trade(trade) = event.data()
+            && self.routes.get(event.instrument.at()).is_some_and(|routes| !routes.builders.is_empty())
+        {
+            self.build_from_trade(event, &trade)?;
+        }
+        self.route(event)
+    }
+
+    /// Feeds the indicators and calls the strategies of the event's stream.
+    #[inline]
+    fn route(&mut self, event: &MarketEvent) -> Result<()> {
+        let interval = if event.kind == MarketKind::Bar { Some(event.interval()) } else { None };
+        let Some(route) = self.routes.get(event.instrument.at()).and_then(|routes| routes.of(event.kind, interval)) else { return Ok(()) };
+        if !route.indicators.is_empty() {
+            let decimals = self.state.index.instrument(event.instrument).specification.price_decimals;
+            for &indicator in &route.indicators {
+                feed(&mut self.state, indicator.at(), event, decimals);
+            }
+        }
+        for &strategy in &route.strategies {
+            self.state.calling = strategy;
+            self.strategies[strategy.at()].strategy.on_market(&mut self.state, event)?;
+        }
+        Ok(())
+    }
+
+    fn build_from_trade(&mut self, event: &MarketEvent, trade: &Trade) -> Result<()> {
+        for place in 0..self.routes[event.instrument.at()].builders.len() {
+            let builder = self.routes[event.instrument.at()].builders[place];
+            let bars = &mut self.builders[builder].bars;
+            let open_before = bars.open_until_ns();
+            let closed = bars.update(event.venue_time_ns, trade);
+            let open_after = bars.open_until_ns();
+            if let Some(due_ns) = open_after.filter(|_| open_after != open_before) {
+                self.request(Request::Timer { purpose: TimerPurpose::Bar(builder as u32), due_ns: due_ns + BAR_GRACE_NS })?;
+            }
+            if let Some(bar) = closed {
+                self.deliver_bar(builder, bar)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_bar(&mut self, builder: usize, due_ns: i64) -> Result<()> {
+        match self.builders.get_mut(builder).and_then(|builder| builder.bars.close_until(due_ns - BAR_GRACE_NS)) {
+            Some(bar) => self.deliver_bar(builder, bar),
+            None => Ok(()),
+        }
+    }
+
+    fn deliver_bar(&mut self, builder: usize, bar: Bar) -> Result<()> {
+        let instrument = self.builders[builder].instrument;
+        let event = MarketEvent::new(instrument, bar.open_time_ns, self.state.now_ns, MarketData::Bar(bar));
+        self.state.markets[instrument.at()].update(&event);
+        self.route(&event)
+    }
+}
+
+#[inline]
+fn feed(state: &mut State, indicator: usize, event: &MarketEvent, decimals: u8) {
+    let indicator = &mut state.indicators[indicator].1;
+    match event.data() {
+        MarketData::Trade(trade) => indicator.update_value(to_float(trade.price, decimals)),
+        MarketData::Quote(quote) => indicator.update_value(f64::midpoint(to_float(quote.bid, decimals), to_float(quote.ask, decimals))),
+        MarketData::Mark(price) => indicator.update_value(to_float(price, decimals)),
+        MarketData::Bar(bar) => indicator.update_bar(to_float(bar.high, decimals), to_float(bar.low, decimals), to_float(bar.close, decimals)),
+        MarketData::Book(_) | MarketData::Funding(_) => {}
+    }
+}

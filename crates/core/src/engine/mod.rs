@@ -1,0 +1,341 @@
+//! The engine: one state machine that every mode of trading feeds.
+//!
+//! [`Engine::process`] takes an input, brings the state up to date, calls the strategies
+//! that want to know, passes what they decide through risk, and leaves requests for
+//! whoever carries them out. It reads no clock and touches nothing outside of itself.
+
+mod account;
+mod decision;
+mod market;
+mod route;
+
+use crate::account::Fill;
+use crate::error::{Code, Error, Result};
+use crate::event::{Command, Entry, Event, Filter, encode_entry};
+use crate::instrument::{AssetIndex, Index};
+use crate::order::{Order, OrderId, Request, StrategyIndex, TimerPurpose};
+use crate::risk::Risk;
+use crate::state::{DecisionHasher, State, Stream};
+use crate::strategy::{Callbacks, StatusChange, Strategy};
+use route::Routes;
+use std::sync::Arc;
+
+/// How many rounds of decisions one event may lead to (O1).
+pub const MOST_ROUNDS: u32 = 1_000;
+
+/// A fill with what it meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// The fill.
+    pub fill: Fill,
+    /// Whose it is.
+    pub strategy: StrategyIndex,
+    /// The strategy's own count of the order; zero for a liquidation.
+    pub count: u64,
+    /// The profit that it realised before fees, with the instrument's value decimals.
+    pub realised: i128,
+    /// Twice the mid at the decision.
+    pub decision_mid_doubled: Option<i64>,
+    /// When we learned of it.
+    pub arrival_time_ns: i64,
+}
+
+/// Money that moved without a fill, as statistics want to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// For the position in this instrument.
+    pub instrument: crate::instrument::InstrumentIndex,
+    /// Of which asset.
+    pub asset: AssetIndex,
+    /// Above zero when we paid.
+    pub paid: i128,
+    /// Whether it was funding, else a liquidation fee.
+    pub is_funding: bool,
+}
+
+/// What the engine leaves behind for its driver after an event.
+#[derive(Default)]
+pub struct Output {
+    /// Requests to carry out, in order.
+    pub requests: Vec<Request>,
+    /// Fills that were booked.
+    pub fills: Vec<Booked>,
+    /// Orders that were closed.
+    pub closed: Vec<Order>,
+    /// Funding and fees without a fill.
+    pub charges: Vec<Charge>,
+}
+
+/// Something that a strategy is told after the state has changed.
+enum Notice {
+    Order(Box<Order>),
+    Fill(StrategyIndex, Fill),
+    Timer(StrategyIndex, u64, i64),
+    Status(StatusChange),
+}
+
+struct Slot {
+    strategy: Box<dyn Strategy>,
+    callbacks: Callbacks,
+}
+
+/// The engine.
+pub struct Engine {
+    state: Box<State>,
+    strategies: Vec<Slot>,
+    risk: Risk,
+    routes: Vec<Routes>,
+    builders: Vec<route::Builder>,
+    notices: Vec<Notice>,
+    hasher: DecisionHasher,
+    journal: Option<Vec<u8>>,
+    sequence: u64,
+    /// What the driver takes after each event.
+    pub output: Output,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The names.
+    pub index: Arc<Index>,
+    /// The strategies with their names; they are called in the order of their names (T3).
+    pub strategies: Vec<(String, Box<dyn Strategy>)>,
+    /// The checks.
+    pub risk: Risk,
+    /// The streams that the data hold.
+    pub available: Vec<Stream>,
+    /// The seed of everything that is random.
+    pub seed: u64,
+    /// Whether the stream of inputs and decisions is written.
+    pub keeps_journal: bool,
+    /// Whether the ledger keeps every posting.
+    pub keeps_postings: bool,
+}
+
+impl Engine {
+    /// An engine before its first event.
+    pub fn new(mut parts: Parts) -> Result<Self> {
+        parts.strategies.sort_by(|left, right| left.0.cmp(&right.0));
+        if let Some(pair) = parts.strategies.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Error::new(Code::DuplicateName, format!("two strategies are called {:?}", pair[0].0)).hint("give one of them another name"));
+        }
+        let names: Vec<String> = parts.strategies.iter().map(|(name, _)| name.clone()).collect();
+        let hasher = DecisionHasher::new(&parts.index, names.iter().map(String::as_str));
+        Ok(Self {
+            state: Box::new(State::new(parts.index, &names, parts.available, parts.seed, parts.keeps_postings)),
+            strategies: parts.strategies.into_iter().map(|(_, strategy)| Slot { callbacks: strategy.callbacks(), strategy }).collect(),
+            risk: parts.risk,
+            routes: Vec::new(),
+            builders: Vec::new(),
+            notices: Vec::new(),
+            hasher,
+            journal: parts.keeps_journal.then(Vec::new),
+            sequence: 0,
+            output: Output::default(),
+        })
+    }
+
+    /// What the engine knows.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// How many inputs it has taken.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The hash of each strategy's requests and fills so far (D3).
+    pub fn decisions_hash(&self) -> [u8; 32] {
+        self.hasher.finish()
+    }
+
+    /// The encoded entries since the last call, where a journal is kept.
+    pub fn take_journal(&mut self) -> Vec<u8> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// How many bytes of the journal wait to be taken.
+    #[inline]
+    pub fn journal_bytes(&self) -> usize {
+        self.journal.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Takes one input.
+    #[inline]
+    pub fn process(&mut self, event: &Event) -> Result<()> {
+        self.sequence += 1;
+        if self.journal.is_some() {
+            self.record(&Entry::Input(*event))?;
+        }
+        match event {
+            Event::Market(event) => self.on_market(event)?,
+            Event::Account(report) => self.on_account(report),
+            Event::Timer(timer) => self.on_timer(timer.purpose, timer.due_ns, timer.fired_ns)?,
+            Event::Command { time_ns, command } => self.on_command(*time_ns, command)?,
+        }
+        if self.state.outbox.is_empty() && self.notices.is_empty() { Ok(()) } else { self.settle() }
+    }
+
+    #[cold]
+    fn record(&mut self, entry: &Entry) -> Result<()> {
+        match &mut self.journal {
+            Some(journal) => encode_entry(entry, journal),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a request on its way.
+    fn request(&mut self, request: Request) -> Result<()> {
+        self.hasher.request(&request, self.state.now_ns);
+        if self.journal.is_some() {
+            self.record(&Entry::Decision(request))?;
+        }
+        self.output.requests.push(request);
+        Ok(())
+    }
+
+    /// Carries out decisions and delivers what follows from them, until nothing is left.
+    fn settle(&mut self) -> Result<()> {
+        for _ in 0..MOST_ROUNDS {
+            let mut decisions = std::mem::take(&mut self.state.outbox);
+            for decision in decisions.drain(..) {
+                self.carry_out(decision)?;
+            }
+            // Keeps the buffer: what was asked for meanwhile is rare and moves over.
+            decisions.append(&mut self.state.outbox);
+            self.state.outbox = decisions;
+            if self.notices.is_empty() && self.state.outbox.is_empty() {
+                return Ok(());
+            }
+            self.deliver()?;
+            if self.state.outbox.is_empty() && self.notices.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(endless(self.state.now_ns))
+    }
+
+    fn deliver(&mut self) -> Result<()> {
+        let mut notices = std::mem::take(&mut self.notices);
+        for notice in notices.drain(..) {
+            match notice {
+                Notice::Order(order) => {
+                    self.state.calling = order.strategy;
+                    self.strategies[order.strategy.at()].strategy.on_order(&mut self.state, &order)?;
+                }
+                Notice::Fill(strategy, fill) => {
+                    self.state.calling = strategy;
+                    self.strategies[strategy.at()].strategy.on_fill(&mut self.state, &fill)?;
+                }
+                Notice::Timer(strategy, number, due_ns) => {
+                    self.state.calling = strategy;
+                    self.strategies[strategy.at()].strategy.on_timer(&mut self.state, number, due_ns)?;
+                }
+                Notice::Status(status) => {
+                    for (place, slot) in self.strategies.iter_mut().enumerate().filter(|(_, slot)| slot.callbacks.status) {
+                        self.state.calling = StrategyIndex(place as u16);
+                        slot.strategy.on_status(&mut self.state, status)?;
+                    }
+                }
+            }
+        }
+        notices.append(&mut self.notices);
+        self.notices = notices;
+        Ok(())
+    }
+
+    fn on_timer(&mut self, purpose: TimerPurpose, due_ns: i64, fired_ns: i64) -> Result<()> {
+        self.state.now_ns = fired_ns;
+        match purpose {
+            TimerPurpose::Strategy(strategy, number) => {
+                if self.strategies.get(strategy.at()).is_some_and(|slot| slot.callbacks.timer) {
+                    self.notices.push(Notice::Timer(strategy, number, due_ns));
+                }
+                Ok(())
+            }
+            TimerPurpose::Bar(builder) => self.close_bar(builder as usize, due_ns),
+        }
+    }
+
+    fn on_command(&mut self, time_ns: i64, command: &Command) -> Result<()> {
+        self.state.now_ns = time_ns;
+        match command {
+            Command::TradingOn => self.set_trading(true),
+            Command::TradingOff => self.set_trading(false),
+            Command::CancelAll(filter) => self.cancel_all(filter, false)?,
+            Command::CloseAll(filter) => self.cancel_all(filter, true)?,
+            Command::Start => self.start()?,
+            Command::Stop => self.stop()?,
+        }
+        Ok(())
+    }
+
+    fn set_trading(&mut self, trading: bool) {
+        if self.state.trading != trading {
+            self.state.trading = trading;
+            self.notices.push(Notice::Status(if trading { StatusChange::TradingOn } else { StatusChange::TradingOff }));
+        }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        self.state.starting = true;
+        self.state.trading = true;
+        for (place, slot) in self.strategies.iter_mut().enumerate() {
+            self.state.calling = StrategyIndex(place as u16);
+            slot.strategy.on_start(&mut self.state)?;
+        }
+        self.state.starting = false;
+        self.build_routes();
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        for (place, slot) in self.strategies.iter_mut().enumerate() {
+            self.state.calling = StrategyIndex(place as u16);
+            slot.strategy.on_stop(&mut self.state)?;
+        }
+        self.state.trading = false;
+        for strategy in &mut self.state.strategies {
+            strategy.targets.clear();
+        }
+        self.cancel_all(&Filter::default(), false)
+    }
+
+    fn cancel_all(&mut self, filter: &Filter, closes: bool) -> Result<()> {
+        for place in 0..self.strategies.len() {
+            let strategy = StrategyIndex(place as u16);
+            if filter.strategy.is_some_and(|wanted| wanted != strategy) {
+                continue;
+            }
+            self.state.calling = strategy;
+            match filter.instrument {
+                Some(instrument) if closes => self.state.close(instrument)?,
+                None if closes => {
+                    let held = self.state.strategies[place].positions.iter().enumerate().filter(|(_, position)| position.quantity != 0);
+                    let held: Vec<_> = held.map(|(at, _)| crate::instrument::InstrumentIndex(at as u32)).collect();
+                    self.state.cancel_all(None);
+                    for instrument in held {
+                        self.state.close(instrument)?;
+                    }
+                }
+                instrument => self.state.cancel_all(instrument),
+            }
+        }
+        Ok(())
+    }
+
+    fn notify_order(&mut self, id: OrderId) {
+        if let Some(order) = self.state.orders.get(id)
+            && self.strategies[order.strategy.at()].callbacks.order
+        {
+            self.notices.push(Notice::Order(Box::new(order.clone())));
+        }
+    }
+}
+
+/// The error that ends a run whose strategies decide without end.
+pub fn endless(now_ns: i64) -> Error {
+    Error::new(Code::EndlessDecisions, format!("more than {MOST_ROUNDS} rounds of decisions at the time {now_ns} ns"))
+        .hint("a callback for orders or fills places an order every time; let it stop at a condition")
+}

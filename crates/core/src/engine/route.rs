@@ -1,0 +1,81 @@
+//! Which indicators and strategies an event goes to, looked up once at the start.
+
+use super::Engine;
+use crate::instrument::InstrumentIndex;
+use crate::market::{BarBuilder, BarInterval, MarketKind};
+use crate::order::StrategyIndex;
+use crate::state::{IndicatorIndex, Stream, StreamKind};
+
+/// Who is told about one stream.
+#[derive(Default)]
+pub(super) struct Route {
+    pub indicators: Vec<IndicatorIndex>,
+    pub strategies: Vec<StrategyIndex>,
+}
+
+/// Who is told about one instrument.
+#[derive(Default)]
+pub(super) struct Routes {
+    /// By kind, for all but bars.
+    pub kinds: [Route; 5],
+    /// By interval.
+    pub bars: Vec<(BarInterval, Route)>,
+    /// The bars that are built from this instrument's trades.
+    pub builders: Vec<usize>,
+}
+
+/// Bars that are built from trades.
+pub(super) struct Builder {
+    pub instrument: InstrumentIndex,
+    pub bars: BarBuilder,
+}
+
+impl Routes {
+    pub fn of(&self, kind: MarketKind, interval: Option<BarInterval>) -> Option<&Route> {
+        match interval {
+            None => self.kinds.get(kind as usize),
+            Some(interval) => self.bars.iter().find(|(held, _)| *held == interval).map(|(_, route)| route),
+        }
+    }
+
+    fn of_mut(&mut self, kind: StreamKind) -> &mut Route {
+        let StreamKind::Bars(interval) = kind else { return &mut self.kinds[kind.market_kind() as usize] };
+        let place = self.bars.iter().position(|(held, _)| *held == interval).unwrap_or_else(|| {
+            self.bars.push((interval, Route::default()));
+            self.bars.len() - 1
+        });
+        &mut self.bars[place].1
+    }
+}
+
+impl Engine {
+    pub(super) fn build_routes(&mut self) {
+        let instruments = self.state.index.instruments().len();
+        self.routes = std::iter::repeat_with(Routes::default).take(instruments).collect();
+        self.builders.clear();
+        for place in 0..self.state.indicators.len() {
+            let stream = self.state.indicators[place].0;
+            self.routes[stream.instrument.at()].of_mut(stream.kind).indicators.push(IndicatorIndex(place as u32));
+        }
+        for place in 0..self.strategies.len() {
+            let wanted = self.strategies[place].callbacks.market;
+            for stream in self.state.strategies[place].subscriptions.clone() {
+                self.build_bars(stream);
+                if wanted[stream.kind.market_kind() as usize] {
+                    self.routes[stream.instrument.at()].of_mut(stream.kind).strategies.push(StrategyIndex(place as u16));
+                }
+            }
+        }
+    }
+
+    /// Bars that the data do not hold are built from trades.
+    fn build_bars(&mut self, stream: Stream) {
+        let StreamKind::Bars(interval) = stream.kind else { return };
+        let built = self.builders.iter().any(|builder| builder.instrument == stream.instrument && builder.bars.interval() == interval);
+        if built || self.state.available.contains(&stream) {
+            return;
+        }
+        self.routes[stream.instrument.at()].builders.push(self.builders.len());
+        self.builders.push(Builder { instrument: stream.instrument, bars: BarBuilder::new(interval) });
+    }
+}

@@ -1,0 +1,148 @@
+//! Everything that the engine can be told.
+
+use crate::account::{FeeKind, Fill};
+use crate::error::Code;
+use crate::instrument::{AccountIndex, AssetIndex, InstrumentIndex};
+use crate::market::MarketEvent;
+use crate::order::{OrderId, StrategyIndex, TimerPurpose};
+use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
+
+/// One input. The engine's state is a fold over these and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// Market data.
+    Market(MarketEvent),
+    /// A report about an account: its orders, fills and money.
+    Account(AccountReport),
+    /// A timer fired.
+    Timer(TimerFired),
+    /// Somebody commands the engine.
+    Command {
+        /// When it reached us.
+        time_ns: TimeNs,
+        /// What it says.
+        command: Command,
+    },
+}
+
+impl Event {
+    /// When it reached us.
+    #[inline]
+    pub const fn arrival_time_ns(&self) -> TimeNs {
+        match self {
+            Event::Market(event) => event.arrival_time_ns,
+            Event::Account(report) => report.arrival_time_ns,
+            Event::Timer(timer) => timer.fired_ns,
+            Event::Command { time_ns, .. } => *time_ns,
+        }
+    }
+}
+
+/// A timer that fired (T4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerFired {
+    /// What it is for.
+    pub purpose: TimerPurpose,
+    /// When it was due.
+    pub due_ns: TimeNs,
+    /// When it fired.
+    pub fired_ns: TimeNs,
+}
+
+/// A report about an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountReport {
+    /// Which account.
+    pub account: AccountIndex,
+    /// When it happened at the venue.
+    pub venue_time_ns: TimeNs,
+    /// When it reached us.
+    pub arrival_time_ns: TimeNs,
+    /// What happened.
+    pub event: AccountEvent,
+}
+
+/// What can happen to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountEvent {
+    /// The venue has the order.
+    Accepted(OrderId),
+    /// The venue does not take the order.
+    Rejected(OrderId, Code),
+    /// The order was cancelled.
+    Cancelled(OrderId, Code),
+    /// The order could not be cancelled.
+    CancelRejected(OrderId, Code),
+    /// The order's time in force ended.
+    Expired(OrderId),
+    /// A fill.
+    Fill(Fill),
+    /// A funding payment, below zero when it was paid.
+    Funding {
+        /// For the position in this instrument.
+        instrument: InstrumentIndex,
+        /// In units of the settlement asset's last decimal.
+        amount: i128,
+    },
+    /// A fee that does not belong to a fill.
+    Fee {
+        /// For the position in this instrument.
+        instrument: InstrumentIndex,
+        /// Of which asset.
+        asset: AssetIndex,
+        /// How much.
+        amount: i128,
+        /// What for.
+        kind: FeeKind,
+    },
+    /// Money came in, or went out when below zero.
+    Deposit {
+        /// Of which asset.
+        asset: AssetIndex,
+        /// How much.
+        amount: i128,
+    },
+    /// The venue's insurance covered a loss that the account could not.
+    Insurance {
+        /// Of which asset.
+        asset: AssetIndex,
+        /// How much.
+        amount: i128,
+    },
+    /// The venue warns that the margin is nearly used up.
+    MarginCall {
+        /// The asset that the positions settle in.
+        asset: AssetIndex,
+        /// Wallet and unrealised profit.
+        equity: i128,
+        /// What is needed to stay open.
+        maintenance: i128,
+    },
+}
+
+/// Which strategies and instruments a command is for; none means all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Only this strategy.
+    pub strategy: Option<StrategyIndex>,
+    /// Only this instrument.
+    pub instrument: Option<InstrumentIndex>,
+}
+
+/// A command from outside; as an input it is journalled and replayed like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Strategies may open positions.
+    TradingOn,
+    /// Only what reduces a position still passes risk.
+    TradingOff,
+    /// Cancel open orders.
+    CancelAll(Filter),
+    /// Cancel open orders, then close positions at market.
+    CloseAll(Filter),
+    /// Start the strategies.
+    Start,
+    /// Stop the strategies; open orders are cancelled (O6).
+    Stop,
+}

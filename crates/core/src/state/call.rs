@@ -1,0 +1,225 @@
+//! What a strategy can ask for. A call is checked at once and carried out after the callback.
+
+use super::{IndicatorIndex, State, Stream, StreamKind};
+use crate::error::{Code, Error, Result};
+use crate::indicator::{Indicator, IndicatorKind};
+use crate::instrument::InstrumentIndex;
+use crate::market::Side;
+use crate::number::format_decimal;
+use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, TimeInForce, TimerPurpose};
+use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// Something a strategy asked for, in the order of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// Place the queued order.
+    Place(OrderId),
+    /// Cancel the order.
+    Cancel(OrderId),
+    /// Work towards the target of this strategy and instrument.
+    Pursue(crate::order::StrategyIndex, InstrumentIndex),
+    /// Fire a timer.
+    Timer(TimerPurpose, TimeNs),
+}
+
+/// A position that a strategy wants and has not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// In which instrument.
+    pub instrument: InstrumentIndex,
+    /// The wanted position, on the grid of lots.
+    pub quantity: i64,
+    /// At market, or at a limit.
+    pub order_type: OrderType,
+}
+
+/// Values stay below this, so that a value times a rate always fits 128 bits.
+const LARGEST_VALUE: i128 = 10_i128.pow(28);
+
+impl State {
+    /// Asks for an order. It is queued at once; risk and venue answer later (O2).
+    ///
+    /// A mistake in the call is an error (O1): a size that is not above zero, a number off
+    /// the grid, a post-only market order.
+    pub fn place(&mut self, order: NewOrder) -> Result<OrderId> {
+        self.check_call(&order)?;
+        Ok(self.queue(order, false))
+    }
+
+    /// Buys or sells with the usual settings.
+    pub fn order_of(&self, instrument: InstrumentIndex, side: Side, quantity: i64, order_type: OrderType) -> NewOrder {
+        NewOrder {
+            account: self.index.instrument(instrument).account,
+            slot: PositionSlot::Net,
+            instrument,
+            side,
+            quantity,
+            order_type,
+            time_in_force: TimeInForce::GoodTillCancelled,
+            reduce_only: false,
+        }
+    }
+
+    pub(crate) fn queue(&mut self, request: NewOrder, by_target: bool) -> OrderId {
+        let id = self.orders.next_id();
+        let strategy = &mut self.strategies[self.calling.at()];
+        strategy.orders += 1;
+        self.orders.add(Order {
+            id,
+            strategy: self.calling,
+            count: strategy.orders,
+            request,
+            by_target,
+            status: Status::Queued,
+            reason: None,
+            note: None,
+            trade_ids: SmallVec::new(),
+            filled: 0,
+            filled_value: 0,
+            decided_ns: self.now_ns,
+            updated_ns: self.now_ns,
+            decision_mid_doubled: self.markets[request.instrument.at()].mid_doubled(),
+        });
+        self.outbox.push(Decision::Place(id));
+        id
+    }
+
+    fn check_call(&self, order: &NewOrder) -> Result<()> {
+        let instrument = self.index.instrument(order.instrument);
+        let specification = &instrument.specification;
+        if order.quantity <= 0 {
+            return Err(Error::new(Code::BadQuantity, format!("{}: quantity {} is not above zero", instrument.name, format_decimal(order.quantity.into(), specification.quantity_decimals))));
+        }
+        on_grid(&instrument.name, "quantity", order.quantity, specification.lot, specification.quantity_decimals)?;
+        if let OrderType::Limit(price) = order.order_type {
+            if price <= 0 {
+                return Err(Error::new(Code::BadPrice, format!("{}: price {} is not above zero", instrument.name, format_decimal(price.into(), specification.price_decimals))));
+            }
+            on_grid(&instrument.name, "price", price, specification.tick, specification.price_decimals)?;
+        } else if order.time_in_force == TimeInForce::PostOnly {
+            return Err(Error::new(Code::BadPrice, format!("{}: a post-only order needs a price", instrument.name)));
+        }
+        let price = order.order_type.price().or(self.markets[order.instrument.at()].mark.price()).unwrap_or(1);
+        if specification.value(price, order.quantity) > LARGEST_VALUE {
+            return Err(Error::new(Code::OutOfRange, format!("{}: quantity {} at this price is worth more than can be held exactly", instrument.name, format_decimal(order.quantity.into(), specification.quantity_decimals))));
+        }
+        Ok(())
+    }
+
+    /// Asks to cancel an order of the calling strategy.
+    ///
+    /// Nothing happens if it is closed already or a cancel is under way.
+    pub fn cancel(&mut self, id: OrderId) -> Result<()> {
+        let order = self.order(id)?;
+        if order.strategy != self.calling {
+            let owner = &self.strategies[order.strategy.at()].name;
+            return Err(Error::new(Code::UnknownOrder, format!("order {} belongs to the strategy {owner}", id.0)));
+        }
+        if !order.status.is_closed() && order.status != Status::CancelInFlight {
+            self.outbox.push(Decision::Cancel(id));
+        }
+        Ok(())
+    }
+
+    /// Asks to cancel all open orders of the calling strategy, in one instrument or in all.
+    pub fn cancel_all(&mut self, instrument: Option<InstrumentIndex>) {
+        let ids: Vec<OrderId> = self
+            .orders
+            .open(self.calling)
+            .filter(|order| instrument.is_none_or(|wanted| wanted == order.request.instrument) && order.status != Status::CancelInFlight)
+            .map(|order| order.id)
+            .collect();
+        self.outbox.extend(ids.into_iter().map(Decision::Cancel));
+        self.strategies[self.calling.at()].targets.retain(|target| instrument.is_some_and(|wanted| wanted != target.instrument));
+    }
+
+    /// Wants the calling strategy's position to become `quantity`, rounded towards zero to the lot (O3).
+    #[inline]
+    pub fn target(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
+        let lot = self.index.instrument(instrument).specification.lot;
+        let quantity = quantity / lot * lot;
+        let strategy = self.calling;
+        let book = &mut self.strategies[strategy.at()];
+        book.targets.retain(|target| target.instrument != instrument);
+        if self.exposure(strategy, instrument) == quantity {
+            return Ok(());
+        }
+        if let OrderType::Limit(_) = order_type {
+            self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
+        }
+        self.strategies[strategy.at()].targets.push(Target { instrument, quantity, order_type });
+        self.outbox.push(Decision::Pursue(strategy, instrument));
+        Ok(())
+    }
+
+    /// Cancels the calling strategy's open orders in an instrument and closes its position at market.
+    pub fn close(&mut self, instrument: InstrumentIndex) -> Result<()> {
+        self.cancel_all(Some(instrument));
+        self.strategies[self.calling.at()].targets.push(Target { instrument, quantity: 0, order_type: OrderType::Market });
+        self.outbox.push(Decision::Pursue(self.calling, instrument));
+        Ok(())
+    }
+
+    /// Asks for a timer; returns its number, which the event carries.
+    pub fn timer(&mut self, due_ns: TimeNs) -> u64 {
+        let strategy = &mut self.strategies[self.calling.at()];
+        strategy.timers += 1;
+        let number = strategy.timers;
+        self.outbox.push(Decision::Timer(TimerPurpose::Strategy(self.calling, number), due_ns.max(self.now_ns)));
+        number
+    }
+
+    /// Names a stream that the calling strategy wants to receive (V1).
+    pub fn subscribe(&mut self, stream: Stream) -> Result<()> {
+        self.check_start("subscribe")?;
+        self.check_available(stream)?;
+        let subscriptions = &mut self.strategies[self.calling.at()].subscriptions;
+        if !subscriptions.contains(&stream) {
+            subscriptions.push(stream);
+        }
+        Ok(())
+    }
+
+    /// Attaches an indicator to a stream, and names the stream.
+    pub fn attach(&mut self, kind: IndicatorKind, stream: Stream) -> Result<IndicatorIndex> {
+        self.subscribe(stream)?;
+        if !matches!(stream.kind, StreamKind::Trades | StreamKind::Quotes | StreamKind::Marks | StreamKind::Bars(_)) {
+            return Err(Error::new(Code::BadSetting, format!("an indicator cannot be attached to {}", stream.kind)).hint("attach it to trades, quotes (their middle), marks or bars"));
+        }
+        let place = IndicatorIndex(self.indicators.len() as u32);
+        self.indicators.push((stream, Indicator::new(kind)?));
+        Ok(place)
+    }
+
+    fn check_start(&self, what: &str) -> Result<()> {
+        if self.starting {
+            return Ok(());
+        }
+        Err(Error::new(Code::NotInOnStart, format!("{what} was called after the start")).hint("name streams and attach indicators in on_start"))
+    }
+
+    /// A stream exists if the data hold it, or hold the trades that bars are built from.
+    fn check_available(&self, stream: Stream) -> Result<()> {
+        let trades = Stream { kind: StreamKind::Trades, ..stream };
+        let built = matches!(stream.kind, StreamKind::Bars(_)) && self.available.contains(&trades);
+        if built || self.available.contains(&stream) {
+            return Ok(());
+        }
+        let name = &self.index.instrument(stream.instrument).name;
+        let held: Vec<String> = self.available.iter().filter(|held| held.instrument == stream.instrument).map(|held| held.kind.to_string()).collect();
+        let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+        Err(Error::new(Code::MissingStream, format!("{name}: there is no stream {}", stream.kind)).hint(format!("the data hold {held} for it")))
+    }
+}
+
+fn on_grid(name: &str, what: &str, value: i64, step: i64, decimals: u8) -> Result<()> {
+    if value % step == 0 {
+        return Ok(());
+    }
+    let text = |value: i64| format_decimal(value.into(), decimals);
+    let message = format!("{name}: {what} {} is not a multiple of {}", text(value), text(step));
+    let below = value.div_euclid(step) * step;
+    Err(Error::new(Code::OffGrid, message).hint(format!("the nearest are {} and {}", text(below), text(below + step))))
+}

@@ -1,0 +1,192 @@
+//! The two hashes of a run (D3): `decisions`, by strategy, and `state`, by names.
+
+use super::State;
+use crate::account::{Bucket, Fill};
+use crate::instrument::Index;
+use crate::order::{Order, OrderType, Request, TimerPurpose};
+
+/// The version of the algorithm behind the state hash.
+pub const STATE_HASH_VERSION: u32 = 1;
+
+/// Hashes each strategy's requests and fills as they happen, by the names of instruments
+/// and the strategy's own counts, so that nothing unrelated shifts it.
+#[derive(Clone, Debug)]
+pub struct DecisionHasher {
+    names: Vec<[u8; 8]>,
+    strategies: Vec<(String, Buffered)>,
+}
+
+#[derive(Clone, Debug)]
+struct Buffered {
+    bytes: Vec<u8>,
+    hasher: blake3::Hasher,
+}
+
+const BUFFER_BYTES: usize = 4_096;
+
+impl Buffered {
+    #[inline]
+    fn write(&mut self, fields: &[&[u8]]) {
+        for field in fields {
+            self.bytes.extend_from_slice(field);
+        }
+        if self.bytes.len() >= BUFFER_BYTES {
+            self.hasher.update(&self.bytes);
+            self.bytes.clear();
+        }
+    }
+}
+
+impl DecisionHasher {
+    /// A hasher for strategies in the order of their names.
+    pub fn new<'a>(index: &Index, strategies: impl Iterator<Item = &'a str>) -> Self {
+        let digest = |name: &str| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
+            bytes
+        };
+        let buffered = || Buffered { bytes: Vec::with_capacity(BUFFER_BYTES + 128), hasher: blake3::Hasher::new() };
+        Self { names: index.instruments().map(|(_, instrument)| digest(&instrument.name)).collect(), strategies: strategies.map(|name| (name.to_owned(), buffered())).collect() }
+    }
+
+    /// Takes a request at the time of its decision.
+    #[inline]
+    pub fn request(&mut self, request: &Request, now_ns: i64) {
+        match request {
+            Request::Place { strategy, count, order, .. } => {
+                let (kind, price) = match order.order_type {
+                    OrderType::Market => (0, 0),
+                    OrderType::Limit(price) => (1, price),
+                };
+                let flags = [b'P', order.side as u8, kind, order.time_in_force as u8, u8::from(order.reduce_only)];
+                let name = self.names[order.instrument.at()];
+                self.strategies[strategy.at()].1.write(&[&flags, &name, &now_ns.to_le_bytes(), &count.to_le_bytes(), &order.quantity.to_le_bytes(), &price.to_le_bytes()]);
+            }
+            Request::Cancel { strategy, count, .. } => self.strategies[strategy.at()].1.write(&[b"C", &now_ns.to_le_bytes(), &count.to_le_bytes()]),
+            Request::Timer { purpose: TimerPurpose::Strategy(strategy, count), due_ns } => {
+                self.strategies[strategy.at()].1.write(&[b"T", &now_ns.to_le_bytes(), &count.to_le_bytes(), &due_ns.to_le_bytes()]);
+            }
+            Request::Timer { purpose: TimerPurpose::Bar(_), .. } => {}
+        }
+    }
+
+    /// Takes a fill of an order.
+    #[inline]
+    pub fn fill(&mut self, order: &Order, fill: &Fill, now_ns: i64) {
+        let name = self.names[fill.instrument.at()];
+        let flags = [b'F', fill.side as u8, fill.liquidity as u8];
+        self.strategies[order.strategy.at()].1.write(&[
+            &flags,
+            &name,
+            &now_ns.to_le_bytes(),
+            &order.count.to_le_bytes(),
+            &fill.quantity.to_le_bytes(),
+            &fill.price.to_le_bytes(),
+            &fill.fee.to_le_bytes(),
+        ]);
+    }
+
+    /// The hash so far: of each strategy, and of all by their names.
+    pub fn finish(&self) -> [u8; 32] {
+        let mut whole = blake3::Hasher::new();
+        for (name, buffered) in &self.strategies {
+            let mut hasher = buffered.hasher.clone();
+            hasher.update(&buffered.bytes);
+            whole.update(&(name.len() as u64).to_le_bytes());
+            whole.update(name.as_bytes());
+            whole.update(hasher.finalize().as_bytes());
+        }
+        *whole.finalize().as_bytes()
+    }
+}
+
+/// Writes fields into a hash, each behind its length, so that no two states write the same bytes.
+struct Canonical(blake3::Hasher);
+
+impl Canonical {
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.0.update(&(text.len() as u64).to_le_bytes());
+        self.0.update(text.as_bytes());
+        self
+    }
+
+    fn number(&mut self, number: i128) -> &mut Self {
+        self.0.update(&number.to_le_bytes());
+        self
+    }
+}
+
+impl State {
+    /// The canonical hash of everything that is known, by names, floats by their bits.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut out = Canonical(blake3::Hasher::new());
+        out.number(STATE_HASH_VERSION.into()).number(self.now_ns.into()).number(self.trading.into());
+        self.hash_markets(&mut out);
+        self.hash_accounts(&mut out);
+        self.hash_strategies(&mut out);
+        for (stream, indicator) in &self.indicators {
+            out.text(&self.index.instrument(stream.instrument).name).text(&stream.kind.to_string());
+            out.number(indicator.is_ready().into()).number(indicator.value().to_bits().into());
+        }
+        *out.0.finalize().as_bytes()
+    }
+
+    fn hash_markets(&self, out: &mut Canonical) {
+        let mut instruments: Vec<_> = self.index.instruments().collect();
+        instruments.sort_by(|left, right| left.1.name.cmp(&right.1.name));
+        for (instrument, definition) in instruments {
+            let market = &self.markets[instrument.at()];
+            out.text(&definition.name).text(market.mark.source().name()).number(market.mark.price().unwrap_or(0).into());
+            if let Some(trade) = market.trade {
+                out.text("trade").number(trade.price.into()).number(trade.quantity.into()).number(trade.id.into());
+            }
+            if let Some(quote) = market.quote {
+                out.text("quote").number(quote.bid.into()).number(quote.bid_quantity.into()).number(quote.ask.into()).number(quote.ask_quantity.into());
+            }
+            if let Some(bar) = market.bar {
+                out.text("bar").number(bar.open_time_ns.into());
+                for value in [bar.open, bar.high, bar.low, bar.close, bar.volume] {
+                    out.number(value.into());
+                }
+            }
+            for side in [crate::market::Side::Buy, crate::market::Side::Sell] {
+                for level in market.book.iter().flat_map(|book| book.levels(side)) {
+                    out.number(level.price.into()).number(level.quantity.into());
+                }
+            }
+        }
+    }
+
+    fn hash_accounts(&self, out: &mut Canonical) {
+        let mut accounts: Vec<_> = self.index.accounts().collect();
+        accounts.sort_by(|left, right| left.1.name.cmp(&right.1.name));
+        let mut assets: Vec<_> = self.index.assets().collect();
+        assets.sort_by(|left, right| left.1.name.cmp(&right.1.name));
+        for (account, definition) in accounts {
+            out.text(&definition.name);
+            for (asset, named) in &assets {
+                for bucket in Bucket::ALL {
+                    let sum = self.accounts[account.at()].ledger().sum(*asset, bucket);
+                    if sum != 0 {
+                        out.text(&named.name).text(bucket.name()).number(sum);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hash_strategies(&self, out: &mut Canonical) {
+        for (place, strategy) in self.strategies.iter().enumerate() {
+            out.text(&strategy.name).number(strategy.orders.into()).number(strategy.timers.into());
+            let mut positions: Vec<_> = self.index.instruments().filter(|(instrument, _)| strategy.positions.get(instrument.at()).is_some_and(|position| *position != Default::default())).collect();
+            positions.sort_by(|left, right| left.1.name.cmp(&right.1.name));
+            for (instrument, definition) in positions {
+                let position = strategy.positions[instrument.at()];
+                out.text(&definition.name).number(position.quantity.into()).number(position.cost).number(position.realised);
+            }
+            for order in self.orders.open(crate::order::StrategyIndex(place as u16)) {
+                out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
+            }
+        }
+    }
+}

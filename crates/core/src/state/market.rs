@@ -1,0 +1,58 @@
+//! What is known of one instrument's market.
+
+use crate::market::{Bar, Book, Mark, MarkSource, MarketData, MarketEvent, Quote, Trade};
+use serde::{Deserialize, Serialize};
+
+/// The last of everything that was heard of an instrument.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Market {
+    /// The price that positions are valued at.
+    pub mark: Mark,
+    /// The last trade.
+    pub trade: Option<Trade>,
+    /// The best bid and offer.
+    pub quote: Option<Quote>,
+    /// The order book, where the data hold one.
+    pub book: Option<Box<Book>>,
+    /// The last closed bar.
+    pub bar: Option<Bar>,
+    /// The last funding rate.
+    pub funding_rate: Option<i64>,
+}
+
+impl Market {
+    /// Takes a market event.
+    #[inline]
+    pub fn update(&mut self, event: &MarketEvent) {
+        match event.data() {
+            MarketData::Trade(trade) => {
+                self.mark.update(MarkSource::Trade, trade.price);
+                self.trade = Some(trade);
+            }
+            MarketData::Quote(quote) => {
+                self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask));
+                self.quote = Some(quote);
+            }
+            MarketData::Book(delta) => {
+                let book = self.book.get_or_insert_default();
+                book.apply(&delta);
+                if let Some(quote) = book.quote().filter(|_| delta.last) {
+                    self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask));
+                }
+            }
+            MarketData::Mark(price) => self.mark.update(MarkSource::Venue, price),
+            MarketData::Funding(rate) => self.funding_rate = Some(rate),
+            MarketData::Bar(bar) => {
+                self.mark.update(MarkSource::Bar, bar.close);
+                self.bar = Some(bar);
+            }
+        }
+    }
+
+    /// Twice the middle of the best quote, or twice the mark where there is no quote.
+    #[inline]
+    pub fn mid_doubled(&self) -> Option<i64> {
+        let best = self.quote.or_else(|| self.book.as_ref().and_then(|book| book.quote()));
+        best.map(|quote| quote.bid + quote.ask).or_else(|| self.mark.price().map(|price| price * 2))
+    }
+}

@@ -1,0 +1,181 @@
+//! What the engine knows, as strategies and risk read it, and what they asked for.
+//!
+//! The engine owns the state in a box and lends it to one callback at a time; nothing
+//! that a callback asks for happens before it has returned (law 4).
+
+mod call;
+mod hash;
+mod market;
+mod orders;
+mod stream;
+
+pub use call::{Decision, Target};
+pub use hash::{DecisionHasher, STATE_HASH_VERSION};
+pub use market::Market;
+pub use orders::Orders;
+pub use stream::{IndicatorIndex, Stream, StreamKind};
+
+use crate::account::{Account, Balance, Position};
+use crate::error::{Code, Error, Result};
+use crate::indicator::Indicator;
+use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
+use crate::order::{Order, OrderId, StrategyIndex};
+use crate::time::TimeNs;
+use std::sync::Arc;
+
+/// What belongs to one strategy.
+#[derive(Clone, Debug, Default)]
+pub struct StrategyState {
+    /// Its name.
+    pub name: String,
+    /// How many orders it has asked for.
+    pub orders: u64,
+    /// How many timers it has asked for.
+    pub timers: u64,
+    /// Its positions, by instrument.
+    pub positions: Vec<Position>,
+    /// The targets that are not reached yet.
+    pub targets: Vec<Target>,
+    /// The streams that it named.
+    pub subscriptions: Vec<Stream>,
+}
+
+/// Everything that is known.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The names.
+    pub(crate) index: Arc<Index>,
+    /// The time of the current event, by arrival.
+    pub(crate) now_ns: TimeNs,
+    /// Whether strategies may open positions.
+    pub(crate) trading: bool,
+    pub(crate) starting: bool,
+    pub(crate) seed: u64,
+    /// Streams that the data hold; those that a strategy names must be among them.
+    pub(crate) available: Vec<Stream>,
+    pub(crate) markets: Vec<Market>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) orders: Orders,
+    pub(crate) strategies: Vec<StrategyState>,
+    pub(crate) indicators: Vec<(Stream, Indicator)>,
+    /// Whose callback is running.
+    pub(crate) calling: StrategyIndex,
+    pub(crate) outbox: Vec<Decision>,
+    /// Reports that could not be true, or were repeated; they changed nothing.
+    pub(crate) ignored_reports: u64,
+}
+
+impl State {
+    /// The state before the first event. Strategies are given in the order of their names.
+    pub fn new(index: Arc<Index>, strategies: &[String], available: Vec<Stream>, seed: u64, keeps_postings: bool) -> Self {
+        let instruments = index.instruments().len();
+        Self {
+            markets: vec![Market::default(); instruments],
+            accounts: index.accounts().map(|_| Account::new(keeps_postings)).collect(),
+            strategies: strategies
+                .iter()
+                .map(|name| StrategyState { name: name.clone(), positions: vec![Position::default(); instruments], ..StrategyState::default() })
+                .collect(),
+            available,
+            index,
+            seed,
+            ..Self::default()
+        }
+    }
+
+    /// The names of venues, assets and instruments.
+    #[inline]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The time of the current event, by arrival.
+    #[inline]
+    pub fn now_ns(&self) -> TimeNs {
+        self.now_ns
+    }
+
+    /// Whether strategies may open positions.
+    pub fn is_trading(&self) -> bool {
+        self.trading
+    }
+
+    /// What is known of an instrument's market.
+    #[inline]
+    pub fn market(&self, instrument: InstrumentIndex) -> &Market {
+        &self.markets[instrument.at()]
+    }
+
+    /// An order; an error once it has been closed for long and was forgotten.
+    pub fn order(&self, id: OrderId) -> Result<&Order> {
+        self.orders.get(id).ok_or_else(|| {
+            Error::new(Code::UnknownOrder, format!("order {} is not known", id.0)).hint("the engine forgets orders some time after they are closed")
+        })
+    }
+
+    /// All orders that are known.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// Whose callback is running.
+    #[inline]
+    pub fn calling(&self) -> StrategyIndex {
+        self.calling
+    }
+
+    /// What belongs to a strategy.
+    pub fn strategy(&self, strategy: StrategyIndex) -> &StrategyState {
+        &self.strategies[strategy.at()]
+    }
+
+    /// All strategies, in the order of their names.
+    pub fn strategies(&self) -> &[StrategyState] {
+        &self.strategies
+    }
+
+    /// The position of a strategy; it changes only by fills (O2).
+    #[inline]
+    pub fn position(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> Position {
+        self.strategies[strategy.at()].positions.get(instrument.at()).copied().unwrap_or_default()
+    }
+
+    /// Position and everything that works towards it: open, in flight, queued and unknown orders.
+    #[inline]
+    pub fn exposure(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> i64 {
+        self.position(strategy, instrument).quantity + self.orders.working(strategy, instrument)
+    }
+
+    /// An account.
+    pub fn account(&self, account: AccountIndex) -> &Account {
+        &self.accounts[account.at()]
+    }
+
+    /// The balance of an asset: the wallet, and what open spot orders hold back of it.
+    pub fn balance(&self, account: AccountIndex, asset: AssetIndex) -> Balance {
+        let reserved = self.orders.open_of_account(account).map(|order| self.reservation(order, asset)).sum();
+        Balance { total: self.account(account).wallet(asset), reserved }
+    }
+
+    /// What an open spot order holds back of an asset.
+    fn reservation(&self, order: &Order, asset: AssetIndex) -> i128 {
+        let instrument = self.index.instrument(order.request.instrument);
+        let price = order.request.order_type.price().or(self.market(order.request.instrument).mark.price()).unwrap_or(0);
+        crate::account::reservation(&self.index, instrument, order.request.side, order.remaining(), price).filter(|(held, _)| *held == asset).map_or(0, |(_, amount)| amount)
+    }
+
+    /// The indicators and what feeds them.
+    pub fn indicator(&self, indicator: IndicatorIndex) -> &Indicator {
+        &self.indicators[indicator.at()].1
+    }
+
+    /// Reports that could not be true of their order, or were repeated.
+    pub fn ignored_reports(&self) -> u64 {
+        self.ignored_reports
+    }
+
+    /// A seed for a strategy's own random numbers (D1).
+    pub fn strategy_seed(&self, strategy: StrategyIndex) -> u64 {
+        crate::chance::derive(self.seed, &["strategy", &self.strategies[strategy.at()].name])
+    }
+}

@@ -1,0 +1,100 @@
+//! What a strategy is, for the engine.
+
+mod ema_cross;
+
+pub use ema_cross::EmaCross;
+
+use crate::account::Fill;
+use crate::error::Result;
+use crate::market::MarketEvent;
+use crate::order::Order;
+use crate::state::State;
+use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
+
+/// Which callbacks a strategy defines; the others are never called (law 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "one per callback")]
+pub struct Callbacks {
+    /// Market data by kind, in the order of [`crate::market::MarketKind::ALL`].
+    pub market: [bool; 6],
+    /// Changes of orders.
+    pub order: bool,
+    /// Fills.
+    pub fill: bool,
+    /// Timers.
+    pub timer: bool,
+    /// Changes of status.
+    pub status: bool,
+}
+
+impl Callbacks {
+    /// All of them.
+    pub const ALL: Self = Self { market: [true; 6], order: true, fill: true, timer: true, status: true };
+}
+
+/// A change that concerns all trading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StatusChange {
+    /// Strategies may open positions.
+    TradingOn,
+    /// Only reductions pass.
+    TradingOff,
+    /// The venue warns that the margin is nearly used up.
+    MarginCall,
+}
+
+impl StatusChange {
+    /// The word for it in Python.
+    pub const fn name(self) -> &'static str {
+        match self {
+            StatusChange::TradingOn => "trading_on",
+            StatusChange::TradingOff => "trading_off",
+            StatusChange::MarginCall => "margin_call",
+        }
+    }
+}
+
+/// A strategy. Callbacks read the state and ask for orders through it; what they ask for
+/// happens after they have returned.
+///
+/// The state comes in its box, so that an implementation in another language can be lent
+/// it by moving the box.
+#[allow(unused_variables, reason = "the defaults do nothing")]
+pub trait Strategy: Send {
+    /// Which callbacks it defines.
+    fn callbacks(&self) -> Callbacks;
+
+    /// Names streams and attaches indicators.
+    fn on_start(&mut self, state: &mut Box<State>) -> Result<()>;
+
+    /// The run ends.
+    fn on_stop(&mut self, state: &mut Box<State>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Market data of a stream that it named.
+    fn on_market(&mut self, state: &mut Box<State>, event: &MarketEvent) -> Result<()> {
+        Ok(())
+    }
+
+    /// One of its orders changed.
+    fn on_order(&mut self, state: &mut Box<State>, order: &Order) -> Result<()> {
+        Ok(())
+    }
+
+    /// One of its orders was filled, or its position was closed by the venue.
+    fn on_fill(&mut self, state: &mut Box<State>, fill: &Fill) -> Result<()> {
+        Ok(())
+    }
+
+    /// A timer that it asked for fired.
+    fn on_timer(&mut self, state: &mut Box<State>, number: u64, due_ns: TimeNs) -> Result<()> {
+        Ok(())
+    }
+
+    /// Something changed that concerns all trading.
+    fn on_status(&mut self, state: &mut Box<State>, status: StatusChange) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! The simulated venue: it keeps its own account of us, matches our orders against what
+//! was recorded, and answers with account events.
+
+mod account;
+pub mod fill;
+mod latency;
+mod request;
+mod simulated;
+
+pub use latency::{Latency, Line};
+pub use simulated::{SimulatedVenue, VenueSettings};

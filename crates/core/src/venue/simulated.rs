@@ -1,0 +1,322 @@
+//! The simulated venue: market data in, requests in, account events out.
+
+use super::Latency;
+use super::fill::{BarPath, FillModel, Liquidity, Resting, Source, TakingOnTrades};
+use crate::account::Account;
+use crate::error::Code;
+use crate::event::AccountEvent;
+use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex, VenueIndex};
+use crate::market::{Mark, MarkSource, MarketData, MarketEvent, Side, Trade};
+use crate::order::{Liquidity as Role, NewOrder, OrderId, OrderType, TimeInForce};
+use crate::state::Stream;
+use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How a venue is simulated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VenueSettings {
+    /// Which venue.
+    pub venue: String,
+    /// From us to the venue.
+    pub request_latency: Latency,
+    /// From the venue to us.
+    pub answer_latency: Latency,
+    /// How orders fill.
+    pub fill_model: FillModel,
+    /// The leverage that the account has chosen; none for the highest the instrument allows.
+    pub leverage: Option<i64>,
+}
+
+/// An order that works at the venue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VenueOrder {
+    pub id: OrderId,
+    pub request: NewOrder,
+    pub remaining: i64,
+    /// It takes: it waits for something to take, and does not rest.
+    pub takes: bool,
+}
+
+/// What the venue knows of one instrument.
+#[derive(Debug)]
+pub(super) struct VenueMarket {
+    pub source: Source,
+    pub last: Option<i64>,
+    pub mark: Mark,
+    pub liquidity: Liquidity,
+    pub path: Option<BarPath>,
+    pub orders: Vec<VenueOrder>,
+    pub trades: u64,
+    /// While the mark stays between these, the account's margin cannot be short.
+    pub safe: (i64, i64),
+}
+
+/// A simulated venue with one account of ours.
+#[derive(Debug)]
+pub struct SimulatedVenue {
+    pub(super) index: Arc<Index>,
+    pub(super) settings: VenueSettings,
+    pub(super) account_index: AccountIndex,
+    pub(super) account: Account,
+    pub(super) markets: Vec<VenueMarket>,
+    /// The earliest point of a bar's path that is still to come.
+    path_ns: TimeNs,
+    pub(super) called: Vec<AssetIndex>,
+    /// What happened, with its venue time; the driver takes it.
+    pub output: Vec<(TimeNs, AccountEvent)>,
+}
+
+/// No margin call is possible whatever the mark.
+pub(super) const ALWAYS_SAFE: (i64, i64) = (i64::MIN, i64::MAX);
+
+impl SimulatedVenue {
+    /// A venue before its first event.
+    pub fn new(index: Arc<Index>, venue: VenueIndex, settings: VenueSettings, available: &[Stream]) -> Self {
+        let markets = index
+            .instruments()
+            .map(|(instrument, definition)| VenueMarket {
+                source: if definition.venue == venue { Source::of(instrument, available) } else { Source::None },
+                last: None,
+                mark: Mark::default(),
+                liquidity: Liquidity::default(),
+                path: None,
+                orders: Vec::new(),
+                trades: 0,
+                safe: ALWAYS_SAFE,
+            })
+            .collect();
+        let account_index = index.accounts().find(|(_, account)| account.venue == venue).map_or(AccountIndex(0), |(account, _)| account);
+        Self { index, settings, account_index, account: Account::new(false), markets, path_ns: TimeNs::MAX, called: Vec::new(), output: Vec::new() }
+    }
+
+    /// How it was set up.
+    pub fn settings(&self) -> &VenueSettings {
+        &self.settings
+    }
+
+    /// Our account there.
+    pub fn account_index(&self) -> AccountIndex {
+        self.account_index
+    }
+
+    /// The venue's own account of us.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Which data decide an instrument's fills.
+    pub fn source(&self, instrument: InstrumentIndex) -> Source {
+        self.markets[instrument.at()].source
+    }
+
+    /// Puts money into the account.
+    pub fn deposit(&mut self, asset: AssetIndex, amount: i128, time_ns: TimeNs) {
+        self.account.deposit(asset, amount, time_ns);
+        self.output.push((time_ns, AccountEvent::Deposit { asset, amount }));
+    }
+
+    /// When the venue acts by itself next.
+    #[inline]
+    pub fn next_ns(&self) -> TimeNs {
+        self.path_ns
+    }
+
+    /// Takes a market event at its venue time.
+    #[inline]
+    pub fn on_market(&mut self, event: &MarketEvent) {
+        let at = event.instrument.at();
+        let market = &mut self.markets[at];
+        match event.data() {
+            MarketData::Trade(trade) => {
+                market.last = Some(trade.price);
+                market.mark.update(MarkSource::Trade, trade.price);
+                if !market.orders.is_empty() {
+                    self.match_trade(event.instrument, &trade, event.venue_time_ns);
+                }
+            }
+            MarketData::Quote(quote) => {
+                market.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask));
+                if market.source == Source::Quotes {
+                    market.liquidity.observe_quote(quote);
+                    if !market.orders.is_empty() {
+                        self.match_shown(event.instrument, event.venue_time_ns);
+                    }
+                }
+            }
+            MarketData::Book(delta) => {
+                market.liquidity.observe_delta(&delta);
+                if let Some(mid) = market.liquidity.mid().filter(|_| delta.last) {
+                    market.mark.update(MarkSource::Quote, mid);
+                    if !market.orders.is_empty() {
+                        self.match_shown(event.instrument, event.venue_time_ns);
+                    }
+                }
+            }
+            MarketData::Mark(price) => market.mark.update(MarkSource::Venue, price),
+            MarketData::Funding(rate) => self.pay_funding(event.instrument, rate, event.venue_time_ns),
+            MarketData::Bar(bar) => {
+                market.mark.update(MarkSource::Bar, bar.open);
+                if market.source == Source::Bars {
+                    self.open_bar(event.instrument, BarPath::new(bar), bar.open, event.venue_time_ns);
+                }
+            }
+        }
+        let market = &self.markets[at];
+        if let Some(mark) = market.mark.price()
+            && (mark < market.safe.0 || mark > market.safe.1)
+        {
+            self.check_margin(event.instrument, event.venue_time_ns);
+        }
+    }
+
+    fn open_bar(&mut self, instrument: InstrumentIndex, mut path: BarPath, open: i64, time_ns: TimeNs) {
+        self.finish_path(instrument, time_ns);
+        let market = &mut self.markets[instrument.at()];
+        let held = self.account.position(instrument).quantity;
+        if held != 0 {
+            path.choose(Side::of(-held));
+        } else if let Some(order) = market.orders.first() {
+            path.choose(order.request.side);
+        }
+        let before = market.last.unwrap_or(open);
+        market.last = Some(open);
+        market.path = Some(path);
+        self.match_segment(instrument, before, open, time_ns);
+        self.find_next_point();
+    }
+
+    /// A bar that overlaps the next one ends where the next begins.
+    fn finish_path(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
+        while self.markets[instrument.at()].path.is_some() {
+            self.advance_path(instrument, time_ns);
+        }
+    }
+
+    /// Goes to the point of a bar's path that is due.
+    pub fn advance(&mut self) {
+        let due = self.markets.iter().position(|market| market.path.is_some_and(|path| path.next_ns() == self.path_ns));
+        if let Some(at) = due {
+            let time_ns = self.path_ns;
+            self.advance_path(InstrumentIndex(at as u32), time_ns);
+        }
+        self.find_next_point();
+    }
+
+    fn advance_path(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
+        let market = &mut self.markets[instrument.at()];
+        let Some(path) = &mut market.path else { return };
+        let (before, after, over) = path.advance();
+        market.last = Some(after);
+        market.mark.update(MarkSource::Bar, after);
+        let safe = market.safe;
+        self.match_segment(instrument, before, after, time_ns);
+        if over {
+            self.markets[instrument.at()].path = None;
+        }
+        if after < safe.0 || after > safe.1 {
+            self.check_margin(instrument, time_ns);
+        }
+    }
+
+    fn find_next_point(&mut self) {
+        self.path_ns = self.markets.iter().filter_map(|market| market.path.map(|path| path.next_ns())).min().unwrap_or(TimeNs::MAX);
+    }
+
+    /// Orders against a trade: takers where only trades are known, and resting orders that it went through.
+    fn match_trade(&mut self, instrument: InstrumentIndex, trade: &Trade, time_ns: TimeNs) {
+        let on_trades = self.markets[instrument.at()].source == Source::Trades;
+        let whole = self.settings.fill_model.taking_on_trades == TakingOnTrades::NextTradeWhole;
+        let mut budget = trade.quantity;
+        let mut place = 0;
+        while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {
+            let side = order.request.side;
+            if order.takes && on_trades {
+                let accepted = order.request.order_type.price().is_none_or(|limit| side.accepts(limit, trade.price));
+                let quantity = if accepted { order.remaining.min(if whole { i64::MAX } else { budget }) } else { 0 };
+                budget -= quantity.min(budget);
+                let done = self.fill(instrument, place, trade.price, quantity, Role::Taker, time_ns);
+                if done {
+                    continue;
+                }
+                if order.request.time_in_force == TimeInForce::ImmediateOrCancel {
+                    self.end(instrument, place, Code::ImmediateOrCancel, time_ns);
+                    continue;
+                }
+                if !accepted {
+                    self.markets[instrument.at()].orders[place].takes = false;
+                }
+            } else if let OrderType::Limit(limit) = order.request.order_type
+                && self.settings.fill_model.resting.fills(side, limit, trade.price)
+                && !order.takes
+            {
+                let quantity = order.remaining.min(budget);
+                budget -= quantity;
+                if self.fill(instrument, place, limit, quantity, Role::Maker, time_ns) {
+                    continue;
+                }
+            }
+            place += 1;
+        }
+    }
+
+    /// Orders against a changed quote or book.
+    fn match_shown(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
+        let mut place = 0;
+        while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {
+            let done = if order.takes { self.take_shown(instrument, place, time_ns) } else { self.cross_resting(instrument, place, time_ns) };
+            place += usize::from(!done);
+        }
+    }
+
+    /// A taker takes what is shown, at the shown prices. Tells whether the order is gone.
+    pub(super) fn take_shown(&mut self, instrument: InstrumentIndex, place: usize, time_ns: TimeNs) -> bool {
+        let market = &mut self.markets[instrument.at()];
+        let order = market.orders[place];
+        let side = order.request.side;
+        let limit = order.request.order_type.price();
+        let taken = market.liquidity.take(side, order.remaining, |price| limit.is_none_or(|limit| side.accepts(limit, price)));
+        taken.into_iter().any(|level| self.fill(instrument, place, level.price, level.quantity, Role::Taker, time_ns))
+    }
+
+    /// A resting order whose price the opposite side crossed fills at its own price.
+    fn cross_resting(&mut self, instrument: InstrumentIndex, place: usize, time_ns: TimeNs) -> bool {
+        let resting: Resting = self.settings.fill_model.resting;
+        let market = &mut self.markets[instrument.at()];
+        let order = market.orders[place];
+        let OrderType::Limit(limit) = order.request.order_type else { return false };
+        let side = order.request.side;
+        let taken = market.liquidity.take(side, order.remaining, |price| resting.fills(side, limit, price));
+        let quantity: i64 = taken.iter().map(|level| level.quantity).sum();
+        self.fill(instrument, place, limit, quantity, Role::Maker, time_ns)
+    }
+
+    /// Orders against a segment of a bar's path.
+    fn match_segment(&mut self, instrument: InstrumentIndex, before: i64, after: i64, time_ns: TimeNs) {
+        let (low, high) = (before.min(after), before.max(after));
+        let mut place = 0;
+        while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {
+            let budget = self.markets[instrument.at()].path.map_or(0, |path| path.budget);
+            let reached = match order.request.side {
+                Side::Buy => low,
+                Side::Sell => high,
+            };
+            let (price, role) = match order.request.order_type {
+                OrderType::Market => (Some(after), Role::Taker),
+                OrderType::Limit(limit) => (Some(limit).filter(|&limit| self.settings.fill_model.resting.fills(order.request.side, limit, reached)), Role::Maker),
+            };
+            let gone = price.is_some_and(|price| self.fill_from_bar(instrument, place, price, order.remaining.min(budget), role, time_ns));
+            place += usize::from(!gone);
+        }
+    }
+
+    /// Fills from what is left of the bar's volume.
+    pub(super) fn fill_from_bar(&mut self, instrument: InstrumentIndex, place: usize, price: i64, quantity: i64, role: Role, time_ns: TimeNs) -> bool {
+        if let Some(path) = &mut self.markets[instrument.at()].path
+            && path.budget != i64::MAX
+        {
+            path.budget -= quantity;
+        }
+        self.fill(instrument, place, price, quantity, role, time_ns)
+    }
+}
