@@ -13,3 +13,7 @@ pub mod instrument;
 
 pub mod market;
 pub mod order;
+
+pub mod indicator;
+
+pub mod statistics;
