@@ -6,18 +6,37 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
-pub mod number;
+
 pub mod time;
+
+pub mod number;
+
 pub mod chance;
 
 pub mod instrument;
 
-pub mod account;
 pub mod market;
+
 pub mod order;
+
+pub mod account;
+
 pub mod event;
+
+pub mod indicator;
+
 pub mod state;
+
 pub mod risk;
+
 pub mod strategy;
+
 pub mod engine;
+
 pub mod venue;
+
+pub mod feed;
+
+pub mod statistics;
+
+pub mod driver;
