@@ -100,11 +100,17 @@ impl Engine {
             }
             let share = Fill { side: Side::of(-held), quantity: held.abs(), fee: std::mem::take(&mut fee), ..*fill };
             let realised = self.attribute(strategy, &share);
-            self.output.fills.push(Booked { fill: share, strategy, count: 0, realised, decision_mid_doubled: None, arrival_time_ns: self.state.now_ns });
+            self.output.fills.push(Booked {
+                fill: share,
+                strategy,
+                count: 0,
+                realised,
+                decision_mid_doubled: None,
+                arrival_time_ns: self.state.now_ns,
+            });
             if self.strategies[place].callbacks.fill {
                 self.notices.push(Notice::Fill(strategy, share));
             }
         }
     }
 }
-

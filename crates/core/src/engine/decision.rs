@@ -4,7 +4,7 @@ use super::Engine;
 use crate::error::{Code, Result};
 use crate::instrument::InstrumentIndex;
 use crate::market::Side;
-use crate::order::{NewOrder, Order, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
+use crate::order::{NewOrder, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
 use crate::state::{Decision, State, Target};
 
 impl Engine {
@@ -18,7 +18,9 @@ impl Engine {
     }
 
     fn place(&mut self, id: OrderId) -> Result<()> {
-        let Some(strategy) = self.state.orders.get(id).filter(|order| order.status == Status::Queued).map(|order| order.strategy) else { return Ok(()) };
+        let Some(strategy) = self.state.orders.get(id).filter(|order| order.status == Status::Queued).map(|order| order.strategy) else {
+            return Ok(());
+        };
         self.state.calling = strategy;
         if let Some(refusal) = self.risk.refusal(&mut self.state, id)? {
             if let Some(order) = self.state.orders.get_mut(id) {
@@ -50,7 +52,10 @@ impl Engine {
     /// Works towards a target: cancels the strategy's own earlier target order, waits for its
     /// outcome, then sends the difference (O3).
     fn pursue(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) -> Result<()> {
-        let Some(target) = self.state.strategies[strategy.at()].targets.iter().find(|target| target.instrument == instrument).copied() else { return Ok(()) };
+        let Some(target) = self.state.strategies[strategy.at()].targets.iter().find(|target| target.instrument == instrument).copied()
+        else {
+            return Ok(());
+        };
         let exposure = self.state.exposure(strategy, instrument);
         if exposure == target.quantity {
             self.drop_target(strategy, instrument);
@@ -128,7 +133,9 @@ fn difference(state: &State, target: &Target, exposure: i64) -> Option<NewOrder>
     let price = target.order_type.price().or(state.market(target.instrument).mark.price());
     let is_dust = quantity == 0
         || quantity < specification.minimum_quantity
-        || price.is_some_and(|price| specification.value(price, quantity) < specification.minimum_notional && specification.minimum_notional > 0);
+        || price.is_some_and(|price| {
+            specification.value(price, quantity) < specification.minimum_notional && specification.minimum_notional > 0
+        });
     if is_dust {
         return None;
     }

@@ -117,7 +117,9 @@ impl Engine {
     pub fn new(mut parts: Parts) -> Result<Self> {
         parts.strategies.sort_by(|left, right| left.0.cmp(&right.0));
         if let Some(pair) = parts.strategies.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(Error::new(Code::DuplicateName, format!("two strategies are called {:?}", pair[0].0)).hint("give one of them another name"));
+            return Err(
+                Error::new(Code::DuplicateName, format!("two strategies are called {:?}", pair[0].0)).hint("give one of them another name")
+            );
         }
         let names: Vec<String> = parts.strategies.iter().map(|(name, _)| name.clone()).collect();
         let hasher = DecisionHasher::new(&parts.index, names.iter().map(String::as_str));
@@ -138,6 +140,11 @@ impl Engine {
     /// What the engine knows.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What the engine knows, and what it left behind, to be taken.
+    pub fn state_and_output(&mut self) -> (&State, &mut Output) {
+        (&self.state, &mut self.output)
     }
 
     /// How many inputs it has taken.

@@ -24,7 +24,8 @@ pub enum Entry {
 pub fn encode_entry(entry: &Entry, block: &mut Vec<u8>) -> Result<()> {
     let start = block.len();
     let taken = std::mem::take(block);
-    *block = postcard::to_extend(entry, taken).map_err(|error| Error::new(Code::Internal, format!("an entry cannot be encoded: {error}")))?;
+    *block =
+        postcard::to_extend(entry, taken).map_err(|error| Error::new(Code::Internal, format!("an entry cannot be encoded: {error}")))?;
     debug_assert!(block.len() > start);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Checks between a strategy's decision and the venue. A refusal is an event with a reason.
 
 use crate::error::{Code, Result};
-use crate::number::{Rate, RATE_DECIMALS, power_of_ten};
+use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
 use crate::order::{NewOrder, Order, OrderId};
 use crate::state::State;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,12 @@ fn reduces(state: &State, order: &Order) -> bool {
     let request = &order.request;
     let held = state.position(order.strategy, request.instrument).quantity;
     let towards_zero = held.signum() == -request.side.sign();
-    let same_way: i64 = state.orders.open(order.strategy).filter(|other| other.request.instrument == request.instrument && other.request.side == request.side).map(Order::remaining).sum();
+    let same_way: i64 = state
+        .orders
+        .open(order.strategy)
+        .filter(|other| other.request.instrument == request.instrument && other.request.side == request.side)
+        .map(Order::remaining)
+        .sum();
     towards_zero && same_way <= held.abs()
 }
 
@@ -104,14 +109,23 @@ fn position(limits: &Limits, state: &State, order: &Order) -> Option<Code> {
     let limit = limits.position?;
     let request = &order.request;
     let held = state.position(order.strategy, request.instrument).quantity;
-    let same_way: i64 = state.orders.open(order.strategy).filter(|other| other.request.instrument == request.instrument && other.request.side == request.side).map(Order::remaining).sum();
+    let same_way: i64 = state
+        .orders
+        .open(order.strategy)
+        .filter(|other| other.request.instrument == request.instrument && other.request.side == request.side)
+        .map(Order::remaining)
+        .sum();
     let reached = held + same_way * request.side.sign();
     (reached.abs() > limit && reached.abs() > held.abs()).then_some(Code::RiskPosition)
 }
 
 fn open_orders(limits: &Limits, state: &State, order: &Order) -> Option<Code> {
     let limit = limits.open_orders?;
-    let working = state.orders.open(order.strategy).filter(|other| other.request.instrument == order.request.instrument && other.id != order.id).count();
+    let working = state
+        .orders
+        .open(order.strategy)
+        .filter(|other| other.request.instrument == order.request.instrument && other.id != order.id)
+        .count();
     (working >= limit as usize).then_some(Code::RiskOpenOrders)
 }
 

@@ -90,12 +90,22 @@ impl State {
         let instrument = self.index.instrument(order.instrument);
         let specification = &instrument.specification;
         if order.quantity <= 0 {
-            return Err(Error::new(Code::BadQuantity, format!("{}: quantity {} is not above zero", instrument.name, format_decimal(order.quantity.into(), specification.quantity_decimals))));
+            return Err(Error::new(
+                Code::BadQuantity,
+                format!(
+                    "{}: quantity {} is not above zero",
+                    instrument.name,
+                    format_decimal(order.quantity.into(), specification.quantity_decimals)
+                ),
+            ));
         }
         on_grid(&instrument.name, "quantity", order.quantity, specification.lot, specification.quantity_decimals)?;
         if let OrderType::Limit(price) = order.order_type {
             if price <= 0 {
-                return Err(Error::new(Code::BadPrice, format!("{}: price {} is not above zero", instrument.name, format_decimal(price.into(), specification.price_decimals))));
+                return Err(Error::new(
+                    Code::BadPrice,
+                    format!("{}: price {} is not above zero", instrument.name, format_decimal(price.into(), specification.price_decimals)),
+                ));
             }
             on_grid(&instrument.name, "price", price, specification.tick, specification.price_decimals)?;
         } else if order.time_in_force == TimeInForce::PostOnly {
@@ -103,7 +113,14 @@ impl State {
         }
         let price = order.order_type.price().or(self.markets[order.instrument.at()].mark.price()).unwrap_or(1);
         if specification.value(price, order.quantity) > LARGEST_VALUE {
-            return Err(Error::new(Code::OutOfRange, format!("{}: quantity {} at this price is worth more than can be held exactly", instrument.name, format_decimal(order.quantity.into(), specification.quantity_decimals))));
+            return Err(Error::new(
+                Code::OutOfRange,
+                format!(
+                    "{}: quantity {} at this price is worth more than can be held exactly",
+                    instrument.name,
+                    format_decimal(order.quantity.into(), specification.quantity_decimals)
+                ),
+            ));
         }
         Ok(())
     }
@@ -186,7 +203,8 @@ impl State {
     pub fn attach(&mut self, kind: IndicatorKind, stream: Stream) -> Result<IndicatorIndex> {
         self.subscribe(stream)?;
         if !matches!(stream.kind, StreamKind::Trades | StreamKind::Quotes | StreamKind::Marks | StreamKind::Bars(_)) {
-            return Err(Error::new(Code::BadSetting, format!("an indicator cannot be attached to {}", stream.kind)).hint("attach it to trades, quotes (their middle), marks or bars"));
+            return Err(Error::new(Code::BadSetting, format!("an indicator cannot be attached to {}", stream.kind))
+                .hint("attach it to trades, quotes (their middle), marks or bars"));
         }
         let place = IndicatorIndex(self.indicators.len() as u32);
         self.indicators.push((stream, Indicator::new(kind)?));
@@ -197,7 +215,8 @@ impl State {
         if self.starting {
             return Ok(());
         }
-        Err(Error::new(Code::NotInOnStart, format!("{what} was called after the start")).hint("name streams and attach indicators in on_start"))
+        Err(Error::new(Code::NotInOnStart, format!("{what} was called after the start"))
+            .hint("name streams and attach indicators in on_start"))
     }
 
     /// A stream exists if the data hold it, or hold the trades that bars are built from.
@@ -208,9 +227,11 @@ impl State {
             return Ok(());
         }
         let name = &self.index.instrument(stream.instrument).name;
-        let held: Vec<String> = self.available.iter().filter(|held| held.instrument == stream.instrument).map(|held| held.kind.to_string()).collect();
+        let held: Vec<String> =
+            self.available.iter().filter(|held| held.instrument == stream.instrument).map(|held| held.kind.to_string()).collect();
         let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
-        Err(Error::new(Code::MissingStream, format!("{name}: there is no stream {}", stream.kind)).hint(format!("the data hold {held} for it")))
+        Err(Error::new(Code::MissingStream, format!("{name}: there is no stream {}", stream.kind))
+            .hint(format!("the data hold {held} for it")))
     }
 }
 

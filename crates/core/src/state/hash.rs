@@ -46,7 +46,10 @@ impl DecisionHasher {
             bytes
         };
         let buffered = || Buffered { bytes: Vec::with_capacity(BUFFER_BYTES + 128), hasher: blake3::Hasher::new() };
-        Self { names: index.instruments().map(|(_, instrument)| digest(&instrument.name)).collect(), strategies: strategies.map(|name| (name.to_owned(), buffered())).collect() }
+        Self {
+            names: index.instruments().map(|(_, instrument)| digest(&instrument.name)).collect(),
+            strategies: strategies.map(|name| (name.to_owned(), buffered())).collect(),
+        }
     }
 
     /// Takes a request at the time of its decision.
@@ -60,9 +63,18 @@ impl DecisionHasher {
                 };
                 let flags = [b'P', order.side as u8, kind, order.time_in_force as u8, u8::from(order.reduce_only)];
                 let name = self.names[order.instrument.at()];
-                self.strategies[strategy.at()].1.write(&[&flags, &name, &now_ns.to_le_bytes(), &count.to_le_bytes(), &order.quantity.to_le_bytes(), &price.to_le_bytes()]);
+                self.strategies[strategy.at()].1.write(&[
+                    &flags,
+                    &name,
+                    &now_ns.to_le_bytes(),
+                    &count.to_le_bytes(),
+                    &order.quantity.to_le_bytes(),
+                    &price.to_le_bytes(),
+                ]);
             }
-            Request::Cancel { strategy, count, .. } => self.strategies[strategy.at()].1.write(&[b"C", &now_ns.to_le_bytes(), &count.to_le_bytes()]),
+            Request::Cancel { strategy, count, .. } => {
+                self.strategies[strategy.at()].1.write(&[b"C", &now_ns.to_le_bytes(), &count.to_le_bytes()])
+            }
             Request::Timer { purpose: TimerPurpose::Strategy(strategy, count), due_ns } => {
                 self.strategies[strategy.at()].1.write(&[b"T", &now_ns.to_le_bytes(), &count.to_le_bytes(), &due_ns.to_le_bytes()]);
             }
@@ -141,7 +153,11 @@ impl State {
                 out.text("trade").number(trade.price.into()).number(trade.quantity.into()).number(trade.id.into());
             }
             if let Some(quote) = market.quote {
-                out.text("quote").number(quote.bid.into()).number(quote.bid_quantity.into()).number(quote.ask.into()).number(quote.ask_quantity.into());
+                out.text("quote")
+                    .number(quote.bid.into())
+                    .number(quote.bid_quantity.into())
+                    .number(quote.ask.into())
+                    .number(quote.ask_quantity.into());
             }
             if let Some(bar) = market.bar {
                 out.text("bar").number(bar.open_time_ns.into());
@@ -178,7 +194,11 @@ impl State {
     fn hash_strategies(&self, out: &mut Canonical) {
         for (place, strategy) in self.strategies.iter().enumerate() {
             out.text(&strategy.name).number(strategy.orders.into()).number(strategy.timers.into());
-            let mut positions: Vec<_> = self.index.instruments().filter(|(instrument, _)| strategy.positions.get(instrument.at()).is_some_and(|position| *position != Default::default())).collect();
+            let mut positions: Vec<_> = self
+                .index
+                .instruments()
+                .filter(|(instrument, _)| strategy.positions.get(instrument.at()).is_some_and(|position| *position != Default::default()))
+                .collect();
             positions.sort_by(|left, right| left.1.name.cmp(&right.1.name));
             for (instrument, definition) in positions {
                 let position = strategy.positions[instrument.at()];

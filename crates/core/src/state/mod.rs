@@ -74,7 +74,11 @@ impl State {
             accounts: index.accounts().map(|_| Account::new(keeps_postings)).collect(),
             strategies: strategies
                 .iter()
-                .map(|name| StrategyState { name: name.clone(), positions: vec![Position::default(); instruments], ..StrategyState::default() })
+                .map(|name| StrategyState {
+                    name: name.clone(),
+                    positions: vec![Position::default(); instruments],
+                    ..StrategyState::default()
+                })
                 .collect(),
             available,
             index,
@@ -109,7 +113,8 @@ impl State {
     /// An order; an error once it has been closed for long and was forgotten.
     pub fn order(&self, id: OrderId) -> Result<&Order> {
         self.orders.get(id).ok_or_else(|| {
-            Error::new(Code::UnknownOrder, format!("order {} is not known", id.0)).hint("the engine forgets orders some time after they are closed")
+            Error::new(Code::UnknownOrder, format!("order {} is not known", id.0))
+                .hint("the engine forgets orders some time after they are closed")
         })
     }
 
@@ -161,7 +166,9 @@ impl State {
     fn reservation(&self, order: &Order, asset: AssetIndex) -> i128 {
         let instrument = self.index.instrument(order.request.instrument);
         let price = order.request.order_type.price().or(self.market(order.request.instrument).mark.price()).unwrap_or(0);
-        crate::account::reservation(&self.index, instrument, order.request.side, order.remaining(), price).filter(|(held, _)| *held == asset).map_or(0, |(_, amount)| amount)
+        crate::account::reservation(&self.index, instrument, order.request.side, order.remaining(), price)
+            .filter(|(held, _)| *held == asset)
+            .map_or(0, |(_, amount)| amount)
     }
 
     /// The indicators and what feeds them.

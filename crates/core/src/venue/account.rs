@@ -12,7 +12,15 @@ use crate::time::TimeNs;
 
 impl SimulatedVenue {
     /// Fills an order by some quantity, which may be zero. Tells whether the order is gone.
-    pub(super) fn fill(&mut self, instrument: InstrumentIndex, place: usize, price: i64, quantity: i64, role: Role, time_ns: TimeNs) -> bool {
+    pub(super) fn fill(
+        &mut self,
+        instrument: InstrumentIndex,
+        place: usize,
+        price: i64,
+        quantity: i64,
+        role: Role,
+        time_ns: TimeNs,
+    ) -> bool {
         if quantity == 0 {
             return false;
         }
@@ -41,12 +49,34 @@ impl SimulatedVenue {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of a fill")]
-    fn book(&mut self, instrument: InstrumentIndex, order: OrderId, side: Side, price: i64, quantity: i64, liquidity: Role, rate: Rate, time_ns: TimeNs) -> Fill {
+    fn book(
+        &mut self,
+        instrument: InstrumentIndex,
+        order: OrderId,
+        side: Side,
+        price: i64,
+        quantity: i64,
+        liquidity: Role,
+        rate: Rate,
+        time_ns: TimeNs,
+    ) -> Fill {
         let definition = self.index.instrument(instrument);
         let (fee_asset, fee) = self.fee(definition, side, price, quantity, rate);
         let market = &mut self.markets[instrument.at()];
         market.trades += 1;
-        let fill = Fill { order, trade_id: market.trades, instrument, side, price, quantity, liquidity, fee, fee_asset, fee_kind: FeeKind::Exchange, venue_time_ns: time_ns };
+        let fill = Fill {
+            order,
+            trade_id: market.trades,
+            instrument,
+            side,
+            price,
+            quantity,
+            liquidity,
+            fee,
+            fee_asset,
+            fee_kind: FeeKind::Exchange,
+            venue_time_ns: time_ns,
+        };
         self.account.apply_fill(&self.index, &fill);
         fill
     }
@@ -76,7 +106,8 @@ impl SimulatedVenue {
     /// Whether a spot market order can pay at the price that it meets.
     fn can_settle(&self, request: &NewOrder, price: i64, quantity: i64) -> bool {
         let definition = self.index.instrument(request.instrument);
-        reservation(&self.index, definition, request.side, quantity, price).is_none_or(|(asset, amount)| self.account.wallet(asset) >= amount)
+        reservation(&self.index, definition, request.side, quantity, price)
+            .is_none_or(|(asset, amount)| self.account.wallet(asset) >= amount)
     }
 
     /// What open spot orders hold back of an asset.
@@ -98,7 +129,9 @@ impl SimulatedVenue {
     fn has_margin(&self, request: &NewOrder, definition: &Instrument, price: i64) -> bool {
         let settlement = definition.settlement;
         let decimals = self.index.asset(settlement).decimals;
-        let state = MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| self.markets[instrument.at()].mark.price());
+        let state = MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| {
+            self.markets[instrument.at()].mark.price()
+        });
         let mut needed = 0;
         for (at, market) in self.markets.iter().enumerate() {
             let instrument = InstrumentIndex(at as u32);
@@ -108,7 +141,10 @@ impl SimulatedVenue {
             }
             let held = self.account.position(instrument).quantity;
             let added = Some(request).filter(|request| request.instrument == instrument);
-            let (before, after) = (largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), None), largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), added));
+            let (before, after) = (
+                largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), None),
+                largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), added),
+            );
             if added.is_some() && after <= before {
                 return true;
             }
@@ -129,7 +165,12 @@ impl SimulatedVenue {
         let (Some(mark), true) = (self.markets[instrument.at()].mark.price(), held != 0 && definition.is_margined()) else { return };
         let specification = &definition.specification;
         let value = specification.value(mark, held);
-        let amount = -rescale(value * i128::from(rate), specification.value_decimals() + RATE_DECIMALS, self.index.asset(definition.settlement).decimals, Rounding::HalfEven);
+        let amount = -rescale(
+            value * i128::from(rate),
+            specification.value_decimals() + RATE_DECIMALS,
+            self.index.asset(definition.settlement).decimals,
+            Rounding::HalfEven,
+        );
         self.account.apply_funding(&self.index, instrument, amount, time_ns);
         self.output.push((time_ns, AccountEvent::Funding { instrument, amount }));
         self.check_margin(instrument, time_ns);
@@ -148,7 +189,8 @@ impl SimulatedVenue {
             MarginCheck::Call if self.called.contains(&settlement) => {}
             MarginCheck::Call => {
                 self.called.push(settlement);
-                self.output.push((time_ns, AccountEvent::MarginCall { asset: settlement, equity: state.equity, maintenance: state.maintenance }));
+                self.output
+                    .push((time_ns, AccountEvent::MarginCall { asset: settlement, equity: state.equity, maintenance: state.maintenance }));
             }
             MarginCheck::Liquidate => self.liquidate(settlement, time_ns),
         }
@@ -156,7 +198,9 @@ impl SimulatedVenue {
     }
 
     fn margin(&self, settlement: AssetIndex) -> MarginState {
-        MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| self.markets[instrument.at()].mark.price())
+        MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| {
+            self.markets[instrument.at()].mark.price()
+        })
     }
 
     /// Cancels all orders and closes all positions that settle in the asset, at the mark,

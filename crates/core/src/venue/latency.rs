@@ -59,7 +59,9 @@ impl Line {
         let delay_ns = match self.latency {
             Latency::Constant(delay_ns) => delay_ns,
             Latency::Uniform { low_ns, high_ns } => low_ns + (chance::uniform(&mut self.random) * (high_ns - low_ns + 1) as f64) as i64,
-            Latency::Exponential { minimum_ns, mean_ns } => minimum_ns + (-libm::log(1.0 - chance::uniform(&mut self.random)) * mean_ns as f64) as i64,
+            Latency::Exponential { minimum_ns, mean_ns } => {
+                minimum_ns + (-libm::log(1.0 - chance::uniform(&mut self.random)) * mean_ns as f64) as i64
+            }
         };
         self.last_arrival_ns = self.last_arrival_ns.max(sent_ns + delay_ns);
         self.last_arrival_ns

@@ -87,7 +87,16 @@ impl SimulatedVenue {
             })
             .collect();
         let account_index = index.accounts().find(|(_, account)| account.venue == venue).map_or(AccountIndex(0), |(account, _)| account);
-        Self { index, settings, account_index, account: Account::new(false), markets, path_ns: TimeNs::MAX, called: Vec::new(), output: Vec::new() }
+        Self {
+            index,
+            settings,
+            account_index,
+            account: Account::new(false),
+            markets,
+            path_ns: TimeNs::MAX,
+            called: Vec::new(),
+            output: Vec::new(),
+        }
     }
 
     /// How it was set up.
@@ -264,7 +273,8 @@ impl SimulatedVenue {
     fn match_shown(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
         let mut place = 0;
         while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {
-            let done = if order.takes { self.take_shown(instrument, place, time_ns) } else { self.cross_resting(instrument, place, time_ns) };
+            let done =
+                if order.takes { self.take_shown(instrument, place, time_ns) } else { self.cross_resting(instrument, place, time_ns) };
             place += usize::from(!done);
         }
     }
@@ -303,7 +313,9 @@ impl SimulatedVenue {
             };
             let (price, role) = match order.request.order_type {
                 OrderType::Market => (Some(after), Role::Taker),
-                OrderType::Limit(limit) => (Some(limit).filter(|&limit| self.settings.fill_model.resting.fills(order.request.side, limit, reached)), Role::Maker),
+                OrderType::Limit(limit) => {
+                    (Some(limit).filter(|&limit| self.settings.fill_model.resting.fills(order.request.side, limit, reached)), Role::Maker)
+                }
             };
             let gone = price.is_some_and(|price| self.fill_from_bar(instrument, place, price, order.remaining.min(budget), role, time_ns));
             place += usize::from(!gone);
@@ -311,7 +323,15 @@ impl SimulatedVenue {
     }
 
     /// Fills from what is left of the bar's volume.
-    pub(super) fn fill_from_bar(&mut self, instrument: InstrumentIndex, place: usize, price: i64, quantity: i64, role: Role, time_ns: TimeNs) -> bool {
+    pub(super) fn fill_from_bar(
+        &mut self,
+        instrument: InstrumentIndex,
+        place: usize,
+        price: i64,
+        quantity: i64,
+        role: Role,
+        time_ns: TimeNs,
+    ) -> bool {
         if let Some(path) = &mut self.markets[instrument.at()].path
             && path.budget != i64::MAX
         {

@@ -60,7 +60,8 @@ pub enum TakingOnTrades {
 
 impl TakingOnTrades {
     /// Every choice with its word in Python.
-    pub const ALL: [(&'static str, Self); 3] = [("next_trades", Self::NextTrades), ("next_trade_whole", Self::NextTradeWhole), ("last_trade_whole", Self::LastTradeWhole)];
+    pub const ALL: [(&'static str, Self); 3] =
+        [("next_trades", Self::NextTrades), ("next_trade_whole", Self::NextTradeWhole), ("last_trade_whole", Self::LastTradeWhole)];
 }
 
 /// When a resting order fills (F3).

@@ -1,0 +1,396 @@
+//! A backtest: recorded rows, simulated venues and the engine on the two-sided timeline.
+
+use super::link::{Link, Step};
+use super::{Keep, Recorder};
+use crate::engine::{Engine, MOST_ROUNDS, Parts, endless};
+use crate::error::{Code, Error, Result};
+use crate::event::{Command, Event, TimerFired};
+use crate::feed::{Merge, Recording};
+use crate::instrument::{AssetIndex, Index, VenueIndex};
+use crate::order::{Request, TimerPurpose};
+use crate::risk::Risk;
+use crate::statistics::Annualisation;
+use crate::strategy::Strategy;
+use crate::time::{DurationNs, TimeNs};
+use crate::venue::{SimulatedVenue, VenueSettings};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// What a backtest is made of, besides its strategies and data.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The names.
+    pub index: Arc<Index>,
+    /// How each venue is simulated, for every venue of the index.
+    pub venues: Vec<VenueSettings>,
+    /// What each venue's account starts with.
+    pub balances: Vec<(VenueIndex, AssetIndex, i128)>,
+    /// The currency of totals.
+    pub currency: AssetIndex,
+    /// The interval of the equity curve.
+    pub interval_ns: DurationNs,
+    /// How returns are annualised.
+    pub annualisation: Annualisation,
+    /// The seed of everything that is random.
+    pub seed: u64,
+    /// What is kept in memory.
+    pub keep: Keep,
+    /// Whether the stream of inputs and decisions is written.
+    pub keeps_journal: bool,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do.
+    Running,
+    /// It has come to its end.
+    Done,
+}
+
+/// A run over recorded data.
+pub struct Backtest {
+    engine: Engine,
+    arrival: Merge,
+    venue: Option<Merge>,
+    links: Vec<Link>,
+    /// The link of each instrument.
+    link_of: Vec<usize>,
+    timers: BinaryHeap<Reverse<(TimeNs, TimerPurpose, u32)>>,
+    /// When anything but a row happens next.
+    pending_ns: TimeNs,
+    recorder: Recorder,
+    balances: Vec<(usize, AssetIndex, i128)>,
+    now_ns: TimeNs,
+    rows: u64,
+    started: bool,
+    done: bool,
+}
+
+impl Backtest {
+    /// A run before its first event.
+    pub fn new(
+        settings: Settings,
+        strategies: Vec<(String, Box<dyn Strategy>)>,
+        risk: Risk,
+        mut recordings: Vec<Recording>,
+    ) -> Result<Self> {
+        let index = settings.index;
+        recordings.sort_by_cached_key(|recording| {
+            (recording.streams.first().map(|stream| index.instrument(stream.instrument).name.clone()), recording.name.clone())
+        });
+        let mut available: Vec<_> = recordings.iter().flat_map(|recording| recording.streams.iter().copied()).collect();
+        available.sort_unstable();
+        available.dedup();
+        let mut links = Vec::new();
+        for venue in &settings.venues {
+            venue.request_latency.validate()?;
+            venue.answer_latency.validate()?;
+            let place = index.find_venue(&venue.venue)?;
+            links.push((place, Link::new(SimulatedVenue::new(Arc::clone(&index), place, venue.clone(), &available), settings.seed)));
+        }
+        links.sort_by(|left, right| index.venue(left.0).name.cmp(&index.venue(right.0).name));
+        let place_of = |venue: VenueIndex| links.iter().position(|(place, _)| *place == venue);
+        let mut link_of = Vec::new();
+        for (_, definition) in index.instruments() {
+            let place = place_of(definition.venue).ok_or_else(|| {
+                let name = &index.venue(definition.venue).name;
+                Error::new(Code::MissingSetting, format!("the venue {name} of {} has no settings", definition.name))
+                    .hint("state its latency and fill model")
+            })?;
+            link_of.push(place);
+        }
+        let mut balances = Vec::new();
+        for (venue, asset, amount) in settings.balances {
+            let place = place_of(venue)
+                .ok_or_else(|| Error::new(Code::MissingSetting, format!("the venue {} has no settings", index.venue(venue).name)))?;
+            balances.push((place, asset, amount));
+        }
+        let recorder =
+            Recorder::new(&index, strategies.len(), settings.currency, settings.interval_ns, settings.annualisation, settings.keep)?;
+        let engine = Engine::new(Parts {
+            index,
+            strategies,
+            risk,
+            available,
+            seed: settings.seed,
+            keeps_journal: settings.keeps_journal,
+            keeps_postings: settings.keep == Keep::Everything,
+        })?;
+        let (arrival, venue) = Merge::both(recordings)?;
+        Ok(Self {
+            engine,
+            arrival,
+            venue,
+            links: links.into_iter().map(|(_, link)| link).collect(),
+            link_of,
+            timers: BinaryHeap::new(),
+            pending_ns: TimeNs::MAX,
+            recorder,
+            balances,
+            now_ns: 0,
+            rows: 0,
+            started: false,
+            done: false,
+        })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, to take its journal.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// What was observed.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The simulated venues, in the order of their names.
+    pub fn venues(&self) -> impl Iterator<Item = &SimulatedVenue> {
+        self.links.iter().map(|link| &link.venue)
+    }
+
+    /// How many rows the engine has met.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The time of the run, by arrival.
+    pub fn now_ns(&self) -> TimeNs {
+        self.now_ns
+    }
+
+    /// Runs to the end.
+    pub fn run(&mut self) -> Result<()> {
+        while self.advance(u64::MAX)? == Progress::Running {}
+        Ok(())
+    }
+
+    /// Runs until the engine has met some more rows, or to the end.
+    pub fn advance(&mut self, rows: u64) -> Result<Progress> {
+        if self.done {
+            return Ok(Progress::Done);
+        }
+        if !self.started {
+            self.start()?;
+        }
+        let until = self.rows.saturating_add(rows);
+        if self.venue.is_some() {
+            self.walk::<false>(until)?
+        } else {
+            self.walk::<true>(until)?
+        }
+        if self.rows < until {
+            self.finish()?;
+            self.done = true;
+            return Ok(Progress::Done);
+        }
+        Ok(Progress::Running)
+    }
+
+    /// Deposits come first, then the strategies start, at the time of the first row.
+    fn start(&mut self) -> Result<()> {
+        self.started = true;
+        let first = self.venue.as_ref().map_or(TimeNs::MAX, Merge::next_ns).min(self.arrival.next_ns());
+        if first == TimeNs::MAX {
+            return Err(
+                Error::new(Code::EmptyData, "the data hold no rows").hint("check the files and the filters that they were read with")
+            );
+        }
+        self.now_ns = first;
+        for (place, asset, amount) in std::mem::take(&mut self.balances) {
+            let link = &mut self.links[place];
+            link.venue.deposit(asset, amount, first);
+            let account = link.venue.account_index();
+            for (venue_time_ns, event) in std::mem::take(&mut link.venue.output) {
+                self.engine.process(&Event::Account(crate::event::AccountReport {
+                    account,
+                    venue_time_ns,
+                    arrival_time_ns: venue_time_ns,
+                    event,
+                }))?;
+            }
+        }
+        self.recorder.sample(self.engine.state(), first);
+        self.command(Command::Start)
+    }
+
+    fn command(&mut self, command: Command) -> Result<()> {
+        self.engine.process(&Event::Command { time_ns: self.now_ns, command })?;
+        self.dispatch(0)
+    }
+
+    /// Meets rows and everything between them. With one clock the venue meets a row just
+    /// before the engine does; with two, each side has its own merge.
+    fn walk<const ONE_CLOCK: bool>(&mut self, until: u64) -> Result<()> {
+        while self.rows < until {
+            let row_ns = self.arrival.next_ns();
+            if !ONE_CLOCK {
+                let venue_ns = self.venue.as_ref().map_or(TimeNs::MAX, Merge::next_ns);
+                if venue_ns <= row_ns.min(self.pending_ns) && venue_ns != TimeNs::MAX {
+                    self.venue_row()?;
+                    continue;
+                }
+            }
+            if row_ns <= self.pending_ns && row_ns != TimeNs::MAX {
+                self.row::<ONE_CLOCK>(row_ns)?;
+            } else if row_ns == TimeNs::MAX {
+                return Ok(());
+            } else {
+                self.step()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn venue_row(&mut self) -> Result<()> {
+        let Some(merge) = &mut self.venue else { return Ok(()) };
+        let Some(event) = merge.event() else { return Ok(()) };
+        let link = &mut self.links[self.link_of[event.instrument.at()]];
+        link.venue.on_market(event);
+        let collects = !link.venue.output.is_empty() || link.venue.next_ns() != TimeNs::MAX;
+        let place = self.link_of[event.instrument.at()];
+        merge.advance()?;
+        if collects {
+            self.links[place].collect(0);
+            self.find_pending();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn row<const ONE_CLOCK: bool>(&mut self, row_ns: TimeNs) -> Result<()> {
+        if row_ns >= self.recorder.next_sample_ns() {
+            self.recorder.sample(self.engine.state(), row_ns);
+        }
+        self.now_ns = row_ns;
+        self.rows += 1;
+        let Some(&event) = self.arrival.event() else { return Ok(()) };
+        if ONE_CLOCK {
+            let place = self.link_of[event.instrument.at()];
+            let venue = &mut self.links[place].venue;
+            venue.on_market(&event);
+            if !venue.output.is_empty() || venue.next_ns() != TimeNs::MAX {
+                self.links[place].collect(0);
+                self.find_pending();
+            }
+        }
+        self.engine.process(&Event::Market(event))?;
+        self.arrival.advance()?;
+        if !self.engine.output.requests.is_empty() || !self.engine.output.closed.is_empty() {
+            self.dispatch(0)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the engine's requests on their way and lets the recorder see the rest.
+    fn dispatch(&mut self, round: u32) -> Result<()> {
+        let now_ns = self.engine.state().now_ns();
+        let (state, output) = self.engine.state_and_output();
+        self.recorder.observe(state, output);
+        if self.engine.output.requests.is_empty() {
+            return Ok(());
+        }
+        let mut requests = std::mem::take(&mut self.engine.output.requests);
+        for request in requests.drain(..) {
+            self.recorder.request(&request);
+            match request {
+                Request::Timer { purpose, due_ns } => {
+                    self.timers.push(Reverse((due_ns, purpose, if due_ns <= now_ns { round + 1 } else { 0 })))
+                }
+                Request::Place { .. } | Request::Cancel { .. } => {
+                    if round >= MOST_ROUNDS {
+                        return Err(endless(now_ns));
+                    }
+                    let place = request.instrument().map_or(0, |instrument| self.link_of[instrument.at()]);
+                    self.links[place].send(request, now_ns, round + 1);
+                }
+            }
+        }
+        self.engine.output.requests = requests;
+        self.find_pending();
+        Ok(())
+    }
+
+    fn find_pending(&mut self) {
+        let links = self.links.iter().map(|link| link.next().0).min().unwrap_or(TimeNs::MAX);
+        self.pending_ns = links.min(self.timers.peek().map_or(TimeNs::MAX, |Reverse(timer)| timer.0));
+    }
+
+    /// Does the one thing that is pending first: at one time paths before requests, requests
+    /// before answers, answers before timers, venues by name.
+    fn step(&mut self) -> Result<()> {
+        let next = self.links.iter().enumerate().map(|(place, link)| (link.next(), place)).min();
+        let Some(((time_ns, step), place)) = next.filter(|((time_ns, _), _)| *time_ns == self.pending_ns) else { return self.fire() };
+        match step {
+            Step::Path => {
+                self.links[place].venue.advance();
+                self.links[place].collect(0);
+            }
+            Step::Request => self.links[place].deliver_request(),
+            Step::Answer => {
+                if time_ns >= self.recorder.next_sample_ns() {
+                    self.recorder.sample(self.engine.state(), time_ns);
+                }
+                if let Some((report, round)) = self.links[place].take_answer() {
+                    self.now_ns = time_ns;
+                    self.engine.process(&Event::Account(report))?;
+                    self.dispatch(round)?;
+                }
+            }
+        }
+        self.find_pending();
+        Ok(())
+    }
+
+    fn fire(&mut self) -> Result<()> {
+        if let Some(Reverse((due_ns, purpose, round))) = self.timers.pop() {
+            if due_ns >= self.recorder.next_sample_ns() {
+                self.recorder.sample(self.engine.state(), due_ns);
+            }
+            if round >= MOST_ROUNDS {
+                return Err(endless(due_ns));
+            }
+            self.now_ns = self.now_ns.max(due_ns);
+            self.engine.process(&Event::Timer(TimerFired { purpose, due_ns, fired_ns: self.now_ns }))?;
+            self.dispatch(round)?;
+        }
+        self.find_pending();
+        Ok(())
+    }
+
+    /// After the last row: what is on its way arrives, timers that lie beyond are dropped, the
+    /// strategies stop, and what still works at the venues is cancelled (O6).
+    fn finish(&mut self) -> Result<()> {
+        self.timers.clear();
+        self.drain()?;
+        self.command(Command::Stop)?;
+        self.drain()?;
+        for link in &mut self.links {
+            link.venue.end_all(Code::EndOfRun, self.now_ns);
+            link.collect(0);
+        }
+        self.drain()?;
+        self.recorder.finish(self.engine.state(), self.now_ns);
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        self.find_pending();
+        while self.pending_ns != TimeNs::MAX {
+            self.step()?;
+            if !self.timers.is_empty() {
+                self.timers.clear();
+                self.find_pending();
+            }
+        }
+        Ok(())
+    }
+}

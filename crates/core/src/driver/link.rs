@@ -1,0 +1,81 @@
+//! The connection between the engine and a simulated venue: what is on its way.
+
+use crate::event::AccountReport;
+use crate::order::Request;
+use crate::time::TimeNs;
+use crate::venue::{Line, SimulatedVenue};
+use std::collections::VecDeque;
+
+/// A message on its way. The round counts how many decisions in a chain led to it.
+struct OnTheWay<T> {
+    arrival_ns: TimeNs,
+    round: u32,
+    message: T,
+}
+
+/// A venue and both directions of its connection.
+pub(super) struct Link {
+    pub venue: SimulatedVenue,
+    requests: Line,
+    answers: Line,
+    to_venue: VecDeque<OnTheWay<Request>>,
+    to_engine: VecDeque<OnTheWay<AccountReport>>,
+}
+
+/// What a link does next, in the order of ties at one time (T3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// The venue goes on along a bar's path.
+    Path,
+    /// A request reaches the venue.
+    Request,
+    /// An answer reaches the engine.
+    Answer,
+}
+
+impl Link {
+    pub fn new(venue: SimulatedVenue, seed: u64) -> Self {
+        let settings = venue.settings();
+        let requests = Line::new(settings.request_latency, seed, &settings.venue, "requests");
+        let answers = Line::new(settings.answer_latency, seed, &settings.venue, "answers");
+        Self { venue, requests, answers, to_venue: VecDeque::new(), to_engine: VecDeque::new() }
+    }
+
+    pub fn send(&mut self, request: Request, now_ns: TimeNs, round: u32) {
+        let arrival_ns = self.requests.arrival_ns(now_ns);
+        self.to_venue.push_back(OnTheWay { arrival_ns, round, message: request });
+    }
+
+    /// What happens next on this link, and when.
+    #[inline]
+    pub fn next(&self) -> (TimeNs, Step) {
+        let front = |arrival: Option<TimeNs>| arrival.unwrap_or(TimeNs::MAX);
+        let path = (self.venue.next_ns(), Step::Path);
+        let request = (front(self.to_venue.front().map(|message| message.arrival_ns)), Step::Request);
+        let answer = (front(self.to_engine.front().map(|message| message.arrival_ns)), Step::Answer);
+        path.min(request).min(answer)
+    }
+
+    /// Gives the venue the request that is due.
+    pub fn deliver_request(&mut self) {
+        if let Some(request) = self.to_venue.pop_front() {
+            self.venue.on_request(&request.message, request.arrival_ns);
+            self.collect(request.round);
+        }
+    }
+
+    /// Takes the answer that is due, with its round.
+    pub fn take_answer(&mut self) -> Option<(AccountReport, u32)> {
+        self.to_engine.pop_front().map(|answer| (answer.message, answer.round))
+    }
+
+    /// Puts what the venue said on its way to the engine.
+    pub fn collect(&mut self, round: u32) {
+        let account = self.venue.account_index();
+        for (venue_time_ns, event) in self.venue.output.drain(..) {
+            let arrival_ns = self.answers.arrival_ns(venue_time_ns);
+            let message = AccountReport { account, venue_time_ns, arrival_time_ns: arrival_ns, event };
+            self.to_engine.push_back(OnTheWay { arrival_ns, round, message });
+        }
+    }
+}

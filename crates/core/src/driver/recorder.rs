@@ -1,0 +1,328 @@
+//! What is kept of a run: its figures always, its orders and fills when asked for.
+
+use super::Valuation;
+use crate::engine::{Booked, Charge, Output};
+use crate::error::Result;
+use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
+use crate::number::{to_float, wide_to_float};
+use crate::order::{Order, Report, Request, Status};
+use crate::state::State;
+use crate::statistics::{Annualisation, EquityCurve, FillFigures, RoundTrips, Summary, TripStatistics};
+use crate::time::{DurationNs, TimeNs};
+use serde::{Deserialize, Serialize};
+
+/// How much of a run is kept in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keep {
+    /// Orders, fills, the equity curve and every posting.
+    #[default]
+    Everything,
+    /// Figures and hashes.
+    Metrics,
+}
+
+/// The figures of one instrument, in its settlement asset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstrumentReport {
+    /// Which instrument.
+    pub instrument: InstrumentIndex,
+    /// Orders, fills and their costs.
+    pub summary: Summary,
+    /// Round trips of all strategies.
+    pub trips: TripStatistics,
+    /// Whether a round trip is open.
+    pub is_open: bool,
+    /// The profit of open positions at the mark; none without a mark.
+    pub unrealised: Option<f64>,
+    /// What is held at the end, by all strategies together.
+    pub quantity: f64,
+}
+
+/// What happened to one asset of one account, by where it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssetReport {
+    /// Whose.
+    pub account: AccountIndex,
+    /// Of what.
+    pub asset: AssetIndex,
+    /// What the wallet holds at the end.
+    pub wallet: i128,
+    /// What was put in from outside.
+    pub deposited: i128,
+    /// What came in by trading.
+    pub traded: i128,
+    /// Trading fees paid.
+    pub exchange_fees: i128,
+    /// Network fees paid.
+    pub network_fees: i128,
+    /// Liquidation fees paid.
+    pub liquidation_fees: i128,
+    /// Funding received, below zero when paid.
+    pub funding: i128,
+}
+
+/// Observes a run. Nothing that decides reads it.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    keep: Keep,
+    valuation: Valuation,
+    curve: EquityCurve,
+    summaries: Vec<Summary>,
+    trips: Vec<Vec<RoundTrips>>,
+    orders: Vec<Order>,
+    fills: Vec<Booked>,
+    orders_sent: u64,
+    fills_booked: u64,
+}
+
+impl Recorder {
+    /// A recorder before the first event.
+    pub fn new(
+        index: &Index,
+        strategies: usize,
+        currency: AssetIndex,
+        interval_ns: DurationNs,
+        annualisation: Annualisation,
+        keep: Keep,
+    ) -> Result<Self> {
+        let trips = || index.instruments().map(|(_, definition)| RoundTrips::new(definition.specification.lot)).collect();
+        Ok(Self {
+            keep,
+            valuation: Valuation::new(index, currency),
+            curve: EquityCurve::new(interval_ns, annualisation, keep == Keep::Everything)?,
+            summaries: index.instruments().map(|_| Summary::new()).collect(),
+            trips: std::iter::repeat_with(trips).take(strategies).collect(),
+            orders: Vec::new(),
+            fills: Vec::new(),
+            orders_sent: 0,
+            fills_booked: 0,
+        })
+    }
+
+    /// When the equity curve wants its next point.
+    #[inline]
+    pub fn next_sample_ns(&self) -> TimeNs {
+        self.curve.next_boundary_ns()
+    }
+
+    /// Takes a point of the equity curve, from the state before the event at this time.
+    #[cold]
+    pub fn sample(&mut self, state: &State, time_ns: TimeNs) {
+        self.curve.sample(time_ns, self.valuation.equity(state));
+    }
+
+    /// Takes the last point.
+    pub fn finish(&mut self, state: &State, time_ns: TimeNs) {
+        self.curve.finish(time_ns, self.valuation.equity(state));
+    }
+
+    /// Takes what the engine left behind, but its requests.
+    pub fn observe(&mut self, state: &State, output: &mut Output) {
+        for booked in output.fills.drain(..) {
+            self.fill(state, &booked);
+        }
+        for charge in output.charges.drain(..) {
+            self.charge(state, &charge);
+        }
+        for order in output.closed.drain(..) {
+            self.closed(order);
+        }
+    }
+
+    /// Counts a request that leaves.
+    #[inline]
+    pub fn request(&mut self, request: &Request) {
+        if let Request::Place { order, .. } = request {
+            self.orders_sent += 1;
+            self.summaries[order.instrument.at()].add_report(Report::Sent);
+        }
+    }
+
+    fn closed(&mut self, order: Order) {
+        let report = match order.status {
+            Status::Filled => Report::LastFill,
+            Status::Cancelled => Report::Cancelled,
+            Status::Expired => Report::Expired,
+            _ if order.reason.is_some_and(is_ours) => Report::Refused,
+            _ => Report::Rejected,
+        };
+        self.summaries[order.request.instrument.at()].add_report(report);
+        if self.keep == Keep::Everything {
+            self.orders.push(order);
+        }
+    }
+
+    fn fill(&mut self, state: &State, booked: &Booked) {
+        let fill = &booked.fill;
+        let definition = state.index().instrument(fill.instrument);
+        let specification = &definition.specification;
+        let price = to_float(fill.price, specification.price_decimals);
+        let realised = wide_to_float(booked.realised, specification.value_decimals());
+        let summary = &mut self.summaries[fill.instrument.at()];
+        summary.add_fill(&FillFigures {
+            side: fill.side,
+            quantity: to_float(fill.quantity, specification.quantity_decimals),
+            price,
+            value: wide_to_float(specification.value(fill.price, fill.quantity), specification.value_decimals()),
+            decision_mid: booked.decision_mid_doubled.map(|doubled| to_float(doubled, specification.price_decimals) / 2.0),
+            liquidity: fill.liquidity,
+            realised,
+        });
+        let amount = wide_to_float(fill.fee, state.index().asset(fill.fee_asset).decimals);
+        let in_base = !definition.is_margined() && fill.fee_asset == definition.base;
+        let fee = if in_base { amount * price } else { amount };
+        summary.exchange_fees += fee;
+        let base_fee = if in_base { fill.fee as i64 } else { 0 };
+        self.trips[booked.strategy.at()][fill.instrument.at()].add_fill(
+            booked.arrival_time_ns,
+            fill.signed_quantity() - base_fee,
+            realised,
+            fee,
+        );
+        self.fills_booked += 1;
+        if self.keep == Keep::Everything {
+            self.fills.push(*booked);
+        }
+    }
+
+    fn charge(&mut self, state: &State, charge: &Charge) {
+        let paid = wide_to_float(charge.paid, state.index().asset(charge.asset).decimals);
+        let summary = &mut self.summaries[charge.instrument.at()];
+        if charge.is_funding {
+            summary.funding -= paid;
+        } else {
+            summary.liquidation_fees += paid;
+        }
+        // A payment for a shared position is shared by those who hold it.
+        let held: i64 = (0..self.trips.len()).map(|place| state.strategies()[place].positions[charge.instrument.at()].quantity.abs()).sum();
+        for (place, trips) in self.trips.iter_mut().enumerate() {
+            let share = state.strategies()[place].positions[charge.instrument.at()].quantity.abs();
+            if share != 0 {
+                trips[charge.instrument.at()].add_funding(-paid * share as f64 / held as f64);
+            }
+        }
+    }
+
+    /// How many orders left for a venue.
+    pub fn orders_sent(&self) -> u64 {
+        self.orders_sent
+    }
+
+    /// How many fills were booked.
+    pub fn fills_booked(&self) -> u64 {
+        self.fills_booked
+    }
+
+    /// Closed orders, in the order of their closing; empty unless everything is kept.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// Fills in their order; empty unless everything is kept.
+    pub fn fills(&self) -> &[Booked] {
+        &self.fills
+    }
+
+    /// The equity curve.
+    pub fn curve(&self) -> &EquityCurve {
+        &self.curve
+    }
+
+    /// The currency of the totals and the ways to it.
+    pub fn valuation(&self) -> &Valuation {
+        &self.valuation
+    }
+
+    /// The figures of every instrument.
+    pub fn instruments(&self, state: &State) -> Vec<InstrumentReport> {
+        state.index().instruments().map(|(instrument, _)| self.instrument(state, instrument)).collect()
+    }
+
+    fn instrument(&self, state: &State, instrument: InstrumentIndex) -> InstrumentReport {
+        let specification = &state.index().instrument(instrument).specification;
+        let mut trips = TripStatistics::default();
+        for strategy in &self.trips {
+            trips.merge(strategy[instrument.at()].closed());
+        }
+        let positions = || state.strategies().iter().map(|strategy| &strategy.positions[instrument.at()]);
+        let quantity: i64 = positions().map(|position| position.quantity).sum();
+        let is_flat = positions().all(|position| position.quantity == 0);
+        let mark = state.market(instrument).mark.price();
+        let unrealised = |mark| positions().map(|position| position.unrealised(specification, mark)).sum();
+        InstrumentReport {
+            instrument,
+            summary: self.summaries[instrument.at()].clone(),
+            trips,
+            is_open: self.trips.iter().any(|strategy| strategy[instrument.at()].is_open()),
+            unrealised: if is_flat { Some(0.0) } else { mark.map(|mark| wide_to_float(unrealised(mark), specification.value_decimals())) },
+            quantity: to_float(quantity, specification.quantity_decimals),
+        }
+    }
+
+    /// The figures of all instruments together, in the currency; none while a rate is unknown.
+    pub fn total(&self, state: &State) -> Option<(Summary, f64)> {
+        let reports = self.instruments(state);
+        let mut parts = Vec::with_capacity(reports.len());
+        let mut unrealised = 0.0;
+        for report in reports {
+            if report.summary == Summary::new() {
+                continue;
+            }
+            let rate = self.valuation.rate(state, state.index().instrument(report.instrument).settlement)?;
+            unrealised += report.unrealised? * rate;
+            parts.push(report.summary.converted(rate));
+        }
+        Some((Summary::total(&parts), unrealised))
+    }
+
+    /// Round trips of all instruments; their amounts are meaningful in one settlement asset.
+    pub fn total_trips(&self) -> TripStatistics {
+        let mut total = TripStatistics::default();
+        for trips in self.trips.iter().flatten() {
+            total.merge(trips.closed());
+        }
+        total
+    }
+
+    /// Every asset of every account that ever held something.
+    pub fn assets(state: &State) -> Vec<AssetReport> {
+        use crate::account::Bucket;
+        let mut reports = Vec::new();
+        for (account, _) in state.index().accounts() {
+            let ledger = state.account(account).ledger();
+            for (asset, _) in state.index().assets() {
+                let sum = |bucket| ledger.sum(asset, bucket);
+                if Bucket::ALL.into_iter().any(|bucket| sum(bucket) != 0) {
+                    reports.push(AssetReport {
+                        account,
+                        asset,
+                        wallet: sum(Bucket::Wallet),
+                        deposited: -sum(Bucket::External),
+                        traded: -sum(Bucket::Trading),
+                        exchange_fees: sum(Bucket::ExchangeFees),
+                        network_fees: sum(Bucket::NetworkFees),
+                        liquidation_fees: sum(Bucket::LiquidationFees),
+                        funding: -sum(Bucket::Funding),
+                    });
+                }
+            }
+        }
+        reports
+    }
+}
+
+/// Whether a reason for an order's end is a refusal of ours.
+fn is_ours(code: crate::error::Code) -> bool {
+    use crate::error::Code;
+    matches!(
+        code,
+        Code::RiskOrderQuantity
+            | Code::RiskOrderNotional
+            | Code::RiskPosition
+            | Code::RiskOpenOrders
+            | Code::RiskPriceCollar
+            | Code::RiskNoMark
+            | Code::RiskUser
+            | Code::TradingOff
+    )
+}

@@ -1,0 +1,87 @@
+//! What an account is worth in one currency, by declared pairs (N4).
+
+use crate::instrument::{AssetIndex, Index, InstrumentIndex, Kind};
+use crate::number::{to_float, wide_to_float};
+use crate::state::State;
+
+/// How an asset is turned into the currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rate {
+    /// It is the currency.
+    One,
+    /// The price of this pair, whose base is the asset.
+    Times(InstrumentIndex),
+    /// One over the price of this pair, whose base is the currency.
+    Over(InstrumentIndex),
+    /// No pair is declared.
+    Unknown,
+}
+
+/// The currency of a run's totals, and the way to it from every asset.
+#[derive(Clone, Debug)]
+pub struct Valuation {
+    currency: AssetIndex,
+    rates: Vec<Rate>,
+}
+
+impl Valuation {
+    /// Uses the spot instruments of the index as the declared pairs.
+    pub fn new(index: &Index, currency: AssetIndex) -> Self {
+        let pair = |base: AssetIndex, quote: AssetIndex| {
+            index
+                .instruments()
+                .find(|(_, pair)| pair.specification.kind == Kind::Spot && pair.base == base && pair.quote == quote)
+                .map(|(instrument, _)| instrument)
+        };
+        let rate = |asset: AssetIndex| match (asset == currency, pair(asset, currency), pair(currency, asset)) {
+            (true, _, _) => Rate::One,
+            (_, Some(instrument), _) => Rate::Times(instrument),
+            (_, _, Some(instrument)) => Rate::Over(instrument),
+            _ => Rate::Unknown,
+        };
+        Self { currency, rates: index.assets().map(|(asset, _)| rate(asset)).collect() }
+    }
+
+    /// The currency.
+    pub fn currency(&self) -> AssetIndex {
+        self.currency
+    }
+
+    /// The price of one unit of an asset, if it is known.
+    pub fn rate(&self, state: &State, asset: AssetIndex) -> Option<f64> {
+        let price = |instrument: InstrumentIndex| {
+            let mark = state.market(instrument).mark.price()?;
+            Some(to_float(mark, state.index().instrument(instrument).specification.price_decimals))
+        };
+        match self.rates.get(asset.at())? {
+            Rate::One => Some(1.0),
+            Rate::Times(instrument) => price(*instrument),
+            Rate::Over(instrument) => price(*instrument).map(|price| 1.0 / price),
+            Rate::Unknown => None,
+        }
+    }
+
+    /// Everything that all accounts own; unknown while anything in it has no price.
+    pub fn equity(&self, state: &State) -> Option<f64> {
+        let mut equity = 0.0;
+        for (account, _) in state.index().accounts() {
+            for (asset, definition) in state.index().assets() {
+                let wallet = state.account(account).wallet(asset);
+                if wallet != 0 {
+                    equity += wide_to_float(wallet, definition.decimals) * self.rate(state, asset)?;
+                }
+            }
+            for (at, position) in state.account(account).positions().iter().enumerate().filter(|(_, position)| position.quantity != 0) {
+                let instrument = InstrumentIndex(at as u32);
+                let definition = state.index().instrument(instrument);
+                if definition.is_margined() {
+                    let mark = state.market(instrument).mark.price()?;
+                    let unrealised = position.unrealised(&definition.specification, mark);
+                    equity +=
+                        wide_to_float(unrealised, definition.specification.value_decimals()) * self.rate(state, definition.settlement)?;
+                }
+            }
+        }
+        Some(equity)
+    }
+}

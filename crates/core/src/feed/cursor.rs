@@ -1,0 +1,193 @@
+//! A place in a recording, for one side of the timeline.
+
+use super::merge::Side;
+use super::recording::{Check, Chunk, Recording, Rows};
+use crate::error::Result;
+use crate::market::MarketEvent;
+use crate::state::Stream;
+use crate::time::{DurationNs, TimeNs};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+/// Chunks of one recording that one side has read and the other has not.
+pub(super) struct Shelf {
+    name: String,
+    streams: Vec<Stream>,
+    longest_delay_ns: Option<DurationNs>,
+    rows: Rows,
+    /// Chunks that are held, and the number of the first.
+    held: VecDeque<Chunk>,
+    first: usize,
+    /// The number of the chunk that each side wants next.
+    wanted: [usize; 2],
+    check: Check,
+    ended: bool,
+}
+
+impl Shelf {
+    pub fn new(recording: Recording) -> Self {
+        Self {
+            name: recording.name,
+            streams: recording.streams,
+            longest_delay_ns: recording.longest_delay_ns,
+            rows: recording.rows,
+            held: VecDeque::new(),
+            first: 0,
+            wanted: [0; 2],
+            check: Check::default(),
+            ended: false,
+        }
+    }
+
+    fn next(&mut self, side: Side) -> Result<Option<Chunk>> {
+        let number = self.wanted[side as usize];
+        if let Rows::Whole(chunks) = &self.rows {
+            self.wanted[side as usize] += 1;
+            return Ok(chunks.get(number).cloned());
+        }
+        while !self.ended && number >= self.first + self.held.len() {
+            self.fetch()?;
+        }
+        let chunk = self.held.get(number - self.first).cloned();
+        self.wanted[side as usize] += 1;
+        while self.first < self.wanted[0].min(self.wanted[1]) && self.held.pop_front().is_some() {
+            self.first += 1;
+        }
+        Ok(chunk)
+    }
+
+    fn fetch(&mut self) -> Result<()> {
+        let Rows::Fed(source) = &self.rows else { return Ok(()) };
+        let mut source = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match source.next_chunk()? {
+            Some(chunk) => {
+                self.check.take(&self.name, &chunk)?;
+                self.check.check_delay(&self.name, self.longest_delay_ns.unwrap_or(0))?;
+                self.check.check_streams(&self.name, &self.streams)?;
+                self.held.push_back(chunk);
+            }
+            None => self.ended = true,
+        }
+        Ok(())
+    }
+
+    /// With one clock only the arrival side reads.
+    pub fn read_by_arrival_only(&mut self) {
+        self.wanted[Side::Venue as usize] = usize::MAX;
+    }
+}
+
+/// A place in the rows of one recording.
+pub(super) struct Cursor {
+    shelf: Arc<Mutex<Shelf>>,
+    side: Side,
+    chunk: Chunk,
+    row: usize,
+    /// How far to look ahead for rows whose venue time is earlier, and those that were looked at.
+    window: Option<Window>,
+}
+
+struct Window {
+    longest_delay_ns: DurationNs,
+    rows: BinaryHeap<Reverse<Waiting>>,
+    count: u64,
+}
+
+struct Waiting {
+    venue_time_ns: TimeNs,
+    count: u64,
+    event: MarketEvent,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.venue_time_ns, self.count).cmp(&(other.venue_time_ns, other.count))
+    }
+}
+
+impl Cursor {
+    pub fn new(shelf: Arc<Mutex<Shelf>>, side: Side, window: Option<DurationNs>) -> Result<Self> {
+        let window = window.map(|longest_delay_ns| Window { longest_delay_ns, rows: BinaryHeap::new(), count: 0 });
+        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, window };
+        cursor.fill()?;
+        Ok(cursor)
+    }
+
+    /// The row at this place; none at the end.
+    #[inline]
+    pub fn event(&self) -> Option<&MarketEvent> {
+        match &self.window {
+            None => self.chunk.get(self.row),
+            Some(window) => window.rows.peek().map(|Reverse(waiting)| &waiting.event),
+        }
+    }
+
+    /// Goes to the next row.
+    #[inline]
+    pub fn advance(&mut self) -> Result<()> {
+        match &mut self.window {
+            None => {
+                self.row += 1;
+                if self.row < self.chunk.len() {
+                    return Ok(());
+                }
+            }
+            Some(window) => {
+                window.rows.pop();
+            }
+        }
+        self.fill()
+    }
+
+    #[cold]
+    fn next_chunk(&mut self) -> Result<bool> {
+        loop {
+            let chunk = self.shelf.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next(self.side)?;
+            let Some(chunk) = chunk else {
+                self.chunk = Arc::new([]);
+                self.row = 0;
+                return Ok(false);
+            };
+            if !chunk.is_empty() {
+                self.chunk = chunk;
+                self.row = 0;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Makes sure that [`Self::event`] is right: a chunk is open, and the window holds every
+    /// row that could come before its first.
+    fn fill(&mut self) -> Result<()> {
+        loop {
+            if self.row >= self.chunk.len() && !self.next_chunk()? {
+                return Ok(());
+            }
+            let Some(window) = &mut self.window else { return Ok(()) };
+            let event = self.chunk[self.row];
+            let settled =
+                window.rows.peek().is_some_and(|Reverse(first)| event.arrival_time_ns > first.venue_time_ns + window.longest_delay_ns);
+            if settled {
+                return Ok(());
+            }
+            window.count += 1;
+            window.rows.push(Reverse(Waiting { venue_time_ns: event.venue_time_ns, count: window.count, event }));
+            self.row += 1;
+        }
+    }
+}
