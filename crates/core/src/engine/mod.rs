@@ -169,7 +169,8 @@ impl Engine {
     }
 
     /// Takes one input.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: the event is then read where it lies, not copied")]
     pub fn process(&mut self, event: &Event) -> Result<()> {
         self.sequence += 1;
         if self.journal.is_some() {
@@ -177,11 +178,21 @@ impl Engine {
         }
         match event {
             Event::Market(event) => self.on_market(event)?,
+            event => self.on_other(event)?,
+        }
+        if self.state.outbox.is_empty() && self.notices.is_empty() { Ok(()) } else { self.settle() }
+    }
+
+    /// Everything but market data, kept out of the way of the hot path.
+    #[inline(never)]
+    fn on_other(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Market(_) => {}
             Event::Account(report) => self.on_account(report),
             Event::Timer(timer) => self.on_timer(timer.purpose, timer.due_ns, timer.fired_ns)?,
             Event::Command { time_ns, command } => self.on_command(*time_ns, command)?,
         }
-        if self.state.outbox.is_empty() && self.notices.is_empty() { Ok(()) } else { self.settle() }
+        Ok(())
     }
 
     #[cold]

@@ -155,11 +155,19 @@ impl State {
     /// Wants the calling strategy's position to become `quantity`, rounded towards zero to the lot (O3).
     #[inline]
     pub fn target(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
+        let strategy = self.calling;
+        // Most calls repeat a target that is reached.
+        if self.exposure(strategy, instrument) == quantity && self.strategies[strategy.at()].targets.is_empty() {
+            return Ok(());
+        }
+        self.retarget(instrument, quantity, order_type)
+    }
+
+    fn retarget(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let lot = self.index.instrument(instrument).specification.lot;
         let quantity = quantity / lot * lot;
         let strategy = self.calling;
-        let book = &mut self.strategies[strategy.at()];
-        book.targets.retain(|target| target.instrument != instrument);
+        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
         if self.exposure(strategy, instrument) == quantity {
             return Ok(());
         }
