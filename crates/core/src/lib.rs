@@ -13,3 +13,7 @@ pub mod instrument;
 
 pub mod market;
 pub mod order;
+
+pub mod venue;
+
+pub mod synthetic;
