@@ -105,8 +105,10 @@ impl Queue {
     fn unlink(&mut self, slab: &mut Slab, place: u32) {
         let Node { previous, next, remaining, .. } = *slab.get(place);
         self.quantity -= remaining;
-        if previous == NONE { self.head = next } else { slab.get_mut(previous).next = next }
-        if next == NONE { self.tail = previous } else { slab.get_mut(next).previous = previous }
+        let follower = if previous == NONE { &mut self.head } else { &mut slab.get_mut(previous).next };
+        *follower = next;
+        let leader = if next == NONE { &mut self.tail } else { &mut slab.get_mut(next).previous };
+        *leader = previous;
     }
 }
 
