@@ -35,6 +35,8 @@ pub mod engine;
 
 pub mod venue;
 
+pub mod synthetic;
+
 pub mod feed;
 
 pub mod statistics;

@@ -4,6 +4,7 @@
 mod account;
 pub mod fill;
 mod latency;
+pub mod matching;
 mod request;
 mod simulated;
 
