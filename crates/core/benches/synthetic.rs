@@ -92,7 +92,7 @@ fn perpetual() -> Specification {
         minimum_notional: 1_000_000,
         multiplier: 1,
         multiplier_decimals: 0,
-        fees: Fees { maker: 0, taker: 0, liquidation: 0 },
+        fees: Fees { maker: 0, taker: 0, liquidation: 0, asset: tradewind_core::instrument::FeeAsset::Received },
         margin: Some(Margin { initial: 100_000_000, maintenance: 50_000_000 }),
     }
 }

@@ -182,9 +182,9 @@ impl Backtest {
         }
         let until = self.rows.saturating_add(rows);
         if self.venue.is_some() {
-            self.walk::<false>(until)?
+            self.walk::<false>(until)?;
         } else {
-            self.walk::<true>(until)?
+            self.walk::<true>(until)?;
         }
         if self.rows < until {
             self.finish()?;
@@ -303,7 +303,7 @@ impl Backtest {
             self.recorder.request(&request);
             match request {
                 Request::Timer { purpose, due_ns } => {
-                    self.timers.push(Reverse((due_ns, purpose, if due_ns <= now_ns { round + 1 } else { 0 })))
+                    self.timers.push(Reverse((due_ns, purpose, if due_ns <= now_ns { round + 1 } else { 0 })));
                 }
                 Request::Place { .. } | Request::Cancel { .. } => {
                     if round >= MOST_ROUNDS {

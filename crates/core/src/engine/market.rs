@@ -82,7 +82,7 @@ fn feed(state: &mut State, indicator: usize, event: &MarketEvent, decimals: u8) 
         MarketData::Quote(quote) => indicator.update_value(f64::midpoint(to_float(quote.bid, decimals), to_float(quote.ask, decimals))),
         MarketData::Mark(price) => indicator.update_value(to_float(price, decimals)),
         MarketData::Bar(bar) => {
-            indicator.update_bar(to_float(bar.high, decimals), to_float(bar.low, decimals), to_float(bar.close, decimals))
+            indicator.update_bar(to_float(bar.high, decimals), to_float(bar.low, decimals), to_float(bar.close, decimals));
         }
         MarketData::Book(_) | MarketData::Funding(_) => {}
     }

@@ -1,7 +1,7 @@
 //! The two hashes of a run (D3): `decisions`, by strategy, and `state`, by names.
 
 use super::State;
-use crate::account::{Bucket, Fill};
+use crate::account::{Bucket, Fill, Position};
 use crate::instrument::Index;
 use crate::order::{Order, OrderType, Request, TimerPurpose};
 
@@ -73,7 +73,7 @@ impl DecisionHasher {
                 ]);
             }
             Request::Cancel { strategy, count, .. } => {
-                self.strategies[strategy.at()].1.write(&[b"C", &now_ns.to_le_bytes(), &count.to_le_bytes()])
+                self.strategies[strategy.at()].1.write(&[b"C", &now_ns.to_le_bytes(), &count.to_le_bytes()]);
             }
             Request::Timer { purpose: TimerPurpose::Strategy(strategy, count), due_ns } => {
                 self.strategies[strategy.at()].1.write(&[b"T", &now_ns.to_le_bytes(), &count.to_le_bytes(), &due_ns.to_le_bytes()]);
@@ -197,7 +197,7 @@ impl State {
             let mut positions: Vec<_> = self
                 .index
                 .instruments()
-                .filter(|(instrument, _)| strategy.positions.get(instrument.at()).is_some_and(|position| *position != Default::default()))
+                .filter(|(instrument, _)| strategy.positions.get(instrument.at()).is_some_and(|position| *position != Position::default()))
                 .collect();
             positions.sort_by(|left, right| left.1.name.cmp(&right.1.name));
             for (instrument, definition) in positions {

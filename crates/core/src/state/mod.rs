@@ -183,6 +183,6 @@ impl State {
 
     /// A seed for a strategy's own random numbers (D1).
     pub fn strategy_seed(&self, strategy: StrategyIndex) -> u64 {
-        crate::chance::derive(self.seed, &["strategy", &self.strategies[strategy.at()].name])
+        crate::chance::Chance::new(self.seed, &["strategy", &self.strategies[strategy.at()].name]).seed()
     }
 }

@@ -1,9 +1,9 @@
 //! The market: participants, book and clock, made into rows.
 
-use super::chance::Chance;
 use super::participants::Participants;
 use super::perpetual::{FUNDING_INTERVAL_NS, MARK_INTERVAL_NS, Perpetual};
 use super::settings::{Length, SyntheticSettings};
+use crate::chance::Chance;
 use crate::error::Result;
 use crate::instrument::{InstrumentIndex, Kind, Specification};
 use crate::market::{BookDelta, MarketData, MarketEvent, MarketKind, Quote, Side, Trade};
@@ -17,7 +17,7 @@ use crate::venue::matching::{MatchEvent, MatchingBook};
 /// if it changed. The first rows are a snapshot of the book and a quote.
 ///
 /// ```
-/// use tradewind_core::instrument::{Fees, InstrumentIndex, Kind, Specification};
+/// use tradewind_core::instrument::{FeeAsset, Fees, InstrumentIndex, Kind, Specification};
 /// use tradewind_core::market::MarketKind;
 /// use tradewind_core::synthetic::{Length, SyntheticMarket, SyntheticSettings};
 /// use tradewind_core::time::MILLISECOND_NS;
@@ -38,7 +38,7 @@ use crate::venue::matching::{MatchEvent, MatchingBook};
 ///     minimum_notional: 50_000_000,
 ///     multiplier: 1,
 ///     multiplier_decimals: 0,
-///     fees: Fees { maker: 0, taker: 0, liquidation: 0 },
+///     fees: Fees { maker: 0, taker: 0, liquidation: 0, asset: crate::instrument::FeeAsset::Received },
 ///     margin: None,
 /// };
 /// let settings = SyntheticSettings {
@@ -97,8 +97,8 @@ impl SyntheticMarket {
             book: MatchingBook::default(),
             events: Vec::new(),
             perpetual: (specification.kind == Kind::LinearPerpetual)
-                .then(|| Perpetual::new(Chance::new(settings.seed, "perpetual", &name))),
-            latency: Chance::new(settings.seed, "latency", &name),
+                .then(|| Perpetual::new(Chance::new(settings.seed, &["perpetual", &name]))),
+            latency: Chance::new(settings.seed, &["latency", &name]),
             half_latency_ns: settings.latency_ns / 2,
             delay_ns: settings.latency_ns / 2,
             now_ns: settings.start_ns,

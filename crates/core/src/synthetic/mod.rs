@@ -7,7 +7,6 @@
 //! release builds; an instrument's rows do not depend on what else is generated, nor
 //! on which kinds of rows are asked for.
 
-mod chance;
 mod market;
 mod participants;
 mod perpetual;

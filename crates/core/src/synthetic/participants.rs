@@ -14,9 +14,9 @@
 //! Makers and patient traders own a fixed set of order keys. Which of them are in use
 //! the book knows, so nothing about open orders is kept here.
 
-use super::chance::Chance;
 use super::settings::{LOWEST_TICKS, SyntheticSettings, highest_ticks};
 use super::value::Value;
+use crate::chance::Chance;
 use crate::error::{Code, Error, Result};
 use crate::instrument::Specification;
 use crate::market::Side;
@@ -112,8 +112,8 @@ impl Participants {
         let bounds = (LOWEST_TICKS / 2, highest_ticks(tick));
         let smallest = smallest_lots(specification, settings.initial_price)?;
         Ok(Self {
-            chance: Chance::new(settings.seed, "participants", &name),
-            value: Value::new(Chance::new(settings.seed, "value", &name), ticks, bounds, settings.volatility),
+            chance: Chance::new(settings.seed, &["participants", &name]),
+            value: Value::new(Chance::new(settings.seed, &["value", &name]), ticks, bounds, settings.volatility),
             activity: PACE * settings.activity,
             tick,
             lot,

@@ -1,6 +1,6 @@
 //! What a perpetual has besides its book: an index, a mark price, funding.
 
-use super::chance::Chance;
+use crate::chance::Chance;
 use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
 use crate::time::{DurationNs, HOUR_NS, SECOND_NS};
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn funding_is_the_interest_while_the_premium_is_small() {
-        let mut perpetual = Perpetual::new(Chance::new(1, "perpetual", "x:Y"));
+        let mut perpetual = Perpetual::new(Chance::new(1, &["perpetual", "x:Y"]));
         for (basis, rate) in [(0.0, 100_000), (0.0005, 100_000), (0.001, 500_000), (-0.001, -500_000), (0.5, 20_000_000)] {
             perpetual.basis = basis;
             perpetual.premiums = basis * 10.0;
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_mark_follows_the_book() {
-        let mut perpetual = Perpetual::new(Chance::new(1, "perpetual", "x:Y"));
+        let mut perpetual = Perpetual::new(Chance::new(1, &["perpetual", "x:Y"]));
         let marks: Vec<f64> = (0..200).map(|_| perpetual.mark(1000.0, 1010.0)).collect();
         assert!((marks[0] - 1001.0).abs() < 0.5 && (marks[199] - 1010.0).abs() < 0.5, "{} {}", marks[0], marks[199]);
     }

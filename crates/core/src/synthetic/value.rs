@@ -1,6 +1,6 @@
 //! The fundamental value: a random walk of the price with clustered volatility.
 
-use super::chance::Chance;
+use crate::chance::Chance;
 use crate::time::DAY_NS;
 
 /// The standard deviation of the logarithm of volatility, for each of its two waves.

@@ -1,9 +1,8 @@
 //! How long messages take between us and a venue.
 
-use crate::chance;
+use crate::chance::Chance;
 use crate::error::{Code, Error, Result};
 use crate::time::{DurationNs, TimeNs};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// A distribution of delays.
@@ -43,14 +42,14 @@ impl Latency {
 #[derive(Clone, Debug)]
 pub struct Line {
     latency: Latency,
-    random: ChaCha8Rng,
+    chance: Chance,
     last_arrival_ns: TimeNs,
 }
 
 impl Line {
     /// A line whose chance is keyed by the venue and the direction.
     pub fn new(latency: Latency, seed: u64, venue: &str, direction: &str) -> Self {
-        Self { latency, random: chance::stream(seed, &["latency", venue, direction]), last_arrival_ns: TimeNs::MIN }
+        Self { latency, chance: Chance::new(seed, &["latency", venue, direction]), last_arrival_ns: TimeNs::MIN }
     }
 
     /// When a message that is sent now arrives.
@@ -58,10 +57,8 @@ impl Line {
     pub fn arrival_ns(&mut self, sent_ns: TimeNs) -> TimeNs {
         let delay_ns = match self.latency {
             Latency::Constant(delay_ns) => delay_ns,
-            Latency::Uniform { low_ns, high_ns } => low_ns + (chance::uniform(&mut self.random) * (high_ns - low_ns + 1) as f64) as i64,
-            Latency::Exponential { minimum_ns, mean_ns } => {
-                minimum_ns + (-libm::log(1.0 - chance::uniform(&mut self.random)) * mean_ns as f64) as i64
-            }
+            Latency::Uniform { low_ns, high_ns } => low_ns + (self.chance.uniform() * (high_ns - low_ns + 1) as f64) as i64,
+            Latency::Exponential { minimum_ns, mean_ns } => minimum_ns + (self.chance.exponential() * mean_ns as f64) as i64,
         };
         self.last_arrival_ns = self.last_arrival_ns.max(sent_ns + delay_ns);
         self.last_arrival_ns
