@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,9 @@ def recorded() -> Path:
     return folder
 
 
-@pytest.fixture
-def instrument() -> InstrumentFields:
-    """An instrument with a tick of 0.5 and a lot of 0.001."""
-    return define(tick="0.5", lot="0.001")
-
-
-def define(**fields: object) -> InstrumentFields:
-    """A spot instrument, with some fields of one's own."""
+@pytest.fixture(scope="session")
+def define() -> Callable[..., InstrumentFields]:
+    """A function that makes a spot instrument, with some fields of one's own."""
     common: dict[str, object] = {
         "venue": "test",
         "symbol": "BTCUSDT",
@@ -39,4 +35,10 @@ def define(**fields: object) -> InstrumentFields:
         "maker_fee": "0.001",
         "taker_fee": "0.001",
     }
-    return InstrumentFields.model_validate(common | fields)
+    return lambda **fields: InstrumentFields.model_validate(common | fields)
+
+
+@pytest.fixture(scope="session")
+def instrument(define: Callable[..., InstrumentFields]) -> InstrumentFields:
+    """An instrument with a tick of 0.5 and a lot of 0.001."""
+    return define(tick="0.5")

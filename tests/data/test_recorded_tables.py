@@ -14,12 +14,12 @@ import polars as pl
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from conftest import define
 from tradewind import instruments
 from tradewind.data import Stream, bars, quotes, trades
 from tradewind.errors import DataError
 from tradewind.instruments import InstrumentFields
 
+Define = Callable[..., InstrumentFields]
 MS = 1_000_000
 
 
@@ -68,7 +68,7 @@ def test_binance_trades(recorded: Path) -> None:
     assert stream.report.off_step_values == sum(quantity % 1000 != 0 for *_, quantity, _ in expected)
 
 
-def test_binance_quotes(recorded: Path) -> None:
+def test_binance_quotes(recorded: Path, define: Define) -> None:
     path = recorded / "trades-quotes/binance/btcusdt-quotes.parquet"
     events = load(quotes(path), define(tick="0.01", lot="0.000001"))
     fields = {"bid": 2, "bid_size": 6, "ask": 2, "ask_size": 6}
@@ -79,7 +79,7 @@ def test_binance_quotes(recorded: Path) -> None:
     assert events.select("venue_time_ns", *"abcd").rows() == expected
 
 
-def test_truefx_quotes_with_left_out_microseconds_and_a_locked_one(recorded: Path) -> None:
+def test_truefx_quotes_with_left_out_microseconds_and_a_locked_one(recorded: Path, define: Define) -> None:
     path = recorded / "trades-quotes/truefx/usdjpy-ticks.csv"
     stream = quotes(path, quantity=1_000_000)
     events = load(stream, define(tick="0.001", lot="1", minimum_quantity="1"))
@@ -93,7 +93,7 @@ def test_truefx_quotes_with_left_out_microseconds_and_a_locked_one(recorded: Pat
     assert stream.report.locked_quotes == 1
 
 
-def test_quotes_without_a_header(recorded: Path) -> None:
+def test_quotes_without_a_header(recorded: Path, define: Define) -> None:
     path = recorded / "trades-quotes/fx/quote_tick_data.csv"
     stream = quotes(
         path,
@@ -110,7 +110,7 @@ def test_quotes_without_a_header(recorded: Path) -> None:
     assert events["venue_time_ns"][0] == pd.Timestamp("2020-01-01 22:00:00.065Z").value
 
 
-def test_freqtrade_trades(recorded: Path) -> None:
+def test_freqtrade_trades(recorded: Path, define: Define) -> None:
     path = recorded / "trades-quotes/freqtrade/XRP_ETH-trades.feather"
     with pytest.raises(DataError, match="what do they count"):
         trades(path).load(define())
@@ -137,7 +137,7 @@ def test_freqtrade_trades(recorded: Path) -> None:
     ],
 )
 def test_tardis_files_carry_both_times(
-    name: str, make: Callable[..., Stream], fields: tuple[str, str], recorded: Path
+    name: str, make: Callable[..., Stream], fields: tuple[str, str], recorded: Path, define: Define
 ) -> None:
     path = recorded / "trades-quotes" / name
     events = load(make(path, time_unit="us"), define(tick="0.1", lot="1", minimum_quantity="1"))
@@ -162,7 +162,7 @@ def test_tardis_files_carry_both_times(
         ("nautilus/btc-perp-20211231-20220201_1m.csv", "1m", "UTC", 3),
     ],
 )
-def test_bars(name: str, interval: str, zone: str, decimals: int, recorded: Path) -> None:
+def test_bars(name: str, interval: str, zone: str, decimals: int, recorded: Path, define: Define) -> None:
     path = recorded / "bars" / name
     instrument = define(tick=str(Decimal(1).scaleb(-decimals)), lot="0.0001")
     # One of the files holds volumes that are sums of floats.

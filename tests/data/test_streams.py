@@ -11,12 +11,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import define
 from hypothesis import given
 from hypothesis import strategies as st
 from tradewind.data import FORM, Stream, binance_raw, quotes, trades
 from tradewind.errors import DataError
 from tradewind.instruments import InstrumentFields
+
+Define = Callable[..., InstrumentFields]
 
 TRADES = pl.DataFrame(
     {
@@ -106,7 +107,7 @@ class TestSources:
         stream = trades(tmp_path / "t.csv", columns, time_unit="ns", header=False)
         assert stream.load(instrument).equals(EVENTS)
 
-    def test_text_is_exact_where_floats_are_not(self, tmp_path: Path) -> None:
+    def test_text_is_exact_where_floats_are_not(self, tmp_path: Path, define: Define) -> None:
         (tmp_path / "t.csv").write_text("time,price,quantity\n0,123456789012.123456,1\n")
         fine = define(tick="0.000001", lot="1", minimum_quantity="1")
         assert trades(tmp_path / "t.csv", time_unit="ns").load(fine)["a"].to_list() == [123456789012123456]
@@ -186,8 +187,8 @@ class TestChecks:
         error = problem(trades(changed(id=["a-1", "a-2", "a-3", "a-1"]), time_unit="ns"), instrument)
         assert (error.code, "row 4: a-1" in error.message) == ("repeated_trade_id", True)
 
-    @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 7))
-    def test_repeated_ids_across_chunks(self, ids: list[int], rows: int) -> None:
+    @given(ids=st.lists(st.integers(1, 60), min_size=1, max_size=40), rows=st.integers(1, 7))
+    def test_repeated_ids_across_chunks(self, ids: list[int], rows: int, define: Define) -> None:
         frame = pl.DataFrame({"time": range(len(ids)), "price": 1.0, "quantity": 1.0, "id": ids})
         stream = trades(frame, time_unit="ns")
         if len(set(ids)) == len(ids):
@@ -216,7 +217,7 @@ class TestChecks:
         error = problem(trades(TRADES.drop("time"), time_unit="ns"), instrument)
         assert error.message.startswith("data frame has no column 'time'")
 
-    def test_settings(self) -> None:
+    def test_settings(self, define: Define) -> None:
         for settings in (
             {"rounding": "up"}, {"grid": "tick"}, {"latency_ns": -1}, {"minimum_latency_ns": 5}, {"time_unit": "m"},
         ):  # fmt: skip

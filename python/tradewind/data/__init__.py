@@ -2,6 +2,8 @@
 
 A *stream* describes data before the instrument is known. ``stream.load(instrument)`` reads it into
 one polars frame in our form: integers on the instrument's grid, nanoseconds, the recording's order.
+``stream.chunks(instrument)`` gives the same rows in bounded memory, and ``stream.report`` says what was done.
+Rows that messages name count from 1, without a header.
 """
 
 from __future__ import annotations
