@@ -116,6 +116,14 @@ def test_floats_that_are_no_numbers() -> None:
     assert "[out_of_range] x is too large to be held exactly: table row 5: 1e+20" in text
 
 
+@pytest.mark.parametrize("values", [pl.Series([1e12]), pl.Series(["1e12"]), pl.Series([10**12])])
+def test_a_coarse_step_does_not_hide_what_is_too_large(values: pl.Series) -> None:
+    convert = converter(8, 10**6)
+    assert read(convert, values) == [None]
+    assert message(convert).startswith("[out_of_range]")
+    assert read(converter(8, 10**6), pl.Series([9e10])) == [9 * 10**18]
+
+
 def test_other_types_of_numbers() -> None:
     assert read(converter(), pl.Series([3, None])) == [300, None]
     assert read(converter(), pl.Series([2**63 - 1])) == [None]

@@ -82,7 +82,7 @@ class Converter:
         # The steps in one whole: an exact divisor wherever the step divides a power of ten.
         per_whole = scale // grid.step if scale % grid.step == 0 else scale / grid.step
         value, steps = pl.col("value"), pl.col("steps")
-        usable = value.is_finite() & (steps.abs() < _EXACT_STEPS)
+        usable = value.is_finite() & (steps.abs() < min(_EXACT_STEPS, _LARGEST // grid.step))
         # A column, since polars divides by a scalar as it multiplies by the inverse, which is not exact.
         divisor = pl.repeat(float(per_whole), len(column), eager=True)
         table = pl.DataFrame({"value": column, "divisor": divisor}).lazy()
@@ -91,9 +91,7 @@ class Converter:
         if self.rounding is None:
             usable &= pl.col("exact") | ((value * per_whole - steps).abs() <= TOLERANCE)
         units = pl.when(usable).then(steps).cast(pl.Int64) * grid.step
-        result = table.select(
-            units=pl.when(units.abs() <= _LARGEST).then(units), moved=(usable & ~pl.col("exact")).sum()
-        ).collect()
+        result = table.select(units=units, moved=(usable & ~pl.col("exact")).sum()).collect()
         self.report.rounded_values += int(result["moved"][0]) if result.height else 0
         if self.choice == "decimals" and grid.step > 1 and self.rounding is None:
             return self._keep_off_step(column, result["units"], grid)
@@ -172,7 +170,8 @@ class Converter:
         text = bad[field].cast(pl.String).fill_null("").str.strip_chars()
         number = text.str.contains(f"^({_NUMBER.pattern})$")
         size = text.cast(pl.Float64, strict=False).abs() * 10**grid.decimals / grid.step
-        small = size < (_EXACT_STEPS if bad[field].dtype.is_float() else _LARGEST / grid.step)
+        most = _LARGEST // grid.step
+        small = size < (min(_EXACT_STEPS, most) if bad[field].dtype.is_float() else most)
         kinds = (
             ("not_a_number", f"{field} is missing or not a number", ~number, ""),
             (
