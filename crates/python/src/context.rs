@@ -1,7 +1,7 @@
 //! The context: what a strategy sees of the state, and how it asks for things.
 
 use crate::error::{OrRaise, raised};
-use crate::event::{self, Kept};
+use crate::event;
 use crate::indicator::{Indicator, IndicatorSpecification};
 use crate::instrument::{Instrument, Stream, price_of, quantity_of};
 use crate::number::{datetime, decimal, duration, instant};
@@ -69,23 +69,38 @@ impl Context {
         &self.index
     }
 
-    fn last(&self, py: Python<'_>, instrument: &Instrument, of: impl FnOnce(&tradewind_core::state::Market) -> Option<MarketData>) -> PyResult<Option<Py<PyAny>>> {
+    fn last(
+        &self,
+        py: Python<'_>,
+        instrument: &Instrument,
+        of: impl FnOnce(&tradewind_core::state::Market) -> Option<MarketData>,
+    ) -> PyResult<Option<Py<PyAny>>> {
         let at = instrument.instrument;
         let Some((data, now_ns)) = self.with(|state| Ok(of(state.market(at)).map(|data| (data, state.now_ns()))))? else { return Ok(None) };
         let venue_time_ns = if let MarketData::Bar(bar) = data { bar.open_time_ns } else { now_ns };
-        let kept = Kept::all(py, std::slice::from_ref(&self.instruments[at.at()]));
-        event::wrap(py, &MarketEvent::new(at, venue_time_ns, now_ns, data), &kept[0]).map(Some)
+        event::wrap(py, &MarketEvent::new(at, venue_time_ns, now_ns, data), &self.instruments[at.at()]).map(Some)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the arguments of an order")]
-    fn place(slf: &Bound<'_, Self>, side: Side, instrument: &Bound<'_, Instrument>, quantity: &Bound<'_, PyAny>, price: Option<&Bound<'_, PyAny>>, time_in_force: &str, reduce_only: bool) -> PyResult<Order> {
+    fn place(
+        slf: &Bound<'_, Self>,
+        side: Side,
+        instrument: &Bound<'_, Instrument>,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+        reduce_only: bool,
+    ) -> PyResult<Order> {
         let definition = instrument.get().definition();
         let quantity = quantity_of(definition, quantity)?;
         let order_type = order_type(instrument, price)?;
-        let time_in_force = TimeInForce::from_name(time_in_force)
-            .ok_or_else(|| raised(&Error::new(Code::BadSetting, format!("time_in_force {time_in_force:?} is not known")).hint("write gtc, ioc or post_only")))?;
+        let time_in_force = TimeInForce::from_name(time_in_force).ok_or_else(|| {
+            raised(
+                &Error::new(Code::BadSetting, format!("time_in_force {time_in_force:?} is not known")).hint("write gtc, ioc or post_only"),
+            )
+        })?;
         let at = instrument.get().instrument;
-        let id = slf.get().with(|state| {
+        let id = slf.borrow().with(|state| {
             let mut order = state.order_of(at, side, quantity, order_type);
             order.time_in_force = time_in_force;
             order.reduce_only = reduce_only;
@@ -97,7 +112,10 @@ impl Context {
 
 #[cold]
 fn outside() -> PyErr {
-    raised(&Error::new(Code::ContextOutsideCallback, "the context was used outside of a callback").hint("use it only while one of the strategy's callbacks runs; keep values, not the context"))
+    raised(
+        &Error::new(Code::ContextOutsideCallback, "the context was used outside of a callback")
+            .hint("use it only while one of the strategy's callbacks runs; keep values, not the context"),
+    )
 }
 
 fn order_type(instrument: &Bound<'_, Instrument>, price: Option<&Bound<'_, PyAny>>) -> PyResult<OrderType> {
@@ -165,19 +183,33 @@ impl Context {
 
     /// Attaches an indicator to a stream, and names the stream; only in `on_start` (V1).
     fn indicator(slf: &Bound<'_, Self>, specification: &IndicatorSpecification, stream: &Stream) -> PyResult<Indicator> {
-        let index = slf.get().with(|state| state.attach(specification.kind, stream.core()).or_raise())?;
+        let index = slf.borrow().with(|state| state.attach(specification.kind, stream.core()).or_raise())?;
         Ok(Indicator::new(slf.clone().unbind(), index))
     }
 
     /// Buys: at market, or with a limit price.
     #[pyo3(signature = (instrument, quantity, price=None, *, time_in_force="gtc", reduce_only=false))]
-    fn buy(slf: &Bound<'_, Self>, instrument: &Bound<'_, Instrument>, quantity: &Bound<'_, PyAny>, price: Option<&Bound<'_, PyAny>>, time_in_force: &str, reduce_only: bool) -> PyResult<Order> {
+    fn buy(
+        slf: &Bound<'_, Self>,
+        instrument: &Bound<'_, Instrument>,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+        reduce_only: bool,
+    ) -> PyResult<Order> {
         Self::place(slf, Side::Buy, instrument, quantity, price, time_in_force, reduce_only)
     }
 
     /// Sells: at market, or with a limit price.
     #[pyo3(signature = (instrument, quantity, price=None, *, time_in_force="gtc", reduce_only=false))]
-    fn sell(slf: &Bound<'_, Self>, instrument: &Bound<'_, Instrument>, quantity: &Bound<'_, PyAny>, price: Option<&Bound<'_, PyAny>>, time_in_force: &str, reduce_only: bool) -> PyResult<Order> {
+    fn sell(
+        slf: &Bound<'_, Self>,
+        instrument: &Bound<'_, Instrument>,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+        reduce_only: bool,
+    ) -> PyResult<Order> {
         Self::place(slf, Side::Sell, instrument, quantity, price, time_in_force, reduce_only)
     }
 
@@ -222,7 +254,9 @@ impl Context {
     fn timer(&self, at: Option<&Bound<'_, PyAny>>, after: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
         let (at, after) = (at.map(instant).transpose()?, after.map(duration).transpose()?);
         if at.is_some() == after.is_some() {
-            return Err(raised(&Error::new(Code::BadSetting, "a timer needs either a time or after=").hint("ctx.timer(after=60) fires in a minute")));
+            return Err(raised(
+                &Error::new(Code::BadSetting, "a timer needs either a time or after=").hint("ctx.timer(after=60) fires in a minute"),
+            ));
         }
         self.with(|state| {
             let due_ns = at.unwrap_or_else(|| state.now_ns().saturating_add(after.unwrap_or(0)));
@@ -244,7 +278,9 @@ impl Context {
 
     /// The best bid and offer, if they are known; its times are those of now.
     fn quote(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
-        self.last(py, instrument.get(), |market| market.quote.or_else(|| market.book.as_ref().and_then(|book| book.quote())).map(MarketData::Quote))
+        self.last(py, instrument.get(), |market| {
+            market.quote.or_else(|| market.book.as_ref().and_then(|book| book.quote())).map(MarketData::Quote)
+        })
     }
 
     /// The last closed bar, if there was one.
@@ -262,7 +298,11 @@ impl Context {
             let levels = |side| {
                 let book = state.market(at).book.as_ref();
                 let levels = book.into_iter().flat_map(|book| book.levels(side).take(depth));
-                levels.map(|level| (to_float(level.price, specification.price_decimals), to_float(level.quantity, specification.quantity_decimals))).collect()
+                levels
+                    .map(|level| {
+                        (to_float(level.price, specification.price_decimals), to_float(level.quantity, specification.quantity_decimals))
+                    })
+                    .collect()
             };
             Ok((levels(Side::Buy), levels(Side::Sell)))
         })
@@ -271,7 +311,7 @@ impl Context {
     /// This strategy's position in an instrument; it changes only by fills.
     fn position(slf: &Bound<'_, Self>, instrument: &Bound<'_, Instrument>) -> PyResult<Position> {
         let at = instrument.get().instrument;
-        slf.get().with(|state| {
+        slf.borrow().with(|state| {
             let position = state.position(state.calling(), at);
             Ok(Position::new(instrument.clone().unbind(), position, state.market(at).mark.price()))
         })
@@ -290,7 +330,9 @@ impl Context {
             None if self.index.accounts().len() == 1 => self.index.accounts().next().map(|(account, _)| account),
             None => None,
         };
-        let account = account.ok_or_else(|| raised(&Error::new(Code::UnknownVenue, "there are several venues").hint("name one: ctx.balance(\"USDT\", \"binance_spot\")")))?;
+        let account = account.ok_or_else(|| {
+            raised(&Error::new(Code::UnknownVenue, "there are several venues").hint("name one: ctx.balance(\"USDT\", \"binance_spot\")"))
+        })?;
         let balance = self.with(|state| Ok(state.balance(account, asset)))?;
         let decimals = self.index.asset(asset).decimals;
         Ok((decimal(py, balance.total, decimals)?, decimal(py, balance.reserved, decimals)?, decimal(py, balance.free(), decimals)?))
@@ -300,8 +342,13 @@ impl Context {
     #[pyo3(signature = (instrument=None))]
     fn open_orders(slf: &Bound<'_, Self>, instrument: Option<&Bound<'_, Instrument>>) -> PyResult<Vec<Order>> {
         let at = instrument.map(|instrument| instrument.get().instrument);
-        let ids: Vec<OrderId> = slf.get().with(|state| {
-            Ok(state.orders().open(state.calling()).filter(|order| at.is_none_or(|at| at == order.request.instrument)).map(|order| order.id).collect())
+        let ids: Vec<OrderId> = slf.borrow().with(|state| {
+            Ok(state
+                .orders()
+                .open(state.calling())
+                .filter(|order| at.is_none_or(|at| at == order.request.instrument))
+                .map(|order| order.id)
+                .collect())
         })?;
         ids.into_iter().map(|id| Order::live(slf, id)).collect()
     }

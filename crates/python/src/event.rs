@@ -17,19 +17,12 @@ macro_rules! market_class {
         pub struct $name {
             event: MarketEvent,
             instrument: Py<Instrument>,
-            price_decimals: u8,
-            quantity_decimals: u8,
         }
 
         impl $name {
             #[inline]
-            pub fn wrap(py: Python<'_>, event: &MarketEvent, kept: &Kept) -> PyResult<Py<Self>> {
-                Py::new(py, Self {
-                    event: *event,
-                    instrument: kept.instrument.clone_ref(py),
-                    price_decimals: kept.price_decimals,
-                    quantity_decimals: kept.quantity_decimals,
-                })
+            pub fn wrap(py: Python<'_>, event: &MarketEvent, instrument: &Py<Instrument>) -> PyResult<Py<Self>> {
+                Py::new(py, Self { event: *event, instrument: instrument.clone_ref(py) })
             }
         }
 
@@ -70,36 +63,16 @@ macro_rules! market_class {
     };
 }
 
-/// What a wrapped event needs of its instrument.
-pub struct Kept {
-    instrument: Py<Instrument>,
-    price_decimals: u8,
-    quantity_decimals: u8,
-}
-
-impl Kept {
-    /// For every instrument of an index.
-    pub fn all(py: Python<'_>, instruments: &[Py<Instrument>]) -> Vec<Self> {
-        instruments
-            .iter()
-            .map(|instrument| {
-                let specification = &instrument.get().definition().specification;
-                Self { instrument: instrument.clone_ref(py), price_decimals: specification.price_decimals, quantity_decimals: specification.quantity_decimals }
-            })
-            .collect()
-    }
-}
-
 /// The Python object of a market event.
 #[inline]
-pub fn wrap(py: Python<'_>, event: &MarketEvent, kept: &Kept) -> PyResult<Py<PyAny>> {
+pub fn wrap(py: Python<'_>, event: &MarketEvent, instrument: &Py<Instrument>) -> PyResult<Py<PyAny>> {
     Ok(match event.kind {
-        MarketKind::Trade => Trade::wrap(py, event, kept)?.into_any(),
-        MarketKind::Quote => Quote::wrap(py, event, kept)?.into_any(),
-        MarketKind::Bar => Bar::wrap(py, event, kept)?.into_any(),
-        MarketKind::Book => BookUpdate::wrap(py, event, kept)?.into_any(),
-        MarketKind::Mark => Mark::wrap(py, event, kept)?.into_any(),
-        MarketKind::Funding => Funding::wrap(py, event, kept)?.into_any(),
+        MarketKind::Trade => Trade::wrap(py, event, instrument)?.into_any(),
+        MarketKind::Quote => Quote::wrap(py, event, instrument)?.into_any(),
+        MarketKind::Bar => Bar::wrap(py, event, instrument)?.into_any(),
+        MarketKind::Book => BookUpdate::wrap(py, event, instrument)?.into_any(),
+        MarketKind::Mark => Mark::wrap(py, event, instrument)?.into_any(),
+        MarketKind::Funding => Funding::wrap(py, event, instrument)?.into_any(),
     })
 }
 
@@ -110,14 +83,14 @@ Trade {
     #[getter]
     fn price(&self) -> f64 {
         let MarketData::Trade(trade) = self.event.data() else { return f64::NAN };
-        to_float(trade.price, self.price_decimals)
+        to_float(trade.price, self.instrument.get().price_decimals)
     }
 
     /// How much was traded.
     #[getter]
     fn quantity(&self) -> f64 {
         let MarketData::Trade(trade) = self.event.data() else { return f64::NAN };
-        to_float(trade.quantity, self.quantity_decimals)
+        to_float(trade.quantity, self.instrument.get().quantity_decimals)
     }
 
     /// The side of the order that took: `buy`, `sell`, or None where the data do not say.
@@ -146,28 +119,28 @@ Quote {
     #[getter]
     fn bid(&self) -> f64 {
         let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
-        to_float(quote.bid, self.price_decimals)
+        to_float(quote.bid, self.instrument.get().price_decimals)
     }
 
     /// How much is bid there.
     #[getter]
     fn bid_quantity(&self) -> f64 {
         let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
-        to_float(quote.bid_quantity, self.quantity_decimals)
+        to_float(quote.bid_quantity, self.instrument.get().quantity_decimals)
     }
 
     /// The lowest price that somebody asks.
     #[getter]
     fn ask(&self) -> f64 {
         let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
-        to_float(quote.ask, self.price_decimals)
+        to_float(quote.ask, self.instrument.get().price_decimals)
     }
 
     /// How much is offered there.
     #[getter]
     fn ask_quantity(&self) -> f64 {
         let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
-        to_float(quote.ask_quantity, self.quantity_decimals)
+        to_float(quote.ask_quantity, self.instrument.get().quantity_decimals)
     }
 
     /// The middle of both.
@@ -212,7 +185,7 @@ Bar {
     #[getter]
     fn volume(&self) -> f64 {
         let MarketData::Bar(bar) = self.event.data() else { return f64::NAN };
-        to_float(bar.volume, self.quantity_decimals)
+        to_float(bar.volume, self.instrument.get().quantity_decimals)
     }
 
     /// Its length, such as `1m`.
@@ -235,7 +208,7 @@ Bar {
 impl Bar {
     fn price(&self, of: impl Fn(&tradewind_core::market::Bar) -> i64) -> f64 {
         let MarketData::Bar(bar) = self.event.data() else { return f64::NAN };
-        to_float(of(&bar), self.price_decimals)
+        to_float(of(&bar), self.instrument.get().price_decimals)
     }
 }
 
@@ -253,14 +226,14 @@ BookUpdate {
     #[getter]
     fn price(&self) -> f64 {
         let MarketData::Book(delta) = self.event.data() else { return f64::NAN };
-        to_float(delta.price, self.price_decimals)
+        to_float(delta.price, self.instrument.get().price_decimals)
     }
 
     /// The level's new quantity; zero when it is gone.
     #[getter]
     fn quantity(&self) -> f64 {
         let MarketData::Book(delta) = self.event.data() else { return f64::NAN };
-        to_float(delta.quantity, self.quantity_decimals)
+        to_float(delta.quantity, self.instrument.get().quantity_decimals)
     }
 
     /// Whether it begins a snapshot.
@@ -287,7 +260,7 @@ Mark {
     #[getter]
     fn price(&self) -> f64 {
         let MarketData::Mark(price) = self.event.data() else { return f64::NAN };
-        to_float(price, self.price_decimals)
+        to_float(price, self.instrument.get().price_decimals)
     }
 
     fn __repr__(&self) -> String {
@@ -387,6 +360,13 @@ impl Fill {
     }
 
     fn __repr__(&self) -> String {
-        format!("Fill({} {} {} at {}, {})", self.instrument.get().definition().name, self.side(), self.quantity(), self.price(), self.liquidity())
+        format!(
+            "Fill({} {} {} at {}, {})",
+            self.instrument.get().definition().name,
+            self.side(),
+            self.quantity(),
+            self.price(),
+            self.liquidity()
+        )
     }
 }

@@ -21,7 +21,9 @@ impl IndicatorSpecification {
         let seed = match seed {
             "average" => Seed::Average,
             "first" => Seed::First,
-            other => return Err(raised(&Error::new(Code::BadSetting, format!("seed {other:?} is not known")).hint("write average or first"))),
+            other => {
+                return Err(raised(&Error::new(Code::BadSetting, format!("seed {other:?} is not known")).hint("write average or first")));
+            }
         };
         let kind = match name {
             "sma" => IndicatorKind::Sma { period },
@@ -81,13 +83,13 @@ impl Indicator {
 impl Indicator {
     /// The value; NaN until it is ready.
     #[getter]
-    fn value(&self) -> PyResult<f64> {
-        self.context.get().with(|state| Ok(state.indicator(self.index).value()))
+    fn value(&self, py: Python<'_>) -> PyResult<f64> {
+        self.context.borrow(py).with(|state| Ok(state.indicator(self.index).value()))
     }
 
     /// Whether enough inputs have been seen.
     #[getter]
-    fn ready(&self) -> PyResult<bool> {
-        self.context.get().with(|state| Ok(state.indicator(self.index).is_ready()))
+    fn ready(&self, py: Python<'_>) -> PyResult<bool> {
+        self.context.borrow(py).with(|state| Ok(state.indicator(self.index).is_ready()))
     }
 }

@@ -63,7 +63,9 @@ impl Definition {
         let (maker, taker) = (rate("maker_fee", &self.maker_fee), rate("taker_fee", &self.taker_fee));
         let liquidation = rate("liquidation_fee", &self.liquidation_fee);
         let margin = match (&self.initial_margin, &self.maintenance_margin) {
-            (Some(initial), Some(maintenance)) => Some(Margin { initial: rate("initial_margin", initial), maintenance: rate("maintenance_margin", maintenance) }),
+            (Some(initial), Some(maintenance)) => {
+                Some(Margin { initial: rate("initial_margin", initial), maintenance: rate("maintenance_margin", maintenance) })
+            }
             _ => None,
         };
         let kind = Kind::from_name(&self.kind);
@@ -113,7 +115,7 @@ impl Index {
             return Err(raised(&Error::new(Code::BadSpecification, problems.join("\n"))));
         }
         let index = Arc::new(core::Index::new(&[], &specifications).or_raise()?);
-        let wrap = |instrument| Py::new(py, Instrument { index: Arc::clone(&index), instrument });
+        let wrap = |instrument| Py::new(py, Instrument::new(&index, instrument));
         let instruments = index.instruments().map(|(instrument, _)| wrap(instrument)).collect::<PyResult<Vec<_>>>()?;
         Ok(Self { index, instruments: Arc::new(instruments) })
     }
@@ -147,9 +149,18 @@ impl Index {
 pub struct Instrument {
     pub index: Arc<core::Index>,
     pub instrument: InstrumentIndex,
+    /// Kept here because every value of every event needs them.
+    pub price_decimals: u8,
+    pub quantity_decimals: u8,
 }
 
 impl Instrument {
+    fn new(index: &Arc<core::Index>, instrument: InstrumentIndex) -> Self {
+        let specification = &index.instrument(instrument).specification;
+        let (price_decimals, quantity_decimals) = (specification.price_decimals, specification.quantity_decimals);
+        Self { index: Arc::clone(index), instrument, price_decimals, quantity_decimals }
+    }
+
     pub fn definition(&self) -> &core::Instrument {
         self.index.instrument(self.instrument)
     }
@@ -206,25 +217,25 @@ impl Instrument {
     /// Decimals of prices.
     #[getter]
     fn price_decimals(&self) -> u8 {
-        self.definition().specification.price_decimals
+        self.price_decimals
     }
 
     /// Decimals of quantities.
     #[getter]
     fn quantity_decimals(&self) -> u8 {
-        self.definition().specification.quantity_decimals
+        self.quantity_decimals
     }
 
     /// The step of prices.
     #[getter]
     fn tick(&self) -> f64 {
-        to_float(self.definition().specification.tick, self.price_decimals())
+        to_float(self.definition().specification.tick, self.price_decimals)
     }
 
     /// The step of quantities.
     #[getter]
     fn lot(&self) -> f64 {
-        to_float(self.definition().specification.lot, self.quantity_decimals())
+        to_float(self.definition().specification.lot, self.quantity_decimals)
     }
 
     /// Base per unit of quantity.

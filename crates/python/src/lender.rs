@@ -29,7 +29,7 @@ impl Lender {
     #[inline]
     pub fn call<T>(&mut self, state: &mut Box<State>, name: &str, call: impl FnOnce(Python<'_>, &Py<Context>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| {
-            let context = self.context.get();
+            let context = self.context.borrow(py);
             context.lend(std::mem::replace(state, std::mem::take(&mut self.spare)));
             let result = call(py, &self.context);
             match context.take_back() {

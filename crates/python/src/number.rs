@@ -33,7 +33,11 @@ fn refusal(problem: NumberProblem, value: &Bound<'_, PyAny>, decimals: u8, what:
         NumberProblem::OutOfRange => (Code::OutOfRange, "is too large to be held exactly".to_owned()),
     };
     let error = Error::new(code, format!("{name}: {what} {shown} {why}"));
-    raised(&if problem == NumberProblem::OffGrid { error.hint("round it to the instrument's grid, for example with instrument.round_quantity") } else { error })
+    raised(&if problem == NumberProblem::OffGrid {
+        error.hint("round it to the instrument's grid, for example with instrument.round_quantity")
+    } else {
+        error
+    })
 }
 
 /// A fixed-point number as a `Decimal`.

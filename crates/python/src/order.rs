@@ -24,7 +24,7 @@ pub struct Order {
 impl Order {
     /// A handle that follows the order.
     pub fn live(context: &Bound<'_, Context>, id: OrderId) -> PyResult<Self> {
-        let seen = context.get().with(|state| state.order(id).cloned().or_raise())?;
+        let seen = context.borrow().with(|state| state.order(id).cloned().or_raise())?;
         Ok(Self { id, context: context.clone().unbind(), follows: true, seen: RefCell::new(seen) })
     }
 
@@ -33,8 +33,8 @@ impl Order {
         Self { id: seen.id, context: context.clone_ref(py), follows: false, seen: RefCell::new(seen.clone()) }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&order::Order) -> T) -> T {
-        let context = self.context.get();
+    fn read<T>(&self, py: Python<'_>, read: impl FnOnce(&order::Order) -> T) -> T {
+        let context = self.context.borrow(py);
         if self.follows && context.is_lent() {
             // An order that the engine has forgotten stays as it was last seen.
             let now = context.with(|state| Ok(state.order(self.id).ok().cloned())).ok().flatten();
@@ -45,9 +45,10 @@ impl Order {
         read(&self.seen.borrow())
     }
 
-    fn decimals(&self) -> (u8, u8, u8) {
+    fn decimals(&self, py: Python<'_>) -> (u8, u8, u8) {
         let instrument = self.seen.borrow().request.instrument;
-        let specification = &self.context.get().index().instrument(instrument).specification;
+        let context = self.context.borrow(py);
+        let specification = &context.index().instrument(instrument).specification;
         (specification.price_decimals, specification.quantity_decimals, specification.value_decimals())
     }
 }
@@ -69,7 +70,7 @@ impl Order {
     /// The instrument.
     #[getter]
     fn instrument(&self, py: Python<'_>) -> Py<Instrument> {
-        self.context.get().instrument_of(py, self.seen.borrow().request.instrument)
+        self.context.borrow(py).instrument_of(py, self.seen.borrow().request.instrument)
     }
 
     /// `buy` or `sell`.
@@ -98,64 +99,67 @@ impl Order {
 
     /// How much was asked for.
     #[getter]
-    fn quantity(&self) -> f64 {
-        to_float(self.seen.borrow().request.quantity, self.decimals().1)
+    fn quantity(&self, py: Python<'_>) -> f64 {
+        to_float(self.seen.borrow().request.quantity, self.decimals(py).1)
     }
 
     /// The limit price; None for a market order.
     #[getter]
-    fn price(&self) -> Option<f64> {
-        let decimals = self.decimals().0;
+    fn price(&self, py: Python<'_>) -> Option<f64> {
+        let decimals = self.decimals(py).0;
         self.seen.borrow().request.order_type.price().map(|price| to_float(price, decimals))
     }
 
     /// Where it is in its life, such as `open`.
     #[getter]
-    fn status(&self) -> &'static str {
-        self.read(|order| order.status.name())
+    fn status(&self, py: Python<'_>) -> &'static str {
+        self.read(py, |order| order.status.name())
     }
 
     /// Whether nothing can happen to it any more.
     #[getter]
-    fn is_closed(&self) -> bool {
-        self.read(|order| order.status.is_closed())
+    fn is_closed(&self, py: Python<'_>) -> bool {
+        self.read(py, |order| order.status.is_closed())
     }
 
     /// How much has been filled.
     #[getter]
-    fn filled(&self) -> f64 {
-        let decimals = self.decimals().1;
-        self.read(|order| to_float(order.filled, decimals))
+    fn filled(&self, py: Python<'_>) -> f64 {
+        let decimals = self.decimals(py).1;
+        self.read(py, |order| to_float(order.filled, decimals))
     }
 
     /// How much has not been filled.
     #[getter]
-    fn remaining(&self) -> f64 {
-        let decimals = self.decimals().1;
-        self.read(|order| to_float(order.remaining(), decimals))
+    fn remaining(&self, py: Python<'_>) -> f64 {
+        let decimals = self.decimals(py).1;
+        self.read(py, |order| to_float(order.remaining(), decimals))
     }
 
     /// The average price of its fills; None before the first.
     #[getter]
-    fn average_price(&self) -> Option<f64> {
+    fn average_price(&self, py: Python<'_>) -> Option<f64> {
         let instrument = self.seen.borrow().request.instrument;
-        let index = self.context.get().index();
-        let specification = &index.instrument(instrument).specification;
+        let context = self.context.borrow(py);
+        let specification = &context.index().instrument(instrument).specification;
         let unit = to_float(specification.multiplier, specification.multiplier_decimals);
-        let (_, quantity_decimals, value_decimals) = self.decimals();
-        self.read(|order| (order.filled > 0).then(|| wide_to_float(order.filled_value, value_decimals) / (to_float(order.filled, quantity_decimals) * unit)))
+        let (_, quantity_decimals, value_decimals) = self.decimals(py);
+        self.read(py, |order| {
+            (order.filled > 0)
+                .then(|| wide_to_float(order.filled_value, value_decimals) / (to_float(order.filled, quantity_decimals) * unit))
+        })
     }
 
     /// Why it was refused, rejected or cancelled, as a code of the table of errors.
     #[getter]
-    fn reason(&self) -> Option<&'static str> {
-        self.read(|order| order.reason.map(tradewind_core::error::Code::slug))
+    fn reason(&self, py: Python<'_>) -> Option<&'static str> {
+        self.read(py, |order| order.reason.map(tradewind_core::error::Code::slug))
     }
 
     /// What a check written by the user said about it.
     #[getter]
-    fn note(&self) -> Option<String> {
-        self.read(|order| order.note.as_deref().map(str::to_owned))
+    fn note(&self, py: Python<'_>) -> Option<String> {
+        self.read(py, |order| order.note.as_deref().map(str::to_owned))
     }
 
     /// When it was decided.
@@ -164,10 +168,10 @@ impl Order {
         datetime(py, self.seen.borrow().decided_ns)
     }
 
-    fn __repr__(&self) -> String {
-        let price = self.price().map_or_else(|| "market".to_owned(), |price| price.to_string());
-        let name = self.context.get().index().instrument(self.seen.borrow().request.instrument).name.clone();
-        format!("Order({} {name} {} {} at {price}, {})", self.id.0, self.side(), self.quantity(), self.status())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let price = self.price(py).map_or_else(|| "market".to_owned(), |price| price.to_string());
+        let name = self.context.borrow(py).index().instrument(self.seen.borrow().request.instrument).name.clone();
+        format!("Order({} {name} {} {} at {price}, {})", self.id.0, self.side(), self.quantity(py), self.status(py))
     }
 }
 

@@ -26,12 +26,15 @@ impl LimitValues<'_> {
     /// The limits on the instrument's grid.
     pub fn read(&self, definition: &tradewind_core::instrument::Instrument) -> PyResult<Limits> {
         let specification = &definition.specification;
-        let number = |value: &Option<Bound<'_, PyAny>>, decimals: u8, what: &str| value.as_ref().map(|value| crate::number::fixed(value, decimals, what, &definition.name)).transpose();
+        let number = |value: &Option<Bound<'_, PyAny>>, decimals: u8, what: &str| {
+            value.as_ref().map(|value| crate::number::fixed(value, decimals, what, &definition.name)).transpose()
+        };
         let notional_decimals = specification.value_decimals().min(8);
         let notional = number(&self.order_notional, notional_decimals, "order_notional")?;
         Ok(Limits {
             order_quantity: number(&self.order_quantity, specification.quantity_decimals, "order_quantity")?,
-            order_notional: notional.map(|value| i128::from(value) * 10_i128.pow(u32::from(specification.value_decimals() - notional_decimals))),
+            order_notional: notional
+                .map(|value| i128::from(value) * 10_i128.pow(u32::from(specification.value_decimals() - notional_decimals))),
             position: number(&self.position, specification.quantity_decimals, "position")?,
             open_orders: self.open_orders,
             price_collar: number(&self.price_collar, RATE_DECIMALS, "price_collar")?,

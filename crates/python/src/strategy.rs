@@ -1,7 +1,7 @@
 //! A Python strategy as an implementation of the kernel's trait, and the native ones.
 
 use crate::context::Context;
-use crate::event::{Fill, Kept, wrap};
+use crate::event::{Fill, wrap};
 use crate::instrument::{Index, Instrument};
 use crate::lender::{Failure, Lender};
 use crate::order::Order;
@@ -42,7 +42,6 @@ const MARKET_METHODS: [(MarketKind, &str); 6] = [
 pub struct PythonStrategy {
     lender: Lender,
     methods: Methods,
-    kept: Vec<Kept>,
     instruments: Arc<Vec<Py<Instrument>>>,
     index: Arc<tradewind_core::instrument::Index>,
 }
@@ -73,14 +72,19 @@ impl PythonStrategy {
         Ok(Self {
             lender: Lender::new(py, Arc::clone(&index.index), Arc::clone(&index.instruments), failure)?,
             methods,
-            kept: Kept::all(py, &index.instruments),
             instruments: Arc::clone(&index.instruments),
             index: Arc::clone(&index.index),
         })
     }
 
     /// Calls a method with the context and what `argument` makes, if the strategy defines it.
-    fn call<A>(&mut self, state: &mut Box<State>, which: impl FnOnce(&Methods) -> Option<&Py<PyAny>>, name: &str, arguments: impl FnOnce(Python<'_>, &Py<Context>) -> PyResult<A>) -> Result<()>
+    fn call<A>(
+        &mut self,
+        state: &mut Box<State>,
+        which: impl FnOnce(&Methods) -> Option<&Py<PyAny>>,
+        name: &str,
+        arguments: impl FnOnce(Python<'_>, &Py<Context>) -> PyResult<A>,
+    ) -> Result<()>
     where
         A: for<'py> pyo3::call::PyCallArgs<'py>,
     {
@@ -111,25 +115,33 @@ impl Strategy for PythonStrategy {
     #[inline]
     fn on_market(&mut self, state: &mut Box<State>, event: &MarketEvent) -> Result<()> {
         let Some(method) = &self.methods.market[event.kind as usize] else { return Ok(()) };
-        let kept = &self.kept[event.instrument.at()];
+        let instrument = &self.instruments[event.instrument.at()];
         self.lender.call(state, MARKET_METHODS[event.kind as usize].1, |py, context| {
-            let event = wrap(py, event, kept)?;
+            let event = wrap(py, event, instrument)?;
             method.bind(py).call1((context, event)).map(drop)
         })
     }
 
     fn on_order(&mut self, state: &mut Box<State>, order: &order::Order) -> Result<()> {
-        self.call(state, |methods| methods.order.as_ref(), "on_order", |py, context| {
-            Ok((context.clone_ref(py), Order::reported(py, context, order)))
-        })
+        self.call(
+            state,
+            |methods| methods.order.as_ref(),
+            "on_order",
+            |py, context| Ok((context.clone_ref(py), Order::reported(py, context, order))),
+        )
     }
 
     fn on_fill(&mut self, state: &mut Box<State>, fill: &account::Fill) -> Result<()> {
         let (instruments, index) = (Arc::clone(&self.instruments), Arc::clone(&self.index));
-        self.call(state, |methods| methods.fill.as_ref(), "on_fill", |py, context| {
-            let fill = Fill { fill: *fill, instrument: instruments[fill.instrument.at()].clone_ref(py), index };
-            Ok((context.clone_ref(py), fill))
-        })
+        self.call(
+            state,
+            |methods| methods.fill.as_ref(),
+            "on_fill",
+            |py, context| {
+                let fill = Fill { fill: *fill, instrument: instruments[fill.instrument.at()].clone_ref(py), index };
+                Ok((context.clone_ref(py), fill))
+            },
+        )
     }
 
     fn on_timer(&mut self, state: &mut Box<State>, number: u64, _: i64) -> Result<()> {
@@ -179,14 +191,29 @@ impl NativeStrategy {
                 let seed = if get("seed")?.extract::<String>()? == "first" { Seed::First } else { Seed::Average };
                 let ema = |period| IndicatorKind::Ema { period, seed };
                 let quantity = crate::instrument::quantity_of(index.index.instrument(instrument), &get("quantity")?)?;
-                Ok(Box::new(EmaCross::new(instrument, ema(get("fast")?.extract()?), ema(get("slow")?.extract()?), quantity, get("short")?.extract()?)))
+                Ok(Box::new(EmaCross::new(
+                    instrument,
+                    ema(get("fast")?.extract()?),
+                    ema(get("slow")?.extract()?),
+                    quantity,
+                    get("short")?.extract()?,
+                )))
             }
             "follow_trades" => Ok(Box::new(FollowTrades::new(get("orders")?.extract()?))),
-            other => Err(raised(&tradewind_core::error::Error::new(tradewind_core::error::Code::BadStrategy, format!("there is no native strategy {other:?}")).hint("there are ema_cross and follow_trades"))),
+            other => Err(raised(
+                &tradewind_core::error::Error::new(
+                    tradewind_core::error::Code::BadStrategy,
+                    format!("there is no native strategy {other:?}"),
+                )
+                .hint("there are ema_cross and follow_trades"),
+            )),
         }
     }
 }
 
 fn missing(strategy: &str, parameter: &str) -> PyErr {
-    raised(&tradewind_core::error::Error::new(tradewind_core::error::Code::BadStrategy, format!("{strategy} needs the parameter {parameter}")))
+    raised(&tradewind_core::error::Error::new(
+        tradewind_core::error::Code::BadStrategy,
+        format!("{strategy} needs the parameter {parameter}"),
+    ))
 }

@@ -12,6 +12,7 @@ from tradewind.errors import TradewindError
 
 _MOST_DECIMALS = 12
 _RATE_DECIMALS = 9
+_ASSET_DECIMALS = 8
 _RATES = ("maker_fee", "taker_fee", "liquidation_fee", "initial_margin", "maintenance_margin")
 
 _Name = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]+$")]
@@ -38,6 +39,7 @@ class InstrumentFields(BaseModel):
         The asset of profit and fees; the quote asset where it is not stated.
     price_decimals, quantity_decimals
         Decimals of prices and quantities, fixed for good (N1); those of tick and lot where they are not stated.
+        For spot the quantity has at least 8, because a position there is an amount of the base asset, down to its fees.
     tick, lot
         The steps of prices and quantities.
     minimum_quantity, minimum_notional
@@ -46,6 +48,8 @@ class InstrumentFields(BaseModel):
         Units of the base per unit of quantity.
     maker_fee, taker_fee, liquidation_fee
         Fractions of the traded value; a negative one is a rebate.
+    fee_asset
+        The asset of a spot fee: ``"received"`` (the base for a purchase, the quote for a sale) or ``"quote"``.
     initial_margin, maintenance_margin
         Fractions of the position's value; none for spot.
     source, date
@@ -85,6 +89,7 @@ class InstrumentFields(BaseModel):
     maker_fee: _Fraction
     taker_fee: _Fraction
     liquidation_fee: _Fraction = Decimal(0)
+    fee_asset: Literal["received", "quote"] = "received"
     initial_margin: Annotated[Decimal, Field(gt=0, le=1)] | None = None
     maintenance_margin: Annotated[Decimal, Field(gt=0, le=1)] | None = None
     source: str = ""
@@ -138,12 +143,14 @@ class InstrumentFields(BaseModel):
 
 def _derived(data: dict[str, Any]) -> dict[str, Any]:
     """Settlement and decimals, where they follow from what is stated."""
-    derived = {"settlement": data.get("quote")}
+    derived: dict[str, Any] = {"settlement": data.get("quote")}
     for name, step in (("price_decimals", "tick"), ("quantity_decimals", "lot")):
         try:
             derived[name] = _decimals(Decimal(str(data.get(step))))
         except ArithmeticError:
             derived[name] = 0
+    if data.get("kind") == "spot":
+        derived["quantity_decimals"] = max(_ASSET_DECIMALS, derived["quantity_decimals"])
     return {name: value for name, value in derived.items() if name not in data and value is not None} | data
 
 
