@@ -7,7 +7,7 @@ Ema { period: 20, seed: Average }
 
 from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
 from tradewind.backtest import backtest
-from tradewind.data import binance_raw, bars, quotes, trades
+from tradewind.data import bars, binance_raw, quotes, trades
 from tradewind.dataset import Dataset, load
 from tradewind.errors import TradewindError
 from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
@@ -20,8 +20,33 @@ from tradewind.strategy import Strategy, param
 from tradewind.synthetic import synthetic
 
 __all__ = [
-    "Atr", "Context", "Dataset", "Ema", "Exponential", "Index", "Instrument", "InstrumentFields", "Limits",
-    "NativeStrategy", "Result", "Risk", "Rsi", "Simulated", "Sma", "StandardDeviation", "Strategy", "TradewindError",
-    "Uniform", "__version__", "backtest", "bars", "binance_raw", "ema_cross", "load", "param", "quotes", "synthetic",
+    "Atr",
+    "Context",
+    "Dataset",
+    "Ema",
+    "Exponential",
+    "Index",
+    "Instrument",
+    "InstrumentFields",
+    "Limits",
+    "NativeStrategy",
+    "Result",
+    "Risk",
+    "Rsi",
+    "Simulated",
+    "Sma",
+    "StandardDeviation",
+    "Strategy",
+    "TradewindError",
+    "Uniform",
+    "__version__",
+    "backtest",
+    "bars",
+    "binance_raw",
+    "ema_cross",
+    "load",
+    "param",
+    "quotes",
+    "synthetic",
     "trades",
 ]

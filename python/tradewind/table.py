@@ -37,7 +37,19 @@ def render(result: Result) -> str:
 
 def _instruments(metrics: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("instrument", "orders", "fills", "volume", "fees", "funding", "realised", "unrealised", "trips", "won", "profit factor"):
+    for name in (
+        "instrument",
+        "orders",
+        "fills",
+        "volume",
+        "fees",
+        "funding",
+        "realised",
+        "unrealised",
+        "trips",
+        "won",
+        "profit factor",
+    ):
         table.add_column(name, justify="left" if name == "instrument" else "right")
     for row in [*metrics["instruments"], {**metrics["total"], "instrument": "total"}]:
         cells = [number(row.get(key), 2) for key in ("volume", "fees", "funding", "realised", "unrealised")]
@@ -96,7 +108,9 @@ def _assumptions(result: Result) -> list[str]:
         fees = f"maker {fields.maker_fee:f}, taker {fields.taker_fee:f}"
         lines.append(f"instrument {fields.name}: {fees} [{dated}]")
     marks = {row["mark_source"] for row in result.metrics["instruments"] if row["mark_source"] != "none"}
-    lines.append(f"marks: {', '.join(sorted(marks)) or 'none'}; risk: {result.settings.risk.limits}; seed {result.settings.seed}")
+    lines.append(
+        f"marks: {', '.join(sorted(marks)) or 'none'}; risk: {result.settings.risk.limits}; seed {result.settings.seed}"
+    )
     lines.append(f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}")
     return lines
 

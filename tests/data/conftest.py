@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from tradewind.instruments import InstrumentFields
 
 
@@ -35,7 +37,14 @@ def define() -> Callable[..., InstrumentFields]:
         "maker_fee": "0.001",
         "taker_fee": "0.001",
     }
-    return lambda **fields: InstrumentFields.model_validate(common | fields)
+
+    def defined(**fields: object) -> InstrumentFields:
+        stated = common | fields
+        # As fine as the lot, so that rows in tests are short; for spot it would be at least 8.
+        decimals = max(-int(Decimal(str(stated["lot"])).normalize().as_tuple().exponent), 0)
+        return InstrumentFields.model_validate({"quantity_decimals": decimals} | stated)
+
+    return defined
 
 
 @pytest.fixture(scope="session")
