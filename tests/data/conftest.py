@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from tradewind.instruments import InstrumentFields
-
-
-@pytest.fixture(scope="session")
-def recorded() -> Path:
-    """The folder of recorded market data, or a skip."""
-    folder = Path(os.environ.get("TRADEWIND_DATA") or Path(__file__).parents[3] / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip(f"no recorded data at {folder}: set TRADEWIND_DATA")
-    return folder
 
 
 @pytest.fixture(scope="session")

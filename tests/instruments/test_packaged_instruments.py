@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -36,11 +35,8 @@ def test_specifications_are_whole(name: str) -> None:
         assert instrument.liquidation_fee > 0
 
 
-def test_steps_are_those_of_the_symbol_database() -> None:
-    folder = Path(os.environ.get("TRADEWIND_DATA") or Path(__file__).parents[3] / "shared" / "data")
-    path = folder / "reference-data/lean/symbol-properties-database.csv"
-    if not path.is_file():
-        pytest.skip(f"no recorded data at {folder}: set TRADEWIND_DATA")
+def test_steps_are_those_of_the_symbol_database(recorded: Path) -> None:
+    path = recorded / "reference-data/lean/symbol-properties-database.csv"
     kinds = {"crypto": "binance_spot", "cryptofuture": "binance_usdm"}
     with path.open() as file:
         rows = {

@@ -1,0 +1,23 @@
+"""What all tests share: recorded data, and how thorough hypothesis is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=_SLOW_IS_FINE)
+settings.register_profile("soak", deadline=None, max_examples=3_000, suppress_health_check=_SLOW_IS_FINE)
+settings.load_profile(os.environ.get("TRADEWIND_HYPOTHESIS", "test"))
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """The folder of recorded market data, or a skip."""
+    folder = Path(os.environ.get("TRADEWIND_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no recorded data at {folder}: set TRADEWIND_DATA")
+    return folder
