@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 import tradewind as tw
 from tradewind.instruments import InstrumentFields
 
@@ -19,6 +20,7 @@ SPOT = "synthetic:BTCUSDT-SPOT"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RICH = {"USDT": 1_000_000}
 ASSET_STEP = Decimal("1e-8")
+NOTHING = (Fraction(0), Fraction(0))
 
 
 def times(count: int, every_ms: int = 1_000) -> list[datetime]:
@@ -83,14 +85,16 @@ def recount(result: tw.Result) -> dict[str, Decimal]:
             add(one.base, signed)
             add(one.quote, -rounded(value))
             continue
-        key = (one.name, fill["strategy"])
-        held, cost = positions.get(key, (Fraction(0), Fraction(0)))
         unit = value_unit(one)
-        held, cost, realised = booked(held, cost, Fraction(signed), Fraction(value), unit)
+        parts = Fraction(signed), Fraction(value), unit
+        # The wallet sees the account's position, a strategy its own (M4).
+        held, cost, realised = booked(*positions.get((one.name, ""), NOTHING), *parts)
+        positions[one.name, ""] = (held, cost)
+        add(one.settlement, rounded(exact(realised)))
+        key = (one.name, fill["strategy"])
+        held, cost, realised = booked(*positions.get(key, NOTHING), *parts)
         positions[key] = (held, cost)
-        exact = Decimal(realised.numerator) / Decimal(realised.denominator)
-        assert abs(float(exact) - fill["realised"]) <= 1e-9 * max(1.0, abs(fill["realised"])), fill
-        add(one.settlement, rounded(exact))
+        assert abs(float(realised) - fill["realised"]) <= 1e-9 * max(1.0, abs(fill["realised"])), fill
     return wallets
 
 
@@ -111,6 +115,12 @@ def booked(
         return held + signed, cost - share, -value - share
     closing = cut(value * -held / signed, unit)
     return held + signed, value - closing, -closing - cost
+
+
+def exact(value: Fraction) -> Decimal:
+    """Values have a finite number of decimals."""
+    with localcontext(prec=60):
+        return Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def cut(value: Fraction, unit: Fraction) -> Fraction:

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 import talib
 import talipp.indicators as talipp
-import tradewind as tw
 from helpers import BTC, run, trade_rows
 from numpy.typing import NDArray
 from talipp.ohlcv import OHLCV
+
+import tradewind as tw
 
 Values = NDArray[np.float64]
 PERIODS = (2, 3, 14, 50, 200)

@@ -9,8 +9,9 @@ import empyrical
 import pandas as pd
 import polars as pl
 import pytest
-import tradewind as tw
 from helpers import BTC, check_accounts, run, trade_rows
+
+import tradewind as tw
 from tradewind.instruments import InstrumentFields
 
 GOOG = InstrumentFields(
