@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=_SLOW_IS_FINE)
-settings.register_profile("soak", deadline=None, max_examples=3_000, suppress_health_check=_SLOW_IS_FINE)
+_PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
+_COMMON = settings(deadline=None, phases=_PHASES, suppress_health_check=_SLOW_IS_FINE)
+settings.register_profile("test", _COMMON, derandomize=True)
+settings.register_profile("soak", _COMMON, print_blob=True)
 settings.load_profile(os.environ.get("TRADEWIND_HYPOTHESIS", "test"))
 
 
