@@ -312,16 +312,16 @@ impl Engine {
         Ok(())
     }
 
+    /// What works is cancelled and targets are given up; then strategies may ask for the last
+    /// things, such as closing their positions, which pass as far as they reduce.
     fn stop(&mut self) -> Result<()> {
+        self.cancel_all(&Filter::default(), false)?;
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_stop(&mut self.state)?;
         }
         self.state.trading = false;
-        for strategy in &mut self.state.strategies {
-            strategy.targets.clear();
-        }
-        self.cancel_all(&Filter::default(), false)
+        Ok(())
     }
 
     fn cancel_all(&mut self, filter: &Filter, closes: bool) -> Result<()> {

@@ -34,7 +34,8 @@ impl BarInterval {
         if count == 0 || count >= 1 << COUNT_BITS {
             return Err(wrong());
         }
-        Ok(Self((unit as u16) << COUNT_BITS | count))
+        // Equal lengths are one interval: 60s is 1m.
+        Self::from_duration(UNITS[unit].1 * i64::from(count))
     }
 
     /// The interval of a length, in the largest unit that divides it.
