@@ -178,6 +178,14 @@ impl NativeStrategy {
     fn parameters(&self, py: Python<'_>) -> Py<PyDict> {
         self.parameters.clone_ref(py)
     }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut parts = Vec::new();
+        for (name, value) in self.parameters.bind(py) {
+            parts.push(format!("{name}={}", value.repr()?));
+        }
+        Ok(format!("{}({})", self.name, parts.join(", ")))
+    }
 }
 
 impl NativeStrategy {
