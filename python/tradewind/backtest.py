@@ -38,6 +38,12 @@ class Settings:
     days: Literal[365, 252] = 365
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.days not in (365, 252):
+            raise exception("bad_setting", f"days = {self.days!r}", "write 365, or 252 for markets with a calendar")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**64:
+            raise exception("bad_setting", f"seed = {self.seed!r}", "give an integer from 0 to 2**64 - 1")
+
     def run(self, strategies: Iterable[AnyStrategy], data: Dataset, *, keep: str, journal: bool) -> dict[str, Any]:
         """The run as the kernel takes it."""
         index = data.index
@@ -65,6 +71,8 @@ class Settings:
 
     def _balances(self, venues: list[str]) -> list[tuple[str, str, str]]:
         nested = {key: value for key, value in self.balances.items() if isinstance(value, Mapping)}
+        if nested and len(nested) != len(self.balances):
+            raise exception("bad_setting", "balances are partly by venue and partly not", "write all of them by venue")
         flat = {key: value for key, value in self.balances.items() if not isinstance(value, Mapping)}
         if flat and len(venues) != 1:
             line = ", ".join(f'"{venue}": {{...}}' for venue in venues)
@@ -157,7 +165,7 @@ def backtest(
 
     """
     dataset = data if isinstance(data, Dataset) else load(data, instruments)
-    listed = [strategies] if isinstance(strategies, AnyStrategy) else list(strategies)
+    listed = _listed(strategies)
     settings = Settings(
         balances=balances,
         venues=dict(venues or {}),
@@ -188,6 +196,22 @@ def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: J
             writer.write(kernel.take_journal())
         if progress is not None:
             progress(kernel.rows)
+
+
+def _listed(strategies: AnyStrategy | Iterable[AnyStrategy]) -> list[AnyStrategy]:
+    """One strategy or several, as a list; anything else is an error."""
+    if isinstance(strategies, AnyStrategy):
+        return [strategies]
+    listed = list(strategies) if isinstance(strategies, Iterable) else [strategies]
+    for one in listed:
+        if not isinstance(one, AnyStrategy):
+            hint = (
+                f"make one of it: {one.__name__}()"
+                if isinstance(one, type)
+                else "give objects of classes of tw.Strategy"
+            )
+            raise exception("bad_strategy", f"{one!r} is not a strategy", hint)
+    return listed
 
 
 def _name(strategy: AnyStrategy) -> str:

@@ -10,6 +10,7 @@ from tradewind.errors import TradewindError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LONGEST_NS = 100 * 366 * 86400 * 10**9
 _UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 
 
@@ -50,6 +51,13 @@ def duration_ns(duration: timedelta | float | str) -> int:
     (5000000, 250000000, 3600000000000)
 
     """
+    wanted = _exact_ns(duration)
+    if abs(wanted) > _LONGEST_NS:
+        raise TradewindError("bad_setting", f"{duration!r} is longer than can be counted", "at most 100 years")
+    return wanted
+
+
+def _exact_ns(duration: timedelta | float | str) -> int:
     if isinstance(duration, timedelta):
         return duration // _MICROSECOND * 1000
     if isinstance(duration, str):
