@@ -82,6 +82,11 @@ class TestWhatIsMissing:
         ({"interval": 0}, "bad_setting"),
         ({"interval": "-1h"}, "bad_setting"),
         ({"keep": "nothing"}, "bad_setting"),
+        ({"days": 100}, "bad_setting"),
+        ({"seed": -1}, "bad_setting"),
+        ({"seed": 2**64}, "bad_setting"),
+        ({"balances": {"USDT": 1, "synthetic": {"USDT": 2}}}, "bad_setting"),
+        ({"venues": {"synthetic": tw.Simulated(latency="99999999999d")}}, "bad_setting"),
     ],
 )
 def test_settings_that_are_impossible(settings: dict[str, Any], code: str) -> None:
@@ -176,3 +181,10 @@ def test_what_is_no_data_is_an_error_with_the_way_to_say_it() -> None:
 
 def test_no_strategies_are_a_run_without_orders() -> None:
     assert run([]).metrics["rows"] == 10
+
+
+@pytest.mark.parametrize("wrong", [Holds, object(), None, [Holds(), Holds], "Holds"])
+def test_what_is_no_strategy(wrong: Any) -> None:
+    with pytest.raises(tw.TradewindError) as caught:
+        run(wrong)
+    assert caught.value.code == "bad_strategy"

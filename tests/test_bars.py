@@ -99,3 +99,12 @@ def test_an_indicator_on_bars_has_taken_the_bar() -> None:
     run(Watch(), tw.synthetic(events=5_000))
     assert len(seen) > 10
     assert all(ours == close for ours, close in seen)
+
+
+@pytest.mark.parametrize(("asked", "held"), [("60s", "1m"), ("1m", "60s"), ("60m", "1h"), ("24h", "1d")])
+def test_equal_lengths_are_one_interval(asked: str, held: str) -> None:
+    length = {"s": 1, "m": 60, "h": 3600, "d": 86400}[held[-1]] * int(held[:-1])
+    prices = {name: [100.0] * 3 for name in ("open", "high", "low", "close")}
+    table = pl.DataFrame({"time": times(3, every_ms=length * 1_000), **prices, "volume": [1.0] * 3})
+    run(Collect(interval=asked), tw.bars(table, held, "start"))
+    assert len(Collect.bars) == 3

@@ -392,3 +392,38 @@ def test_the_start_is_the_time_of_the_first_row() -> None:
 
     run(Clock(), {SPOT: quote_rows([100.0] * 2)})
     assert seen == [START]
+
+
+@pytest.mark.parametrize("way", ["close", "target", "sell"])
+def test_a_strategy_can_go_flat_in_on_stop(way: str) -> None:
+    class Flat(tw.Strategy):
+        def on_start(self, ctx: tw.Context) -> None:
+            self.btc = ctx.instrument(BTC)
+            ctx.subscribe(self.btc.quotes)
+            self.seen = 0
+
+        def on_quote(self, ctx: tw.Context, quote: object) -> None:
+            self.seen += 1
+            if self.seen == 2:
+                ctx.buy(self.btc, 0.5)
+                ctx.buy(self.btc, 0.5, 50)
+
+        def on_stop(self, ctx: tw.Context) -> None:
+            {
+                "close": lambda: ctx.close(self.btc),
+                "target": lambda: ctx.target(self.btc, 0),
+                "sell": lambda: ctx.sell(self.btc, 0.5),
+            }[way]()
+
+    result = run(Flat())
+    assert result.positions["position"].to_list() == [0.0]
+    assert sorted(result.orders["status"].to_list()) == ["cancelled", "filled", "filled"]
+
+
+def test_nothing_new_is_opened_in_on_stop() -> None:
+    class Opens(tw.Strategy):
+        def on_stop(self, ctx: tw.Context) -> None:
+            ctx.buy(ctx.instrument(BTC), 0.5)
+
+    result = run(Opens())
+    assert result.orders["reason"].to_list() == ["trading_off"]
