@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tradewind_core::driver::{Keep, Settings};
 use tradewind_core::error::{Code, Error};
 use tradewind_core::feed;
-use tradewind_core::number::{NumberProblem, parse_decimal};
+use tradewind_core::number::{NumberProblem, parse_wide};
 use tradewind_core::risk::{Check, Limits, Risk};
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
@@ -129,8 +129,8 @@ impl Run<'_> {
             let place = index.find_venue(venue).or_raise()?;
             let asset_place = index.find_asset(asset).or_raise()?;
             let decimals = index.asset(asset_place).decimals;
-            let amount = parse_decimal(amount, decimals).map_err(|problem| bad_balance(asset, amount, decimals, problem))?;
-            balances.push((place, asset_place, i128::from(amount)));
+            let amount = parse_wide(amount, decimals).map_err(|problem| bad_balance(asset, amount, decimals, problem))?;
+            balances.push((place, asset_place, amount));
         }
         let keep = choice("keep", &self.keep, &[("everything", Keep::Everything), ("metrics", Keep::Metrics)])?;
         Ok(Settings {
