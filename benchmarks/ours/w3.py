@@ -21,4 +21,4 @@ def run(data: tw.Dataset, *, orders: bool, keep: str = "everything") -> dict[str
 def measure(identity: str, *, orders: bool) -> None:
     """Time it, best of some."""
     data = market.w3()
-    market.report(identity, 9, lambda: market.timed(Backtest(run(data, orders=orders))))
+    market.report(identity, 9, lambda: market.timed(Backtest(run(data, orders=orders, keep="metrics"))))

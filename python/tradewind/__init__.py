@@ -17,11 +17,12 @@ from tradewind.result import Result
 from tradewind.risk import Limits, Risk
 from tradewind.simulation import Exponential, Simulated, Uniform
 from tradewind.strategy import Strategy, param
+from tradewind.sweep import Outcome, Outcomes, backtest_many
 from tradewind.synthetic import synthetic
 
 __all__ = [
     "Atr", "Context", "Dataset", "Ema", "Exponential", "Index", "Instrument", "InstrumentFields", "Limits",
-    "NativeStrategy", "Result", "Risk", "Rsi", "Simulated", "Sma", "StandardDeviation", "Strategy", "TradewindError",
-    "Uniform", "__version__", "backtest", "bars", "binance_raw", "ema_cross", "load", "param", "quotes", "synthetic",
+    "NativeStrategy", "Outcome", "Outcomes", "Result", "Risk", "Rsi", "Simulated", "Sma", "StandardDeviation", "Strategy", "TradewindError",
+    "Uniform", "__version__", "backtest", "backtest_many", "bars", "binance_raw", "ema_cross", "load", "param", "quotes", "synthetic",
     "trades",
 ]

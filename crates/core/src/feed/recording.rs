@@ -55,6 +55,23 @@ impl Recording {
         })
     }
 
+    /// The rows of a recording that is held whole, in the codec of events.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let Rows::Whole(chunks) = &self.rows else {
+            return Err(Error::new(Code::BadSetting, format!("{}: a recording that is fed in chunks is read once", self.name)));
+        };
+        let rows: Vec<&MarketEvent> = chunks.iter().flat_map(|chunk| chunk.iter()).collect();
+        postcard::to_stdvec(&rows).map_err(|error| Error::new(Code::Internal, format!("{}: rows cannot be encoded: {error}", self.name)))
+    }
+
+    /// The recording of rows in the codec of events.
+    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self> {
+        let name = name.into();
+        let rows: Vec<MarketEvent> = postcard::from_bytes(bytes)
+            .map_err(|error| Error::new(Code::UnreadableFile, format!("{name}: rows cannot be decoded: {error}")))?;
+        Self::new(name, vec![rows.into()])
+    }
+
     /// A recording that is fed in chunks and read once. No row may take longer to arrive than
     /// `longest_delay_ns`, which decides how far the venue's side looks ahead.
     pub fn fed(name: impl Into<String>, streams: Vec<Stream>, longest_delay_ns: DurationNs, source: Box<dyn ChunkSource>) -> Self {

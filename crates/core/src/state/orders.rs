@@ -5,7 +5,7 @@ use crate::order::{Order, OrderId, StrategyIndex};
 use std::collections::VecDeque;
 
 /// How many orders are remembered after they were closed, so that late reports find them.
-const REMEMBERED: usize = 4_096;
+const REMEMBERED: usize = 1_024;
 
 /// Orders by number. Numbers are dense, so that a look-up is an array access; the oldest
 /// are forgotten once they are closed.
