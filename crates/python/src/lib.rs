@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod backtest;
+mod boundary;
 mod context;
 mod error;
 mod event;
@@ -25,6 +26,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::backtest::{Backtest, run_many};
+    #[pymodule_export]
+    use crate::boundary::boundary;
     #[pymodule_export]
     use crate::context::Context;
     #[pymodule_export]

@@ -57,10 +57,10 @@ impl Recording {
 
     /// The rows of a recording that is held whole, in the codec of events.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Rows::Whole(chunks) = &self.rows else {
-            return Err(Error::new(Code::BadSetting, format!("{}: a recording that is fed in chunks is read once", self.name)));
-        };
-        let rows: Vec<&MarketEvent> = chunks.iter().flat_map(|chunk| chunk.iter()).collect();
+        let rows = self
+            .whole_rows()
+            .ok_or_else(|| Error::new(Code::BadSetting, format!("{}: a recording that is fed in chunks is read once", self.name)))?;
+        let rows: Vec<&MarketEvent> = rows.collect();
         postcard::to_stdvec(&rows).map_err(|error| Error::new(Code::Internal, format!("{}: rows cannot be encoded: {error}", self.name)))
     }
 
@@ -82,6 +82,14 @@ impl Recording {
             longest_delay_ns,
             venue_sorted: longest_delay_ns.is_none(),
             rows: Rows::Fed(Arc::new(Mutex::new(source))),
+        }
+    }
+
+    /// The rows, where they are held whole.
+    pub fn whole_rows(&self) -> Option<impl Iterator<Item = &MarketEvent>> {
+        match &self.rows {
+            Rows::Whole(chunks) => Some(chunks.iter().flat_map(|chunk| chunk.iter())),
+            Rows::Fed(_) => None,
         }
     }
 
