@@ -85,6 +85,8 @@ pub(super) struct Cursor {
     row: usize,
     /// How far to look ahead for rows whose venue time is earlier, and those that were looked at.
     window: Option<Window>,
+    /// Stands for no open chunk.
+    closed: Chunk,
 }
 
 /// Rows that were looked at and not yet met, by venue time. Most rows come in order and are
@@ -150,7 +152,7 @@ impl Window {
 
 impl Cursor {
     pub fn new(shelf: Arc<Mutex<Shelf>>, side: Side, window: Option<DurationNs>) -> Result<Self> {
-        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, window: window.map(Window::new) };
+        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, window: window.map(Window::new), closed: Arc::new([]) };
         cursor.fill()?;
         Ok(cursor)
     }
@@ -161,6 +163,18 @@ impl Cursor {
         match &self.window {
             None => self.chunk.get(self.row),
             Some(window) => window.first(),
+        }
+    }
+
+    /// The open chunk and the place in it; nothing is open where rows come through a window.
+    pub fn open_chunk(&self) -> (&Chunk, usize) {
+        if self.window.is_some() { (&self.closed, 0) } else { (&self.chunk, self.row) }
+    }
+
+    /// Takes over a place in the open chunk that the merge has reached.
+    pub fn go_to(&mut self, row: usize) {
+        if self.window.is_none() {
+            self.row = row;
         }
     }
 
