@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +19,33 @@ from tradewind.result import Result
 from tradewind.risk import Limits, Risk
 from tradewind.simulation import Duration, Simulated, simulated
 from tradewind.strategy import Strategy
-from tradewind.times import duration_ns
+from tradewind.times import duration_ns, to_ns
 
 Amount = Decimal | float | int | str
 Balances = Mapping[str, Amount] | Mapping[str, Mapping[str, Amount]]
 AnyStrategy = Strategy | NativeStrategy
 _SLICE_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that somebody commands the engine at a time, as an input like any other.
+
+    Parameters
+    ----------
+    time
+        When it reaches the engine.
+    word
+        ``"trading_off"`` (only reductions pass), ``"trading_on"``, ``"cancel_all"``, or ``"close_all"``.
+    strategy, instrument
+        For which strategy and instrument orders are cancelled and positions closed; for all where not given.
+
+    """
+
+    time: datetime
+    word: Literal["trading_on", "trading_off", "cancel_all", "close_all"]
+    strategy: str | None = None
+    instrument: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,7 @@ class Settings:
     interval: Duration = "1h"
     days: Literal[365, 252] = 365
     seed: int = 0
+    commands: tuple[Command, ...] = ()
 
     def run(self, strategies: Iterable[AnyStrategy], data: Dataset, *, keep: str, journal: bool) -> dict[str, Any]:
         """The run as the kernel takes it."""
@@ -59,6 +82,7 @@ class Settings:
             "seed": self.seed,
             "keep": keep,
             "journal": journal,
+            "commands": [(to_ns(one.time), one.word, one.strategy, one.instrument) for one in self.commands],
         }
 
     def _balances(self, venues: list[str]) -> list[tuple[str, str, str]]:
@@ -94,6 +118,7 @@ def backtest(
     interval: Duration = "1h",
     days: Literal[365, 252] = 365,
     seed: int = 0,
+    commands: Iterable[Command] = (),
     journal: str | Path | None = None,
     keep: Literal["everything", "metrics"] = "everything",
     progress: Callable[[int], None] | None = None,
@@ -122,6 +147,8 @@ def backtest(
         The days by which returns are annualised (N6).
     seed
         The seed of everything that is random.
+    commands
+        Commands from outside at given times, such as a halt.
     journal
         A file to write the whole stream of inputs and decisions to, so that the run can be replayed.
     keep
@@ -156,6 +183,7 @@ def backtest(
         interval=interval,
         days=days,
         seed=seed,
+        commands=tuple(commands),
     )
     run = settings.run(listed, dataset, keep=keep, journal=journal is not None)
     kernel = Backtest(run)

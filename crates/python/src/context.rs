@@ -2,6 +2,7 @@
 
 use crate::error::{OrRaise, raised};
 use crate::event;
+use crate::history::History;
 use crate::indicator::{Indicator, IndicatorSpecification};
 use crate::instrument::{Instrument, Stream, price_of, quantity_of};
 use crate::number::{datetime, decimal, duration, instant};
@@ -208,6 +209,12 @@ impl Context {
     fn indicator(slf: &Bound<'_, Self>, specification: &IndicatorSpecification, stream: &Stream) -> PyResult<Indicator> {
         let index = slf.get().with(|state| state.attach(specification.kind, stream.core()).or_raise())?;
         Ok(Indicator::new(slf.clone().unbind(), index))
+    }
+
+    /// Keeps the last `length` events of a stream, and names the stream; only in `on_start`.
+    fn history(slf: &Bound<'_, Self>, stream: &Stream, length: usize) -> PyResult<History> {
+        let index = slf.get().with(|state| state.keep(stream.core(), length).or_raise())?;
+        Ok(History::new(slf.clone().unbind(), stream.instrument.clone_ref(slf.py()), index))
     }
 
     /// Buys: at market, or with a limit price.

@@ -6,6 +6,7 @@ mod boundary;
 mod context;
 mod error;
 mod event;
+mod history;
 mod indicator;
 mod instrument;
 mod lender;
@@ -34,6 +35,8 @@ mod _core {
     use crate::error::error_codes;
     #[pymodule_export]
     use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Trade};
+    #[pymodule_export]
+    use crate::history::History;
     #[pymodule_export]
     use crate::indicator::{Indicator, IndicatorSpecification};
     #[pymodule_export]

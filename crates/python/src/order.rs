@@ -18,19 +18,34 @@ pub struct Order {
     context: Py<Context>,
     /// Whether it follows the order, or stays as it was reported.
     follows: bool,
+    request: order::NewOrder,
+    count: u64,
+    decided_ns: i64,
     seen: Mutex<order::Order>,
 }
 
 impl Order {
+    fn new(context: Py<Context>, follows: bool, seen: order::Order) -> Self {
+        Self {
+            id: seen.id,
+            context,
+            follows,
+            request: seen.request,
+            count: seen.count,
+            decided_ns: seen.decided_ns,
+            seen: Mutex::new(seen),
+        }
+    }
+
     /// A handle that follows the order.
     pub fn live(context: &Bound<'_, Context>, id: OrderId) -> PyResult<Self> {
         let seen = context.get().with(|state| state.order(id).cloned().or_raise())?;
-        Ok(Self { id, context: context.clone().unbind(), follows: true, seen: Mutex::new(seen) })
+        Ok(Self::new(context.clone().unbind(), true, seen))
     }
 
     /// The order as it was reported.
     pub fn reported(py: Python<'_>, context: &Py<Context>, seen: &order::Order) -> Self {
-        Self { id: seen.id, context: context.clone_ref(py), follows: false, seen: Mutex::new(seen.clone()) }
+        Self::new(context.clone_ref(py), false, seen.clone())
     }
 
     fn seen(&self) -> MutexGuard<'_, order::Order> {
@@ -50,7 +65,7 @@ impl Order {
     }
 
     fn decimals(&self) -> (u8, u8, u8) {
-        let instrument = self.seen().request.instrument;
+        let instrument = self.request.instrument;
         let context = self.context.get();
         let specification = &context.index().instrument(instrument).specification;
         (specification.price_decimals, specification.quantity_decimals, specification.value_decimals())
@@ -68,50 +83,50 @@ impl Order {
     /// The strategy's own count of its orders.
     #[getter]
     fn count(&self) -> u64 {
-        self.seen().count
+        self.count
     }
 
     /// The instrument.
     #[getter]
     fn instrument(&self, py: Python<'_>) -> Py<Instrument> {
-        self.context.get().instrument_of(py, self.seen().request.instrument)
+        self.context.get().instrument_of(py, self.request.instrument)
     }
 
     /// `buy` or `sell`.
     #[getter]
     fn side(&self) -> &'static str {
-        self.seen().request.side.name()
+        self.request.side.name()
     }
 
     /// `market` or `limit`.
     #[getter]
     fn order_type(&self) -> &'static str {
-        self.seen().request.order_type.name()
+        self.request.order_type.name()
     }
 
     /// `gtc`, `ioc` or `post_only`.
     #[getter]
     fn time_in_force(&self) -> &'static str {
-        self.seen().request.time_in_force.name()
+        self.request.time_in_force.name()
     }
 
     /// Whether it may only reduce the position.
     #[getter]
     fn reduce_only(&self) -> bool {
-        self.seen().request.reduce_only
+        self.request.reduce_only
     }
 
     /// How much was asked for.
     #[getter]
     fn quantity(&self) -> f64 {
-        to_float(self.seen().request.quantity, self.decimals().1)
+        to_float(self.request.quantity, self.decimals().1)
     }
 
     /// The limit price; None for a market order.
     #[getter]
     fn price(&self) -> Option<f64> {
         let decimals = self.decimals().0;
-        self.seen().request.order_type.price().map(|price| to_float(price, decimals))
+        self.request.order_type.price().map(|price| to_float(price, decimals))
     }
 
     /// Where it is in its life, such as `open`.
@@ -143,7 +158,7 @@ impl Order {
     /// The average price of its fills; None before the first.
     #[getter]
     fn average_price(&self) -> Option<f64> {
-        let instrument = self.seen().request.instrument;
+        let instrument = self.request.instrument;
         let context = self.context.get();
         let specification = &context.index().instrument(instrument).specification;
         let unit = to_float(specification.multiplier, specification.multiplier_decimals);
@@ -169,12 +184,12 @@ impl Order {
     /// When it was decided.
     #[getter]
     fn decided(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        datetime(py, self.seen().decided_ns)
+        datetime(py, self.decided_ns)
     }
 
     fn __repr__(&self) -> String {
         let price = self.price().map_or_else(|| "market".to_owned(), |price| price.to_string());
-        let name = self.context.get().index().instrument(self.seen().request.instrument).name.clone();
+        let name = self.context.get().index().instrument(self.request.instrument).name.clone();
         format!("Order({} {name} {} {} at {price}, {})", self.id.0, self.side(), self.quantity(), self.status())
     }
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Whether the stream of inputs and decisions is written.
     pub keeps_journal: bool,
+    /// Commands that reach the engine at given times, such as a halt.
+    pub commands: Vec<(TimeNs, Command)>,
 }
 
 /// How far a run is.
@@ -58,6 +60,8 @@ pub struct Backtest {
     /// The link of each instrument.
     link_of: Vec<usize>,
     timers: BinaryHeap<Reverse<(TimeNs, TimerPurpose, u32)>>,
+    /// Commands that are still to come, the last one first.
+    commands: Vec<(TimeNs, Command)>,
     /// When anything but a row happens next.
     pending_ns: TimeNs,
     recorder: Recorder,
@@ -107,6 +111,8 @@ impl Backtest {
                 .ok_or_else(|| Error::new(Code::MissingSetting, format!("the venue {} has no settings", index.venue(venue).name)))?;
             balances.push((place, asset, amount));
         }
+        let mut commands = settings.commands;
+        commands.sort_by_key(|(time_ns, _)| Reverse(*time_ns));
         let recorder =
             Recorder::new(&index, strategies.len(), settings.currency, settings.interval_ns, settings.annualisation, settings.keep)?;
         let engine = Engine::new(Parts {
@@ -126,6 +132,7 @@ impl Backtest {
             links: links.into_iter().map(|(_, link)| link).collect(),
             link_of,
             timers: BinaryHeap::new(),
+            commands,
             pending_ns: TimeNs::MAX,
             recorder,
             balances,
@@ -321,7 +328,9 @@ impl Backtest {
 
     fn find_pending(&mut self) {
         let links = self.links.iter().map(|link| link.next().0).min().unwrap_or(TimeNs::MAX);
-        self.pending_ns = links.min(self.timers.peek().map_or(TimeNs::MAX, |Reverse(timer)| timer.0));
+        let timer = self.timers.peek().map_or(TimeNs::MAX, |Reverse(timer)| timer.0);
+        let command = self.commands.last().map_or(TimeNs::MAX, |command| command.0);
+        self.pending_ns = links.min(timer).min(command);
     }
 
     /// Does the one thing that is pending first: at one time paths before requests, requests
@@ -350,8 +359,12 @@ impl Backtest {
         Ok(())
     }
 
+    /// Commands come before timers of the same time.
     fn fire(&mut self) -> Result<()> {
-        if let Some(Reverse((due_ns, purpose, round))) = self.timers.pop() {
+        if let Some((time_ns, command)) = self.commands.pop_if(|(time_ns, _)| *time_ns == self.pending_ns) {
+            self.now_ns = self.now_ns.max(time_ns);
+            self.command(command)?;
+        } else if let Some(Reverse((due_ns, purpose, round))) = self.timers.pop() {
             if due_ns >= self.recorder.next_sample_ns() {
                 self.recorder.sample(self.engine.state(), due_ns);
             }
@@ -370,6 +383,7 @@ impl Backtest {
     /// strategies stop, and what still works at the venues is cancelled (O6).
     fn finish(&mut self) -> Result<()> {
         self.timers.clear();
+        self.commands.clear();
         self.drain()?;
         self.command(Command::Stop)?;
         self.drain()?;

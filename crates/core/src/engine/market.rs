@@ -35,6 +35,9 @@ impl Engine {
                 input.feed(&mut self.state.indicators[indicator.at()].1);
             }
         }
+        for history in &route.histories {
+            self.state.histories[history.at()].push(event);
+        }
         for &strategy in &route.strategies {
             self.state.calling = strategy;
             self.strategies[strategy.at()].strategy.on_market(&mut self.state, event)?;

@@ -1,6 +1,6 @@
 //! What a strategy can ask for. A call is checked at once and carried out after the callback.
 
-use super::{IndicatorIndex, State, Stream, StreamKind};
+use super::{History, HistoryIndex, IndicatorIndex, State, Stream, StreamKind};
 use crate::error::{Code, Error, Result};
 use crate::indicator::{Indicator, IndicatorKind};
 use crate::instrument::InstrumentIndex;
@@ -37,6 +37,9 @@ pub struct Target {
 
 /// Values stay below this, so that a value times a rate always fits 128 bits.
 const LARGEST_VALUE: i128 = 10_i128.pow(28);
+
+/// How many events of a stream can be kept.
+const LONGEST_HISTORY: usize = 1_000_000;
 
 impl State {
     /// Asks for an order. It is queued at once; risk and venue answer later (O2).
@@ -217,6 +220,16 @@ impl State {
         let place = IndicatorIndex(self.indicators.len() as u32);
         self.indicators.push((stream, Indicator::new(kind)?));
         Ok(place)
+    }
+
+    /// Keeps the last events of a stream, and names the stream.
+    pub fn keep(&mut self, stream: Stream, length: usize) -> Result<HistoryIndex> {
+        self.subscribe(stream)?;
+        if length == 0 || length > LONGEST_HISTORY {
+            return Err(Error::new(Code::BadSetting, format!("a history of {length} events: from 1 to {LONGEST_HISTORY} can be kept")));
+        }
+        self.histories.push(History::new(stream, length));
+        Ok(HistoryIndex(self.histories.len() as u32 - 1))
     }
 
     fn check_start(&self, what: &str) -> Result<()> {

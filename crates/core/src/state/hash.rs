@@ -141,6 +141,15 @@ impl State {
             out.text(&self.index.instrument(stream.instrument).name).text(&stream.kind.to_string());
             out.number(indicator.is_ready().into()).number(indicator.value().to_bits().into());
         }
+        for history in &self.histories {
+            out.text(&self.index.instrument(history.stream.instrument).name).text(&history.stream.kind.to_string());
+            for event in history.events() {
+                out.number(event.venue_time_ns.into()).number(event.arrival_time_ns.into());
+                for value in event.columns().1 {
+                    out.number(value.into());
+                }
+            }
+        }
         *out.0.finalize().as_bytes()
     }
 

@@ -5,12 +5,14 @@
 
 mod call;
 mod hash;
+mod history;
 mod market;
 mod orders;
 mod stream;
 
 pub use call::{Decision, Target};
 pub use hash::{DecisionHasher, STATE_HASH_VERSION};
+pub use history::{History, HistoryIndex};
 pub use market::Market;
 pub use orders::Orders;
 pub use stream::{IndicatorIndex, Stream, StreamKind};
@@ -58,6 +60,7 @@ pub struct State {
     pub(crate) orders: Orders,
     pub(crate) strategies: Vec<StrategyState>,
     pub(crate) indicators: Vec<(Stream, Indicator)>,
+    pub(crate) histories: Vec<History>,
     /// Whose callback is running.
     pub(crate) calling: StrategyIndex,
     pub(crate) outbox: Vec<Decision>,
@@ -174,6 +177,11 @@ impl State {
     /// The indicators and what feeds them.
     pub fn indicator(&self, indicator: IndicatorIndex) -> &Indicator {
         &self.indicators[indicator.at()].1
+    }
+
+    /// The last events of a stream that a strategy asked to keep.
+    pub fn history(&self, history: HistoryIndex) -> &History {
+        &self.histories[history.at()]
     }
 
     /// Reports that could not be true of their order, or were repeated.
