@@ -40,6 +40,11 @@ impl Orders {
         }
     }
 
+    /// Whether there was such an order, closed for so long that it was forgotten.
+    pub fn is_forgotten(&self, id: OrderId) -> bool {
+        (1..=self.forgotten).contains(&id.0)
+    }
+
     /// An order by number, unless it was forgotten.
     #[inline]
     pub fn get(&self, id: OrderId) -> Option<&Order> {
