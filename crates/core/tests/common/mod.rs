@@ -191,3 +191,20 @@ pub fn run_with(backtest: &mut Backtest, mut check: impl FnMut(&Backtest)) {
 pub const fn at(place: u32) -> InstrumentIndex {
     InstrumentIndex(place)
 }
+
+/// An index of one perpetual without fees, and a world with its quotes: bid, ask, at seconds.
+pub fn quoted(quotes: &[(i64, i64, i64)]) -> World {
+    use tradewind_core::market::{MarketData, MarketEvent, Quote};
+    use tradewind_core::time::SECOND_NS;
+    let index = Arc::new(Index::new(&[], &[perpetual("v", "X", "X", "USD")]).unwrap());
+    let rows: Vec<_> = quotes
+        .iter()
+        .map(|&(second, bid, ask)| {
+            let quote = MarketData::Quote(Quote { bid, bid_quantity: 1_000_000, ask, ask_quantity: 1_000_000 });
+            MarketEvent::new(at(0), second * SECOND_NS, second * SECOND_NS, quote)
+        })
+        .collect();
+    let mut world = World::new(index, 1).with_balance("v", "USD", 1_000_000);
+    world.recordings.push(Recording::new("quotes", vec![rows.into()]).unwrap());
+    world
+}

@@ -124,3 +124,63 @@ impl Strategy for Anything {
         self.act(state, 0.5)
     }
 }
+
+type OnMarket = Box<dyn FnMut(&mut State, &MarketEvent) -> Result<()> + Send>;
+type OnOrder = Box<dyn FnMut(&mut State, &Order) -> Result<()> + Send>;
+type OnFill = Box<dyn FnMut(&mut State, &Fill) -> Result<()> + Send>;
+type OnTimer = Box<dyn FnMut(&mut State, u64, TimeNs) -> Result<()> + Send>;
+type OnStop = Box<dyn FnMut(&mut State) -> Result<()> + Send>;
+
+/// A strategy made of closures.
+#[derive(Default)]
+pub struct Script {
+    pub streams: Vec<Stream>,
+    pub market: Option<OnMarket>,
+    pub order: Option<OnOrder>,
+    pub fill: Option<OnFill>,
+    pub timer: Option<OnTimer>,
+    pub stop: Option<OnStop>,
+}
+
+impl Script {
+    /// In a box with its name.
+    pub fn named(self, name: &str) -> super::Named {
+        (name.to_owned(), Box::new(self))
+    }
+}
+
+impl Strategy for Script {
+    fn callbacks(&self) -> Callbacks {
+        Callbacks {
+            market: [self.market.is_some(); 6],
+            order: self.order.is_some(),
+            fill: self.fill.is_some(),
+            timer: self.timer.is_some(),
+            status: false,
+        }
+    }
+
+    fn on_start(&mut self, state: &mut Box<State>) -> Result<()> {
+        self.streams.iter().try_for_each(|&stream| state.subscribe(stream))
+    }
+
+    fn on_stop(&mut self, state: &mut Box<State>) -> Result<()> {
+        self.stop.as_mut().map_or(Ok(()), |stop| stop(state))
+    }
+
+    fn on_market(&mut self, state: &mut Box<State>, event: &MarketEvent) -> Result<()> {
+        self.market.as_mut().map_or(Ok(()), |market| market(state, event))
+    }
+
+    fn on_order(&mut self, state: &mut Box<State>, order: &Order) -> Result<()> {
+        self.order.as_mut().map_or(Ok(()), |callback| callback(state, order))
+    }
+
+    fn on_fill(&mut self, state: &mut Box<State>, fill: &Fill) -> Result<()> {
+        self.fill.as_mut().map_or(Ok(()), |callback| callback(state, fill))
+    }
+
+    fn on_timer(&mut self, state: &mut Box<State>, number: u64, due_ns: TimeNs) -> Result<()> {
+        self.timer.as_mut().map_or(Ok(()), |timer| timer(state, number, due_ns))
+    }
+}
