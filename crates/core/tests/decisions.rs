@@ -98,7 +98,8 @@ fn endless_decisions_end_the_run_quickly() {
             let fill = move |state: &mut State, _: &tradewind_core::account::Fill| {
                 (0..each).try_for_each(|_| place(state, Buy, 1, Market).map(|_| ()))
             };
-            let script = Script { streams: world.streams(), market: Some(Box::new(market)), fill: Some(Box::new(fill)), ..Script::default() };
+            let script =
+                Script { streams: world.streams(), market: Some(Box::new(market)), fill: Some(Box::new(fill)), ..Script::default() };
             let started = Instant::now();
             let mut run = world.backtest(vec![script.named("endless")]);
             let error = run.run().unwrap_err();

@@ -136,8 +136,7 @@ impl Desk {
     }
 
     fn cancel(&mut self, order: u64) -> Vec<Answer> {
-        let request =
-            Request::Cancel { id: OrderId(order), strategy: StrategyIndex(0), count: order, instrument: InstrumentIndex(0) };
+        let request = Request::Cancel { id: OrderId(order), strategy: StrategyIndex(0), count: order, instrument: InstrumentIndex(0) };
         self.venue.on_request(&request, self.now_ns);
         self.answers()
     }
@@ -148,13 +147,9 @@ impl Desk {
 
     fn answers(&mut self) -> Vec<Answer> {
         let answer = |event| match event {
-            AccountEvent::Fill(fill) => Some(Filled {
-                order: fill.order.0,
-                price: fill.price,
-                quantity: fill.quantity,
-                role: fill.liquidity,
-                fee: fill.fee,
-            }),
+            AccountEvent::Fill(fill) => {
+                Some(Filled { order: fill.order.0, price: fill.price, quantity: fill.quantity, role: fill.liquidity, fee: fill.fee })
+            }
             AccountEvent::Rejected(order, code) | AccountEvent::CancelRejected(order, code) => Some(Rejected(order.0, code)),
             AccountEvent::Cancelled(order, code) => Some(Cancelled(order.0, code)),
             AccountEvent::Funding { amount, .. } => Some(Answer::Funding(amount)),
@@ -448,14 +443,14 @@ fn a_spot_fee_in_what_is_received_reduces_the_position_and_not_its_cost() {
     assert_eq!(desk.place(Buy, 50_000, Market), [fill]);
     let position = desk.venue.account().position(InstrumentIndex(0));
     assert_eq!((position.quantity, position.cost), (49_900, 2_500 * 50_000));
-    assert_eq!(wallet(&desk, "USD"), (1_000_00 - 12_50) * 1_000_000);
+    assert_eq!(wallet(&desk, "USD"), 100_000_000_000 - 1_250_000_000);
     assert_eq!(wallet(&desk, "X"), 1_000 * 100_000 + 49_900);
     // 0.499 at 20.00 bring 9.98 less 0.2 % of it, 0.01996.
     let fill = Filled { order: 2, price: 2_000, quantity: 49_900, role: Taker, fee: 1_996_000 };
     assert_eq!(desk.place(Sell, 49_900, Market), [fill]);
     let position = desk.venue.account().position(InstrumentIndex(0));
     assert_eq!((position.quantity, position.cost, position.realised), (0, 0, 2_000 * 49_900 - 2_500 * 50_000));
-    assert_eq!(wallet(&desk, "USD"), (1_000_00 - 12_50 + 9_98) * 1_000_000 - 1_996_000);
+    assert_eq!(wallet(&desk, "USD"), 100_000_000_000 - 1_250_000_000 + 998_000_000 - 1_996_000);
 }
 
 #[test]
@@ -469,7 +464,7 @@ fn a_spot_fee_in_the_quote_is_held_back_and_paid_on_both_sides() {
     assert_eq!(desk.place(Buy, 30_000, Market), [Rejected(3, Code::InsufficientFunds)], "93.7872 of 100 are held back");
     let fill = Filled { order: 2, price: 2_400, quantity: 390_000, role: Maker, fee: 9_360_000 };
     assert_eq!(desk.quote(2_000, 1_000_000, 2_300, 1_000_000), [fill]);
-    assert_eq!(wallet(&desk, "USD"), 100_0000_0000 - 93_6000_0000 - 9_360_000);
+    assert_eq!(wallet(&desk, "USD"), 10_000_000_000 - 9_360_000_000 - 9_360_000);
 }
 
 #[test]
@@ -562,7 +557,7 @@ fn a_spot_purchase_cannot_use_the_margin_of_a_position() {
     let streams = [0, 1].map(|at| Stream { instrument: InstrumentIndex(at), kind: StreamKind::Quotes });
     let settings = venue("v", Latency::Constant(0), Latency::Constant(0), FillModel::default());
     let mut venue = SimulatedVenue::new(Arc::new(index), VenueIndex(0), settings, &streams);
-    venue.deposit(tradewind_core::instrument::AssetIndex(1), 100_0000_0000, 0);
+    venue.deposit(tradewind_core::instrument::AssetIndex(1), 10_000_000_000, 0);
     for (at, price) in [(0, 1_000), (1, 100)] {
         let quote = Quote { bid: price, bid_quantity: 1_000_000_000, ask: price, ask_quantity: 1_000_000_000 };
         venue.on_market(&MarketEvent::new(InstrumentIndex(at), 1, 1, MarketData::Quote(quote)));

@@ -46,7 +46,7 @@ fn random_world(seed: u64) -> World {
 
 fn strategies(world: &World, seed: u64) -> Vec<common::Named> {
     let mut chance = Chance::new(seed, &["strategies"]);
-    (0..1 + chance.below(3))
+    (0..=chance.below(3))
         .map(|place| Anything::named(seed, ["a", "b", "c"][place], world.streams(), [0.2, 0.6, 1.0][chance.below(3)]))
         .collect()
 }
@@ -111,6 +111,9 @@ fn check_orders(backtest: &Backtest) {
     assert!(filled.is_empty(), "fills of orders that nobody closed");
 }
 
+/// Amounts in units of 10^-12 of an asset's last decimal hold every value here exactly.
+const FINE: i128 = 1_000_000_000_000;
+
 /// Equity from the fills alone, in exact value units, is the ledger's within half a unit a posting.
 fn check_money(backtest: &Backtest) {
     let state = backtest.engine().state();
@@ -118,9 +121,8 @@ fn check_money(backtest: &Backtest) {
     for (account, definition) in index.accounts() {
         for (asset, named) in index.assets() {
             let ledger = state.account(account).ledger();
-            let outside = -[Bucket::External, Bucket::Funding, Bucket::Insurance].map(|bucket| ledger.sum(asset, bucket)).iter().sum::<i128>();
-            // In units of 10^-38 of the asset's unit there would be no room; 10^-12 of its last decimal is exact here.
-            const FINE: i128 = 1_000_000_000_000;
+            let outside =
+                -[Bucket::External, Bucket::Funding, Bucket::Insurance].map(|bucket| ledger.sum(asset, bucket)).iter().sum::<i128>();
             let (mut exact, mut roundings) = ((outside - ledger.sum(asset, Bucket::LiquidationFees)) * FINE, 0);
             for booked in backtest.recorder().fills() {
                 let fill = &booked.fill;
@@ -137,7 +139,7 @@ fn check_money(backtest: &Backtest) {
                     roundings += 1;
                 }
                 if instrument.base == asset && !instrument.is_margined() {
-                    exact += i128::from(sign) * i128::from(fill.quantity) * FINE;
+                    exact += sign * i128::from(fill.quantity) * FINE;
                 }
                 if fill.fee_asset == asset {
                     exact -= fill.fee * FINE;
@@ -165,7 +167,7 @@ fn check_money(backtest: &Backtest) {
 #[test]
 fn random_runs_keep_every_rule() {
     let (mut fills, mut calls, mut liquidations, mut reasons) = (0, 0, 0, HashMap::new());
-    for seed in 0..1_500 {
+    for seed in 0..4_000 {
         let world = random_world(seed);
         let mut backtest = world.backtest(strategies(&world, seed));
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -183,5 +185,8 @@ fn random_runs_keep_every_rule() {
         }
     }
     // The runs must meet what they are meant to test.
-    assert!(fills > 10_000 && liquidations > 100 && calls > 100, "{fills} fills, {liquidations} liquidations, {calls} rows under a call, {reasons:#?}");
+    assert!(
+        fills > 10_000 && liquidations > 100 && calls > 100,
+        "{fills} fills, {liquidations} liquidations, {calls} rows under a call, {reasons:#?}"
+    );
 }

@@ -369,6 +369,9 @@ impl Engine {
 
 /// The error that ends a run whose strategies decide without end.
 pub fn endless(now_ns: i64) -> Error {
-    Error::new(Code::EndlessDecisions, format!("more than {MOST_ROUNDS} rounds or {MOST_DECISIONS} decisions followed from one event, at the time {now_ns} ns"))
-        .hint("a callback for orders or fills places an order every time; let it stop at a condition")
+    Error::new(
+        Code::EndlessDecisions,
+        format!("more than {MOST_ROUNDS} rounds or {MOST_DECISIONS} decisions followed from one event, at the time {now_ns} ns"),
+    )
+    .hint("a callback for orders or fills places an order every time; let it stop at a condition")
 }

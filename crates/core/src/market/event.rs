@@ -175,7 +175,8 @@ impl MarketEvent {
             return Some((Code::OutOfRange, "a time that is out of range"));
         }
         if self.kind == MarketKind::Funding {
-            return (self.values[0].abs_diff(0) > LARGEST_QUANTITY.unsigned_abs()).then_some((Code::OutOfRange, "a rate that is out of range"));
+            return (self.values[0].abs_diff(0) > LARGEST_QUANTITY.unsigned_abs())
+                .then_some((Code::OutOfRange, "a rate that is out of range"));
         }
         let values = if self.kind == MarketKind::Trade { &self.values[..2] } else { &self.values[..] };
         if values.iter().any(|value| *value < 0) {

@@ -35,7 +35,6 @@ pub struct Target {
     pub order_type: OrderType,
 }
 
-
 impl State {
     /// Asks for an order. It is queued at once; risk and venue answer later (O2).
     ///

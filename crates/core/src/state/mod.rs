@@ -158,9 +158,9 @@ impl State {
     /// under way, or the order is unknown. Until it is settled, exposure may still change (O3).
     #[inline]
     pub fn is_unsettled(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> bool {
-        self.orders.open(strategy).any(|order| {
-            order.request.instrument == instrument && matches!(order.status, Status::CancelInFlight | Status::Unknown)
-        })
+        self.orders
+            .open(strategy)
+            .any(|order| order.request.instrument == instrument && matches!(order.status, Status::CancelInFlight | Status::Unknown))
     }
 
     /// An account.

@@ -40,11 +40,13 @@ impl Latency {
             Latency::Exponential { minimum_ns, mean_ns } => minimum_ns.max(mean_ns),
         };
         if !holds {
-            return Err(Error::new(Code::BadSetting, format!("latency {self:?}: delays must not be negative, nor the lower above the higher")));
+            return Err(Error::new(
+                Code::BadSetting,
+                format!("latency {self:?}: delays must not be negative, nor the lower above the higher"),
+            ));
         }
         if most_ns > DAY_NS {
-            return Err(Error::new(Code::BadSetting, format!("latency {self:?}: delays of more than a day"))
-                .hint("delays are nanoseconds"));
+            return Err(Error::new(Code::BadSetting, format!("latency {self:?}: delays of more than a day")).hint("delays are nanoseconds"));
         }
         Ok(())
     }

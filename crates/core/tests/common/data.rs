@@ -26,7 +26,7 @@ pub enum Clock {
     Delayed,
 }
 
-pub const START_NS: TimeNs = 1_700_000_000 * SECOND_NS;
+pub const START_NS: TimeNs = 1_700_000_040 * SECOND_NS;
 
 /// A recording of some steps of a random walk.
 pub fn random(index: &Index, instrument: InstrumentIndex, detail: Detail, clock: Clock, steps: usize, seed: u64) -> Recording {
@@ -36,6 +36,7 @@ pub fn random(index: &Index, instrument: InstrumentIndex, detail: Detail, clock:
         tick: definition.specification.tick,
         lot: definition.specification.lot,
         price: 2_000,
+        middle: 0,
         has_marks: definition.is_margined(),
         instrument,
         rows: Vec::new(),
@@ -74,6 +75,8 @@ struct Walk {
     lot: i64,
     /// In ticks.
     price: i64,
+    /// The middle of the last snapshot.
+    middle: i64,
     has_marks: bool,
     instrument: InstrumentIndex,
     rows: Vec<MarketEvent>,
@@ -91,7 +94,7 @@ impl Walk {
 
     fn step(&mut self, detail: Detail, step: usize) {
         // Ties are common.
-        self.time_ns += [0, 0, 1, MILLISECOND_NS, 400 * MILLISECOND_NS, 3 * SECOND_NS][self.chance.below(6)];
+        self.time_ns += i64::from(step != 0) * [0, 0, 1, MILLISECOND_NS, 400 * MILLISECOND_NS, 3 * SECOND_NS][self.chance.below(6)];
         let wild = if self.chance.happens(0.02) { 300 } else { 7 };
         self.price = (self.price + self.chance.below(2 * wild + 1) as i64 - wild as i64).max(200);
         let price = self.price * self.tick;
@@ -103,7 +106,10 @@ impl Walk {
             self.push(MarketData::Funding(rate));
         }
         match detail {
-            Detail::Depth => self.depth(price, step == 0 || self.chance.clone().happens(0.1)),
+            Detail::Depth => {
+                let snapshot = step == 0 || self.chance.happens(0.4);
+                self.depth(price, snapshot);
+            }
             Detail::Quotes => {
                 let (bid_quantity, ask_quantity) = (self.size(), self.size());
                 self.push(MarketData::Quote(Quote { bid: price, bid_quantity, ask: price + self.tick, ask_quantity }));
@@ -117,10 +123,15 @@ impl Walk {
         }
     }
 
-    /// A message of one to a few levels around a price; a snapshot every now and then.
+    /// A snapshot of four levels on each side, or a change of one of the last one's.
     fn depth(&mut self, price: i64, snapshot: bool) {
-        // A consistent book without tracking it: always both sides, four levels each.
-        let _ = snapshot;
+        if !snapshot {
+            let (side, sign) = [(Side::Buy, -1), (Side::Sell, 1)][self.chance.below(2)];
+            let price = self.middle + sign * (1 + self.chance.below(4) as i64) * self.tick;
+            let quantity = if self.chance.happens(0.3) { 0 } else { self.size() };
+            return self.push(MarketData::Book(BookDelta { side, price, quantity, first: false, last: true }));
+        }
+        self.middle = price;
         for level in 0..4 {
             for (side, sign) in [(Side::Buy, -1), (Side::Sell, 1)] {
                 let quantity = self.size();
@@ -142,7 +153,7 @@ impl Walk {
             let volume = if self.chance.happens(0.1) { 0 } else { self.size() };
             let tick = self.tick;
             let bar = Bar { interval, open_time_ns, open: open * tick, high: high * tick, low: low * tick, close: close * tick, volume };
-            let late_ns = if clock == Clock::One { 0 } else { 1 };
+            let late_ns = i64::from(clock != Clock::One);
             self.rows.push(MarketEvent::new(self.instrument, open_time_ns, open_time_ns + MINUTE_NS + late_ns, MarketData::Bar(bar)));
         }
     }

@@ -13,8 +13,8 @@ use tradewind_core::risk::Risk;
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
 use tradewind_core::time::MINUTE_NS;
-use tradewind_core::venue::{Latency, VenueSettings};
 use tradewind_core::venue::fill::FillModel;
+use tradewind_core::venue::{Latency, VenueSettings};
 
 /// A strategy with its name.
 pub type Named = (String, Box<dyn Strategy>);
