@@ -551,38 +551,74 @@ fn a_fill_that_leaves_the_margin_short_is_seen_at_once() {
     assert!(matches!(answers[..], [Filled { price: 1_055, .. }, Answer::LiquidationFee(_), Filled { order: 0, .. }]), "{answers:?}");
 }
 
-#[test]
-fn a_spot_purchase_cannot_use_the_margin_of_a_position() {
-    let index = Index::new(&[], &[spot("v", "XUSD", "X", "USD"), perpetual("v", "X-PERP", "X", "USD")]).unwrap();
-    let streams = [0, 1].map(|at| Stream { instrument: InstrumentIndex(at), kind: StreamKind::Quotes });
-    let settings = venue("v", Latency::Constant(0), Latency::Constant(0), FillModel::default());
-    let mut venue = SimulatedVenue::new(Arc::new(index), VenueIndex(0), settings, &streams);
-    venue.deposit(tradewind_core::instrument::AssetIndex(1), 10_000_000_000, 0);
-    for (at, price) in [(0, 1_000), (1, 100)] {
-        let quote = Quote { bid: price, bid_quantity: 1_000_000_000, ask: price, ask_quantity: 1_000_000_000 };
-        venue.on_market(&MarketEvent::new(InstrumentIndex(at), 1, 1, MarketData::Quote(quote)));
+/// One account for a spot pair at 10.00 and its perpetual at 10.0, with 100 in it.
+struct Mixed {
+    venue: SimulatedVenue,
+    orders: u64,
+}
+
+impl Mixed {
+    fn new() -> Self {
+        let index = Index::new(&[], &[spot("v", "XUSD", "X", "USD"), perpetual("v", "X-PERP", "X", "USD")]).unwrap();
+        let streams = [0, 1].map(|at| Stream { instrument: InstrumentIndex(at), kind: StreamKind::Quotes });
+        let settings = venue("v", Latency::Constant(0), Latency::Constant(0), FillModel::default());
+        let mut venue = SimulatedVenue::new(Arc::new(index), VenueIndex(0), settings, &streams);
+        venue.deposit(tradewind_core::instrument::AssetIndex(1), 10_000_000_000, 0);
+        let mut mixed = Self { venue, orders: 0 };
+        mixed.quote(0, 1_000);
+        mixed.quote(1, 100);
+        mixed
     }
-    let mut order = NewOrder {
-        account: AccountIndex(0),
-        slot: PositionSlot::Net,
-        instrument: InstrumentIndex(1),
-        side: Buy,
-        quantity: 160_000,
-        order_type: Market,
-        time_in_force: GoodTillCancelled,
-        reduce_only: false,
-    };
-    let mut place = |id, order| {
-        venue.output.clear();
-        venue.on_request(&Request::Place { id: OrderId(id), strategy: StrategyIndex(0), count: id, order }, 2);
-        venue.output.iter().map(|(_, event)| *event).collect::<Vec<_>>()
-    };
+
+    fn quote(&mut self, at: u32, price: i64) -> Vec<AccountEvent> {
+        let quote = Quote { bid: price, bid_quantity: 1_000_000_000, ask: price, ask_quantity: 1_000_000_000 };
+        self.venue.output.clear();
+        self.venue.on_market(&MarketEvent::new(InstrumentIndex(at), 1, 1, MarketData::Quote(quote)));
+        self.venue.output.iter().map(|(_, event)| *event).collect()
+    }
+
+    fn buy(&mut self, at: u32, quantity: i64, order_type: OrderType) -> Vec<AccountEvent> {
+        self.orders += 1;
+        let order = NewOrder {
+            account: AccountIndex(0),
+            slot: PositionSlot::Net,
+            instrument: InstrumentIndex(at),
+            side: Buy,
+            quantity,
+            order_type,
+            time_in_force: GoodTillCancelled,
+            reduce_only: false,
+        };
+        self.venue.output.clear();
+        self.venue.on_request(&Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order }, 2);
+        self.venue.output.iter().map(|(_, event)| *event).collect()
+    }
+}
+
+#[test]
+fn spot_orders_and_positions_of_one_account_leave_each_other_their_money() {
+    let mut mixed = Mixed::new();
     // 160 at 10.0 need 80 of margin; two at 10.00 may be bought of what is left, a third may not.
-    assert!(matches!(place(1, order)[..], [AccountEvent::Accepted(_), AccountEvent::Fill(_)]));
-    (order.instrument, order.quantity) = (InstrumentIndex(0), 300_000);
-    assert_eq!(place(2, order), [AccountEvent::Rejected(OrderId(2), Code::InsufficientFunds)]);
-    order.quantity = 200_000;
-    assert!(matches!(place(3, order)[..], [AccountEvent::Accepted(_), AccountEvent::Fill(_)]));
+    assert!(matches!(mixed.buy(1, 160_000, Market)[..], [AccountEvent::Accepted(_), AccountEvent::Fill(_)]));
+    assert_eq!(mixed.buy(0, 300_000, Market), [AccountEvent::Rejected(OrderId(2), Code::InsufficientFunds)]);
+    assert!(matches!(mixed.buy(0, 200_000, Market)[..], [AccountEvent::Accepted(_), AccountEvent::Fill(_)]));
+    // And the other way round: what a limit order holds back is no margin.
+    let mut mixed = Mixed::new();
+    assert!(matches!(mixed.buy(0, 300_000, Limit(900))[..], [AccountEvent::Accepted(_)]));
+    assert_eq!(mixed.buy(1, 160_000, Market), [AccountEvent::Rejected(OrderId(2), Code::InsufficientFunds)]);
+}
+
+#[test]
+fn a_spot_purchase_that_leaves_a_position_short_of_margin_is_seen_at_once() {
+    let mut mixed = Mixed::new();
+    assert!(matches!(mixed.buy(0, 500_000, Limit(900))[..], [AccountEvent::Accepted(_)]));
+    assert_eq!(mixed.buy(1, 100_000, Market).len(), 2);
+    // 10 lost of 100; 29.7 are needed to stay open, and 45 go to the purchase: 0.66 of what is left.
+    assert_eq!(mixed.quote(1, 99), []);
+    // At 9.8 there are 80, 35 after the purchase: 29.4 are 0.84 of it.
+    assert_eq!(mixed.quote(1, 98), []);
+    let events = mixed.quote(0, 800);
+    assert!(matches!(events[..], [AccountEvent::Fill(_), AccountEvent::MarginCall { .. }]), "{events:?}");
 }
 
 #[test]

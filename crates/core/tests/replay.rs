@@ -157,7 +157,7 @@ fn replay_bytes(bytes: &[u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
     fn a_flipped_bit_never_panics(place in any::<prop::sample::Index>(), bit in 0..8) {

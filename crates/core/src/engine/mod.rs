@@ -201,7 +201,7 @@ impl Engine {
             Event::Timer(timer) => self.on_timer(timer.purpose, timer.due_ns, timer.fired_ns)?,
             Event::Command { time_ns, command } => self.on_command(*time_ns, command)?,
         }
-        debug_assert_eq!(self.state.quickly_broken_rule(), None, "after {event:?}");
+        debug_assert_eq!(self.state.broken_own_rule(), None, "after {event:?}");
         Ok(())
     }
 

@@ -5,15 +5,17 @@ use crate::account::Bucket;
 use crate::order::Status;
 
 impl State {
-    /// The first rule that does not hold; none in a correct engine.
+    /// The first rule that does not hold; none in a correct engine that was told the truth.
     pub fn broken_rule(&self) -> Option<String> {
         self.broken_ledger().or_else(|| self.broken_position()).or_else(|| self.broken_order())
     }
 
-    /// The same without a walk over very many orders, for debug builds.
-    pub(crate) fn quickly_broken_rule(&self) -> Option<String> {
+    /// The same for debug builds, after every event that moves orders or money: without what an
+    /// untrue input could break, and without a walk over very many orders.
+    pub(crate) fn broken_own_rule(&self) -> Option<String> {
         const FEW: usize = 256;
-        if self.orders.known().len() <= FEW { self.broken_rule() } else { self.broken_ledger().or_else(|| self.broken_position()) }
+        let is_few = self.orders.known().len() <= FEW;
+        self.broken_ledger().or_else(|| if is_few { self.broken_order() } else { None })
     }
 
     fn broken_ledger(&self) -> Option<String> {
@@ -29,7 +31,7 @@ impl State {
         None
     }
 
-    /// An account's position is what its strategies hold together.
+    /// An account's position is what its strategies hold together, where nobody else trades on it (M3).
     fn broken_position(&self) -> Option<String> {
         for (instrument, definition) in self.index.instruments() {
             let held = self.accounts[definition.account.at()].position(instrument).quantity;
