@@ -158,15 +158,16 @@ impl State {
     pub fn target(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let strategy = self.calling;
         // Most calls repeat a target that is reached.
-        if self.exposure(strategy, instrument) == quantity
+        if self.orders.are_closed(strategy)
+            && self.position(strategy, instrument).quantity == quantity
             && self.strategies[strategy.at()].targets.is_empty()
-            && !self.is_unsettled(strategy, instrument)
         {
             return Ok(());
         }
         self.retarget(instrument, quantity, order_type)
     }
 
+    #[inline(never)]
     fn retarget(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let lot = self.index.instrument(instrument).specification.lot;
         let quantity = quantity / lot * lot;

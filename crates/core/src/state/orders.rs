@@ -67,6 +67,12 @@ impl Orders {
         }
     }
 
+    /// Whether no order of a strategy is open.
+    #[inline]
+    pub fn are_closed(&self, strategy: StrategyIndex) -> bool {
+        self.open.get(strategy.at()).is_none_or(Vec::is_empty)
+    }
+
     /// The orders of a strategy that are not closed, oldest first.
     pub fn open(&self, strategy: StrategyIndex) -> impl Iterator<Item = &Order> {
         self.open.get(strategy.at()).into_iter().flatten().filter_map(|&id| self.get(id))

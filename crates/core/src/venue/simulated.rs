@@ -197,9 +197,15 @@ impl SimulatedVenue {
     #[inline]
     pub(super) fn watch_margin(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
         let market = &self.markets[instrument.at()];
-        if let Some(mark) = market.mark.price()
-            && (mark < market.safe.0 || mark > market.safe.1)
-        {
+        let is_outside = market.mark.price().is_some_and(|mark| mark < market.safe.0 || mark > market.safe.1);
+        if is_outside || !self.short.is_empty() {
+            self.look_at_margin(instrument, is_outside, time_ns);
+        }
+    }
+
+    #[cold]
+    fn look_at_margin(&mut self, instrument: InstrumentIndex, is_outside: bool, time_ns: TimeNs) {
+        if is_outside {
             self.check_margin(self.index.instrument(instrument).settlement, time_ns);
         }
         while let Some(settlement) = self.short.pop() {
