@@ -43,11 +43,16 @@ fn record(seed: u64) -> Recorded {
     let mut journal = Vec::new();
     // Taken in blocks, as a writer would.
     while run.advance(10).unwrap() == Progress::Running {
-        journal.extend(run.engine_mut().take_journal());
+        journal.extend(block(&mut run));
     }
-    journal.extend(run.engine_mut().take_journal());
+    journal.extend(block(&mut run));
     let entries = decode_entries(&journal).unwrap();
     Recorded { journal, entries, decisions: run.engine().decisions_hash(), state: run.engine().state().hash(), world }
+}
+
+/// The entries since the last call.
+fn block(run: &mut tradewind_core::driver::Backtest) -> Vec<u8> {
+    run.engine_mut().take_journal().map(|(_, _, block)| block).unwrap_or_default()
 }
 
 fn strategies(world: &World, seed: u64) -> Vec<common::Named> {

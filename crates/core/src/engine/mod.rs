@@ -93,6 +93,8 @@ pub struct Engine {
     notices: Vec<Notice>,
     hasher: DecisionHasher,
     journal: Option<Vec<u8>>,
+    /// How many entries were recorded, and how many of them were taken.
+    entries: (u64, u64),
     sequence: u64,
     /// What the driver takes after each event.
     pub output: Output,
@@ -136,6 +138,7 @@ impl Engine {
             notices: Vec::new(),
             hasher,
             journal: parts.keeps_journal.then(Vec::new),
+            entries: (0, 0),
             sequence: 0,
             output: Output::default(),
         })
@@ -166,15 +169,13 @@ impl Engine {
         self.hasher.of_strategy(strategy)
     }
 
-    /// The encoded entries since the last call, where a journal is kept.
-    pub fn take_journal(&mut self) -> Vec<u8> {
-        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// How many bytes of the journal wait to be taken.
-    #[inline]
-    pub fn journal_bytes(&self) -> usize {
-        self.journal.as_ref().map_or(0, Vec::len)
+    /// The entries since the last call: the number of the first and of the last, from one, and
+    /// the block that holds them. Nothing where there are none or no journal is kept.
+    pub fn take_journal(&mut self) -> Option<(u64, u64, Vec<u8>)> {
+        let block = std::mem::take(self.journal.as_mut()?);
+        let (last, taken) = self.entries;
+        self.entries.1 = last;
+        (last > taken).then_some((taken + 1, last, block))
     }
 
     /// Takes one input.
@@ -208,7 +209,10 @@ impl Engine {
     #[cold]
     fn record(&mut self, entry: &Entry) -> Result<()> {
         match &mut self.journal {
-            Some(journal) => encode_entry(entry, journal),
+            Some(journal) => {
+                self.entries.0 += 1;
+                encode_entry(entry, journal)
+            }
             None => Ok(()),
         }
     }

@@ -50,6 +50,7 @@ codes! {
     NegativeValue => "negative_value", "A price, size or volume is negative, or a price is zero.";
     CrossedQuote => "crossed_quote", "A quote's bid is above its ask.";
     InconsistentBar => "inconsistent_bar", "A bar's high or low does not contain its open and close.";
+    OverlappingBars => "overlapping_bars", "A bar begins before the one before it has ended.";
     ArrivalBeforeVenueTime => "arrival_before_venue_time", "A row arrived before it happened at the venue.";
     MissingColumn => "missing_column", "A table lacks a column that is needed.";
     WrongType => "wrong_type", "A value or column has a type that cannot be used.";

@@ -4,10 +4,10 @@
 //! different kinds and instruments keep the order in which they were recorded (T3).
 
 use super::{Bar, BarInterval, BookDelta, Side};
-use crate::error::Code;
+use crate::error::{Code, Error, Result};
 use crate::instrument::InstrumentIndex;
 use crate::number::LARGEST_QUANTITY;
-use crate::time::{LARGEST_TIME_NS, TimeNs};
+use crate::time::{DurationNs, LARGEST_TIME_NS, TimeNs};
 use serde::{Deserialize, Serialize};
 
 /// What a market event tells.
@@ -134,6 +134,30 @@ impl MarketEvent {
         Self { venue_time_ns, arrival_time_ns, values, instrument, interval, kind, flags }
     }
 
+    /// An event from the columns of a table: `values` and `flags` as [`Self::columns`] gives them.
+    pub fn from_columns(
+        instrument: InstrumentIndex,
+        times: (TimeNs, TimeNs),
+        kind: u8,
+        flags: u8,
+        values: [i64; 5],
+        interval_ns: DurationNs,
+    ) -> Result<Self> {
+        let kind = MarketKind::ALL
+            .into_iter()
+            .find(|known| *known as u8 == kind)
+            .ok_or_else(|| Error::new(Code::WrongType, format!("there is no kind {kind} of market events")))?;
+        let interval = if kind == MarketKind::Bar { BarInterval::from_duration(interval_ns)? } else { BarInterval::NONE };
+        let event = Self { venue_time_ns: times.0, arrival_time_ns: times.1, values, instrument, interval, kind, flags };
+        // Unknown bits and values are dropped, so that equal events are equal in memory too.
+        Ok(Self::new(instrument, times.0, times.1, event.data()))
+    }
+
+    /// The flags and values of the event, as columns of a table.
+    pub fn columns(&self) -> (u8, [i64; 5]) {
+        (self.flags, self.values)
+    }
+
     /// The payload by kind.
     #[inline]
     pub fn data(&self) -> MarketData {
@@ -227,13 +251,13 @@ const fn side_flag(side: Option<Side>) -> u8 {
 struct Encoded(InstrumentIndex, TimeNs, TimeNs, MarketData);
 
 impl Serialize for MarketEvent {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         Encoded(self.instrument, self.venue_time_ns, self.arrival_time_ns - self.venue_time_ns, self.data()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for MarketEvent {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let Encoded(instrument, venue_time_ns, delay_ns, data) = Encoded::deserialize(deserializer)?;
         let arrival_time_ns = venue_time_ns.checked_add(delay_ns).ok_or_else(|| serde::de::Error::custom("arrival time out of range"))?;
         Ok(Self::new(instrument, venue_time_ns, arrival_time_ns, data))

@@ -65,6 +65,11 @@ pub enum NumberProblem {
 /// assert_eq!(parse_decimal("0.001", 2), Err(NumberProblem::OffGrid));
 /// ```
 pub fn parse_decimal(text: &str, decimals: u8) -> Result<i64, NumberProblem> {
+    i64::try_from(parse_wide(text, decimals)?).map_err(|_| NumberProblem::OutOfRange)
+}
+
+/// Reads a decimal as [`parse_decimal`] does, into 128 bits: for amounts of money.
+pub fn parse_wide(text: &str, decimals: u8) -> Result<i128, NumberProblem> {
     let (mantissa, exponent) = split_exponent(text)?;
     let (negative, digits) = match mantissa.as_bytes().first() {
         Some(b'-') => (true, &mantissa[1..]),
@@ -84,7 +89,7 @@ pub fn parse_decimal(text: &str, decimals: u8) -> Result<i64, NumberProblem> {
     }
     let shift = i64::from(decimals) + exponent - fraction.len() as i64;
     let scaled = shift_decimal(value, shift)?;
-    i64::try_from(if negative { -scaled } else { scaled }).map_err(|_| NumberProblem::OutOfRange)
+    Ok(if negative { -scaled } else { scaled })
 }
 
 fn split_exponent(text: &str) -> Result<(&str, i64), NumberProblem> {

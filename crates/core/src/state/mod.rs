@@ -204,6 +204,18 @@ impl State {
         self.impossible_reports
     }
 
+    /// Lets strategies name streams outside of an engine, to measure the cost of calling them.
+    pub fn start_for_measuring(&mut self) {
+        self.starting = true;
+    }
+
+    /// Gives every indicator a value, outside of an engine.
+    pub fn update_indicators(&mut self, value: f64) {
+        for (_, indicator) in &mut self.indicators {
+            indicator.update_value(value);
+        }
+    }
+
     /// A seed for a strategy's own random numbers (D1).
     pub fn strategy_seed(&self, strategy: StrategyIndex) -> u64 {
         crate::chance::Chance::new(self.seed, &["strategy", &self.strategies[strategy.at()].name]).seed()

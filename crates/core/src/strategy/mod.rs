@@ -1,8 +1,10 @@
 //! What a strategy is, for the engine.
 
 mod ema_cross;
+mod follow_trades;
 
 pub use ema_cross::EmaCross;
+pub use follow_trades::FollowTrades;
 
 use crate::account::Fill;
 use crate::error::Result;

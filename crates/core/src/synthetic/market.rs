@@ -38,7 +38,7 @@ use crate::venue::matching::{MatchEvent, MatchingBook};
 ///     minimum_notional: 50_000_000,
 ///     multiplier: 1,
 ///     multiplier_decimals: 0,
-///     fees: Fees { maker: 0, taker: 0, liquidation: 0, asset: crate::instrument::FeeAsset::Received },
+///     fees: Fees { maker: 0, taker: 0, liquidation: 0, asset: tradewind_core::instrument::FeeAsset::Received },
 ///     margin: None,
 /// };
 /// let settings = SyntheticSettings {

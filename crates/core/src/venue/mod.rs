@@ -8,5 +8,6 @@ pub mod matching;
 mod request;
 mod simulated;
 
+pub use fill::{FillModel, Resting, TakingOnTrades};
 pub use latency::{Latency, Line};
 pub use simulated::{SimulatedVenue, VenueSettings};

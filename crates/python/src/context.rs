@@ -1,0 +1,392 @@
+//! The context: what a strategy sees of the state, and how it asks for things.
+
+use crate::error::{OrRaise, raised};
+use crate::event;
+use crate::indicator::{Indicator, IndicatorSpecification};
+use crate::instrument::{Instrument, Stream, price_of, quantity_of};
+use crate::number::{datetime, decimal, duration, instant};
+use crate::order::{Order, Position};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use tradewind_core::error::{Code, Error};
+use tradewind_core::instrument::{Index, InstrumentIndex};
+use tradewind_core::market::{MarketData, MarketEvent, Side};
+use tradewind_core::number::to_float;
+use tradewind_core::order::{OrderId, OrderType, TimeInForce};
+use tradewind_core::state::State;
+
+thread_local! {
+    /// The state that is lent to the callback that runs on this thread, and to which context.
+    ///
+    /// Measured: a cell of the thread is reached in a third of the time of a lock, or of
+    /// pyo3's check that an object is used by the thread that made it.
+    static LENT: Cell<Lent> = const { Cell::new(Lent { context: 0, state: None }) };
+}
+
+/// A state on loan. Callbacks nest when one of them runs a backtest of its own.
+#[derive(Default)]
+pub struct Lent {
+    context: u64,
+    state: Option<Box<State>>,
+}
+
+/// The state, for the length of a callback. Used outside of one, every method raises
+/// `context_outside_callback`.
+#[pyclass(frozen)]
+pub struct Context {
+    /// Its number among the contexts of the process, from one.
+    number: u64,
+    index: Arc<Index>,
+    instruments: Arc<Vec<Py<Instrument>>>,
+    random: OnceLock<Py<PyAny>>,
+    ids: AtomicU64,
+}
+
+impl Context {
+    pub fn new(index: Arc<Index>, instruments: Arc<Vec<Py<Instrument>>>) -> Self {
+        static CONTEXTS: AtomicU64 = AtomicU64::new(0);
+        let number = CONTEXTS.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { number, index, instruments, random: OnceLock::new(), ids: AtomicU64::new(0) }
+    }
+
+    /// Lends the state to this context; returns what was lent before.
+    #[inline]
+    pub fn lend(&self, state: Box<State>) -> Lent {
+        LENT.replace(Lent { context: self.number, state: Some(state) })
+    }
+
+    /// Takes the state back and lends again what was lent before.
+    #[inline]
+    pub fn take_back(&self, before: Lent) -> Option<Box<State>> {
+        LENT.replace(before).state
+    }
+
+    /// Reads or changes the lent state.
+    #[inline]
+    pub fn with<T>(&self, act: impl FnOnce(&mut Box<State>) -> PyResult<T>) -> PyResult<T> {
+        let mut lent = LENT.take();
+        let result = match &mut lent.state {
+            Some(state) if lent.context == self.number => act(state),
+            _ => Err(outside()),
+        };
+        LENT.set(lent);
+        result
+    }
+
+    /// Whether one of its callbacks is running.
+    pub fn is_lent(&self) -> bool {
+        let lent = LENT.take();
+        let is_lent = lent.context == self.number && lent.state.is_some();
+        LENT.set(lent);
+        is_lent
+    }
+
+    pub fn instrument_of(&self, py: Python<'_>, instrument: InstrumentIndex) -> Py<Instrument> {
+        self.instruments[instrument.at()].clone_ref(py)
+    }
+
+    pub fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    fn last(
+        &self,
+        py: Python<'_>,
+        instrument: &Instrument,
+        of: impl FnOnce(&tradewind_core::state::Market) -> Option<MarketData>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let at = instrument.instrument;
+        let Some((data, now_ns)) = self.with(|state| Ok(of(state.market(at)).map(|data| (data, state.now_ns()))))? else { return Ok(None) };
+        let venue_time_ns = if let MarketData::Bar(bar) = data { bar.open_time_ns } else { now_ns };
+        event::wrap(py, &MarketEvent::new(at, venue_time_ns, now_ns, data), &self.instruments[at.at()]).map(Some)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the arguments of an order")]
+    fn place(
+        slf: &Bound<'_, Self>,
+        side: Side,
+        instrument: &Bound<'_, Instrument>,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+        reduce_only: bool,
+    ) -> PyResult<Order> {
+        let definition = instrument.get().definition();
+        let quantity = quantity_of(definition, quantity)?;
+        let order_type = order_type(instrument, price)?;
+        let time_in_force = TimeInForce::from_name(time_in_force).ok_or_else(|| {
+            raised(
+                &Error::new(Code::BadSetting, format!("time_in_force {time_in_force:?} is not known")).hint("write gtc, ioc or post_only"),
+            )
+        })?;
+        let at = instrument.get().instrument;
+        let id = slf.get().with(|state| {
+            let mut order = state.order_of(at, side, quantity, order_type);
+            order.time_in_force = time_in_force;
+            order.reduce_only = reduce_only;
+            state.place(order).or_raise()
+        })?;
+        Order::live(slf, id)
+    }
+}
+
+#[cold]
+fn outside() -> PyErr {
+    raised(
+        &Error::new(Code::ContextOutsideCallback, "the context was used outside of a callback")
+            .hint("use it only while one of the strategy's callbacks runs; keep values, not the context"),
+    )
+}
+
+fn order_type(instrument: &Bound<'_, Instrument>, price: Option<&Bound<'_, PyAny>>) -> PyResult<OrderType> {
+    price.map_or(Ok(OrderType::Market), |price| Ok(OrderType::Limit(price_of(instrument.get().definition(), price)?)))
+}
+
+#[pymethods]
+impl Context {
+    /// The time of the current event, in nanoseconds since the epoch.
+    #[getter]
+    fn now_ns(&self) -> PyResult<i64> {
+        self.with(|state| Ok(state.now_ns()))
+    }
+
+    /// The time of the current event, as a `datetime` in UTC.
+    #[getter]
+    fn now(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        datetime(py, self.now_ns()?)
+    }
+
+    /// The strategy's own `random.Random`, seeded from the run's seed and its name (D1).
+    #[getter]
+    fn random(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        static RANDOM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        if let Some(random) = self.random.get() {
+            return Ok(random.clone_ref(py));
+        }
+        let seed = self.with(|state| Ok(state.strategy_seed(state.calling())))?;
+        let random = RANDOM.import(py, "random", "Random")?.call1((seed,))?.unbind();
+        Ok(self.random.get_or_init(|| random).clone_ref(py))
+    }
+
+    /// A new number, from one, that no other call of this strategy gets.
+    fn new_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether strategies may open positions.
+    #[getter]
+    fn is_trading(&self) -> PyResult<bool> {
+        self.with(|state| Ok(state.is_trading()))
+    }
+
+    /// The instrument of a name such as `binance_usdm:BTCUSDT`.
+    fn instrument(&self, py: Python<'_>, name: &str) -> PyResult<Py<Instrument>> {
+        Ok(self.instrument_of(py, self.index.find_instrument(name).or_raise()?))
+    }
+
+    /// All instruments of the run.
+    #[getter]
+    fn instruments(&self, py: Python<'_>) -> Vec<Py<Instrument>> {
+        self.instruments.iter().map(|instrument| instrument.clone_ref(py)).collect()
+    }
+
+    /// Names streams that the strategy wants to receive; only in `on_start` (V1).
+    #[pyo3(signature = (*streams))]
+    fn subscribe(&self, streams: &Bound<'_, PyTuple>) -> PyResult<()> {
+        for stream in streams {
+            let stream = stream.cast::<Stream>()?.get().core();
+            self.with(|state| state.subscribe(stream).or_raise())?;
+        }
+        Ok(())
+    }
+
+    /// Attaches an indicator to a stream, and names the stream; only in `on_start` (V1).
+    fn indicator(slf: &Bound<'_, Self>, specification: &IndicatorSpecification, stream: &Stream) -> PyResult<Indicator> {
+        let index = slf.get().with(|state| state.attach(specification.kind, stream.core()).or_raise())?;
+        Ok(Indicator::new(slf.clone().unbind(), index))
+    }
+
+    /// Buys: at market, or with a limit price.
+    #[pyo3(signature = (instrument, quantity, price=None, *, time_in_force="gtc", reduce_only=false))]
+    fn buy(
+        slf: &Bound<'_, Self>,
+        instrument: &Bound<'_, Instrument>,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+        reduce_only: bool,
+    ) -> PyResult<Order> {
+        Self::place(slf, Side::Buy, instrument, quantity, price, time_in_force, reduce_only)
+    }
+
+    /// Sells: at market, or with a limit price.
+    #[pyo3(signature = (instrument, quantity, price=None, *, time_in_force="gtc", reduce_only=false))]
+    fn sell(
+        slf: &Bound<'_, Self>,
+        instrument: &Bound<'_, Instrument>,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+        reduce_only: bool,
+    ) -> PyResult<Order> {
+        Self::place(slf, Side::Sell, instrument, quantity, price, time_in_force, reduce_only)
+    }
+
+    /// Wants the strategy's position to become `quantity`, rounded towards zero to the lot (O3).
+    #[pyo3(signature = (instrument, quantity, price=None))]
+    fn target(&self, instrument: &Bound<'_, Instrument>, quantity: &Bound<'_, PyAny>, price: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let definition = instrument.get().definition();
+        let quantity = match quantity.extract::<f64>() {
+            // A target may lie between two lots: it is rounded, not refused.
+            Ok(wanted) if wanted.is_finite() => target_quantity(definition, wanted)?,
+            _ => quantity_of(definition, quantity)?,
+        };
+        let order_type = order_type(instrument, price)?;
+        let at = instrument.get().instrument;
+        self.with(|state| state.target(at, quantity, order_type).or_raise())
+    }
+
+    /// Cancels an order of this strategy.
+    fn cancel(&self, order: &Order) -> PyResult<()> {
+        self.with(|state| state.cancel(order.id).or_raise())
+    }
+
+    /// Cancels all open orders of this strategy, in one instrument or in all.
+    #[pyo3(signature = (instrument=None))]
+    fn cancel_all(&self, instrument: Option<&Bound<'_, Instrument>>) -> PyResult<()> {
+        let at = instrument.map(|instrument| instrument.get().instrument);
+        self.with(|state| {
+            state.cancel_all(at);
+            Ok(())
+        })
+    }
+
+    /// Cancels this strategy's orders in an instrument and closes its position at market.
+    fn close(&self, instrument: &Bound<'_, Instrument>) -> PyResult<()> {
+        let at = instrument.get().instrument;
+        self.with(|state| state.close(at).or_raise())
+    }
+
+    /// Asks for `on_timer` at a time (a `datetime` or nanoseconds), or after a while (a
+    /// `timedelta` or seconds); returns the number that the callback gets.
+    #[pyo3(signature = (at=None, *, after=None))]
+    fn timer(&self, at: Option<&Bound<'_, PyAny>>, after: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+        let (at, after) = (at.map(instant).transpose()?, after.map(duration).transpose()?);
+        if at.is_some() == after.is_some() {
+            return Err(raised(
+                &Error::new(Code::BadSetting, "a timer needs either a time or after=").hint("ctx.timer(after=60) fires in a minute"),
+            ));
+        }
+        self.with(|state| {
+            let due_ns = at.unwrap_or_else(|| state.now_ns().saturating_add(after.unwrap_or(0)));
+            Ok(state.timer(due_ns))
+        })
+    }
+
+    /// The mark: the price that positions are valued at; None before the first (N4).
+    fn price(&self, instrument: &Bound<'_, Instrument>) -> PyResult<Option<f64>> {
+        let decimals = instrument.get().definition().specification.price_decimals;
+        let at = instrument.get().instrument;
+        self.with(|state| Ok(state.market(at).mark.price().map(|price| to_float(price, decimals))))
+    }
+
+    /// The last trade, if there was one; its times are those of now.
+    fn last_trade(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
+        self.last(py, instrument.get(), |market| market.trade.map(MarketData::Trade))
+    }
+
+    /// The best bid and offer, if they are known; its times are those of now.
+    fn quote(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
+        self.last(py, instrument.get(), |market| {
+            market.quote.or_else(|| market.book.as_ref().and_then(|book| book.quote())).map(MarketData::Quote)
+        })
+    }
+
+    /// The last closed bar, if there was one.
+    fn last_bar(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
+        self.last(py, instrument.get(), |market| market.bar.map(MarketData::Bar))
+    }
+
+    /// The best `depth` levels of the order book: bids and asks, each a list of (price, quantity).
+    #[pyo3(signature = (instrument, depth=10))]
+    #[allow(clippy::type_complexity, reason = "two sides of levels")]
+    fn book(&self, instrument: &Bound<'_, Instrument>, depth: usize) -> PyResult<(Vec<(f64, f64)>, Vec<(f64, f64)>)> {
+        let specification = &instrument.get().definition().specification;
+        let at = instrument.get().instrument;
+        self.with(|state| {
+            let levels = |side| {
+                let book = state.market(at).book.as_ref();
+                let levels = book.into_iter().flat_map(|book| book.levels(side).take(depth));
+                levels
+                    .map(|level| {
+                        (to_float(level.price, specification.price_decimals), to_float(level.quantity, specification.quantity_decimals))
+                    })
+                    .collect()
+            };
+            Ok((levels(Side::Buy), levels(Side::Sell)))
+        })
+    }
+
+    /// This strategy's position in an instrument; it changes only by fills.
+    fn position(slf: &Bound<'_, Self>, instrument: &Bound<'_, Instrument>) -> PyResult<Position> {
+        let at = instrument.get().instrument;
+        slf.get().with(|state| {
+            let position = state.position(state.calling(), at);
+            Ok(Position::new(instrument.clone().unbind(), position, state.market(at).mark.price()))
+        })
+    }
+
+    /// What an account holds of an asset, exactly: (total, reserved, free). The venue may be
+    /// left out when there is only one.
+    #[pyo3(signature = (asset, venue=None))]
+    fn balance(&self, py: Python<'_>, asset: &str, venue: Option<&str>) -> PyResult<(Py<PyAny>, Py<PyAny>, Py<PyAny>)> {
+        let asset = self.index.find_asset(asset).or_raise()?;
+        let account = match venue {
+            Some(venue) => {
+                let venue = self.index.find_venue(venue).or_raise()?;
+                self.index.accounts().find(|(_, account)| account.venue == venue).map(|(account, _)| account)
+            }
+            None if self.index.accounts().len() == 1 => self.index.accounts().next().map(|(account, _)| account),
+            None => None,
+        };
+        let account = account.ok_or_else(|| {
+            raised(&Error::new(Code::UnknownVenue, "there are several venues").hint("name one: ctx.balance(\"USDT\", \"binance_spot\")"))
+        })?;
+        let balance = self.with(|state| Ok(state.balance(account, asset)))?;
+        let decimals = self.index.asset(asset).decimals;
+        Ok((decimal(py, balance.total, decimals)?, decimal(py, balance.reserved, decimals)?, decimal(py, balance.free(), decimals)?))
+    }
+
+    /// This strategy's open orders, in one instrument or in all, oldest first.
+    #[pyo3(signature = (instrument=None))]
+    fn open_orders(slf: &Bound<'_, Self>, instrument: Option<&Bound<'_, Instrument>>) -> PyResult<Vec<Order>> {
+        let at = instrument.map(|instrument| instrument.get().instrument);
+        let ids: Vec<OrderId> = slf.get().with(|state| {
+            Ok(state
+                .orders()
+                .open(state.calling())
+                .filter(|order| at.is_none_or(|at| at == order.request.instrument))
+                .map(|order| order.id)
+                .collect())
+        })?;
+        ids.into_iter().map(|id| Order::live(slf, id)).collect()
+    }
+}
+
+/// A float target on the instrument's decimals, rounded towards zero.
+fn target_quantity(definition: &tradewind_core::instrument::Instrument, wanted: f64) -> PyResult<i64> {
+    use tradewind_core::number::{from_float, power_of_ten};
+    let decimals = definition.specification.quantity_decimals;
+    if let Ok(quantity) = from_float(wanted, decimals) {
+        return Ok(quantity);
+    }
+    let scaled = wanted * power_of_ten(decimals) as f64;
+    if scaled.abs() < 9e15 {
+        return Ok(scaled.trunc() as i64);
+    }
+    Err(raised(&Error::new(Code::OutOfRange, format!("{}: target {wanted} is too large to be held exactly", definition.name))))
+}

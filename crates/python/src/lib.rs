@@ -1,0 +1,59 @@
+//! `tradewind._core`: the kernel as Python sees it.
+#![deny(unsafe_code)]
+
+mod backtest;
+mod boundary;
+mod context;
+mod error;
+mod event;
+mod indicator;
+mod instrument;
+mod lender;
+mod number;
+mod order;
+mod recording;
+mod replay;
+mod report;
+mod risk;
+mod settings;
+mod strategy;
+mod synthetic;
+
+use pyo3::prelude::*;
+
+/// The kernel of Tradewind.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::backtest::{Backtest, run_many};
+    #[pymodule_export]
+    use crate::boundary::boundary;
+    #[pymodule_export]
+    use crate::context::Context;
+    #[pymodule_export]
+    use crate::error::error_codes;
+    #[pymodule_export]
+    use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Trade};
+    #[pymodule_export]
+    use crate::indicator::{Indicator, IndicatorSpecification};
+    #[pymodule_export]
+    use crate::instrument::{Index, Instrument, Stream};
+    #[pymodule_export]
+    use crate::order::{Order, Position};
+    #[pymodule_export]
+    use crate::recording::{ChunkFeed, Recording};
+    #[pymodule_export]
+    use crate::replay::Replay;
+    #[pymodule_export]
+    use crate::strategy::NativeStrategy;
+    #[pymodule_export]
+    use crate::synthetic::synthetic_rows;
+
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        use pyo3::types::PyModuleMethods;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("CODEC_VERSION", tradewind_core::event::CODEC_VERSION)?;
+        module.add("STATE_HASH_VERSION", tradewind_core::state::STATE_HASH_VERSION)
+    }
+}

@@ -1,0 +1,190 @@
+//! The settings of a run, from Python.
+
+use crate::error::{OrRaise, raised};
+use crate::instrument::Index;
+use crate::lender::Failure;
+use crate::recording::{ChunkFeed, Recording};
+use crate::risk::{LimitValues, PythonCheck};
+use crate::strategy::{NativeStrategy, PythonStrategy};
+use pyo3::prelude::*;
+use std::sync::Arc;
+use tradewind_core::driver::{Keep, Settings};
+use tradewind_core::error::{Code, Error};
+use tradewind_core::feed;
+use tradewind_core::number::{NumberProblem, parse_wide};
+use tradewind_core::risk::{Check, Limits, Risk};
+use tradewind_core::statistics::Annualisation;
+use tradewind_core::strategy::Strategy;
+use tradewind_core::venue::{FillModel, Latency, Resting, TakingOnTrades, VenueSettings};
+
+/// How a venue is simulated, as Python gives it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct VenueValues {
+    venue: String,
+    request_latency: (String, i64, i64),
+    answer_latency: (String, i64, i64),
+    taking_on_trades: String,
+    resting: String,
+    leverage: Option<i64>,
+}
+
+impl VenueValues {
+    fn read(&self) -> PyResult<VenueSettings> {
+        let taking_on_trades = choice("taking_on_trades", &self.taking_on_trades, &TakingOnTrades::ALL)?;
+        let resting = choice("resting", &self.resting, &Resting::ALL)?;
+        if self.leverage.is_some_and(|leverage| leverage < 1) {
+            return Err(raised(&Error::new(Code::BadSetting, format!("{}: leverage {:?} is below 1", self.venue, self.leverage))));
+        }
+        Ok(VenueSettings {
+            venue: self.venue.clone(),
+            request_latency: latency(&self.request_latency)?,
+            answer_latency: latency(&self.answer_latency)?,
+            fill_model: FillModel { taking_on_trades, resting },
+            leverage: self.leverage,
+        })
+    }
+}
+
+fn latency((kind, first, second): &(String, i64, i64)) -> PyResult<Latency> {
+    let latency = match kind.as_str() {
+        "constant" => Latency::Constant(*first),
+        "uniform" => Latency::Uniform { low_ns: *first, high_ns: *second },
+        "exponential" => Latency::Exponential { minimum_ns: *first, mean_ns: *second },
+        other => {
+            return Err(raised(
+                &Error::new(Code::BadSetting, format!("latency {other:?} is not known"))
+                    .hint("there are constant, uniform and exponential"),
+            ));
+        }
+    };
+    latency.validate().or_raise()?;
+    Ok(latency)
+}
+
+fn choice<T: Copy>(setting: &str, word: &str, choices: &[(&'static str, T)]) -> PyResult<T> {
+    choices.iter().find(|(name, _)| *name == word).map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        raised(&Error::new(Code::BadSetting, format!("{setting} = {word:?} is not known")).hint(format!("there are {}", names.join(", "))))
+    })
+}
+
+/// A run as Python describes it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Run<'py> {
+    pub index: Bound<'py, Index>,
+    strategies: Vec<(String, Bound<'py, PyAny>)>,
+    limits: Vec<LimitValues<'py>>,
+    checks: Vec<Bound<'py, PyAny>>,
+    recordings: Vec<Bound<'py, PyAny>>,
+    venues: Vec<VenueValues>,
+    balances: Vec<(String, String, String)>,
+    currency: String,
+    interval_ns: i64,
+    trading_days: bool,
+    seed: u64,
+    keep: String,
+    journal: bool,
+}
+
+/// A run as the kernel takes it.
+pub struct Built {
+    pub settings: Settings,
+    pub strategies: Vec<(String, Box<dyn Strategy>)>,
+    pub risk: Risk,
+    pub recordings: Vec<feed::Recording>,
+    /// Whether any part of it is Python, so that the run needs the interpreter.
+    pub needs_python: bool,
+}
+
+impl Run<'_> {
+    pub fn build(&self, failure: &Failure) -> PyResult<Built> {
+        let (strategies, native) = strategies(&self.strategies, self.index.get(), failure)?;
+        let mut recordings = Vec::new();
+        let mut fed = false;
+        for recording in &self.recordings {
+            match recording.cast::<Recording>() {
+                Ok(recording) => recordings.push(recording.get().recording.clone()),
+                Err(_) => {
+                    fed = true;
+                    recordings.push(recording.cast::<ChunkFeed>()?.get().open(recording.py(), Arc::clone(failure))?);
+                }
+            }
+        }
+        let needs_python = fed || !native || !self.checks.is_empty();
+        Ok(Built {
+            settings: self.settings()?,
+            strategies,
+            risk: risk(&self.limits, &self.checks, self.index.get(), failure)?,
+            recordings,
+            needs_python,
+        })
+    }
+
+    fn settings(&self) -> PyResult<Settings> {
+        let index = &self.index.get().index;
+        let mut balances = Vec::new();
+        for (venue, asset, amount) in &self.balances {
+            let place = index.find_venue(venue).or_raise()?;
+            let asset_place = index.find_asset(asset).or_raise()?;
+            let decimals = index.asset(asset_place).decimals;
+            let amount = parse_wide(amount, decimals).map_err(|problem| bad_balance(asset, amount, decimals, problem))?;
+            balances.push((place, asset_place, amount));
+        }
+        let keep = choice("keep", &self.keep, &[("everything", Keep::Everything), ("metrics", Keep::Metrics)])?;
+        Ok(Settings {
+            index: Arc::clone(index),
+            venues: self.venues.iter().map(VenueValues::read).collect::<PyResult<_>>()?,
+            balances,
+            currency: index.find_asset(&self.currency).or_raise()?,
+            interval_ns: self.interval_ns,
+            annualisation: if self.trading_days { Annualisation::TradingDays } else { Annualisation::EveryDay },
+            seed: self.seed,
+            keep,
+            keeps_journal: self.journal,
+        })
+    }
+}
+
+fn bad_balance(asset: &str, amount: &str, decimals: u8, problem: NumberProblem) -> PyErr {
+    let why = match problem {
+        NumberProblem::NotANumber => "is not a number".to_owned(),
+        NumberProblem::OffGrid => format!("has more than {decimals} decimals"),
+        NumberProblem::OutOfRange => "is too large to be held exactly".to_owned(),
+    };
+    raised(&Error::new(Code::BadSetting, format!("the balance of {asset}, {amount}, {why}")))
+}
+
+/// The strategies, and whether all of them are native.
+#[allow(clippy::type_complexity, reason = "names with their strategies")]
+pub fn strategies(
+    objects: &[(String, Bound<'_, PyAny>)],
+    index: &Index,
+    failure: &Failure,
+) -> PyResult<(Vec<(String, Box<dyn Strategy>)>, bool)> {
+    let mut native = true;
+    let mut strategies: Vec<(String, Box<dyn Strategy>)> = Vec::new();
+    for (name, object) in objects {
+        let strategy = match object.cast::<NativeStrategy>() {
+            Ok(strategy) => strategy.get().build(object.py(), index)?,
+            Err(_) => {
+                native = false;
+                Box::new(PythonStrategy::new(object, index, Arc::clone(failure))?)
+            }
+        };
+        strategies.push((name.clone(), strategy));
+    }
+    Ok((strategies, native))
+}
+
+/// The limits by instrument, and the user's own checks.
+pub fn risk(limits: &[LimitValues<'_>], checks: &[Bound<'_, PyAny>], index: &Index, failure: &Failure) -> PyResult<Risk> {
+    let limits: Vec<Limits> =
+        limits.iter().zip(index.index.instruments()).map(|(values, (_, definition))| values.read(definition)).collect::<PyResult<_>>()?;
+    let mut own: Vec<Box<dyn Check>> = Vec::new();
+    for check in checks {
+        own.push(Box::new(PythonCheck::new(check, index, Arc::clone(failure))?));
+    }
+    Ok(Risk::new(limits, own))
+}

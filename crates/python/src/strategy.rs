@@ -1,0 +1,229 @@
+//! A Python strategy as an implementation of the kernel's trait, and the native ones.
+
+use crate::context::Context;
+use crate::event::{Fill, wrap};
+use crate::instrument::{Index, Instrument};
+use crate::lender::{Failure, Lender};
+use crate::order::Order;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::Arc;
+use tradewind_core::account;
+use tradewind_core::error::Result;
+use tradewind_core::indicator::{IndicatorKind, Seed};
+use tradewind_core::market::{MarketEvent, MarketKind};
+use tradewind_core::order;
+use tradewind_core::state::State;
+use tradewind_core::strategy::{Callbacks, EmaCross, FollowTrades, StatusChange, Strategy};
+
+use crate::error::{OrRaise, raised};
+
+/// The bound methods of the callbacks that a strategy's class defines, looked up once.
+struct Methods {
+    market: [Option<Py<PyAny>>; 6],
+    start: Option<Py<PyAny>>,
+    stop: Option<Py<PyAny>>,
+    order: Option<Py<PyAny>>,
+    fill: Option<Py<PyAny>>,
+    timer: Option<Py<PyAny>>,
+    status: Option<Py<PyAny>>,
+}
+
+const MARKET_METHODS: [(MarketKind, &str); 6] = [
+    (MarketKind::Funding, "on_funding"),
+    (MarketKind::Mark, "on_mark"),
+    (MarketKind::Book, "on_book"),
+    (MarketKind::Quote, "on_quote"),
+    (MarketKind::Trade, "on_trade"),
+    (MarketKind::Bar, "on_bar"),
+];
+
+/// A strategy written in Python.
+pub struct PythonStrategy {
+    lender: Lender,
+    methods: Methods,
+    instruments: Arc<Vec<Py<Instrument>>>,
+    index: Arc<tradewind_core::instrument::Index>,
+}
+
+impl PythonStrategy {
+    /// Wraps a strategy object; callbacks that its base class defines empty do not count.
+    pub fn new(object: &Bound<'_, PyAny>, index: &Index, failure: Failure) -> PyResult<Self> {
+        let py = object.py();
+        let base = py.import("tradewind.strategy")?.getattr("Strategy")?;
+        let method = |name: &str| -> PyResult<Option<Py<PyAny>>> {
+            let own = object.get_type().getattr(name)?;
+            let inherited = base.getattr(name)?;
+            if own.is(&inherited) { Ok(None) } else { Ok(Some(object.getattr(name)?.unbind())) }
+        };
+        let mut market = [const { None }; 6];
+        for (kind, name) in MARKET_METHODS {
+            market[kind as usize] = method(name)?;
+        }
+        let methods = Methods {
+            market,
+            start: method("on_start")?,
+            stop: method("on_stop")?,
+            order: method("on_order")?,
+            fill: method("on_fill")?,
+            timer: method("on_timer")?,
+            status: method("on_status")?,
+        };
+        Ok(Self {
+            lender: Lender::new(py, Arc::clone(&index.index), Arc::clone(&index.instruments), failure)?,
+            methods,
+            instruments: Arc::clone(&index.instruments),
+            index: Arc::clone(&index.index),
+        })
+    }
+
+    /// Calls a method with the context and what `argument` makes, if the strategy defines it.
+    fn call<A>(
+        &mut self,
+        state: &mut Box<State>,
+        which: impl FnOnce(&Methods) -> Option<&Py<PyAny>>,
+        name: &str,
+        arguments: impl FnOnce(Python<'_>, &Py<Context>) -> PyResult<A>,
+    ) -> Result<()>
+    where
+        A: for<'py> pyo3::call::PyCallArgs<'py>,
+    {
+        let Some(method) = which(&self.methods) else { return Ok(()) };
+        self.lender.call(state, name, |py, context| method.call1(py, arguments(py, context)?).map(drop))
+    }
+}
+
+impl Strategy for PythonStrategy {
+    fn callbacks(&self) -> Callbacks {
+        Callbacks {
+            market: self.methods.market.each_ref().map(Option::is_some),
+            order: self.methods.order.is_some(),
+            fill: self.methods.fill.is_some(),
+            timer: self.methods.timer.is_some(),
+            status: self.methods.status.is_some(),
+        }
+    }
+
+    fn on_start(&mut self, state: &mut Box<State>) -> Result<()> {
+        self.call(state, |methods| methods.start.as_ref(), "on_start", |py, context| Ok((context.clone_ref(py),)))
+    }
+
+    fn on_stop(&mut self, state: &mut Box<State>) -> Result<()> {
+        self.call(state, |methods| methods.stop.as_ref(), "on_stop", |py, context| Ok((context.clone_ref(py),)))
+    }
+
+    #[inline]
+    fn on_market(&mut self, state: &mut Box<State>, event: &MarketEvent) -> Result<()> {
+        let Some(method) = &self.methods.market[event.kind as usize] else { return Ok(()) };
+        let instrument = &self.instruments[event.instrument.at()];
+        self.lender.call(state, MARKET_METHODS[event.kind as usize].1, |py, context| {
+            let event = wrap(py, event, instrument)?;
+            method.bind(py).call1((context, event)).map(drop)
+        })
+    }
+
+    fn on_order(&mut self, state: &mut Box<State>, order: &order::Order) -> Result<()> {
+        self.call(
+            state,
+            |methods| methods.order.as_ref(),
+            "on_order",
+            |py, context| Ok((context.clone_ref(py), Order::reported(py, context, order))),
+        )
+    }
+
+    fn on_fill(&mut self, state: &mut Box<State>, fill: &account::Fill) -> Result<()> {
+        let (instruments, index) = (Arc::clone(&self.instruments), Arc::clone(&self.index));
+        self.call(
+            state,
+            |methods| methods.fill.as_ref(),
+            "on_fill",
+            |py, context| {
+                let fill = Fill { fill: *fill, instrument: instruments[fill.instrument.at()].clone_ref(py), index };
+                Ok((context.clone_ref(py), fill))
+            },
+        )
+    }
+
+    fn on_timer(&mut self, state: &mut Box<State>, number: u64, _: i64) -> Result<()> {
+        self.call(state, |methods| methods.timer.as_ref(), "on_timer", |py, context| Ok((context.clone_ref(py), number)))
+    }
+
+    fn on_status(&mut self, state: &mut Box<State>, status: StatusChange) -> Result<()> {
+        self.call(state, |methods| methods.status.as_ref(), "on_status", |py, context| Ok((context.clone_ref(py), status.name())))
+    }
+}
+
+/// A strategy written in Rust, by name and parameters.
+#[pyclass(frozen, module = "tradewind._core")]
+pub struct NativeStrategy {
+    name: String,
+    parameters: Py<PyDict>,
+}
+
+#[pymethods]
+impl NativeStrategy {
+    #[new]
+    fn new(name: String, parameters: Py<PyDict>) -> Self {
+        Self { name, parameters }
+    }
+
+    /// Which strategy.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its parameters.
+    #[getter]
+    fn parameters(&self, py: Python<'_>) -> Py<PyDict> {
+        self.parameters.clone_ref(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let parameters =
+            self.parameters.bind(py).iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect::<PyResult<Vec<_>>>()?;
+        Ok(format!("{}({})", self.name, parameters.join(", ")))
+    }
+
+    fn __getnewargs__(&self, py: Python<'_>) -> (String, Py<PyDict>) {
+        (self.name.clone(), self.parameters.clone_ref(py))
+    }
+}
+
+impl NativeStrategy {
+    /// The strategy itself.
+    pub fn build(&self, py: Python<'_>, index: &Index) -> PyResult<Box<dyn Strategy>> {
+        let parameters = self.parameters.bind(py);
+        let get = |name: &str| parameters.get_item(name)?.ok_or_else(|| missing(&self.name, name));
+        match self.name.as_str() {
+            "ema_cross" => {
+                let instrument = index.index.find_instrument(&get("instrument")?.extract::<String>()?).or_raise()?;
+                let seed = if get("seed")?.extract::<String>()? == "first" { Seed::First } else { Seed::Average };
+                let ema = |period| IndicatorKind::Ema { period, seed };
+                let quantity = crate::instrument::quantity_of(index.index.instrument(instrument), &get("quantity")?)?;
+                Ok(Box::new(EmaCross::new(
+                    instrument,
+                    ema(get("fast")?.extract()?),
+                    ema(get("slow")?.extract()?),
+                    quantity,
+                    get("short")?.extract()?,
+                )))
+            }
+            "follow_trades" => Ok(Box::new(FollowTrades::new(get("orders")?.extract()?))),
+            other => Err(raised(
+                &tradewind_core::error::Error::new(
+                    tradewind_core::error::Code::BadStrategy,
+                    format!("there is no native strategy {other:?}"),
+                )
+                .hint("there are ema_cross and follow_trades"),
+            )),
+        }
+    }
+}
+
+fn missing(strategy: &str, parameter: &str) -> PyErr {
+    raised(&tradewind_core::error::Error::new(
+        tradewind_core::error::Code::BadStrategy,
+        format!("{strategy} needs the parameter {parameter}"),
+    ))
+}

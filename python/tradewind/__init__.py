@@ -1,0 +1,28 @@
+"""Tradewind: the strategy you tested is the strategy that trades.
+
+>>> import tradewind as tw
+>>> tw.Ema(20)
+Ema { period: 20, seed: Average }
+"""
+
+from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
+from tradewind.backtest import backtest
+from tradewind.data import binance_raw, bars, quotes, trades
+from tradewind.dataset import Dataset, load
+from tradewind.errors import TradewindError
+from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
+from tradewind.instruments import InstrumentFields
+from tradewind.native import ema_cross
+from tradewind.result import Result
+from tradewind.risk import Limits, Risk
+from tradewind.simulation import Exponential, Simulated, Uniform
+from tradewind.strategy import Strategy, param
+from tradewind.sweep import Outcome, Outcomes, backtest_many
+from tradewind.synthetic import synthetic
+
+__all__ = [
+    "Atr", "Context", "Dataset", "Ema", "Exponential", "Index", "Instrument", "InstrumentFields", "Limits",
+    "NativeStrategy", "Outcome", "Outcomes", "Result", "Risk", "Rsi", "Simulated", "Sma", "StandardDeviation", "Strategy", "TradewindError",
+    "Uniform", "__version__", "backtest", "backtest_many", "bars", "binance_raw", "ema_cross", "load", "param", "quotes", "synthetic",
+    "trades",
+]

@@ -1,0 +1,200 @@
+"""Backtests: one strategy or several over recorded data, or many runs over one data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from tradewind._core import Backtest, NativeStrategy
+from tradewind.dataset import Dataset, Source, load
+from tradewind.errors import exception
+from tradewind.instruments import InstrumentFields
+from tradewind.journal import JournalWriter
+from tradewind.result import Result
+from tradewind.risk import Limits, Risk
+from tradewind.simulation import Duration, Simulated, simulated
+from tradewind.strategy import Strategy
+from tradewind.times import duration_ns
+
+Amount = Decimal | float | int | str
+Balances = Mapping[str, Amount] | Mapping[str, Mapping[str, Amount]]
+AnyStrategy = Strategy | NativeStrategy
+_SLICE_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about a run besides its strategies and data."""
+
+    balances: Balances
+    venues: Mapping[str, Simulated] = field(default_factory=dict)
+    risk: Risk = field(default_factory=Risk)
+    currency: str | None = None
+    interval: Duration = "1h"
+    days: Literal[365, 252] = 365
+    seed: int = 0
+
+    def run(self, strategies: Iterable[AnyStrategy], data: Dataset, *, keep: str, journal: bool) -> dict[str, Any]:
+        """The run as the kernel takes it."""
+        index = data.index
+        venues = {venue: simulated(venue, dict(self.venues)) for venue in index.venues}
+        for name in self.venues:
+            if name not in venues:
+                raise exception("unknown_venue", f"venues: {name!r} is not a venue of the data", f"there are {', '.join(venues)}")
+        return {
+            "index": index,
+            "strategies": [(_name(strategy), _fresh(strategy)) for strategy in strategies],
+            "limits": self.risk.values(index),
+            "checks": list(self.risk.checks),
+            "recordings": list(data.recordings),
+            "venues": [settings.values(venue) for venue, (settings, _) in venues.items()],
+            "balances": self._balances(index.venues),
+            "currency": self.resolved_currency,
+            "interval_ns": duration_ns(self.interval),
+            "trading_days": self.days == 252,  # noqa: PLR2004 - the days of a trading year
+            "seed": self.seed,
+            "keep": keep,
+            "journal": journal,
+        }
+
+    def _balances(self, venues: list[str]) -> list[tuple[str, str, str]]:
+        nested = {key: value for key, value in self.balances.items() if isinstance(value, Mapping)}
+        flat = {key: value for key, value in self.balances.items() if not isinstance(value, Mapping)}
+        if flat and len(venues) != 1:
+            line = ", ".join(f'"{venue}": {{...}}' for venue in venues)
+            raise exception("missing_setting", "balances do not say at which venue they are", f"write balances={{{line}}}")
+        by_venue = {**nested, **({venues[0]: flat} if flat else {})}
+        return [(venue, asset, _decimal(asset, amount)) for venue, assets in by_venue.items() for asset, amount in assets.items()]
+
+    @property
+    def resolved_currency(self) -> str:
+        """The currency of the totals: the stated one, or the only asset of the balances."""
+        if self.currency is not None:
+            return self.currency
+        nested = [value for value in self.balances.values() if isinstance(value, Mapping)]
+        assets = list(dict.fromkeys([key for one in nested for key in one] or list(self.balances)))
+        if len(assets) == 1:
+            return assets[0]
+        raise exception("missing_setting", "the currency of the totals is not stated", f'add currency="{(assets or ["USDT"])[0]}"')
+
+
+def backtest(
+    strategies: AnyStrategy | Iterable[AnyStrategy],
+    *,
+    data: Dataset | Mapping[str, Source | Iterable[Source]],
+    balances: Balances,
+    instruments: Iterable[InstrumentFields] = (),
+    venues: Mapping[str, Simulated] | None = None,
+    risk: Risk | Limits | None = None,
+    currency: str | None = None,
+    interval: Duration = "1h",
+    days: Literal[365, 252] = 365,
+    seed: int = 0,
+    journal: str | Path | None = None,
+    keep: Literal["everything", "metrics"] = "everything",
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Run strategies over recorded data with simulated venues.
+
+    Parameters
+    ----------
+    strategies
+        One strategy or several; on one account they share its money (M4).
+    data
+        Streams by instrument, or a `Dataset` that was loaded before.
+    balances
+        What the account starts with: ``{"USDT": 100_000}``, or by venue where there are several.
+    instruments
+        Specifications that are not packaged.
+    venues
+        How each venue is simulated; packaged venues have the preset ``typical`` (20 ms each way).
+    risk
+        Limits, or limits and checks.
+    currency
+        The currency of the totals; needed where the balances hold several assets.
+    interval
+        The interval of the equity curve.
+    days
+        The days by which returns are annualised (N6).
+    seed
+        The seed of everything that is random.
+    journal
+        A file to write the whole stream of inputs and decisions to, so that the run can be replayed.
+    keep
+        ``"metrics"`` keeps figures and hashes only.
+    progress
+        Called with the number of rows met so far, some times a second.
+
+    Returns
+    -------
+    Result
+        Metrics, orders, fills, positions, equity and ledger.
+
+    Examples
+    --------
+    >>> import tradewind as tw
+    >>> result = tw.backtest(
+    ...     tw.ema_cross("synthetic:BTCUSDT", fast=20, slow=100, quantity=0.5),
+    ...     data={"synthetic:BTCUSDT": tw.synthetic(events=20_000)},
+    ...     balances={"USDT": 100_000},
+    ... )
+    >>> result.metrics["orders"] > 0
+    True
+
+    """
+    dataset = data if isinstance(data, Dataset) else load(data, instruments)
+    listed = [strategies] if isinstance(strategies, AnyStrategy) else list(strategies)
+    settings = Settings(
+        balances=balances,
+        venues=dict(venues or {}),
+        risk=Risk(limits=risk) if isinstance(risk, Limits) else risk or Risk(),
+        currency=currency,
+        interval=interval,
+        days=days,
+        seed=seed,
+    )
+    run = settings.run(listed, dataset, keep=keep, journal=journal is not None)
+    kernel = Backtest(run)
+    started = time.perf_counter()
+    if journal is None:
+        _advance(kernel, progress)
+    else:
+        with JournalWriter(Path(journal), dataset, listed, settings) as writer:
+            _advance(kernel, progress, writer)
+            writer.finish(kernel.outcome())
+    return Result(kernel, dataset, settings, listed, time.perf_counter() - started)
+
+
+def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: JournalWriter | None = None) -> None:
+    """Run slice by slice, so that Ctrl-C and progress are seen."""
+    done = False
+    while not done:
+        done = kernel.advance(_SLICE_ROWS)
+        if writer is not None:
+            writer.write(kernel.take_journal())
+        if progress is not None:
+            progress(kernel.rows)
+
+
+def _name(strategy: AnyStrategy) -> str:
+    return strategy.name
+
+
+def _fresh(strategy: AnyStrategy) -> AnyStrategy:
+    return strategy.fresh() if isinstance(strategy, Strategy) else strategy
+
+
+def _decimal(asset: str, amount: Amount) -> str:
+    try:
+        number = amount if isinstance(amount, Decimal) else Decimal(str(amount))
+    except ArithmeticError:
+        raise exception("bad_setting", f"the balance of {asset}, {amount!r}, is not a number") from None
+    if not number.is_finite() or number < 0:
+        raise exception("bad_setting", f"the balance of {asset}, {amount!r}, is not an amount")
+    return f"{number:f}"
+
+

@@ -1,0 +1,53 @@
+"""Bars follow each other: none begins before the one before it has ended."""
+
+from __future__ import annotations
+
+import polars as pl
+from tradewind.data.problems import Problems
+from tradewind.errors import DataError
+
+_HOUR_NS = 3600 * 10**9
+_DAY_NS = 24 * _HOUR_NS
+_ENOUGH = 10
+
+
+class BarOrder:
+    """Checks that bars are as far apart as their stated interval, chunk after chunk.
+
+    Parameters
+    ----------
+    interval
+        The interval as the caller wrote it.
+    interval_ns
+        Its length.
+    problems
+        Where overlapping bars are noted.
+
+    """
+
+    def __init__(self, interval: str, interval_ns: int, problems: Problems) -> None:
+        self._interval = interval
+        self._interval_ns = interval_ns
+        # A local day in which clocks go forward is an hour shorter.
+        self._shortest_ns = interval_ns - (_HOUR_NS if interval_ns >= _DAY_NS else 0)
+        self._problems = problems
+        self._last_ns: int | None = None
+        self._is_first = True
+
+    def check(self, piece: pl.DataFrame) -> None:
+        """Note bars that overlap; refuse an interval that none of the first rows has."""
+        opens = piece["venue_time_ns"]
+        apart = opens - opens.shift(1, fill_value=self._last_ns)
+        close = ((apart >= 0) & (apart < self._shortest_ns)).fill_null(value=False)
+        bad = piece.filter(close)
+        times = opens.filter(close).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
+        what = f"bar of {self._interval} begins before the one before it has ended"
+        self._problems.add("overlapping_bars", what, bad, times, "is the interval right, and is every bar there once?")
+        smallest = apart.min()
+        if self._is_first and len(opens) >= _ENOUGH and isinstance(smallest, int) and smallest >= 2 * self._interval_ns:
+            text = f"interval = {self._interval!r}, but no two bars are closer than {smallest // 10**9} s"
+            raise DataError(
+                "bad_setting", text, "a bar would be seen before it had closed: state the data's own interval"
+            )
+        self._last_ns = opens[-1]
+        self._is_first = False

@@ -1,0 +1,115 @@
+"""When rows happened and when they arrived: missing times, alignment, order (T1-T3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+from tradewind.data.problems import Problems
+from tradewind.data.report import LoadReport
+from tradewind.errors import DataError
+
+_VENUE, _ARRIVAL, _INTERVAL = pl.col("venue_time_ns"), pl.col("arrival_time_ns"), pl.col("interval_ns")
+
+
+@dataclass(frozen=True)
+class TimeSettings:
+    """What the caller stated about times.
+
+    Parameters
+    ----------
+    latency_ns
+        The time from venue to us where a row lacks one of its two times.
+    align
+        Whether arrivals that lie before their venue time are put right by one shift of all arrivals.
+    minimum_latency_ns
+        The smallest time from venue to us after that shift.
+
+    """
+
+    latency_ns: int | None = None
+    align: bool = False
+    minimum_latency_ns: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("latency_ns", "minimum_latency_ns"):
+            if (getattr(self, name) or 0) < 0:
+                raise DataError("bad_setting", f"{name} = {getattr(self, name)}: must not be negative")
+        if self.minimum_latency_ns and not self.align:
+            raise DataError("bad_setting", "minimum_latency_ns is used by alignment only", "add align=True")
+
+
+@dataclass
+class Timing:
+    """Completes and checks the times of one stream, chunk after chunk."""
+
+    settings: TimeSettings
+    latency_name: str
+    problems: Problems
+    report: LoadReport
+    has_arrivals: bool = True
+    shift_ns: int = 0
+    _last_arrival: int | None = field(default=None, init=False)
+    _latest_venue: int | None = field(default=None, init=False)
+
+    def smallest_difference(self, frame: pl.DataFrame) -> int | None:
+        """The smallest time from venue (a bar's close) to arrival among rows that have both."""
+        smallest: int | None = frame.select((_ARRIVAL - _VENUE - _INTERVAL).min()).item()
+        return smallest
+
+    def align(self, smallest: int | None) -> None:
+        """Shift arrivals so that the smallest time from venue to arrival is the stated minimum."""
+        if self.settings.align and smallest is not None:
+            self.shift_ns = max(0, self.settings.minimum_latency_ns - smallest)
+        self.report.alignment_shift_ns = self.shift_ns
+
+    def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Shift arrivals and fill in the times that a row lacks, by the stated latency (T2)."""
+        frame = frame.with_columns(_ARRIVAL + self.shift_ns)
+        no_venue, no_arrival = frame["venue_time_ns"].is_null(), frame["arrival_time_ns"].is_null()
+        if not (no_venue.any() or no_arrival.any()):
+            return frame
+        latency = self.settings.latency_ns
+        self._refuse("wrong_type", frame, no_venue & no_arrival, "row has no time", "")
+        if latency is None:
+            hint = f"state {self.latency_name}=..., the time from the venue to the recorder"
+            self._refuse("missing_setting", frame, no_venue & ~no_arrival, "row has no venue time", hint)
+            if self.has_arrivals:
+                self._refuse("missing_setting", frame, no_arrival & ~no_venue, "row has no arrival time", hint)
+        self.report.latency_ns = latency
+        self.report.assumed_venue_times += int((no_venue & ~no_arrival).sum())
+        self.report.assumed_arrivals += int((no_arrival & ~no_venue).sum())
+        delay = (latency or 0) + _INTERVAL
+        return frame.with_columns(_VENUE.fill_null(_ARRIVAL - delay), _ARRIVAL.fill_null(_VENUE + delay))
+
+    def check(self, frame: pl.DataFrame) -> None:
+        """Note rows that arrive before they happened, or out of order; count late ones."""
+        venue, arrival, interval = frame["venue_time_ns"], frame["arrival_time_ns"], frame["interval_ns"]
+        early = (arrival < venue + interval).fill_null(value=False)
+        if early.any():
+            ahead = (venue + interval - arrival).filter(early)
+            hint = (
+                "the recorder's clock was behind the venue's: add align=True to shift all arrivals "
+                f"(here by {ahead.max()!r} ns or more), and minimum_latency_ns=... for the smallest latency"
+            )
+            what = "arrival is before venue time, by ns"
+            self.problems.add("arrival_before_venue_time", what, frame.filter(early), ahead, hint)
+        back = (arrival < arrival.shift(1, fill_value=self._last_arrival)).fill_null(value=False)
+        values = (_ARRIVAL.filter(pl.Series(back))).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
+        hint = "add sort=True to sort the rows by arrival, or is the file another kind of data?"
+        bad = frame.filter(back)
+        self.problems.add(
+            "unsorted_rows", "row is earlier than the one before", bad, frame.select(values).to_series(), hint
+        )
+        latest = venue.cum_max()
+        before = latest.shift(1, fill_value=self._latest_venue)
+        if self._latest_venue is not None:
+            before = before.clip(lower_bound=self._latest_venue)
+        self.report.late_rows += int((venue < before).sum())
+        self._last_arrival = arrival[-1]
+        known = [time for time in (latest[-1], self._latest_venue) if time is not None]
+        self._latest_venue = max(known, default=None)
+
+    def _refuse(self, code: str, frame: pl.DataFrame, rows: pl.Series, what: str, hint: str) -> None:
+        bad = frame.filter(rows)
+        self.problems.add(code, what, bad, bad["arrival_time_ns"].fill_null(bad["venue_time_ns"]), hint)

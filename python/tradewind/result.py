@@ -1,0 +1,95 @@
+"""What a run leaves: figures, orders, fills, positions, equity and the ledger."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tradewind._core import Backtest
+from tradewind.dataset import Dataset
+from tradewind.table import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tradewind.backtest import AnyStrategy, Settings
+
+_TIMES = {"decided_ns": "decided", "closed_ns": "closed", "venue_time_ns": "venue_time", "arrival_time_ns": "arrival_time", "time_ns": "time"}
+
+
+class Result:
+    """A finished run. Its text shows the figures and everything that decided them.
+
+    Frames are polars'; prices and quantities in them are floats, amounts of money exact decimals.
+    """
+
+    def __init__(self, run: Backtest, data: Dataset, settings: Settings, strategies: Sequence[AnyStrategy], seconds: float) -> None:
+        self._run = run
+        self.data = data
+        self.settings = settings
+        self.strategies = tuple(strategies)
+        self.seconds = seconds
+        self.metrics: dict[str, Any] = run.outcome()
+        """Every figure by name; what is not known is None."""
+
+    @property
+    def decisions_hash(self) -> str:
+        """The hash of every strategy's requests and fills, by names (D3)."""
+        return str(self.metrics["decisions_hash"])
+
+    @property
+    def state_hash(self) -> str:
+        """The canonical hash of the final state (D3)."""
+        return str(self.metrics["state_hash"])
+
+    @cached_property
+    def orders(self) -> pl.DataFrame:
+        """Every order, in the order of closing."""
+        return _frame(self._run.orders())
+
+    @cached_property
+    def fills(self) -> pl.DataFrame:
+        """Every fill, with its fee, the profit it realised and its slippage against the mid at the decision."""
+        return _frame(self._run.fills())
+
+    @cached_property
+    def ledger(self) -> pl.DataFrame:
+        """Every posting of the double-entry ledger."""
+        return _frame(self._run.ledger())
+
+    @cached_property
+    def equity(self) -> pl.DataFrame:
+        """The equity curve: ``time`` and ``equity`` in the currency of the totals."""
+        times, values = self._run.equity()
+        return pl.DataFrame({"time": pl.Series(times, dtype=pl.Datetime("ns", "UTC")), "equity": pl.Series(values, dtype=pl.Float64)})
+
+    @cached_property
+    def positions(self) -> pl.DataFrame:
+        """What is held at the end, by instrument."""
+        columns = ("instrument", "position", "mark", "mark_source", "unrealised", "realised", "settlement")
+        rows = [{name: row[name] for name in columns} for row in self.metrics["instruments"]]
+        schema = {name: pl.Float64 if name in ("position", "mark", "unrealised", "realised") else pl.String for name in columns}
+        return pl.DataFrame(rows, schema=schema)
+
+    def __repr__(self) -> str:
+        return render(self)
+
+
+def _frame(columns: dict[str, tuple[str, Any]]) -> pl.DataFrame:
+    series = []
+    for name, (kind, values) in columns.items():
+        match kind:
+            case "i8" if name in _TIMES:
+                series.append(pl.Series(_TIMES[name], np.frombuffer(values, np.int64)).cast(pl.Datetime("ns", "UTC")))
+            case "i8":
+                series.append(pl.Series(name, np.frombuffer(values, np.int64)))
+            case "f8":
+                series.append(pl.Series(name, np.frombuffer(values, np.float64)).fill_nan(None))
+            case "decimal":
+                series.append(pl.Series(name, values, dtype=pl.String).cast(pl.Decimal(38, 12)))
+            case _:
+                series.append(pl.Series(name, values, dtype=pl.String))
+    return pl.DataFrame(series)

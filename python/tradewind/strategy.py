@@ -1,0 +1,195 @@
+"""What a strategy author writes: a class with typed parameters and callbacks."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+
+from tradewind.errors import TradewindError
+
+if TYPE_CHECKING:
+    from tradewind._core import Bar, BookUpdate, Context, Fill, Funding, Mark, Order, Quote, Trade
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The default and the range of a strategy's parameter."""
+
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] | None = None
+    help: str = ""
+
+
+def param(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[Any, ...] | None = None,
+    help: str = "",  # noqa: A002 - the word that users know
+) -> Any:
+    """Declare a parameter of a strategy.
+
+    Parameters
+    ----------
+    default
+        The value where none is given; its type is the parameter's type unless the annotation says another.
+    low, high
+        The range, both ends included; sweeps draw from it.
+    choices
+        The only values that are allowed.
+    help
+        One line for the command line and for reports.
+
+    Examples
+    --------
+    >>> class Wait(Strategy):
+    ...     seconds: float = param(5.0, low=0.1, high=60)
+    >>> Wait(seconds=0.5).parameters
+    {'seconds': 0.5}
+    >>> Wait(seconds=90)
+    Traceback (most recent call last):
+    ...
+    tradewind.errors.SettingError: [bad_strategy] Wait: seconds = 90.0 is above 60
+    hint: give a value from 0.1 to 60
+
+    """
+    return Parameter(default, low, high, choices, help)
+
+
+class Strategy:
+    """A trading strategy: override the callbacks that it needs; the others cost nothing.
+
+    Parameters are class attributes made by `tw.param`, given by keyword. A strategy receives only the streams that
+    it names in `on_start`, by ``ctx.subscribe`` or by attaching an indicator. What a callback asks for happens after
+    it has returned.
+
+    Parameters
+    ----------
+    name
+        What the run calls it; the class's name where it is not given.
+    parameters
+        Values for the declared parameters.
+
+    Examples
+    --------
+    >>> class Hold(Strategy):
+    ...     quantity: float = param(1.0, low=0)
+    ...
+    ...     def on_start(self, ctx):
+    ...         self.btc = ctx.instrument("binance_usdm:BTCUSDT")
+    ...         ctx.subscribe(self.btc.trades)
+    ...
+    ...     def on_trade(self, ctx, trade):
+    ...         ctx.target(self.btc, self.quantity)
+    >>> Hold(quantity=2)
+    Hold(quantity=2.0)
+
+    """
+
+    declared: ClassVar[dict[str, Parameter]] = {}
+
+    name: str
+    parameters: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
+        cls.declared = {**cls.declared, **own}
+
+    def __init__(self, *, name: str | None = None, **parameters: Any) -> None:
+        cls = type(self)
+        self.name = name or cls.__name__
+        problems, hints = [], []
+        for unknown in parameters.keys() - self.declared.keys():
+            problems.append(f"{unknown} is not a parameter")
+            hints.append(f"there are {', '.join(self.declared) or 'none'}")
+        self.parameters = {}
+        types = _types(cls)
+        for key, declared in self.declared.items():
+            value = _as_type(parameters.get(key, declared.default), types.get(key, type(declared.default)))
+            problem, hint = _check(key, value, declared)
+            if problem:
+                problems.append(problem)
+                hints.append(hint)
+            self.parameters[key] = value
+            setattr(self, key, value)
+        if problems:
+            from tradewind.errors import SettingError  # noqa: PLC0415 - only when it fails
+
+            raise SettingError("bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(hints)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.parameters.items())})"
+
+    def fresh(self) -> Strategy:
+        """A new strategy of the same class, name and parameters, with nothing that a run left on it."""
+        return type(self)(name=self.name, **self.parameters)
+
+    def on_start(self, ctx: Context) -> None:
+        """The run begins: name streams, attach indicators."""
+
+    def on_stop(self, ctx: Context) -> None:
+        """The run ends; open orders are cancelled afterwards."""
+
+    def on_trade(self, ctx: Context, trade: Trade) -> None:
+        """Somebody traded."""
+
+    def on_quote(self, ctx: Context, quote: Quote) -> None:
+        """The best bid or offer changed."""
+
+    def on_book(self, ctx: Context, update: BookUpdate) -> None:
+        """A level of the order book changed."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """A bar closed."""
+
+    def on_mark(self, ctx: Context, mark: Mark) -> None:
+        """The venue's mark price changed."""
+
+    def on_funding(self, ctx: Context, funding: Funding) -> None:
+        """A funding payment fell due."""
+
+    def on_timer(self, ctx: Context, number: int) -> None:
+        """A timer fired; `number` is what ``ctx.timer`` returned."""
+
+    def on_order(self, ctx: Context, order: Order) -> None:
+        """One of the strategy's orders changed its status, refusals and rejections included."""
+
+    def on_fill(self, ctx: Context, fill: Fill) -> None:
+        """One of the strategy's orders was filled, or its position was closed by the venue."""
+
+    def on_status(self, ctx: Context, status: str) -> None:
+        """Trading was switched on or off, or the venue sent a margin call."""
+
+
+def _types(cls: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls)
+    except NameError:
+        # A name that only type checkers know; the defaults' types serve.
+        return {}
+
+
+def _as_type(value: Any, wanted: Any) -> Any:
+    """An int where a float is wanted becomes one; everything else is checked, not converted."""
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if inspect.isclass(wanted) and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
+        raise TradewindError("wrong_type", f"{value!r} is not of the type {wanted.__name__}")
+    return value
+
+
+def _check(key: str, value: Any, declared: Parameter) -> tuple[str, str]:
+    if declared.choices is not None and value not in declared.choices:
+        return f"{key} = {value!r} is not a choice", f"choose from {', '.join(map(repr, declared.choices))}"
+    low, high = declared.low, declared.high
+    span = f"give a value from {low} to {high}" if low is not None and high is not None else "give a value in the range"
+    if low is not None and not value >= low:
+        return f"{key} = {value!r} is below {low}", span
+    if high is not None and not value <= high:
+        return f"{key} = {value!r} is above {high}", span
+    return "", ""
