@@ -2,7 +2,7 @@
 
 use super::link::{Link, Step};
 use super::{Keep, Recorder};
-use crate::engine::{Engine, MOST_ROUNDS, Parts, endless};
+use crate::engine::{Engine, MOST_DECISIONS, MOST_ROUNDS, Parts, endless};
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event, TimerFired};
 use crate::feed::{Merge, Recording};
@@ -68,8 +68,11 @@ pub struct Backtest {
     balances: Vec<(usize, AssetIndex, i128)>,
     now_ns: TimeNs,
     rows: u64,
+    /// Requests that followed from answers since the last row.
+    followed: usize,
     started: bool,
     done: bool,
+    failed: Option<Error>,
 }
 
 impl Backtest {
@@ -91,6 +94,9 @@ impl Backtest {
         for venue in &settings.venues {
             venue.request_latency.validate()?;
             venue.answer_latency.validate()?;
+            if let Some(leverage) = venue.leverage.filter(|&leverage| leverage < 1) {
+                return Err(Error::new(Code::BadSetting, format!("the leverage {leverage} of {} is below 1", venue.venue)));
+            }
             let place = index.find_venue(&venue.venue)?;
             links.push((place, Link::new(SimulatedVenue::new(Arc::clone(&index), place, venue.clone(), &available), settings.seed)));
         }
@@ -138,8 +144,10 @@ impl Backtest {
             balances,
             now_ns: 0,
             rows: 0,
+            followed: 0,
             started: false,
             done: false,
+            failed: None,
         })
     }
 
@@ -179,8 +187,17 @@ impl Backtest {
         Ok(())
     }
 
-    /// Runs until the engine has met some more rows, or to the end.
+    /// Runs until the engine has met some more rows, or to the end. A run that failed stays failed.
     pub fn advance(&mut self, rows: u64) -> Result<Progress> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let progress = self.go_on(rows);
+        self.failed = progress.as_ref().err().cloned();
+        progress
+    }
+
+    fn go_on(&mut self, rows: u64) -> Result<Progress> {
         if self.done {
             return Ok(Progress::Done);
         }
@@ -279,6 +296,7 @@ impl Backtest {
         }
         self.now_ns = row_ns;
         self.rows += 1;
+        self.followed = 0;
         let Some(&event) = self.arrival.event() else { return Ok(()) };
         if ONE_CLOCK {
             let place = self.link_of[event.instrument.at()];
@@ -306,6 +324,12 @@ impl Backtest {
             return Ok(());
         }
         let mut requests = std::mem::take(&mut self.engine.output.requests);
+        if round > 0 {
+            self.followed += requests.len();
+            if self.followed > MOST_DECISIONS {
+                return Err(endless(now_ns));
+            }
+        }
         for request in requests.drain(..) {
             self.recorder.request(&request);
             match request {
@@ -382,29 +406,32 @@ impl Backtest {
     /// After the last row: what is on its way arrives, timers that lie beyond are dropped, the
     /// strategies stop, and what still works at the venues is cancelled (O6).
     fn finish(&mut self) -> Result<()> {
-        self.timers.clear();
+        let end_ns = self.now_ns;
         self.commands.clear();
-        self.drain()?;
+        self.drain(end_ns)?;
         self.command(Command::Stop)?;
-        self.drain()?;
+        self.drain(end_ns)?;
         for link in &mut self.links {
             link.venue.end_all(Code::EndOfRun, self.now_ns);
             link.collect(0);
         }
-        self.drain()?;
+        self.find_pending();
+        self.drain(end_ns)?;
         self.recorder.finish(self.engine.state(), self.now_ns);
         Ok(())
     }
 
-    fn drain(&mut self) -> Result<()> {
-        self.find_pending();
-        while self.pending_ns != TimeNs::MAX {
-            self.step()?;
-            if !self.timers.is_empty() {
+    /// Lets everything arrive that is on its way, and timers fire that were due by the end.
+    fn drain(&mut self, end_ns: TimeNs) -> Result<()> {
+        loop {
+            if self.timers.peek().is_some_and(|Reverse(timer)| timer.0 > end_ns) {
                 self.timers.clear();
-                self.find_pending();
             }
+            self.find_pending();
+            if self.pending_ns == TimeNs::MAX {
+                return Ok(());
+            }
+            self.step()?;
         }
-        Ok(())
     }
 }

@@ -135,6 +135,9 @@ impl Check {
             self.venue_sorted = true;
         }
         for event in chunk {
+            if let Some((code, problem)) = event.problem() {
+                return Err(Error::new(code, format!("{name}: row {} holds {problem}", self.rows)));
+            }
             let delay_ns = event.arrival_time_ns - event.venue_time_ns;
             if delay_ns < 0 {
                 let message = format!("{name}: row {} arrived {} ns before its venue time", self.rows, -delay_ns);

@@ -13,6 +13,14 @@ pub const MAXIMUM_DECIMALS: u8 = 18;
 /// Rates (fees, funding, margin) count in units of 1e-9.
 pub const RATE_DECIMALS: u8 = 9;
 
+/// The largest price, and the largest quantity of an order or a position, in units of the last
+/// decimal. Sums of several of them still fit 64 bits.
+pub const LARGEST_QUANTITY: i64 = 1_000_000_000_000_000_000;
+
+/// The largest value of an order or a position in units of the last value decimal, so that a
+/// value times a rate fits 128 bits.
+pub const LARGEST_VALUE: i128 = 10_i128.pow(28);
+
 /// A rate as an integer: 0.0004 is `400_000`.
 pub type Rate = i64;
 
@@ -219,7 +227,7 @@ fn round_away(rest: i128, denominator: i128, quotient: i128, rounding: Rounding)
 pub fn rescale(amount: i128, from: u8, to: u8, rounding: Rounding) -> i128 {
     match from.cmp(&to) {
         Ordering::Equal => amount,
-        Ordering::Less => amount * wide_power_of_ten(to - from),
+        Ordering::Less => amount.saturating_mul(wide_power_of_ten(to - from)),
         Ordering::Greater => divide(amount, wide_power_of_ten(from - to), rounding),
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Result};
 use crate::indicator::{Indicator, IndicatorKind};
 use crate::instrument::InstrumentIndex;
 use crate::market::Side;
-use crate::number::format_decimal;
+use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE, format_decimal};
 use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, TimeInForce, TimerPurpose};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,6 @@ pub struct Target {
     /// At market, or at a limit.
     pub order_type: OrderType,
 }
-
-/// Values stay below this, so that a value times a rate always fits 128 bits.
-const LARGEST_VALUE: i128 = 10_i128.pow(28);
 
 /// How many events of a stream can be kept.
 const LONGEST_HISTORY: usize = 1_000_000;
@@ -114,24 +111,28 @@ impl State {
         } else if order.time_in_force == TimeInForce::PostOnly {
             return Err(Error::new(Code::BadPrice, format!("{}: a post-only order needs a price", instrument.name)));
         }
-        let price = order.order_type.price().or(self.markets[order.instrument.at()].mark.price()).unwrap_or(1);
-        if specification.value(price, order.quantity) > LARGEST_VALUE {
-            return Err(Error::new(
-                Code::OutOfRange,
-                format!(
-                    "{}: quantity {} at this price is worth more than can be held exactly",
-                    instrument.name,
-                    format_decimal(order.quantity.into(), specification.quantity_decimals)
-                ),
-            ));
+        self.check_size(order.instrument, order.quantity, order.order_type)
+    }
+
+    /// Refuses what could not be held exactly.
+    fn check_size(&self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
+        let definition = self.index.instrument(instrument);
+        let specification = &definition.specification;
+        let price = order_type.price().or(self.markets[instrument.at()].mark.price()).unwrap_or(1);
+        if quantity.unsigned_abs() <= LARGEST_QUANTITY.unsigned_abs() && specification.value(price, quantity).abs() <= LARGEST_VALUE {
+            return Ok(());
         }
-        Ok(())
+        let quantity = format_decimal(quantity.into(), specification.quantity_decimals);
+        Err(Error::new(Code::OutOfRange, format!("{}: quantity {quantity} is more than can be held exactly", definition.name)))
     }
 
     /// Asks to cancel an order of the calling strategy.
     ///
     /// Nothing happens if it is closed already or a cancel is under way.
     pub fn cancel(&mut self, id: OrderId) -> Result<()> {
+        if self.orders.is_forgotten(id) {
+            return Ok(());
+        }
         let order = self.order(id)?;
         if order.strategy != self.calling {
             let owner = &self.strategies[order.strategy.at()].name;
@@ -160,22 +161,27 @@ impl State {
     pub fn target(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let strategy = self.calling;
         // Most calls repeat a target that is reached.
-        if self.exposure(strategy, instrument) == quantity && self.strategies[strategy.at()].targets.is_empty() {
+        if self.orders.are_closed(strategy)
+            && self.position(strategy, instrument).quantity == quantity
+            && self.strategies[strategy.at()].targets.is_empty()
+        {
             return Ok(());
         }
         self.retarget(instrument, quantity, order_type)
     }
 
+    #[inline(never)]
     fn retarget(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let lot = self.index.instrument(instrument).specification.lot;
         let quantity = quantity / lot * lot;
         let strategy = self.calling;
-        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
-        if self.exposure(strategy, instrument) == quantity {
-            return Ok(());
-        }
+        self.check_size(instrument, quantity, order_type)?;
         if let OrderType::Limit(_) = order_type {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
+        }
+        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
+        if self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument) {
+            return Ok(());
         }
         self.strategies[strategy.at()].targets.push(Target { instrument, quantity, order_type });
         self.outbox.push(Decision::Pursue(strategy, instrument));

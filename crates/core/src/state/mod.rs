@@ -6,6 +6,7 @@
 mod call;
 mod hash;
 mod history;
+mod invariant;
 mod market;
 mod orders;
 mod stream;
@@ -21,7 +22,7 @@ use crate::account::{Account, Balance, Position};
 use crate::error::{Code, Error, Result};
 use crate::indicator::Indicator;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
-use crate::order::{Order, OrderId, StrategyIndex};
+use crate::order::{Order, OrderId, Status, StrategyIndex};
 use crate::time::TimeNs;
 use std::sync::Arc;
 
@@ -64,8 +65,10 @@ pub struct State {
     /// Whose callback is running.
     pub(crate) calling: StrategyIndex,
     pub(crate) outbox: Vec<Decision>,
-    /// Reports that could not be true, or were repeated; they changed nothing.
-    pub(crate) ignored_reports: u64,
+    /// Reports that changed nothing because they were old or repeated.
+    pub(crate) stale_reports: u64,
+    /// Reports that changed nothing because they cannot be true.
+    pub(crate) impossible_reports: u64,
 }
 
 impl State {
@@ -154,6 +157,15 @@ impl State {
         self.position(strategy, instrument).quantity + self.orders.working(strategy, instrument)
     }
 
+    /// Whether the outcome of some order of the strategy in the instrument is open: a cancel is
+    /// under way, or the order is unknown. Until it is settled, exposure may still change (O3).
+    #[inline]
+    pub fn is_unsettled(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> bool {
+        self.orders
+            .open(strategy)
+            .any(|order| order.request.instrument == instrument && matches!(order.status, Status::CancelInFlight | Status::Unknown))
+    }
+
     /// An account.
     pub fn account(&self, account: AccountIndex) -> &Account {
         &self.accounts[account.at()]
@@ -184,9 +196,20 @@ impl State {
         &self.histories[history.at()]
     }
 
-    /// Reports that could not be true of their order, or were repeated.
+    /// Reports that changed nothing: the stale and the impossible ones.
     pub fn ignored_reports(&self) -> u64 {
-        self.ignored_reports
+        self.stale_reports + self.impossible_reports
+    }
+
+    /// Reports that were older than what was known, or repeated it. They are normal: a cancel
+    /// that crosses the last fill on its way is answered by one.
+    pub fn stale_reports(&self) -> u64 {
+        self.stale_reports
+    }
+
+    /// Reports that could not be true of their order. Each is a fault of a venue or of ours.
+    pub fn impossible_reports(&self) -> u64 {
+        self.impossible_reports
     }
 
     /// Lets strategies name streams outside of an engine, to measure the cost of calling them.
