@@ -201,6 +201,20 @@ fn a_target_counts_orders_that_work_and_replaces_only_its_own() {
 }
 
 #[test]
+fn a_target_at_another_price_replaces_the_order_that_works_towards_it() {
+    let world = quotes(6);
+    let run = script(&world, |state, number| match number {
+        1 => state.target(at(0), 2, Limit(990)),
+        2 | 3 => state.target(at(0), 2, Limit(995)),
+        4 => state.target(at(0), 2, Market),
+        _ => Ok(()),
+    });
+    let orders: Vec<_> = run.recorder().orders().iter().map(|order| (order.request.order_type, order.status)).collect();
+    assert_eq!(orders, [(Limit(990), Status::Cancelled), (Limit(995), Status::Cancelled), (Market, Status::Filled)]);
+    assert_eq!(fills(&run).iter().map(|fill| fill.1).sum::<i64>(), 2);
+}
+
+#[test]
 fn dust_counts_as_reached_and_disturbs_nothing() {
     // A fee in the base asset leaves the position a little under its target.
     let specification = tradewind_core::instrument::Specification {

@@ -64,6 +64,9 @@ impl Engine {
             }
             return Ok(());
         }
+        if self.state.works_otherwise(strategy, &target) && self.cancel_earlier(strategy, instrument)? {
+            return Ok(());
+        }
         let exposure = self.state.exposure(strategy, instrument);
         let Some(order) = difference(&self.state, &target, exposure) else {
             self.drop_target(strategy, instrument);

@@ -6,7 +6,7 @@ use crate::indicator::{Indicator, IndicatorKind};
 use crate::instrument::InstrumentIndex;
 use crate::market::Side;
 use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE, format_decimal};
-use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, TimeInForce, TimerPurpose};
+use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, StrategyIndex, TimeInForce, TimerPurpose};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -19,7 +19,7 @@ pub enum Decision {
     /// Cancel the order.
     Cancel(OrderId),
     /// Work towards the target of this strategy and instrument.
-    Pursue(crate::order::StrategyIndex, InstrumentIndex),
+    Pursue(StrategyIndex, InstrumentIndex),
     /// Fire a timer.
     Timer(TimerPurpose, TimeNs),
 }
@@ -180,12 +180,20 @@ impl State {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
         }
         self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
-        if self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument) {
+        let target = Target { instrument, quantity, order_type };
+        let is_reached = self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument);
+        if is_reached && !self.works_otherwise(strategy, &target) {
             return Ok(());
         }
-        self.strategies[strategy.at()].targets.push(Target { instrument, quantity, order_type });
+        self.strategies[strategy.at()].targets.push(target);
         self.outbox.push(Decision::Pursue(strategy, instrument));
         Ok(())
+    }
+
+    /// Whether an order of an earlier target works at another price than the target's.
+    pub(crate) fn works_otherwise(&self, strategy: StrategyIndex, target: &Target) -> bool {
+        let mut open = self.orders.open(strategy);
+        open.any(|order| order.by_target && order.request.instrument == target.instrument && order.request.order_type != target.order_type)
     }
 
     /// Cancels the calling strategy's open orders in an instrument and closes its position at market.

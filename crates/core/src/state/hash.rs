@@ -145,7 +145,7 @@ impl State {
         self.hash_strategies(&mut out);
         for (stream, indicator) in &self.indicators {
             out.text(&self.index.instrument(stream.instrument).name).text(&stream.kind.to_string());
-            out.number(indicator.is_ready().into()).number(indicator.value().to_bits().into());
+            out.text(&format!("{:?}", indicator.kind())).number(indicator.is_ready().into()).number(indicator.value().to_bits().into());
         }
         for history in &self.histories {
             out.text(&self.index.instrument(history.stream.instrument).name).text(&history.stream.kind.to_string());
@@ -204,6 +204,12 @@ impl State {
                     }
                 }
             }
+            let mut positions: Vec<_> = self.index.instruments().filter(|(_, held)| held.account == account).collect();
+            positions.sort_by(|left, right| left.1.name.cmp(&right.1.name));
+            for (instrument, named) in positions {
+                let position = self.accounts[account.at()].position(instrument);
+                out.text(&named.name).number(position.quantity.into()).number(position.cost).number(position.realised);
+            }
         }
     }
 
@@ -219,6 +225,10 @@ impl State {
             for (instrument, definition) in positions {
                 let position = strategy.positions[instrument.at()];
                 out.text(&definition.name).number(position.quantity.into()).number(position.cost).number(position.realised);
+            }
+            for target in &strategy.targets {
+                out.text(&self.index.instrument(target.instrument).name).number(target.quantity.into());
+                out.text(target.order_type.name()).number(target.order_type.price().unwrap_or(0).into());
             }
             for order in self.orders.open(StrategyIndex(place as u16)) {
                 out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
