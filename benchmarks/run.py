@@ -67,9 +67,7 @@ def workloads(nautilus_script: str) -> tuple[Workload, ...]:
     peers = HERE / "peers"
     nautilus = (str(PYTHON), str(peers / nautilus_script))
     hftbacktest = (str(PYTHON), str(peers / "hftbacktest_peer.py"))
-    orders, data, concurrent = (
-        (str(BARTER), mode, str(EVENTS)) for mode in ("orders", "data", "concurrent")
-    )
+    orders, data, concurrent = ((str(BARTER), mode, str(EVENTS)) for mode in ("orders", "data", "concurrent"))
     return (
         Workload("boundary"),
         Workload("W1-ema", "NautilusTrader", (*nautilus, "W1-ema"), 6, 8),
@@ -324,9 +322,7 @@ def choose(only: list[str] | None, every: tuple[Workload, ...]) -> list[Workload
     """The workloads that were asked for."""
     known = {workload.id for workload in every}
     if unknown := set(only or ()) - known:
-        raise BenchmarkError(
-            f"no workload {', '.join(sorted(unknown))}\nhint: one of {', '.join(sorted(known))}"
-        )
+        raise BenchmarkError(f"no workload {', '.join(sorted(unknown))}\nhint: one of {', '.join(sorted(known))}")
     return [workload for workload in every if not only or workload.id in only]
 
 

@@ -29,9 +29,7 @@ VERSION = 2
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "bench"
 SHARED = Path(os.environ.get("TRADEWIND_SHARED_DATA", ROOT.parent / "shared" / "data"))
-RECORDING = (
-    SHARED / "trades-quotes" / "barter" / "binance_spot_trades_l1_btcusdt_ethusdt_solusdt.json.gz"
-)
+RECORDING = SHARED / "trades-quotes" / "barter" / "binance_spot_trades_l1_btcusdt_ethusdt_solusdt.json.gz"
 
 W1_SEED = 8
 W1_TRADES = 1_000_000
@@ -113,10 +111,7 @@ def w3_columns(lines: list[str]) -> Columns:
     types = {"kind": np.uint8, "instrument": np.uint8, "side": np.int8}
     names = ("kind", "instrument", "venue_time", "arrival_time", "price", "amount",
              "bid", "bid_amount", "ask", "ask_amount", "trade_id", "side")  # fmt: skip
-    return {
-        name: column.astype(types.get(name, column.dtype))
-        for name, column in zip(names, columns, strict=True)
-    }
+    return {name: column.astype(types.get(name, column.dtype)) for name, column in zip(names, columns, strict=True)}
 
 
 def w3_row(item: dict[str, Any]) -> tuple[float, ...]:

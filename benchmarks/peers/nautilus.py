@@ -118,9 +118,7 @@ def trade_ticks() -> list[TradeTick]:
             time_ns,
             time_ns,
         )
-        for price, quantity, side, id_, time_ns in zip(
-            *(columns[name].tolist() for name in names), strict=True
-        )
+        for price, quantity, side, id_, time_ns in zip(*(columns[name].tolist() for name in names), strict=True)
     ]
 
 

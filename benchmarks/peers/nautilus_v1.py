@@ -107,17 +107,13 @@ def trade_ticks() -> list[TradeTick]:
             time_ns,
             time_ns,
         )
-        for price, quantity, side, id_, time_ns in zip(
-            *(columns[name].tolist() for name in names), strict=True
-        )
+        for price, quantity, side, id_, time_ns in zip(*(columns[name].tolist() for name in names), strict=True)
     ]
 
 
 def build(strategy: Strategy) -> BacktestEngine:
     """An engine with venue, instrument, trades and strategy."""
-    engine = BacktestEngine(
-        BacktestEngineConfig(run_analysis=False, logging=LoggingConfig(bypass_logging=True))
-    )
+    engine = BacktestEngine(BacktestEngineConfig(run_analysis=False, logging=LoggingConfig(bypass_logging=True)))
     engine.add_venue(
         venue=Venue("BINANCE"),
         oms_type=OmsType.NETTING,

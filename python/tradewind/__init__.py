@@ -7,7 +7,7 @@ Ema { period: 20, seed: Average }
 
 from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
 from tradewind.backtest import Command, backtest
-from tradewind.data import binance_raw, bars, quotes, trades
+from tradewind.data import bars, binance_raw, quotes, trades
 from tradewind.dataset import Dataset, load
 from tradewind.errors import TradewindError
 from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
@@ -21,8 +21,37 @@ from tradewind.sweep import Outcome, Outcomes, backtest_many
 from tradewind.synthetic import synthetic
 
 __all__ = [
-    "Atr", "Command", "Context", "Dataset", "Ema", "Exponential", "Index", "Instrument", "InstrumentFields", "Limits",
-    "NativeStrategy", "Outcome", "Outcomes", "Result", "Risk", "Rsi", "Simulated", "Sma", "StandardDeviation", "Strategy", "TradewindError",
-    "Uniform", "__version__", "backtest", "backtest_many", "bars", "binance_raw", "ema_cross", "load", "param", "quotes", "synthetic",
+    "Atr",
+    "Command",
+    "Context",
+    "Dataset",
+    "Ema",
+    "Exponential",
+    "Index",
+    "Instrument",
+    "InstrumentFields",
+    "Limits",
+    "NativeStrategy",
+    "Outcome",
+    "Outcomes",
+    "Result",
+    "Risk",
+    "Rsi",
+    "Simulated",
+    "Sma",
+    "StandardDeviation",
+    "Strategy",
+    "TradewindError",
+    "Uniform",
+    "__version__",
+    "backtest",
+    "backtest_many",
+    "bars",
+    "binance_raw",
+    "ema_cross",
+    "load",
+    "param",
+    "quotes",
+    "synthetic",
     "trades",
 ]

@@ -67,7 +67,9 @@ class Settings:
         venues = {venue: simulated(venue, dict(self.venues)) for venue in index.venues}
         for name in self.venues:
             if name not in venues:
-                raise exception("unknown_venue", f"venues: {name!r} is not a venue of the data", f"there are {', '.join(venues)}")
+                raise exception(
+                    "unknown_venue", f"venues: {name!r} is not a venue of the data", f"there are {', '.join(venues)}"
+                )
         return {
             "index": index,
             "strategies": [(_name(strategy), _fresh(strategy)) for strategy in strategies],
@@ -78,7 +80,7 @@ class Settings:
             "balances": self._balances(index.venues),
             "currency": self.resolved_currency,
             "interval_ns": duration_ns(self.interval),
-            "trading_days": self.days == 252,  # noqa: PLR2004 - the days of a trading year
+            "trading_days": self.days == 252,
             "seed": self.seed,
             "keep": keep,
             "journal": journal,
@@ -90,9 +92,15 @@ class Settings:
         flat = {key: value for key, value in self.balances.items() if not isinstance(value, Mapping)}
         if flat and len(venues) != 1:
             line = ", ".join(f'"{venue}": {{...}}' for venue in venues)
-            raise exception("missing_setting", "balances do not say at which venue they are", f"write balances={{{line}}}")
+            raise exception(
+                "missing_setting", "balances do not say at which venue they are", f"write balances={{{line}}}"
+            )
         by_venue = {**nested, **({venues[0]: flat} if flat else {})}
-        return [(venue, asset, _decimal(asset, amount)) for venue, assets in by_venue.items() for asset, amount in assets.items()]
+        return [
+            (venue, asset, _decimal(asset, amount))
+            for venue, assets in by_venue.items()
+            for asset, amount in assets.items()
+        ]
 
     @property
     def resolved_currency(self) -> str:
@@ -103,7 +111,9 @@ class Settings:
         assets = list(dict.fromkeys([key for one in nested for key in one] or list(self.balances)))
         if len(assets) == 1:
             return assets[0]
-        raise exception("missing_setting", "the currency of the totals is not stated", f'add currency="{(assets or ["USDT"])[0]}"')
+        raise exception(
+            "missing_setting", "the currency of the totals is not stated", f'add currency="{(assets or ["USDT"])[0]}"'
+        )
 
 
 def backtest(
@@ -224,5 +234,3 @@ def _decimal(asset: str, amount: Amount) -> str:
     if not number.is_finite() or number < 0:
         raise exception("bad_setting", f"the balance of {asset}, {amount!r}, is not an amount")
     return f"{number:f}"
-
-

@@ -107,9 +107,13 @@ def definition(fields: InstrumentFields) -> dict[str, Any]:
 def _recording(label: str, index: Index, name: str, frames: list[pl.DataFrame], digest: Any) -> Recording:
     chunks = []
     digest.update(label.encode())
+    # By columns, so that the digest is of the rows and not of how they were cut into chunks.
+    contents = {column: blake2b(digest_size=16) for column in _COLUMNS}
     for frame in frames:
         columns: dict[str, Any] = {column: frame[column].to_numpy() for column in _COLUMNS}
         for column in _COLUMNS:
-            digest.update(columns[column])
+            contents[column].update(columns[column])
         chunks.append({**columns, "instrument": None})
+    for content in contents.values():
+        digest.update(content.digest())
     return Recording(label, index, index.instrument(name), chunks)

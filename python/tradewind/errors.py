@@ -55,7 +55,9 @@ class RunError(TradewindError, RuntimeError):
 
 
 _KINDS: dict[str, type[TradewindError]] = {
-    **dict.fromkeys(["off_grid", "not_a_number", "out_of_range", "bad_quantity", "bad_price", "unknown_order"], OrderError),
+    **dict.fromkeys(
+        ["off_grid", "not_a_number", "out_of_range", "bad_quantity", "bad_price", "unknown_order"], OrderError
+    ),
     **dict.fromkeys(
         [
             "unsorted_rows",

@@ -24,5 +24,12 @@ def ema_cross(
     10
 
     """
-    parameters = {"instrument": instrument, "fast": fast, "slow": slow, "quantity": quantity, "short": short, "seed": seed}
+    parameters = {
+        "instrument": instrument,
+        "fast": fast,
+        "slow": slow,
+        "quantity": quantity,
+        "short": short,
+        "seed": seed,
+    }
     return NativeStrategy("ema_cross", parameters)

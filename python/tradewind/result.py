@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from tradewind.backtest import AnyStrategy, Settings
 
-_TIMES = {"decided_ns": "decided", "closed_ns": "closed", "venue_time_ns": "venue_time", "arrival_time_ns": "arrival_time", "time_ns": "time"}
+_TIMES = {
+    "decided_ns": "decided",
+    "closed_ns": "closed",
+    "venue_time_ns": "venue_time",
+    "arrival_time_ns": "arrival_time",
+    "time_ns": "time",
+}
 
 
 class Result:
@@ -26,7 +32,9 @@ class Result:
     Frames are polars'; prices and quantities in them are floats, amounts of money exact decimals.
     """
 
-    def __init__(self, run: Backtest, data: Dataset, settings: Settings, strategies: Sequence[AnyStrategy], seconds: float) -> None:
+    def __init__(
+        self, run: Backtest, data: Dataset, settings: Settings, strategies: Sequence[AnyStrategy], seconds: float
+    ) -> None:
         self._run = run
         self.data = data
         self.settings = settings
@@ -64,14 +72,19 @@ class Result:
     def equity(self) -> pl.DataFrame:
         """The equity curve: ``time`` and ``equity`` in the currency of the totals."""
         times, values = self._run.equity()
-        return pl.DataFrame({"time": pl.Series(times, dtype=pl.Datetime("ns", "UTC")), "equity": pl.Series(values, dtype=pl.Float64)})
+        return pl.DataFrame(
+            {"time": pl.Series(times, dtype=pl.Datetime("ns", "UTC")), "equity": pl.Series(values, dtype=pl.Float64)}
+        )
 
     @cached_property
     def positions(self) -> pl.DataFrame:
         """What is held at the end, by instrument."""
         columns = ("instrument", "position", "mark", "mark_source", "unrealised", "realised", "settlement")
         rows = [{name: row[name] for name in columns} for row in self.metrics["instruments"]]
-        schema = {name: pl.Float64 if name in ("position", "mark", "unrealised", "realised") else pl.String for name in columns}
+        schema = {
+            name: pl.Float64 if name in ("position", "mark", "unrealised", "realised") else pl.String
+            for name in columns
+        }
         return pl.DataFrame(rows, schema=schema)
 
     def __repr__(self) -> str:

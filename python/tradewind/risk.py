@@ -66,7 +66,7 @@ class Risk:
 
     """
 
-    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    limits: Limits = Limits()
     by_instrument: Mapping[str, Limits] | None = None
     checks: tuple[Check, ...] = ()
 

@@ -66,7 +66,9 @@ class Simulated:
     def __repr__(self) -> str:
         leverage = "" if self.leverage is None else f", leverage {self.leverage}"
         answers = self.latency if self.answer_latency is None else self.answer_latency
-        return f"Simulated(latency {self.latency}, answers {answers}, {self.taking_on_trades}, {self.resting}{leverage})"
+        return (
+            f"Simulated(latency {self.latency}, answers {answers}, {self.taking_on_trades}, {self.resting}{leverage})"
+        )
 
     def values(self, venue: str) -> dict[str, Any]:
         """As the kernel takes it."""

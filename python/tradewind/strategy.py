@@ -29,7 +29,7 @@ def param(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[Any, ...] | None = None,
-    help: str = "",  # noqa: A002 - the word that users know
+    help: str = "",
 ) -> Any:
     """Declare a parameter of a strategy.
 
@@ -120,7 +120,9 @@ class Strategy:
         if problems:
             from tradewind.errors import SettingError  # noqa: PLC0415 - only when it fails
 
-            raise SettingError("bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(hints)))
+            raise SettingError(
+                "bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(hints))
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.parameters.items())})"

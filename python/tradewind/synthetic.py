@@ -58,7 +58,7 @@ def synthetic(
     events: int | None = None,
     duration: Duration | None = None,
     seed: int = 1,
-    start: datetime = datetime(2026, 1, 1, tzinfo=UTC),  # noqa: B008 - a constant
+    start: datetime = datetime(2026, 1, 1, tzinfo=UTC),
     price: float | Decimal = 60_000,
     volatility: float = 0.6,
     activity: float = 20.0,
@@ -93,5 +93,7 @@ def synthetic(
 
     """
     if (events is None) == (duration is None):
-        raise exception("bad_setting", "a synthetic market needs either events or duration", "tw.synthetic(events=10_000)")
+        raise exception(
+            "bad_setting", "a synthetic market needs either events or duration", "tw.synthetic(events=10_000)"
+        )
     return SyntheticMarket(events, duration, seed, start, price, volatility, activity, latency, tuple(streams))

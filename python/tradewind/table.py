@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from tradewind.simulation import simulated
@@ -14,30 +15,48 @@ from tradewind.simulation import simulated
 if TYPE_CHECKING:
     from tradewind.result import Result
 
-_WIDTH = 110
+_NARROWEST, _WIDEST = 110, 400
 
 
 def render(result: Result) -> str:
     """The text of a result."""
-    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, highlight=False)
     metrics = result.metrics
+    tables = [_instruments(metrics), _assets(metrics)]
+    # As wide as the tables need: a figure that is cut short is a wrong figure.
+    wanted = (Measurement.get(_console(_WIDEST), _console(_WIDEST).options, table).maximum for table in tables)
+    console = _console(max(_NARROWEST, *wanted))
     currency = result.settings.resolved_currency
     title = ", ".join(strategy.name for strategy in result.strategies)
     label = " (synthetic market)" if result.data.is_synthetic else ""
     console.print(f"{title}{label}")
-    console.print(_instruments(metrics))
-    console.print(_assets(metrics))
-    console.print(_total(metrics, currency, result.settings.days))
-    console.print(_counts(result))
-    for line in _assumptions(result):
-        console.print(line)
+    for table in tables:
+        console.print(table)
+    for line in (_total(metrics, currency, result.settings.days), _counts(result), *_assumptions(result)):
+        console.print(line, soft_wrap=True)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
+def _console(width: int) -> Console:
+    """Plain text: square brackets are ours, not markup."""
+    return Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False)
+
+
 def _instruments(metrics: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("instrument", "orders", "fills", "volume", "fees", "funding", "realised", "unrealised", "trips", "won", "profit factor"):
+    for name in (
+        "instrument",
+        "orders",
+        "fills",
+        "volume",
+        "fees",
+        "funding",
+        "realised",
+        "unrealised",
+        "trips",
+        "won",
+        "profit factor",
+    ):
         table.add_column(name, justify="left" if name == "instrument" else "right")
     for row in [*metrics["instruments"], {**metrics["total"], "instrument": "total"}]:
         cells = [number(row.get(key), 2) for key in ("volume", "fees", "funding", "realised", "unrealised")]
@@ -96,7 +115,9 @@ def _assumptions(result: Result) -> list[str]:
         fees = f"maker {fields.maker_fee:f}, taker {fields.taker_fee:f}"
         lines.append(f"instrument {fields.name}: {fees} [{dated}]")
     marks = {row["mark_source"] for row in result.metrics["instruments"] if row["mark_source"] != "none"}
-    lines.append(f"marks: {', '.join(sorted(marks)) or 'none'}; risk: {result.settings.risk.limits}; seed {result.settings.seed}")
+    lines.append(
+        f"marks: {', '.join(sorted(marks)) or 'none'}; risk: {result.settings.risk.limits}; seed {result.settings.seed}"
+    )
     lines.append(f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}")
     return lines
 

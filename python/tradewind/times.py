@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -56,6 +57,6 @@ def duration_ns(duration: timedelta | float | str) -> int:
         if match is None:
             raise TradewindError("bad_setting", f"{duration!r} is not a duration", "write a number and a unit: 5ms, 1h")
         return round(float(match[1]) * _UNITS_NS[match[2]])
-    if isinstance(duration, bool) or not isinstance(duration, (int, float)) or duration != duration:
+    if isinstance(duration, bool) or not isinstance(duration, (int, float)) or not math.isfinite(duration):
         raise TradewindError("wrong_type", f"{duration!r} is not a duration", "give a timedelta, seconds, or text")
     return round(duration * 10**9)

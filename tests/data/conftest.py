@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
+from decimal import Decimal
 
 import pytest
+
 from tradewind.instruments import InstrumentFields
-
-
-@pytest.fixture(scope="session")
-def recorded() -> Path:
-    """The folder of recorded market data, or a skip."""
-    folder = Path(os.environ.get("TRADEWIND_DATA") or Path(__file__).parents[3] / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip(f"no recorded data at {folder}: set TRADEWIND_DATA")
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +26,14 @@ def define() -> Callable[..., InstrumentFields]:
         "maker_fee": "0.001",
         "taker_fee": "0.001",
     }
-    return lambda **fields: InstrumentFields.model_validate(common | fields)
+
+    def defined(**fields: object) -> InstrumentFields:
+        stated = common | fields
+        # As fine as the lot, so that rows in tests are short; for spot it would be at least 8.
+        decimals = max(-int(Decimal(str(stated["lot"])).normalize().as_tuple().exponent), 0)
+        return InstrumentFields.model_validate({"quantity_decimals": decimals} | stated)
+
+    return defined
 
 
 @pytest.fixture(scope="session")

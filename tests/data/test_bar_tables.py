@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 from tradewind.data import bars
 from tradewind.errors import DataError
 from tradewind.instruments import InstrumentFields

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 from tradewind import instruments
 from tradewind.data import FORM, binance_raw
 from tradewind.data.binance import RawStreamKind

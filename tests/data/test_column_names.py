@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tradewind.data import columns as names
 from tradewind.data.columns import resolve
 from tradewind.errors import DataError

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tradewind.data.numbers import TOLERANCE, Converter, Grid, GridChoice, Rounding
 from tradewind.data.problems import Problems
 from tradewind.data.report import LoadReport

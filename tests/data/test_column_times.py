@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tradewind.data.problems import Problems
 from tradewind.data.times import TimeReader, TimeUnit
 from tradewind.errors import DataError

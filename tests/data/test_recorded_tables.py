@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+
 from tradewind import instruments
 from tradewind.data import Stream, bars, quotes, trades
 from tradewind.errors import DataError

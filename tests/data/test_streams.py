@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tradewind.data import FORM, Stream, binance_raw, quotes, trades
 from tradewind.errors import DataError
 from tradewind.instruments import InstrumentFields

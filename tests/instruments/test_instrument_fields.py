@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tradewind.errors import TradewindError
 from tradewind.instruments import InstrumentFields, load_file
 

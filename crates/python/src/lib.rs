@@ -1,5 +1,7 @@
 //! `tradewind._core`: the kernel as Python sees it.
 #![deny(unsafe_code)]
+#![allow(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
+#![allow(clippy::struct_field_names, reason = "a wrapper's field is called what it wraps")]
 
 mod backtest;
 mod boundary;

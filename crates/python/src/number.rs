@@ -29,12 +29,13 @@ fn refusal(problem: NumberProblem, value: &Bound<'_, PyAny>, decimals: u8, what:
     let shown = value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
     let (code, why) = match problem {
         NumberProblem::NotANumber => (if what == "price" { Code::BadPrice } else { Code::BadQuantity }, "is not a number".to_owned()),
-        NumberProblem::OffGrid => (Code::OffGrid, format!("has more than {decimals} decimals")),
+        NumberProblem::OffGrid => (Code::OffGrid, format!("has more than {decimals} decimal{}", if decimals == 1 { "" } else { "s" })),
         NumberProblem::OutOfRange => (Code::OutOfRange, "is too large to be held exactly".to_owned()),
     };
     let error = Error::new(code, format!("{name}: {what} {shown} {why}"));
     raised(&if problem == NumberProblem::OffGrid {
-        error.hint("round it to the instrument's grid, for example with instrument.round_quantity")
+        let helper = if what == "price" { "round_price" } else { "round_quantity" };
+        error.hint(format!("round it to the instrument's grid: instrument.{helper}(...)"))
     } else {
         error
     })

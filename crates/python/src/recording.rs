@@ -39,8 +39,10 @@ impl Columns<'_> {
     fn read(&self, instrument: InstrumentIndex, instruments: usize) -> PyResult<Vec<MarketEvent>> {
         let (venue, arrival) = (column::<i64>(&self.venue_time_ns)?, column::<i64>(&self.arrival_time_ns)?);
         let (kind, flags) = (column::<u8>(&self.kind)?, column::<u8>(&self.flags)?);
-        let [a, b, c, d, e] = [&self.a, &self.b, &self.c, &self.d, &self.e].map(column::<i64>);
-        let values = [a?, b?, c?, d?, e?];
+        let mut values = [const { Vec::new() }; 5];
+        for (held, given) in values.iter_mut().zip([&self.a, &self.b, &self.c, &self.d, &self.e]) {
+            *held = column::<i64>(given)?;
+        }
         let interval = column::<i64>(&self.interval_ns)?;
         let by_row = self.instrument.as_ref().map(column::<u32>).transpose()?;
         let rows = venue.len();

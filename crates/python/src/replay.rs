@@ -30,7 +30,6 @@ pub struct Replay {
 impl Replay {
     #[new]
     #[pyo3(signature = (index, strategies, limits, checks, streams, seed))]
-    #[allow(clippy::needless_pass_by_value, reason = "as Python gives them")]
     fn new(
         index: &Bound<'_, Index>,
         strategies: Vec<(String, Bound<'_, PyAny>)>,

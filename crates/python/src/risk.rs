@@ -60,7 +60,7 @@ impl Check for PythonCheck {
         let check = &self.check;
         self.lender.call(state, "a risk check", |py, context| {
             let order = Order::live(context.bind(py), order)?;
-            check.call1(py, (context, order))?.extract::<Option<String>>(py).map_err(PyErr::from)
+            check.call1(py, (context, order))?.extract::<Option<String>>(py)
         })
     }
 }

@@ -107,12 +107,11 @@ impl Run<'_> {
         let mut recordings = Vec::new();
         let mut fed = false;
         for recording in &self.recordings {
-            match recording.cast::<Recording>() {
-                Ok(recording) => recordings.push(recording.get().recording.clone()),
-                Err(_) => {
-                    fed = true;
-                    recordings.push(recording.cast::<ChunkFeed>()?.get().open(recording.py(), Arc::clone(failure))?);
-                }
+            if let Ok(recording) = recording.cast::<Recording>() {
+                recordings.push(recording.get().recording.clone());
+            } else {
+                fed = true;
+                recordings.push(recording.cast::<ChunkFeed>()?.get().open(recording.py(), Arc::clone(failure))?);
             }
         }
         let needs_python = fed || !native || !self.checks.is_empty();
@@ -200,12 +199,11 @@ pub fn strategies(
     let mut native = true;
     let mut strategies: Vec<(String, Box<dyn Strategy>)> = Vec::new();
     for (name, object) in objects {
-        let strategy = match object.cast::<NativeStrategy>() {
-            Ok(strategy) => strategy.get().build(object.py(), index)?,
-            Err(_) => {
-                native = false;
-                Box::new(PythonStrategy::new(object, index, Arc::clone(failure))?)
-            }
+        let strategy: Box<dyn Strategy> = if let Ok(strategy) = object.cast::<NativeStrategy>() {
+            strategy.get().build(object.py(), index)?
+        } else {
+            native = false;
+            Box::new(PythonStrategy::new(object, index, Arc::clone(failure))?)
         };
         strategies.push((name.clone(), strategy));
     }

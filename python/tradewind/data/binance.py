@@ -14,6 +14,7 @@ from typing import Literal, TypeVar, get_args
 import msgspec
 import polars as pl
 from msgspec import Struct
+
 from tradewind.data.depth import Depth, DepthSequence, Snapshot
 from tradewind.data.events import book_events, quote_events, trade_events
 from tradewind.data.form import BUY, SELL

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+
 from tradewind.data.form import BUY, FIRST, LAST, SELL
 from tradewind.errors import DataError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+
 from tradewind.data.form import BAR, BOOK, BUY, QUOTE, SELL, TRADE, placed
 from tradewind.data.ids import TradeIds
 from tradewind.data.numbers import Converter

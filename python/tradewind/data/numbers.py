@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Literal
 
 import polars as pl
+
 from tradewind.data.problems import Problems
 from tradewind.data.report import LoadReport
 from tradewind.errors import DataError

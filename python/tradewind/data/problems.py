@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+
 from tradewind.errors import DataError
 
 EXAMPLES = 5

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
+
 from tradewind.errors import DataError
 
 

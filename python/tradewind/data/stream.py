@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 import polars as pl
+
 from tradewind.data.form import FORM, PLACED
 from tradewind.data.numbers import Converter, Grid, GridChoice, Rounding
 from tradewind.data.problems import Problems

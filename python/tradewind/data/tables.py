@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import polars as pl
+
 from tradewind.data import columns as names
 from tradewind.data.bars import BarOrder
 from tradewind.data.columns import Columns, Field, resolve
@@ -73,6 +74,7 @@ class TableLoading(Loading):
         self.timing.has_arrivals = any("arrival" in found for found in self._columns)
 
     def pieces(self, rows: int | None) -> Iterator[pl.DataFrame]:
+        """Read the tables one after another."""
         for file, (table, found) in enumerate(zip(self._tables, self._columns, strict=True)):
             wanted = [pl.col(theirs).alias(ours) for ours, theirs in found.items()]
             height = 0
@@ -151,6 +153,7 @@ class QuoteStream(TableStream):
     quantity: str | None = None
 
     def constants(self) -> Mapping[str, str]:
+        """The stated size, on both sides."""
         return {} if self.quantity is None else {"bid_quantity": self.quantity, "ask_quantity": self.quantity}
 
     def _loading(self, instrument: InstrumentFields, opened: list[Table]) -> TableLoading:

@@ -7,6 +7,7 @@ from typing import Literal
 from zoneinfo import available_timezones
 
 import polars as pl
+
 from tradewind.data.problems import Problems
 from tradewind.errors import DataError
 

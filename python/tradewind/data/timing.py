@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import polars as pl
+
 from tradewind.data.problems import Problems
 from tradewind.data.report import LoadReport
 from tradewind.errors import DataError

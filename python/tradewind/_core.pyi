@@ -1,0 +1,664 @@
+"""The kernel: what ``crates/python`` makes of the Rust core."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Literal, final
+
+from tradewind.strategy import Strategy
+
+__all__ = [
+    "CODEC_VERSION",
+    "STATE_HASH_VERSION",
+    "Backtest",
+    "Bar",
+    "BookUpdate",
+    "ChunkFeed",
+    "Context",
+    "Fill",
+    "Funding",
+    "Index",
+    "Indicator",
+    "IndicatorSpecification",
+    "Instrument",
+    "Mark",
+    "NativeStrategy",
+    "Order",
+    "Position",
+    "Quote",
+    "Recording",
+    "Replay",
+    "Stream",
+    "Trade",
+    "__version__",
+    "error_codes",
+    "run_many",
+    "synthetic_rows",
+]
+
+__version__: str
+CODEC_VERSION: int
+STATE_HASH_VERSION: int
+
+_Number = float | int | str | Decimal
+_Side = Literal["buy", "sell"]
+_TimeInForce = Literal["gtc", "ioc", "post_only"]
+_Instant = datetime | int
+_Duration = timedelta | float | str
+_Columns = dict[str, tuple[str, Any]]
+
+def error_codes() -> list[tuple[str, str]]:
+    """Every code of the one table of errors, with what it means."""
+
+def run_many(
+    runs: Sequence[dict[str, Any]],
+    threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """Run many native runs on all cores; the figures and hashes of each, in their order."""
+
+def synthetic_rows(instrument: Instrument, settings: dict[str, Any]) -> dict[str, bytes]:
+    """All rows of a synthetic market, as columns of native integers in bytes."""
+
+@final
+class Backtest:
+    """One run."""
+
+    def __new__(cls, run: dict[str, Any]) -> Backtest: ...
+    def advance(self, rows: int) -> bool:
+        """Go on for some rows; tells whether the run has come to its end."""
+    @property
+    def rows(self) -> int:
+        """How many rows the engine has met."""
+    @property
+    def now_ns(self) -> int:
+        """The time of the run."""
+    def take_journal(self) -> tuple[int, int, bytes] | None:
+        """The journal's entries since the last call: the first and last number, and the bytes."""
+    def outcome(self) -> dict[str, Any]:
+        """The figures and hashes of the run."""
+    def orders(self) -> _Columns:
+        """Closed orders, as columns."""
+    def fills(self) -> _Columns:
+        """Fills, as columns."""
+    def ledger(self) -> _Columns:
+        """The postings of the ledger, as columns."""
+    def equity(self) -> tuple[list[int], list[float]]:
+        """The equity curve: times in nanoseconds, and values."""
+
+@final
+class Replay:
+    """An engine that is fed a journal, its decisions compared with the recorded ones."""
+
+    def __new__(
+        cls,
+        index: Index,
+        strategies: Sequence[tuple[str, Strategy | NativeStrategy]],
+        limits: Sequence[dict[str, Any]],
+        checks: Sequence[Callable[[Context, Order], str | None]],
+        streams: Sequence[tuple[int, str]],
+        seed: int,
+    ) -> Replay: ...
+    def feed(self, block: bytes) -> dict[str, Any] | None:
+        """Feed a block; returns the first divergence, if there is one."""
+    def finish(self) -> dict[str, Any] | None:
+        """End the replay; returns a decision that the journal does not hold, if there is one."""
+    @property
+    def state_hash(self) -> str:
+        """The state's hash, hexadecimal."""
+    @property
+    def decisions_hash(self) -> str:
+        """The hash of all decisions and fills, hexadecimal."""
+    @property
+    def inputs(self) -> int:
+        """How many inputs were fed."""
+    @property
+    def decisions(self) -> int:
+        """How many decisions were compared and found equal."""
+
+@final
+class NativeStrategy:
+    """A strategy written in Rust, by name and parameters."""
+
+    def __new__(cls, name: str, parameters: dict[str, Any]) -> NativeStrategy: ...
+    @property
+    def name(self) -> str:
+        """Which strategy."""
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters."""
+
+@final
+class Index:
+    """The names of venues, assets and instruments."""
+
+    def __new__(cls, definitions: Sequence[dict[str, Any]]) -> Index: ...
+    def instrument(self, name: str) -> Instrument:
+        """The instrument of a name."""
+    @property
+    def instruments(self) -> list[Instrument]:
+        """All instruments, in the order of their definition."""
+    @property
+    def venues(self) -> list[str]:
+        """The names of all venues."""
+    @property
+    def assets(self) -> list[str]:
+        """The names of all assets."""
+
+@final
+class Instrument:
+    """An instrument: what can be traded, where, and on which grid."""
+
+    @property
+    def name(self) -> str:
+        """`venue:symbol`."""
+    @property
+    def venue(self) -> str:
+        """The venue's name."""
+    @property
+    def symbol(self) -> str:
+        """The venue's name for the instrument."""
+    @property
+    def kind(self) -> Literal["spot", "linear_perpetual"]:
+        """What kind of contract it is."""
+    @property
+    def base(self) -> str:
+        """The asset that is traded."""
+    @property
+    def quote(self) -> str:
+        """The asset that the price is in."""
+    @property
+    def settlement(self) -> str:
+        """The asset that profit and fees are settled in."""
+    @property
+    def price_decimals(self) -> int:
+        """Decimals of prices."""
+    @property
+    def quantity_decimals(self) -> int:
+        """Decimals of quantities."""
+    @property
+    def tick(self) -> float:
+        """The step of prices."""
+    @property
+    def lot(self) -> float:
+        """The step of quantities."""
+    @property
+    def multiplier(self) -> float:
+        """Base per unit of quantity."""
+    @property
+    def trades(self) -> Stream:
+        """Its trades."""
+    @property
+    def quotes(self) -> Stream:
+        """Its best bids and offers."""
+    @property
+    def book(self) -> Stream:
+        """The changes of its order book."""
+    @property
+    def marks(self) -> Stream:
+        """Its mark prices."""
+    @property
+    def funding(self) -> Stream:
+        """Its funding payments."""
+    def bars(self, interval: str) -> Stream:
+        """Its bars of an interval such as `1m`, recorded or built from its trades."""
+    def round_quantity(self, quantity: float) -> float:
+        """A quantity rounded towards zero to the lot."""
+    def round_price(self, price: float) -> float:
+        """A price rounded to the nearest tick."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Stream:
+    """One kind of market data of one instrument."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """Its instrument."""
+
+@final
+class Recording:
+    """A recorded stream, held once and shared by every run that uses it."""
+
+    def __new__(
+        cls, name: str, index: Index, instrument: Instrument | None, chunks: Iterable[dict[str, Any]]
+    ) -> Recording: ...
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def rows(self) -> int | None:
+        """How many rows it holds; None where that is not known."""
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """The arrival of its first and last row, in nanoseconds; None where that is not known."""
+    @property
+    def streams(self) -> list[tuple[int, str]]:
+        """The streams that it holds, as (instrument's index, kind)."""
+
+@final
+class ChunkFeed:
+    """Chunks that a Python iterator makes while the run goes on; read once."""
+
+    def __new__(
+        cls,
+        name: str,
+        instrument: Instrument,
+        streams: Sequence[Stream],
+        longest_delay_ns: int,
+        chunks: Iterable[dict[str, Any]],
+    ) -> ChunkFeed: ...
+
+@final
+class IndicatorSpecification:
+    """What an indicator computes; made by `tw.Sma`, `tw.Ema` and the like."""
+
+    def __new__(
+        cls, name: str, period: int, seed: Literal["average", "first"] = "average"
+    ) -> IndicatorSpecification: ...
+    def over(self, values: Sequence[float]) -> list[float]:
+        """The values for a series of inputs, for research and tests: NaN until ready."""
+    def over_bars(self, bars: Sequence[tuple[float, float, float]]) -> list[float]:
+        """The same for bars, given as (high, low, close)."""
+
+@final
+class Indicator:
+    """An indicator that is attached to a stream. The engine updates it before the callback."""
+
+    @property
+    def value(self) -> float:
+        """The value; NaN until it is ready."""
+    @property
+    def ready(self) -> bool:
+        """Whether enough inputs have been seen."""
+
+@final
+class Context:
+    """The state, for the length of a callback.
+
+    Used outside of one, every method raises `context_outside_callback`.
+    """
+
+    @property
+    def now_ns(self) -> int:
+        """The time of the current event, in nanoseconds since the epoch."""
+    @property
+    def now(self) -> datetime:
+        """The time of the current event, in UTC."""
+    @property
+    def random(self) -> Random:
+        """The strategy's own `random.Random`, seeded from the run's seed and its name (D1)."""
+    def new_id(self) -> int:
+        """A new number, from one, that no other call of this strategy gets."""
+    @property
+    def is_trading(self) -> bool:
+        """Whether strategies may open positions."""
+    def instrument(self, name: str) -> Instrument:
+        """The instrument of a name such as `binance_usdm:BTCUSDT`."""
+    @property
+    def instruments(self) -> list[Instrument]:
+        """All instruments of the run."""
+    def subscribe(self, *streams: Stream) -> None:
+        """Name streams that the strategy wants to receive; only in `on_start` (V1)."""
+    def indicator(self, specification: IndicatorSpecification, stream: Stream) -> Indicator:
+        """Attach an indicator to a stream, and name the stream; only in `on_start` (V1)."""
+    def buy(
+        self,
+        instrument: Instrument,
+        quantity: _Number,
+        price: _Number | None = None,
+        *,
+        time_in_force: _TimeInForce = "gtc",
+        reduce_only: bool = False,
+    ) -> Order:
+        """Buy: at market, or with a limit price."""
+    def sell(
+        self,
+        instrument: Instrument,
+        quantity: _Number,
+        price: _Number | None = None,
+        *,
+        time_in_force: _TimeInForce = "gtc",
+        reduce_only: bool = False,
+    ) -> Order:
+        """Sell: at market, or with a limit price."""
+    def target(self, instrument: Instrument, quantity: _Number, price: _Number | None = None) -> None:
+        """Want the strategy's position to become `quantity`, rounded towards zero to the lot (O3)."""
+    def cancel(self, order: Order) -> None:
+        """Cancel an order of this strategy."""
+    def cancel_all(self, instrument: Instrument | None = None) -> None:
+        """Cancel all open orders of this strategy, in one instrument or in all."""
+    def close(self, instrument: Instrument) -> None:
+        """Cancel this strategy's orders in an instrument and close its position at market."""
+    def timer(self, at: _Instant | None = None, *, after: _Duration | None = None) -> int:
+        """Ask for `on_timer` at a time or after a while; returns the number that the callback gets."""
+    def price(self, instrument: Instrument) -> float | None:
+        """The mark: the price that positions are valued at; None before the first (N4)."""
+    def last_trade(self, instrument: Instrument) -> Trade | None:
+        """The last trade, if there was one; its times are those of now."""
+    def quote(self, instrument: Instrument) -> Quote | None:
+        """The best bid and offer, if they are known; its times are those of now."""
+    def last_bar(self, instrument: Instrument) -> Bar | None:
+        """The last closed bar, if there was one."""
+    def book(
+        self, instrument: Instrument, depth: int = 10
+    ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """The best `depth` levels of the order book: bids and asks, each a list of (price, quantity)."""
+    def position(self, instrument: Instrument) -> Position:
+        """This strategy's position in an instrument; it changes only by fills."""
+    def balance(self, asset: str, venue: str | None = None) -> tuple[Decimal, Decimal, Decimal]:
+        """What an account holds of an asset, exactly: (total, reserved, free)."""
+    def open_orders(self, instrument: Instrument | None = None) -> list[Order]:
+        """This strategy's open orders, in one instrument or in all, oldest first."""
+
+@final
+class Order:
+    """An order. During a callback it shows the order as it is now, otherwise as it was last seen."""
+
+    @property
+    def id(self) -> int:
+        """The engine's number of the order."""
+    @property
+    def count(self) -> int:
+        """The strategy's own count of its orders."""
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def side(self) -> _Side:
+        """Which way."""
+    @property
+    def order_type(self) -> Literal["market", "limit"]:
+        """At market, or with a limit price."""
+    @property
+    def time_in_force(self) -> _TimeInForce:
+        """How long it works."""
+    @property
+    def reduce_only(self) -> bool:
+        """Whether it may only reduce the position."""
+    @property
+    def quantity(self) -> float:
+        """How much was asked for."""
+    @property
+    def price(self) -> float | None:
+        """The limit price; None for a market order."""
+    @property
+    def status(self) -> str:
+        """Where it is in its life, such as `open`."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can happen to it any more."""
+    @property
+    def filled(self) -> float:
+        """How much has been filled."""
+    @property
+    def remaining(self) -> float:
+        """How much has not been filled."""
+    @property
+    def average_price(self) -> float | None:
+        """The average price of its fills; None before the first."""
+    @property
+    def reason(self) -> str | None:
+        """Why it was refused, rejected or cancelled, as a code of the table of errors."""
+    @property
+    def note(self) -> str | None:
+        """What a check written by the user said about it."""
+    @property
+    def decided(self) -> datetime:
+        """When it was decided."""
+
+@final
+class Position:
+    """A strategy's position in an instrument, as it was when it was asked for."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def quantity(self) -> float:
+        """How much is held, below zero when short."""
+    @property
+    def side(self) -> Literal["long", "short"] | None:
+        """Which way; None when flat."""
+    @property
+    def cost(self) -> float:
+        """What it cost, below zero when short."""
+    @property
+    def average_price(self) -> float | None:
+        """The average price of what is held; None when flat."""
+    @property
+    def realised(self) -> float:
+        """The profit of what was closed, before fees."""
+    @property
+    def unrealised(self) -> float | None:
+        """The profit of what is held, at the mark; None without a mark."""
+    def __bool__(self) -> bool: ...
+
+@final
+class Trade:
+    """A trade between others."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+    @property
+    def price(self) -> float:
+        """The price."""
+    @property
+    def quantity(self) -> float:
+        """How much was traded."""
+    @property
+    def side(self) -> _Side | None:
+        """The side of the order that took; None where the data do not say."""
+    @property
+    def id(self) -> int:
+        """The venue's number of the trade; zero where there is none."""
+
+@final
+class Quote:
+    """The best bid and offer."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+    @property
+    def bid(self) -> float:
+        """The highest price that somebody pays."""
+    @property
+    def bid_quantity(self) -> float:
+        """How much is bid there."""
+    @property
+    def ask(self) -> float:
+        """The lowest price that somebody asks."""
+    @property
+    def ask_quantity(self) -> float:
+        """How much is offered there."""
+    @property
+    def mid(self) -> float:
+        """The middle of both."""
+
+@final
+class Bar:
+    """A bar that has closed; its venue time is when it opened."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+    @property
+    def open(self) -> float:
+        """The first price."""
+    @property
+    def high(self) -> float:
+        """The highest price."""
+    @property
+    def low(self) -> float:
+        """The lowest price."""
+    @property
+    def close(self) -> float:
+        """The last price."""
+    @property
+    def volume(self) -> float:
+        """How much was traded."""
+    @property
+    def interval(self) -> str:
+        """Its length, such as `1m`."""
+    @property
+    def close_time_ns(self) -> int:
+        """When it closes, in nanoseconds since the epoch."""
+
+@final
+class BookUpdate:
+    """The change of one level of the order book."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+    @property
+    def side(self) -> _Side:
+        """`buy` for a bid, `sell` for an ask."""
+    @property
+    def price(self) -> float:
+        """The level's price."""
+    @property
+    def quantity(self) -> float:
+        """The level's new quantity; zero when it is gone."""
+    @property
+    def is_first(self) -> bool:
+        """Whether it begins a snapshot."""
+    @property
+    def is_last(self) -> bool:
+        """Whether it ends a message: only then is the book consistent."""
+
+@final
+class Mark:
+    """The venue's mark price."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+    @property
+    def price(self) -> float:
+        """The price."""
+
+@final
+class Funding:
+    """A funding payment falls due; above zero, long pays short."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+    @property
+    def rate(self) -> float:
+        """The rate as a fraction of the position's value."""
+
+@final
+class Fill:
+    """A fill of one of the strategy's orders, or of its share of a liquidation."""
+
+    @property
+    def order_id(self) -> int:
+        """The number of the order; zero for a liquidation."""
+    @property
+    def trade_id(self) -> int:
+        """The venue's number of the trade."""
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    @property
+    def side(self) -> _Side:
+        """Which way."""
+    @property
+    def price(self) -> float:
+        """The price."""
+    @property
+    def quantity(self) -> float:
+        """How much."""
+    @property
+    def liquidity(self) -> Literal["maker", "taker"]:
+        """Whether the order waited or took."""
+    @property
+    def fee(self) -> Decimal:
+        """The fee, exact; below zero for a rebate."""
+    @property
+    def fee_asset(self) -> str:
+        """The asset of the fee."""
+    @property
+    def venue_time_ns(self) -> int:
+        """When it happened at the venue, in nanoseconds since the epoch."""
+    @property
+    def venue_time(self) -> datetime:
+        """When it happened at the venue."""

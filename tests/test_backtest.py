@@ -1,0 +1,178 @@
+"""What decides numbers is stated, and a result says what it was (N5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from helpers import BTC, ETH, SPOT, quote_rows, run
+
+import tradewind as tw
+from tradewind.instruments import InstrumentFields
+
+OWN = InstrumentFields(
+    venue="my", symbol="XYZUSD", kind="spot", base="XYZ", quote="USD", tick="0.1", lot="0.001",
+    minimum_quantity="0.001", minimum_notional="5", maker_fee="0.0011", taker_fee="0.0022",
+)  # fmt: skip
+
+
+class Holds(tw.Strategy):
+    """Buys a little of the first instrument."""
+
+    def on_start(self, ctx: tw.Context) -> None:
+        self.what = ctx.instruments[0]
+        ctx.subscribe(self.what.quotes)
+
+    def on_quote(self, ctx: tw.Context, quote: object) -> None:
+        ctx.target(self.what, 0.5)
+
+
+def rows() -> Any:
+    return quote_rows([100.0] * 5)
+
+
+class TestWhatIsMissing:
+    def test_a_specification(self) -> None:
+        with pytest.raises(tw.TradewindError) as caught:
+            run(Holds(), {"my:XYZUSD": rows()})
+        assert caught.value.code == "unknown_instrument"
+        assert "write its fields into a TOML file" in caught.value.hint
+
+    def test_how_a_venue_is_simulated(self) -> None:
+        with pytest.raises(tw.TradewindError) as caught:
+            run(Holds(), {OWN.name: rows()}, instruments=[OWN], balances={"USD": 1_000})
+        assert (caught.value.code, caught.value.hint) == (
+            "missing_setting",
+            'add venues={"my": tw.Simulated(latency="20ms")}',
+        )
+
+    def test_the_line_that_the_hint_gives_is_enough(self) -> None:
+        venues = {"my": tw.Simulated(latency="20ms")}
+        result = run(Holds(), {OWN.name: rows()}, instruments=[OWN], balances={"USD": 1_000}, venues=venues)
+        assert result.metrics["fills"] == 1
+
+    def test_the_currency_of_the_totals(self) -> None:
+        with pytest.raises(tw.TradewindError) as caught:
+            run(Holds(), {SPOT: rows()}, balances={"USDT": 1_000, "BTC": 1})
+        assert (caught.value.code, caught.value.hint) == ("missing_setting", 'add currency="USDT"')
+
+    def test_the_venue_of_a_balance(self) -> None:
+        with pytest.raises(tw.TradewindError) as caught:
+            run(Holds(), {"binance_spot:BTCUSDT": rows(), BTC: rows()})
+        assert caught.value.code == "missing_setting"
+        assert caught.value.hint == 'write balances={"binance_spot": {...}, "synthetic": {...}}'
+
+    def test_an_asset_that_no_instrument_knows(self) -> None:
+        with pytest.raises(tw.TradewindError) as caught:
+            run(Holds(), {BTC: rows()}, balances={"EUR": 1_000})
+        assert caught.value.code == "unknown_asset"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"balances": {"USDT": -1}}, "bad_setting"),
+        ({"balances": {"USDT": float("nan")}}, "bad_setting"),
+        ({"balances": {"USDT": float("inf")}}, "bad_setting"),
+        ({"balances": {"USDT": "much"}}, "bad_setting"),
+        ({"balances": {"USDT": "0.0000000001"}}, "bad_setting"),
+        ({"balances": {"nowhere": {"USDT": 1}}}, "unknown_venue"),
+        ({"venues": {"nowhere": tw.Simulated(latency=0)}}, "unknown_venue"),
+        ({"currency": "EUR"}, "unknown_asset"),
+        ({"interval": 0}, "bad_setting"),
+        ({"interval": "-1h"}, "bad_setting"),
+        ({"keep": "nothing"}, "bad_setting"),
+    ],
+)
+def test_settings_that_are_impossible(settings: dict[str, Any], code: str) -> None:
+    with pytest.raises(tw.TradewindError) as caught:
+        run(Holds(), **settings)
+    assert caught.value.code == code
+
+
+def test_a_result_says_everything_that_decided_it() -> None:
+    result = run(
+        Holds(), {OWN.name: rows()}, instruments=[OWN], balances={"USD": 1_000}, seed=77, days=252,
+        venues={"my": tw.Simulated(latency="7ms", answer_latency="3ms", resting="touch", leverage=None)},
+        risk=tw.Limits(order_quantity=3, price_collar=0.25),
+    )  # fmt: skip
+    text = repr(result)
+    for part in (
+        *("Holds", "my:XYZUSD", "0.0011", "0.0022", "given", "latency 7ms", "answers 3ms", "next_trades", "touch"),
+        *("order_quantity", "0.25", "77", "252 days a year", "mid_quote"),
+        *(result.decisions_hash[:16], result.state_hash[:16]),
+    ):
+        assert part in text, part
+
+
+def test_a_preset_and_packaged_specifications_are_named() -> None:
+    text = repr(run(Holds()))
+    assert "Simulated(latency 20ms, answers 20ms, next_trades, through) [preset typical]" in text
+    assert "maker 0.0002, taker 0.0005" in text
+    assert "2026-11-20]" in text
+
+
+def test_a_synthetic_market_is_labelled() -> None:
+    result = run(tw.ema_cross(BTC, quantity=0.1), tw.synthetic(events=1_000))
+    assert "synthetic market" in repr(result)
+    assert "synthetic market" not in repr(run(Holds()))
+
+
+def test_no_number_is_cut_in_the_table() -> None:
+    assert "…" not in repr(run(Holds(), {"binance_usdm:BTCUSDT": rows()}, balances={"USDT": 123_456_789}))
+
+
+def test_unknown_figures_are_dashes_not_zeros() -> None:
+    assert "Sharpe -, Sortino -, Calmar -" in repr(run(Holds()))
+
+
+def test_an_asset_without_a_price_makes_the_total_unknown() -> None:
+    """N4: not zero."""
+    result = run(Holds(), {BTC: rows()}, balances={"USDT": 1_000, "BTC": 1}, currency="USDT")
+    assert result.metrics["final_equity"] is None
+    assert result.equity.is_empty()
+
+
+def test_an_asset_with_a_pair_counts_at_its_price() -> None:
+    result = run(
+        Holds(), {SPOT: quote_rows([100.0] * 3 + [200.0] * 3)}, balances={"USDT": 1_000, "BTC": 2}, currency="USDT"
+    )
+    assert result.metrics["starting_equity"] == 1_200.1
+    assert result.metrics["final_equity"] == pytest.approx(1_000 - 50.05 + (2.5 - 0.0005) * 200.05)
+
+
+def test_data_that_were_loaded_serve_many_runs() -> None:
+    data = tw.load({BTC: quote_rows([100.0] * 5), ETH: quote_rows([10.0] * 5)})
+    first, second = run(Holds(), data), run(Holds(), data)
+    assert first.state_hash == second.state_hash
+    assert repr(data) == f"Dataset({BTC}, {ETH}: 10 rows)"
+
+
+def test_a_chunk_of_a_run_is_no_result() -> None:
+    """An exception gives no result that could be taken for a whole one."""
+
+    class Fails(Holds):
+        def on_fill(self, ctx: tw.Context, fill: tw.Fill) -> None:
+            raise ValueError("half way")
+
+    result = None
+    with pytest.raises(ValueError, match="half way"):
+        result = run(Fails())
+    assert result is None
+
+
+def test_progress_that_raises_ends_the_run() -> None:
+    def stop(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Holds(), progress=stop)
+
+
+def test_what_is_no_data_is_an_error_with_the_way_to_say_it() -> None:
+    with pytest.raises(tw.TradewindError, match=r"tw\.trades"):
+        run(Holds(), {BTC: [object()]})
+
+
+def test_no_strategies_are_a_run_without_orders() -> None:
+    assert run([]).metrics["rows"] == 10
