@@ -9,6 +9,7 @@ from tradewind._core import Context, Index, Instrument, NativeStrategy, __versio
 from tradewind.backtest import backtest
 from tradewind.data import binance_raw, bars, quotes, trades
 from tradewind.dataset import Dataset, load
+from tradewind.determinism import check_determinism
 from tradewind.errors import TradewindError
 from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
 from tradewind.instruments import InstrumentFields
@@ -22,6 +23,6 @@ from tradewind.synthetic import synthetic
 __all__ = [
     "Atr", "Context", "Dataset", "Ema", "Exponential", "Index", "Instrument", "InstrumentFields", "Limits",
     "NativeStrategy", "Result", "Risk", "Rsi", "Simulated", "Sma", "StandardDeviation", "Strategy", "TradewindError",
-    "Uniform", "__version__", "backtest", "bars", "binance_raw", "ema_cross", "load", "param", "quotes", "synthetic",
+    "Uniform", "__version__", "backtest", "bars", "binance_raw", "check_determinism", "ema_cross", "load", "param", "quotes", "synthetic",
     "trades",
 ]
