@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,9 +72,10 @@ def load_module(file: Path, module: str) -> ModuleType:
     file = file.resolve()
     folder = root(file, module)
     is_package = folder != file.parent
+    name = _free_name(file.stem)
     with _imported_anew(folder), _marked(file):
         try:
-            return importlib.import_module(module) if is_package else _run(file, module)
+            return importlib.import_module(module) if is_package else _run(file, name)
         except (TradewindError, KeyboardInterrupt):
             raise
         except Exception as error:
@@ -102,6 +104,18 @@ def root(file: Path, module: str) -> Path:
     own = file.parent if file.name == "__init__.py" else file.with_suffix("")
     parts = module.split(".")
     return own.parents[len(parts) - 1] if list(own.parts[-len(parts) :]) == parts else file.parent
+
+
+def module_name(file: Path, module: str) -> str:
+    """The name that a module is known by wherever its file is loaded: its own, or the file's where that was taken.
+
+    Examples
+    --------
+    >>> module_name(Path("/home/me/desk/ema.py"), "ema_2"), module_name(Path("/home/me/desk/ema.py"), "desk.ema")
+    ('ema', 'desk.ema')
+
+    """
+    return module if root(file, module) != file.parent else file.stem
 
 
 def modules_under(folder: Path) -> dict[str, ModuleType]:
@@ -152,13 +166,18 @@ def _marked(file: Path) -> Iterator[None]:
         _loading.reset(token)
 
 
+def _free_name(stem: str) -> str:
+    """The file's own name where no other module has it."""
+    taken = sys.modules.keys() | sys.stdlib_module_names
+    return next(name for count in itertools.count(1) if (name := stem if count == 1 else f"{stem}_{count}") not in taken)
+
+
 def _run(file: Path, name: str) -> ModuleType:
     # Compiled here, and not taken from a cache that knows times to the second only.
     code = compile(file.read_bytes(), str(file), "exec")
-    taken = name in sys.modules or name in sys.stdlib_module_names or name == "__main__"
-    module = ModuleType(f"_strategy_{file.stem}" if taken else name)
+    module = ModuleType(name)
     module.__file__ = str(file)
-    sys.modules[module.__name__] = module
+    sys.modules[name] = module
     exec(code, module.__dict__)  # noqa: S102 - this is what it is for
     return module
 

@@ -17,7 +17,7 @@ import msgspec
 from tradewind._core import NativeStrategy
 from tradewind.errors import exception
 from tradewind.journal.values import from_json, to_json
-from tradewind.loading import load_module, modules_under, root
+from tradewind.loading import load_module, module_name, modules_under, root
 from tradewind.strategy import Strategy
 
 AnyStrategy = Strategy | NativeStrategy
@@ -75,10 +75,10 @@ def record(strategies: Iterable[AnyStrategy], checks: Iterable[Callable[..., Any
     modules: dict[str, ModuleRecord] = {}
     for origin in origins:
         if origin.file is not None:
-            own = {origin.module: Path(origin.file)}
             beside = modules_under(root(Path(origin.file), origin.module))
-            for name, file in (own | {name: Path(str(module.__file__)).resolve() for name, module in beside.items()}).items():
-                modules[str(file)] = _module_record(name, file)
+            own = {name: Path(str(module.__file__)).resolve() for name, module in beside.items()}
+            for name, file in (own | {origin.module: Path(origin.file)}).items():
+                modules[str(file)] = _module_record(module_name(file, name), file)
     return Code(strategy_records, check_records, sorted(modules.values(), key=lambda one: one.file))
 
 
@@ -183,8 +183,10 @@ def _origin(defined: Any) -> Origin:
     file = getattr(found, "__file__", None)
     for name in qualname.split("."):
         found = getattr(found, name, None)
-    is_found = found is defined and file is not None and Path(file).is_file()
-    return Origin(module, qualname, str(Path(file).resolve()) if is_found and file is not None else None)
+    if found is not defined or file is None or not Path(file).is_file():
+        return Origin(module, qualname, None)
+    path = Path(file).resolve()
+    return Origin(module_name(path, module), qualname, str(path))
 
 
 def _module_record(module: str, file: Path) -> ModuleRecord:

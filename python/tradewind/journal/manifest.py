@@ -120,7 +120,7 @@ def decode_manifest(place: str, text: bytes) -> Manifest:
                 f"replay it under the version that wrote it: pip install tradewind=={versions.tradewind}",
             )
         return msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise damaged(place, f"its manifest cannot be read: {error}") from error
 
 
@@ -128,7 +128,7 @@ def decode_ending(place: str, text: bytes) -> Ending:
     """Read an ending."""
     try:
         return msgspec.json.decode(text, type=Ending)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise damaged(place, f"its ending cannot be read: {error}") from error
 
 
