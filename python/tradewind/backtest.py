@@ -56,7 +56,7 @@ class Settings:
             "balances": self._balances(index.venues),
             "currency": self.resolved_currency,
             "interval_ns": duration_ns(self.interval),
-            "trading_days": self.days == 252,  # noqa: PLR2004 - the days of a trading year
+            "trading_days": self.days == 252,
             "seed": self.seed,
             "keep": keep,
             "journal": journal,

@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
 from tradewind.strategy import Strategy
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 _loading: ContextVar[str] = ContextVar("_loading", default="")
 
@@ -39,16 +42,22 @@ def load_strategy_class(reference: str) -> type[Strategy]:
     """
     path, _, name = reference.partition(".py:") if ".py:" in reference else (reference.removesuffix(".py"), "", "")
     if not reference.endswith(".py") and not name:
-        raise exception("bad_strategy", f"{reference!r} does not name a Python file", "write strategy.py or strategy.py:Class")
+        raise exception(
+            "bad_strategy", f"{reference!r} does not name a Python file", "write strategy.py or strategy.py:Class"
+        )
     file = Path(f"{path}.py")
     module = load_module(file, file.stem)
-    classes = {cls.__name__: cls for cls in vars(module).values() if _is_strategy(cls) and cls.__module__ == module.__name__}
+    classes: dict[str, type[Strategy]] = {
+        cls.__name__: cls for cls in vars(module).values() if _is_strategy(cls) and cls.__module__ == module.__name__
+    }
     if name:
         found = getattr(module, name, None)
         if _is_strategy(found):
-            return found  # type: ignore[no-any-return]
+            return found
         near = difflib.get_close_matches(name, classes, n=1) or list(classes)
-        raise exception("bad_strategy", f"{file} has no strategy {name!r}", f"there is {', '.join(near)}" if near else "")
+        raise exception(
+            "bad_strategy", f"{file} has no strategy {name!r}", f"there is {', '.join(near)}" if near else ""
+        )
     if len(classes) == 1:
         return next(iter(classes.values()))
     if not classes:
@@ -79,7 +88,9 @@ def load_module(file: Path, module: str) -> ModuleType:
         except (TradewindError, KeyboardInterrupt):
             raise
         except Exception as error:
-            raise exception("bad_strategy", f"{file} cannot be loaded: {_where(error, file)}{type(error).__name__}: {error}") from error
+            raise exception(
+                "bad_strategy", f"{file} cannot be loaded: {_where(error, file)}{type(error).__name__}: {error}"
+            ) from error
 
 
 def refuse_while_loading(what: str) -> None:
@@ -131,13 +142,17 @@ def modules_under(folder: Path) -> dict[str, ModuleType]:
     return found
 
 
-def _is_strategy(value: Any) -> bool:
+def _is_strategy(value: Any) -> TypeIs[type[Strategy]]:
     return inspect.isclass(value) and issubclass(value, Strategy) and value is not Strategy
 
 
 def _is_installed(path: Path) -> bool:
     parts = path.parts
-    return "site-packages" in parts or "dist-packages" in parts or path.is_relative_to(Path(inspect.__file__).resolve().parent)
+    return (
+        "site-packages" in parts
+        or "dist-packages" in parts
+        or path.is_relative_to(Path(inspect.__file__).resolve().parent)
+    )
 
 
 @contextmanager
@@ -169,7 +184,9 @@ def _marked(file: Path) -> Iterator[None]:
 def _free_name(stem: str) -> str:
     """The file's own name where no other module has it."""
     taken = sys.modules.keys() | sys.stdlib_module_names
-    return next(name for count in itertools.count(1) if (name := stem if count == 1 else f"{stem}_{count}") not in taken)
+    return next(
+        name for count in itertools.count(1) if (name := stem if count == 1 else f"{stem}_{count}") not in taken
+    )
 
 
 def _run(file: Path, name: str) -> ModuleType:
@@ -178,12 +195,16 @@ def _run(file: Path, name: str) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = str(file)
     sys.modules[name] = module
-    exec(code, module.__dict__)  # noqa: S102 - this is what it is for
+    exec(code, module.__dict__)
     return module
 
 
 def _where(error: Exception, file: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: "
-    lines = [frame.lineno for frame in inspect.getinnerframes(error.__traceback__) if frame.filename == str(file)] if error.__traceback__ else []
+    lines = (
+        [frame.lineno for frame in inspect.getinnerframes(error.__traceback__) if frame.filename == str(file)]
+        if error.__traceback__
+        else []
+    )
     return f"line {lines[-1]}: " if lines else ""

@@ -49,7 +49,9 @@ def record(tmp_path: Path, market: tw.Dataset) -> Callable[..., Path]:
 
     def record(file: Path, **settings: object) -> Path:
         journal = tmp_path / "journal.sqlite"
-        tw.backtest(load_strategy_class(str(file))(), data=market, balances={"USDT": 100_000}, journal=journal, **settings)
+        tw.backtest(
+            load_strategy_class(str(file))(), data=market, balances={"USDT": 100_000}, journal=journal, **settings
+        )
         return journal
 
     return record

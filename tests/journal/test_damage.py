@@ -135,8 +135,13 @@ def test_missing_and_reordered_blocks_are_named(content):
         return caught.value.message
 
     blocks = content.kept_blocks
-    assert error(blocks[:1] + blocks[2:]) == f"run: entries {blocks[1].first:,} to {blocks[1].last:,} are missing before block 2"
-    assert "does not follow entry 0" in error([blocks[0], blocks[0], *blocks[1:]]).replace(f"entry {blocks[0].last:,}", "entry 0")
+    assert (
+        error(blocks[:1] + blocks[2:])
+        == f"run: entries {blocks[1].first:,} to {blocks[1].last:,} are missing before block 2"
+    )
+    assert "does not follow entry 0" in error([blocks[0], blocks[0], *blocks[1:]]).replace(
+        f"entry {blocks[0].last:,}", "entry 0"
+    )
     assert "are missing before block 1" in error([blocks[1], blocks[0], *blocks[2:]])
     assert error(blocks[:-1]) == f"run: entries {blocks[-1].first:,} to {blocks[-1].last:,} are missing at its end"
     text, checksum = content.kept_ending
@@ -152,7 +157,11 @@ def test_a_journal_whose_end_is_cut_off_is_unfinished(content):
 def test_an_altered_manifest_is_found(content):
     text, checksum = content.kept_manifest
     with pytest.raises(tw.TradewindError, match="its manifest is not as it was written"):
-        Journal(MemoryStorage("run", (text.replace(b'"seed":0', b'"seed":1'), checksum), content.kept_blocks, content.kept_ending))
+        Journal(
+            MemoryStorage(
+                "run", (text.replace(b'"seed":0', b'"seed":1'), checksum), content.kept_blocks, content.kept_ending
+            )
+        )
 
 
 def test_another_version_says_which_one_reads_it(content, whole, tmp_path):

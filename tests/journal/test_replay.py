@@ -62,7 +62,9 @@ def test_a_changed_source_that_decides_the_same_is_a_note(write, record):
 def test_another_indicator_with_the_same_orders_is_a_note(write, record):
     journal = record(write(EVERY_50))
     file = write(EVERY_50)
-    file.write_text(file.read_text().replace("self.seen = 0", "self.seen = 0\n        ctx.indicator(tw.Ema(5), self.btc.trades)"))
+    file.write_text(
+        file.read_text().replace("self.seen = 0", "self.seen = 0\n        ctx.indicator(tw.Ema(5), self.btc.trades)")
+    )
     report = replay(journal)
     assert report.identical
     assert report.notes
@@ -92,17 +94,23 @@ def test_modules_beside_the_strategy_are_recorded_and_loaded_anew(write, record,
 
 
 def test_chance_of_the_context_is_replayed(write, record):
-    assert replay(record(write("if ctx.random.random() < 0.02:\n    ctx.buy(self.btc, self.quantity)\n"), seed=7)).identical
+    assert replay(
+        record(write("if ctx.random.random() < 0.02:\n    ctx.buy(self.btc, self.quantity)\n"), seed=7)
+    ).identical
 
 
 def test_several_strategies_and_a_check_of_the_user_are_replayed(market, write, tmp_path):
     file = write(EVERY_50)
-    file.write_text(file.read_text() + "\n\ndef small(ctx, order):\n    return 'large' if order.quantity > 0.1 else None\n")
+    file.write_text(
+        file.read_text() + "\n\ndef small(ctx, order):\n    return 'large' if order.quantity > 0.1 else None\n"
+    )
     cls = load_strategy_class(str(file))
     check = vars(sys.modules[cls.__module__])["small"]
     journal = tmp_path / "run.sqlite"
     strategies = [cls(name="b"), cls(name="a", quantity=0.2), tw.ema_cross("synthetic:BTCUSDT", quantity=0.05)]
-    result = tw.backtest(strategies, data=market, balances={"USDT": 100_000}, journal=journal, risk=tw.Risk(checks=(check,)))
+    result = tw.backtest(
+        strategies, data=market, balances={"USDT": 100_000}, journal=journal, risk=tw.Risk(checks=(check,))
+    )
     assert result.metrics["total"]["orders_refused"] > 0
     report = replay(journal)
     assert report.identical, report

@@ -86,7 +86,7 @@ def record(strategies: Iterable[AnyStrategy], checks: Iterable[Callable[..., Any
 def rebuilt(
     code: Code, strategies: Sequence[AnyStrategy] | None, checks: Sequence[Callable[..., Any]] | None
 ) -> Iterator[Rebuilt]:
-    """Make the recorded code again: what is given, else from its files as they are now, else from the recorded source."""
+    """Make the code again: what is given, else from its files as they are now, else from the recorded source."""
     with ExitStack() as stack:
         sources = _Sources(code.modules, stack)
         if strategies is None:
@@ -116,14 +116,22 @@ class _Sources:
         """The class or function of an origin."""
         if origin.file is None:
             hint = f"define {origin.qualname} at the top of a file, or give it to replay(...)"
-            raise exception("bad_strategy", f"{origin.module}.{origin.qualname} is not defined in a file, so it cannot be made again", hint)
+            raise exception(
+                "bad_strategy",
+                f"{origin.module}.{origin.qualname} is not defined in a file, so it cannot be made again",
+                hint,
+            )
         if origin.file not in self._loaded:
             self._loaded[origin.file] = load_module(self._file(origin), origin.module)
         found: Any = self._loaded[origin.file]
         for name in origin.qualname.split("."):
             found = getattr(found, name, None)
         if found is None:
-            raise exception("bad_strategy", f"{origin.file} has no {origin.qualname} any more", "give it its name back, or give the strategies to replay(...)")
+            raise exception(
+                "bad_strategy",
+                f"{origin.file} has no {origin.qualname} any more",
+                "give it its name back, or give the strategies to replay(...)",
+            )
         return found
 
     def _file(self, origin: Origin) -> Path:
@@ -173,7 +181,10 @@ def _matched(records: Sequence[StrategyRecord], strategies: Sequence[AnyStrategy
     by_name = {one.name: one for one in fresh}
     wanted = [one.name for one in records]
     if sorted(by_name) != sorted(wanted) or len(fresh) != len(wanted):
-        raise exception("bad_strategy", f"the run has the strategies {', '.join(wanted)}; given are {', '.join(one.name for one in fresh)}")
+        raise exception(
+            "bad_strategy",
+            f"the run has the strategies {', '.join(wanted)}; given are {', '.join(one.name for one in fresh)}",
+        )
     return [(name, by_name[name]) for name in wanted]
 
 

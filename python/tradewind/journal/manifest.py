@@ -97,8 +97,12 @@ def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Sett
         seed=settings.seed,
         limits=limits,
         settings={
-            "balances": to_json({name: dict(one) if isinstance(one, Mapping) else one for name, one in settings.balances.items()}),
-            "venues": {venue: to_json(simulated(venue, dict(settings.venues))[0].values(venue)) for venue in index.venues},
+            "balances": to_json(
+                {name: dict(one) if isinstance(one, Mapping) else one for name, one in settings.balances.items()}
+            ),
+            "venues": {
+                venue: to_json(simulated(venue, dict(settings.venues))[0].values(venue)) for venue in index.venues
+            },
             "currency": settings.resolved_currency,
             "interval": to_json(settings.interval),
             "days": settings.days,
@@ -115,8 +119,8 @@ def decode_manifest(place: str, text: bytes) -> Manifest:
         if (versions.codec, versions.state_hash) != (CODEC_VERSION, STATE_HASH_VERSION):
             raise exception(
                 "journal_version",
-                f"{place} was written by Tradewind {versions.tradewind} (codec {versions.codec}, state hash {versions.state_hash});"
-                f" this version reads codec {CODEC_VERSION} with state hash {STATE_HASH_VERSION}",
+                f"{place} was written by Tradewind {versions.tradewind} with codec {versions.codec} and state hash"
+                f" {versions.state_hash}; this version reads codec {CODEC_VERSION} and state hash {STATE_HASH_VERSION}",
                 f"replay it under the version that wrote it: pip install tradewind=={versions.tradewind}",
             )
         return msgspec.json.decode(text, type=Manifest)

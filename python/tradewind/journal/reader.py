@@ -39,7 +39,9 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._storage.close()
 
     @property
@@ -54,7 +56,9 @@ class Journal:
             self._place(count, block, last)
             checksum = seal_block(checksum, block.first, block.last, block.codec, block.data)
             if checksum != block.checksum:
-                raise damaged(self.place, f"block {count} (entries {block.first:,} to {block.last:,}) is not as it was written")
+                raise damaged(
+                    self.place, f"block {count} (entries {block.first:,} to {block.last:,}) is not as it was written"
+                )
             yield block
             last = block.last
 
@@ -62,7 +66,9 @@ class Journal:
         if block.first > last + 1:
             raise damaged(self.place, f"entries {last + 1:,} to {block.first - 1:,} are missing before block {count}")
         if block.first <= last or block.last < block.first:
-            raise damaged(self.place, f"block {count} (entries {block.first:,} to {block.last:,}) does not follow entry {last:,}")
+            raise damaged(
+                self.place, f"block {count} (entries {block.first:,} to {block.last:,}) does not follow entry {last:,}"
+            )
         if block.codec != self.manifest.codec:
             raise damaged(self.place, f"block {count} has the codec {block.codec}, its journal {self.manifest.codec}")
 

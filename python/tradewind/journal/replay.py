@@ -78,14 +78,19 @@ def _compare(kernel: Replay, recorded: Journal, progress: Callable[[int], None] 
     return None if found is None else Divergence(**found)
 
 
-def _report(kernel: Replay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float) -> ReplayReport:
+def _report(
+    kernel: Replay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float
+) -> ReplayReport:
     ending = recorded.ending
     notes = list(code.notes)
     problem = ""
     if divergence is not None:
         verdict, problem = "diverged", f"first divergence {divergence}"
     elif not ending.finished:
-        verdict, problem = "unfinished", f"the recorded run did not come to its end ({ending.reason}); what there is of it agrees"
+        verdict, problem = (
+            "unfinished",
+            f"the recorded run did not come to its end ({ending.reason}); what there is of it agrees",
+        )
     elif kernel.decisions_hash != ending.decisions_hash or kernel.inputs != ending.inputs:
         verdict, problem = "diverged", "every request agrees, but the fills do not"
     elif kernel.state_hash != ending.state_hash and not code.changed:

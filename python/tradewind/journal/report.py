@@ -66,7 +66,9 @@ class ReplayReport(msgspec.Struct, frozen=True):
         return plain
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: {self.inputs:,} events and {self.decisions:,} requests compared in {self.seconds:.2f} s"]
+        lines = [
+            f"{self.verdict}: {self.inputs:,} events and {self.decisions:,} requests compared in {self.seconds:.2f} s"
+        ]
         if self.divergence is not None:
             lines.append(f"first divergence {self.divergence}")
         elif self.problem:
@@ -118,12 +120,15 @@ class VerifyReport(msgspec.Struct, frozen=True):
                 lines += [f"note: {note}" for note in report.notes]
             return "\n".join(lines)
         differing = [str(run.hash_seed) for run in self.runs if not run.identical]
-        lines = [f"not identical in {len(differing)} of {len(self.runs)} fresh processes (PYTHONHASHSEED {', '.join(differing)} of {seeds})"]
+        which = f"PYTHONHASHSEED {', '.join(differing)} of {seeds}"
+        lines = [f"not identical in {len(differing)} of {len(self.runs)} fresh processes ({which})"]
         lines.append(f"under PYTHONHASHSEED {first.hash_seed}: {first.report or first.failure}")
         if len(differing) < len(self.runs):
             lines.append("hint: the decisions depend on the order of a set of text, or on hash(); sort it before use")
         elif first.report is not None and first.report.divergence is not None and not first.report.notes:
-            lines.append("hint: the code is as it was, so it uses something outside of ctx: a clock, random, a file, the network")
+            lines.append(
+                "hint: the code is as it was, so it uses something outside of ctx: a clock, random, a file, the network"
+            )
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -22,7 +22,9 @@ FILE_NAME = "journal.sqlite"
 _APPLICATION = 0x74776A31
 _SCHEMA = """
 CREATE TABLE manifest (text TEXT NOT NULL, checksum BLOB NOT NULL);
-CREATE TABLE block (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, codec INTEGER NOT NULL, data BLOB NOT NULL, checksum BLOB NOT NULL);
+CREATE TABLE block (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, codec INTEGER NOT NULL, data BLOB NOT NULL, checksum BLOB NOT NULL
+);
 CREATE TABLE ending (text TEXT NOT NULL, checksum BLOB NOT NULL);
 """
 
@@ -120,7 +122,8 @@ class SqliteStorage:
     @classmethod
     def create(cls, path: str | Path) -> SqliteStorage:
         """Begin a new file; a journal that is there already is replaced, anything else is not."""
-        path = journal_path(path)
+        path = Path(path)
+        path = path / FILE_NAME if path.is_dir() else path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_journal(path)
@@ -141,16 +144,26 @@ class SqliteStorage:
         # Without a log beside it the file is complete; then it is read as it is, even where nothing may be written.
         complete = not path.with_name(f"{path.name}-wal").exists()
         with reading(str(path)):
-            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}", uri=True)
+            connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}", uri=True
+            )
             connection.text_factory = bytes
-            application, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+            application, version = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+            )
             if application != _APPLICATION:
                 connection.close()
-                raise exception("bad_journal", f"{path} is not a journal", "name the file that --journal wrote, or the folder of its run")
+                raise exception(
+                    "bad_journal",
+                    f"{path} is not a journal",
+                    "name the file that --journal wrote, or the folder of its run",
+                )
             if version != FORMAT:
                 connection.close()
                 hint = "read it with the version of Tradewind that wrote it"
-                raise exception("journal_version", f"{path} has the form {version} of journals; this version reads {FORMAT}", hint)
+                raise exception(
+                    "journal_version", f"{path} has the form {version} of journals; this version reads {FORMAT}", hint
+                )
         return cls(path, connection)
 
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
@@ -205,12 +218,19 @@ class SqliteStorage:
 def journal_path(path: str | Path) -> Path:
     """The journal's file: a folder stands for the journal in it."""
     path = Path(path)
-    return path / FILE_NAME if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    found = list(path.glob("*.sqlite"))
+    return found[0] if len(found) == 1 else path / FILE_NAME
 
 
 def damaged(place: str, what: str) -> TradewindError:
     """The error of a journal that is not as it was written."""
-    return exception("bad_journal", f"{place}: {what}", "it was altered or cut after it was written; take a copy that was not, or run again")
+    return exception(
+        "bad_journal",
+        f"{place}: {what}",
+        "it was altered or cut after it was written; take a copy that was not, or run again",
+    )
 
 
 @contextmanager
@@ -234,7 +254,9 @@ def _remove_journal(path: Path) -> None:
         except TradewindError as error:
             if error.code != "journal_version":
                 raise exception(
-                    "bad_setting", f"the journal cannot be written to {path}: the file exists and is not a journal", "choose another name"
+                    "bad_setting",
+                    f"the journal cannot be written to {path}: the file exists and is not a journal",
+                    "choose another name",
                 ) from None
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)

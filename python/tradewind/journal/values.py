@@ -13,7 +13,7 @@ _TAG = "$"
 _LARGEST = 2**63
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:  # noqa: PLR0912 - a case for each type
     """A value as JSON holds it; what JSON does not know is tagged.
 
     Examples
@@ -93,5 +93,7 @@ def _untagged(kind: str, held: Any) -> Any:
             return float(held)
         case _:
             raise exception(
-                "bad_strategy", f"the recorded value {held} cannot be made again from its text", "give the strategies to replay(..., strategies=)"
+                "bad_strategy",
+                f"the recorded value {held} cannot be made again from its text",
+                "give the strategies to replay(..., strategies=)",
             )

@@ -32,7 +32,9 @@ class JournalWriter:
 
     """
 
-    def __init__(self, place: str | Path | Storage, data: Dataset, strategies: Sequence[AnyStrategy], settings: Settings) -> None:
+    def __init__(
+        self, place: str | Path | Storage, data: Dataset, strategies: Sequence[AnyStrategy], settings: Settings
+    ) -> None:
         self._text = msgspec.json.encode(manifest_of(data, strategies, settings))
         self._storage = SqliteStorage.create(place) if isinstance(place, str | Path) else place
         self._checksum = seal_manifest(self._text)
@@ -43,10 +45,16 @@ class JournalWriter:
         self._storage.put_manifest(self._text, self._checksum)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
             if not self._is_ended:
-                reason = "it was stopped" if kind is None or issubclass(kind, KeyboardInterrupt) else f"{kind.__name__}: {error}"
+                reason = (
+                    "it was stopped"
+                    if kind is None or issubclass(kind, KeyboardInterrupt)
+                    else f"{kind.__name__}: {error}"
+                )
                 self._end(Ending(finished=False, reason=reason, entries=self._last))
         finally:
             self._storage.close()
