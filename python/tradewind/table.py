@@ -152,13 +152,14 @@ def _total(metrics: _Row, currency: str, days: int) -> list[tuple[str, str]]:
 
 
 def _reasons(result: Result) -> list[tuple[str, str]]:
-    """Why orders were refused or rejected, where any were."""
-    lines = []
-    for status in ("refused", "rejected"):
-        if result.metrics["total"].get(f"orders_{status}"):
-            counted = result.orders.filter(status=status)["reason"].value_counts(sort=True)
-            lines.append((status, ", ".join(f"{reason} {count:,}" for reason, count in counted.rows())))
-    return lines
+    """Why orders were refused by us or rejected by the venue, where any were."""
+    total = result.metrics["total"]
+    if not (total.get("orders_refused") or total.get("orders_rejected")):
+        return []
+    counted = result.orders.filter(status="rejected")["reason"].value_counts(sort=True)
+    return (
+        [("rejected", ", ".join(f"{reason} {count:,}" for reason, count in counted.rows()))] if counted.height else []
+    )
 
 
 def _counts(result: Result) -> str:

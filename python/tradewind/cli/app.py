@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import cyclopts
 from cyclopts import App, CycloptsError, Parameter
 
 import tradewind
@@ -27,8 +28,9 @@ app = App(
     name="tradewind",
     help="Algorithmic trading: the strategy you tested is the strategy that trades.",
     version=__version__,
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative=(), show_default=False),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 for command in (demo, new, backtest, replay, instruments, errors):
     app.command(command)
@@ -75,10 +77,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _show_traceback(error: Exception) -> None:
     """The traceback of the user's code, without our own frames above it."""
-    own = str(Path(tradewind.__file__).parent)
+    ours = tuple(str(Path(str(package.__file__)).parent) for package in (tradewind, cyclopts))
     shown = error.__traceback__
-    while shown is not None and shown.tb_next is not None and shown.tb_frame.f_code.co_filename.startswith(own):
+    while shown is not None and shown.tb_frame.f_code.co_filename.startswith(ours):
         shown = shown.tb_next
-    lines = traceback.format_exception(type(error), error, shown)
+    lines = traceback.format_exception(type(error), error, shown or error.__traceback__)
     sys.stderr.write("".join(lines))
     show_error("strategy_failed", f"the run ended with {type(error).__name__}", "the traceback above says where")

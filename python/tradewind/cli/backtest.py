@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from tradewind.backtest import backtest as run_backtest
 from tradewind.cli.assignments import assignments, parameters
 from tradewind.cli.data import DataOptions, sources
-from tradewind.cli.screen import note, progress, show_json
+from tradewind.cli.screen import SHOWN, note, progress, show_json
 from tradewind.cli.venue import VenueOptions
 from tradewind.dataset import load
 from tradewind.errors import exception
@@ -46,8 +46,8 @@ class RunOptions:
     balance: Annotated[tuple[str, ...], Parameter(required=True)] = ()
     limit: tuple[str, ...] = ()
     currency: str | None = None
-    equity_interval: str = "1h"
-    seed: int = 0
+    equity_interval: Annotated[str, SHOWN] = "1h"
+    seed: Annotated[int, SHOWN] = 0
 
     @property
     def balances(self) -> dict[str, Any]:
@@ -119,6 +119,7 @@ def backtest(
     cls = load_strategy_class(strategy)
     made = cls(**parameters(cls, param))
     streams = sources(data, reading)
+    balances, limits, venues = run.balances, run.limits, venue.venues(streams)
     specifications = [load_file(path) for path in instrument]
     note("reading data")
     dataset = load(streams, specifications)
@@ -129,9 +130,9 @@ def backtest(
         result = run_backtest(
             made,
             data=dataset,
-            balances=run.balances,
-            venues=venue.venues(streams),
-            risk=run.limits,
+            balances=balances,
+            venues=venues,
+            risk=limits,
             currency=run.currency,
             interval=run.equity_interval,
             seed=run.seed,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import Parameter
 
 from tradewind.cli.assignments import assignments
+from tradewind.cli.screen import SHOWN
 from tradewind.data import bars, binance_raw, quotes, trades
 from tradewind.dataset import Source
 from tradewind.errors import exception
@@ -66,7 +67,7 @@ class DataOptions:
     data_latency: str | None = None
     quote_latency: str | None = None
     rounding: Literal["nearest"] | None = None
-    grid: Literal["step", "decimals"] = "step"
+    grid: Annotated[Literal["step", "decimals"], SHOWN] = "step"
     sort: bool = False
     interval: str | None = None
     label: Literal["start", "end"] | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
 from tradewind.backtest import backtest
 from tradewind.cli.backtest import show
-from tradewind.cli.screen import note, progress
+from tradewind.cli.screen import SHOWN, note, progress
 from tradewind.dataset import load
 from tradewind.journal import FILE_NAME
 from tradewind.journal import replay as replay_here
@@ -15,7 +16,12 @@ from tradewind.loading import load_strategy_class
 from tradewind.synthetic import synthetic
 
 
-def demo(*, events: int = 1_000_000, out: Path = Path("runs/demo"), json: bool = False) -> int:
+def demo(
+    *,
+    events: Annotated[int, SHOWN] = 1_000_000,
+    out: Annotated[Path, SHOWN] = Path("runs/demo"),
+    json: bool = False,
+) -> int:
     """Run an EMA cross over a synthetic market, and replay the run from its journal.
 
     Parameters

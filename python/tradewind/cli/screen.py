@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from cyclopts import Parameter
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+SHOWN = Parameter(show_default=True)
+"""An option whose default is worth saying."""
 
 
 def stderr() -> Console:

@@ -52,6 +52,7 @@ def replay(
     ... )
     >>> replay(folder.name).identical
     True
+    >>> folder.cleanup()
 
     """
     started = time.perf_counter()
