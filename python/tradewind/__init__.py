@@ -9,6 +9,7 @@ from tradewind._core import Context, Index, Instrument, NativeStrategy, __versio
 from tradewind.backtest import Command, backtest
 from tradewind.data import bars, binance_raw, quotes, trades
 from tradewind.dataset import Dataset, load
+from tradewind.determinism import check_determinism
 from tradewind.errors import TradewindError
 from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
 from tradewind.instruments import InstrumentFields
@@ -48,6 +49,7 @@ __all__ = [
     "backtest_many",
     "bars",
     "binance_raw",
+    "check_determinism",
     "ema_cross",
     "load",
     "param",

@@ -14,7 +14,8 @@ from tradewind._core import Backtest, NativeStrategy
 from tradewind.dataset import Dataset, Source, load
 from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
-from tradewind.journal import JournalWriter
+from tradewind.journal import JournalWriter, Storage
+from tradewind.loading import refuse_while_loading
 from tradewind.result import Result
 from tradewind.risk import Limits, Risk
 from tradewind.simulation import Duration, Simulated, simulated
@@ -129,7 +130,7 @@ def backtest(
     days: Literal[365, 252] = 365,
     seed: int = 0,
     commands: Iterable[Command] = (),
-    journal: str | Path | None = None,
+    journal: str | Path | Storage | None = None,
     keep: Literal["everything", "metrics"] = "everything",
     progress: Callable[[int], None] | None = None,
 ) -> Result:
@@ -160,7 +161,8 @@ def backtest(
     commands
         Commands from outside at given times, such as a halt.
     journal
-        A file to write the whole stream of inputs and decisions to, so that the run can be replayed.
+        A file (or the folder of a run) to write the whole stream of inputs and decisions to, so that the run can be
+        replayed.
     keep
         ``"metrics"`` keeps figures and hashes only.
     progress
@@ -183,6 +185,7 @@ def backtest(
     True
 
     """
+    refuse_while_loading("a backtest")
     dataset = data if isinstance(data, Dataset) else load(data, instruments)
     listed = [strategies] if isinstance(strategies, AnyStrategy) else list(strategies)
     settings = Settings(
@@ -201,7 +204,7 @@ def backtest(
     if journal is None:
         _advance(kernel, progress)
     else:
-        with JournalWriter(Path(journal), dataset, listed, settings) as writer:
+        with JournalWriter(journal, dataset, listed, settings) as writer:
             _advance(kernel, progress, writer)
             writer.finish(kernel.outcome())
     return Result(kernel, dataset, settings, listed, time.perf_counter() - started)
@@ -211,9 +214,11 @@ def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: J
     """Run slice by slice, so that Ctrl-C and progress are seen."""
     done = False
     while not done:
-        done = kernel.advance(_SLICE_ROWS)
-        if writer is not None:
-            writer.write(kernel.take_journal())
+        try:
+            done = kernel.advance(_SLICE_ROWS)
+        finally:
+            if writer is not None:
+                writer.write(kernel.take_journal())
         if progress is not None:
             progress(kernel.rows)
 
