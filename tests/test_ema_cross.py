@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import tradewind as tw
 from polars.testing import assert_frame_equal
+
+import tradewind as tw
 from tradewind.loading import load_strategy_class
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ema_cross.py"

@@ -3,8 +3,9 @@
 import json
 
 import market
-import tradewind as tw
 import w1
+
+import tradewind as tw
 from tradewind._core import boundary
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 import tradewind as tw
 from tradewind._core import Index, Recording
 from tradewind.dataset import Dataset, definition
@@ -34,7 +35,9 @@ def integers(values: np.ndarray[Any, Any], decimals: int) -> np.ndarray[Any, Any
     return np.rint(np.nan_to_num(values) * 10**decimals).astype(np.int64)
 
 
-def dataset(fields: list[tw.InstrumentFields], rows: dict[str, Any], instrument: np.ndarray[Any, Any] | None) -> Dataset:
+def dataset(
+    fields: list[tw.InstrumentFields], rows: dict[str, Any], instrument: np.ndarray[Any, Any] | None
+) -> Dataset:
     """Rows that are already in the kernel's form."""
     index = Index([definition(one) for one in fields])
     zeros = np.zeros(len(rows["kind"]), np.int64)
@@ -65,7 +68,8 @@ def w3() -> Dataset:
     decimals = {"BTC": 5, "ETH": 4, "SOL": 3}
     fields = [
         tw.InstrumentFields(
-            venue="bench", symbol=f"{base}USDT", kind="spot", base=base, quote="USDT", tick="0.01", lot=str(Decimal(1).scaleb(-lot)),
+            venue="bench", symbol=f"{base}USDT", kind="spot", base=base, quote="USDT", tick="0.01",
+            lot=str(Decimal(1).scaleb(-lot)),
             minimum_quantity="0", minimum_notional="0", maker_fee="0.0005", taker_fee="0.0005",
         )
         for base, lot in decimals.items()
@@ -108,4 +112,10 @@ def timed(kernel: Any) -> dict[str, Any]:
         pass
     seconds = time.perf_counter() - start
     outcome = kernel.outcome()
-    return {"events": outcome["rows"], "orders": outcome["orders"], "fills": outcome["fills"], "seconds": seconds, "decisions": outcome["decisions_hash"][:16]}
+    return {
+        "events": outcome["rows"],
+        "orders": outcome["orders"],
+        "fills": outcome["fills"],
+        "seconds": seconds,
+        "decisions": outcome["decisions_hash"][:16],
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import market
+
 import tradewind as tw
 from tradewind._core import Backtest
 from tradewind.backtest import Settings
@@ -41,4 +42,6 @@ def measure(identity: str, strategy: type[tw.Strategy]) -> None:
     """Time the strategy."""
     data = market.w1()
     settings = Settings(balances=market.MONEY, venues=market.INSTANT)
-    market.report(identity, 5, lambda: market.timed(Backtest(settings.run([strategy()], data, keep="everything", journal=False))))
+    market.report(
+        identity, 5, lambda: market.timed(Backtest(settings.run([strategy()], data, keep="everything", journal=False)))
+    )

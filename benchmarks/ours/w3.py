@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import market
+
 import tradewind as tw
 from tradewind._core import Backtest, NativeStrategy
 from tradewind.backtest import Settings

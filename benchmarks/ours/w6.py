@@ -10,8 +10,9 @@ import time
 from typing import Any
 
 import market
-import tradewind as tw
 import w3
+
+import tradewind as tw
 from tradewind._core import run_many
 
 RUNS = 500

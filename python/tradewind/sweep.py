@@ -58,13 +58,15 @@ class Outcomes(Sequence[Outcome]):
     def frame(self) -> pl.DataFrame:
         """A row a run: the parameters of its first strategy, and its figures."""
         keep = (
-            "final_equity", "total_return", "annual_return", "volatility", "sharpe", "sortino", "calmar", "maximum_drawdown",
-            "orders", "fills", "decisions_hash",
-        )  # fmt: skip
+            *("final_equity", "total_return", "annual_return", "volatility", "sharpe", "sortino", "calmar"),
+            *("maximum_drawdown", "orders", "fills", "decisions_hash"),
+        )
         rows = []
         for outcome in self._outcomes:
             strategy = outcome.strategies[0]
-            rows.append({"strategy": strategy.name, **strategy.parameters, **{name: outcome.metrics[name] for name in keep}})
+            rows.append(
+                {"strategy": strategy.name, **strategy.parameters, **{name: outcome.metrics[name] for name in keep}}
+            )
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def __repr__(self) -> str:
@@ -122,27 +124,45 @@ def backtest_many(
         seed=seed,
     )
     listed = [(run,) if isinstance(run, AnyStrategy) else tuple(run) for run in runs]
-    is_native = all(isinstance(strategy, NativeStrategy) for run in listed for strategy in run) and not settings.risk.checks
+    is_native = (
+        all(isinstance(strategy, NativeStrategy) for run in listed for strategy in run) and not settings.risk.checks
+    )
     with _bar(len(listed), shown=progress) as done:
-        metrics = _on_threads(listed, dataset, settings, workers, done) if is_native else _in_processes(listed, dataset, settings, workers, done)
+        metrics = (
+            _on_threads(listed, dataset, settings, workers, done)
+            if is_native
+            else _in_processes(listed, dataset, settings, workers, done)
+        )
     return Outcomes(Outcome(run, figures) for run, figures in zip(listed, metrics, strict=True))
 
 
 def _on_threads(
-    runs: list[tuple[AnyStrategy, ...]], data: Dataset, settings: Settings, workers: int | None, done: Callable[[int], None]
+    runs: list[tuple[AnyStrategy, ...]],
+    data: Dataset,
+    settings: Settings,
+    workers: int | None,
+    done: Callable[[int], None],
 ) -> list[dict[str, Any]]:
     prepared = [settings.run(run, data, keep="metrics", journal=False) for run in runs]
     return run_many(prepared, workers, done)
 
 
 def _in_processes(
-    runs: list[tuple[AnyStrategy, ...]], data: Dataset, settings: Settings, workers: int | None, done: Callable[[int], None]
+    runs: list[tuple[AnyStrategy, ...]],
+    data: Dataset,
+    settings: Settings,
+    workers: int | None,
+    done: Callable[[int], None],
 ) -> list[dict[str, Any]]:
-    sent = _Sent(data.instruments, tuple((recording.name, recording.to_bytes()) for recording in data.recordings), settings)
+    sent = _Sent(
+        data.instruments, tuple((recording.name, recording.to_bytes()) for recording in data.recordings), settings
+    )
     metrics: dict[int, dict[str, Any]] = {}
     with (
         _hash_seed(_FIXED_HASH_SEED),
-        ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn"), initializer=_receive, initargs=(sent,)) as pool,
+        ProcessPoolExecutor(
+            workers or os.cpu_count(), mp_context=get_context("spawn"), initializer=_receive, initargs=(sent,)
+        ) as pool,
     ):
         places = {pool.submit(_run, run): place for place, run in enumerate(runs)}
         for future in as_completed(places):

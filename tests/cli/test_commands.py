@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import tradewind as tw
 from cyclopts import CycloptsError
+
+import tradewind as tw
 from tradewind.cli import app
 from tradewind.journal import Journal, replay
 

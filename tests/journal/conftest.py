@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 import tradewind as tw
 from tradewind.loading import load_strategy_class
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tradewind as tw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import tradewind as tw
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
 from tradewind.journal import replay as replayed
 

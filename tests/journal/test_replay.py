@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+
 import tradewind as tw
 from tradewind.journal import Journal, MemoryStorage, replay, verify
 from tradewind.loading import load_strategy_class

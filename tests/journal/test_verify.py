@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 import tradewind as tw
 from tradewind.journal import Journal, verify
 from tradewind.loading import load_strategy_class

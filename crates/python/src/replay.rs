@@ -56,7 +56,12 @@ impl Replay {
             keeps_journal: false,
             keeps_postings: false,
         };
-        Ok(Self { replay: Mutex::new(driver::Replay::new(parts).or_raise()?), failure, index: Arc::clone(&index.index), last: Mutex::new(None) })
+        Ok(Self {
+            replay: Mutex::new(driver::Replay::new(parts).or_raise()?),
+            failure,
+            index: Arc::clone(&index.index),
+            last: Mutex::new(None),
+        })
     }
 
     /// Feeds a block; returns the first divergence, if there is one.
