@@ -1,6 +1,7 @@
 """Long while a fast average of the trades is above a slow one, else short.
 
-Run it: ``python examples/ema_cross.py``, or ``tradewind backtest examples/ema_cross.py --synthetic 200000 ...``.
+Run it with ``python examples/ema_cross.py``, or from the command line:
+``tradewind backtest examples/ema_cross.py --data synthetic:BTCUSDT=synthetic:500000 --balance USDT=100000``.
 """
 
 import tradewind as tw

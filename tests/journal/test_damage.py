@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tradewind as tw
+from tradewind._core import Backtest
+from tradewind.backtest import Settings
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
 from tradewind.journal import replay as replayed
+from tradewind.journal.block import seal_block, seal_ending, seal_manifest
 
 NATIVE = tw.ema_cross("synthetic:BTCUSDT", fast=5, slow=10, quantity=0.05)
 
@@ -34,13 +37,8 @@ def content(whole: bytes, tmp_path_factory: pytest.TempPathFactory) -> MemorySto
     pieces = MemoryStorage()
     pieces.kept_manifest = storage.kept_manifest
     checksum = storage.kept_manifest[1]
-    from tradewind.journal.block import seal_block, seal_ending
-
     one = storage.kept_blocks[0]
     # Cut between entries: each piece is what `take_journal` would have given.
-    from tradewind._core import Backtest
-    from tradewind.backtest import Settings
-
     kernel = Backtest(Settings({"USDT": 100_000}).run([NATIVE], tw.load(data), keep="everything", journal=True))
     done = False
     while not done:
@@ -129,6 +127,23 @@ def test_an_altered_block_is_found_and_named(content, data):
     assert f"block {at + 1}" in caught.value.message
 
 
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_block_that_was_forged_with_its_checksums_crashes_nothing(content, data):
+    block = content.kept_blocks[0]
+    forged = bytearray(block.data)
+    forged[data.draw(st.integers(0, len(forged) - 1) | st.integers(0, 60))] ^= data.draw(st.integers(1, 255))
+    checksum = seal_block(content.kept_manifest[1], block.first, block.last, block.codec, bytes(forged))
+    blocks = [replace(block, data=bytes(forged), checksum=checksum)]
+    text = content.kept_ending[0]
+    try:
+        report = replayed(MemoryStorage("run", content.kept_manifest, blocks, (text, seal_ending(checksum, text))))
+    except tw.TradewindError as error:
+        assert error.code == "bad_journal"
+    else:
+        assert not report.identical
+
+
 def test_missing_and_reordered_blocks_are_named(content):
     def error(blocks, ending=content.kept_ending):
         with pytest.raises(tw.TradewindError) as caught:
@@ -166,8 +181,6 @@ def test_an_altered_manifest_is_found(content):
 
 
 def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
-    from tradewind.journal.block import seal_manifest
-
     text = content.kept_manifest[0].replace(b'"codec":1', b'"codec":99')
     with pytest.raises(tw.TradewindError, match="pip install tradewind==") as caught:
         Journal(MemoryStorage("run", (text, seal_manifest(text)), [], None))

@@ -68,6 +68,10 @@ def test_an_exception_in_a_process_is_shown(write, record):
     report = verify(journal, hash_seeds=[1])
     assert not report.identical
     assert "only now" in str(report)
+    write("ctx.buy(self.btc, -1)")
+    report = verify(journal, hash_seeds=[1])
+    assert not report.identical
+    assert "[bad_quantity]" in str(report)
 
 
 @pytest.mark.parametrize(("body", "identical"), [(SORTED, True), (CLOCK, False), (SET, False)])

@@ -8,11 +8,9 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from tradewind.errors import exception
 from tradewind.journal.reader import Journal
 from tradewind.journal.report import ReplayReport, VerifiedRun, VerifyReport
 
@@ -51,7 +49,4 @@ def _run(journal: str, hash_seed: int) -> VerifiedRun:
     )
     if done.returncode != 0:
         return VerifiedRun(hash_seed, None, done.stderr.strip() or f"the process ended with {done.returncode}")
-    answer: dict[str, Any] = msgspec.json.decode(done.stdout)
-    if error := answer.get("error"):
-        raise exception(**error)
-    return VerifiedRun(hash_seed, msgspec.convert(answer["report"], ReplayReport))
+    return VerifiedRun(hash_seed, msgspec.json.decode(done.stdout, type=ReplayReport))

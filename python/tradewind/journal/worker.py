@@ -14,10 +14,9 @@ def main(journal: str) -> None:
     """Replay a journal; what the strategy prints goes to the standard error."""
     out, sys.stdout = sys.stdout, sys.stderr
     try:
-        answer = {"report": replay(journal).to_dict()}
+        out.write(msgspec.json.encode(replay(journal)).decode())
     except TradewindError as error:
-        answer = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-    out.write(msgspec.json.encode(answer).decode())
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -176,9 +176,11 @@ impl Returns {
         Some(days)
     }
 
-    /// The same, if daily returns mean something: two days or more, each begun with something.
+    /// The same, if daily returns mean something: two days or more, each begun with something,
+    /// and not the few minutes around a midnight.
     fn meaningful_days(&self) -> Option<Days> {
-        self.all_days().filter(|days| days.returns.count >= 2 && !days.is_ruined)
+        let spans_a_day = self.span_ns().is_some_and(|(start, end)| end - start >= DAY_NS);
+        self.all_days().filter(|days| days.returns.count >= 2 && spans_a_day && !days.is_ruined)
     }
 
     /// Which days count, and how many make a year.
