@@ -390,6 +390,11 @@ mod tests {
                 let (time_ns, equity) = samples[samples.len() - 1];
                 samples.push((time_ns + wait_ns, equity * factor));
             }
+            if samples[samples.len() - 1].0 - start_ns < DAY_NS {
+                let short = returns_of(Annualisation::EveryDay, &samples);
+                prop_assert_eq!(&metrics(&short)[1..], &[None; 6]);
+                return Ok(());
+            }
             let last_day = (samples[samples.len() - 1].0 - 1) / DAY_NS;
             let ends: Vec<f64> = (0..=last_day)
                 .map(|day| samples.iter().rfind(|sample| sample.0 <= (day + 1) * DAY_NS).map_or(100.0, |sample| sample.1))
