@@ -6,9 +6,10 @@ Ema { period: 20, seed: Average }
 """
 
 from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
-from tradewind.backtest import backtest
+from tradewind.backtest import Command, backtest
 from tradewind.data import bars, binance_raw, quotes, trades
 from tradewind.dataset import Dataset, load
+from tradewind.determinism import check_determinism
 from tradewind.errors import TradewindError
 from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
 from tradewind.instruments import InstrumentFields
@@ -17,10 +18,12 @@ from tradewind.result import Result
 from tradewind.risk import Limits, Risk
 from tradewind.simulation import Exponential, Simulated, Uniform
 from tradewind.strategy import Strategy, param
+from tradewind.sweep import Outcome, Outcomes, backtest_many
 from tradewind.synthetic import synthetic
 
 __all__ = [
     "Atr",
+    "Command",
     "Context",
     "Dataset",
     "Ema",
@@ -30,6 +33,8 @@ __all__ = [
     "InstrumentFields",
     "Limits",
     "NativeStrategy",
+    "Outcome",
+    "Outcomes",
     "Result",
     "Risk",
     "Rsi",
@@ -41,8 +46,10 @@ __all__ = [
     "Uniform",
     "__version__",
     "backtest",
+    "backtest_many",
     "bars",
     "binance_raw",
+    "check_determinism",
     "ema_cross",
     "load",
     "param",

@@ -18,6 +18,7 @@ __all__ = [
     "Context",
     "Fill",
     "Funding",
+    "History",
     "Index",
     "Indicator",
     "IndicatorSpecification",
@@ -32,6 +33,7 @@ __all__ = [
     "Stream",
     "Trade",
     "__version__",
+    "boundary",
     "error_codes",
     "run_many",
     "synthetic_rows",
@@ -50,6 +52,9 @@ _Columns = dict[str, tuple[str, Any]]
 
 def error_codes() -> list[tuple[str, str]]:
     """Every code of the one table of errors, with what it means."""
+
+def boundary(strategy: Any, index: Index, recording: Recording, averages: bool) -> float:
+    """Seconds of the bare loop that calls a strategy with every trade, for benchmarks."""
 
 def run_many(
     runs: Sequence[dict[str, Any]],
@@ -128,6 +133,7 @@ class NativeStrategy:
     @property
     def parameters(self) -> dict[str, Any]:
         """Its parameters."""
+    def __getnewargs__(self) -> tuple[str, dict[str, Any]]: ...
 
 @final
 class Index:
@@ -219,6 +225,18 @@ class Stream:
         """Its instrument."""
 
 @final
+class History:
+    """The last events of a stream; what it gives is a copy."""
+
+    @property
+    def events(self) -> list[Trade | Quote | Bar | BookUpdate | Mark | Funding]:
+        """The events, oldest first."""
+    @property
+    def prices(self) -> list[float]:
+        """Their prices, oldest first: of a trade or mark its price, of a quote the middle, of a bar the close."""
+    def __len__(self) -> int: ...
+
+@final
 class Recording:
     """A recorded stream, held once and shared by every run that uses it."""
 
@@ -237,6 +255,11 @@ class Recording:
     @property
     def streams(self) -> list[tuple[int, str]]:
         """The streams that it holds, as (instrument's index, kind)."""
+    def to_bytes(self) -> bytes:
+        """The rows in the kernel's codec, to send them to another process."""
+    @staticmethod
+    def from_bytes(name: str, bytes: bytes) -> Recording:
+        """Make the recording of rows that another process sent."""
 
 @final
 class ChunkFeed:
@@ -304,6 +327,8 @@ class Context:
         """Name streams that the strategy wants to receive; only in `on_start` (V1)."""
     def indicator(self, specification: IndicatorSpecification, stream: Stream) -> Indicator:
         """Attach an indicator to a stream, and name the stream; only in `on_start` (V1)."""
+    def history(self, stream: Stream, length: int) -> History:
+        """Keep the last `length` events of a stream, and name the stream; only in `on_start`."""
     def buy(
         self,
         instrument: Instrument,

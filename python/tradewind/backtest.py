@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -13,17 +14,39 @@ from tradewind._core import Backtest, NativeStrategy
 from tradewind.dataset import Dataset, Source, load
 from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
-from tradewind.journal import JournalWriter
+from tradewind.journal import JournalWriter, Storage
+from tradewind.loading import refuse_while_loading
 from tradewind.result import Result
 from tradewind.risk import Limits, Risk
 from tradewind.simulation import Duration, Simulated, simulated
 from tradewind.strategy import Strategy
-from tradewind.times import duration_ns
+from tradewind.times import duration_ns, to_ns
 
 Amount = Decimal | float | int | str
 Balances = Mapping[str, Amount] | Mapping[str, Mapping[str, Amount]]
 AnyStrategy = Strategy | NativeStrategy
 _SLICE_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that somebody commands the engine at a time, as an input like any other.
+
+    Parameters
+    ----------
+    time
+        When it reaches the engine.
+    word
+        ``"trading_off"`` (only reductions pass), ``"trading_on"``, ``"cancel_all"``, or ``"close_all"``.
+    strategy, instrument
+        For which strategy and instrument orders are cancelled and positions closed; for all where not given.
+
+    """
+
+    time: datetime
+    word: Literal["trading_on", "trading_off", "cancel_all", "close_all"]
+    strategy: str | None = None
+    instrument: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +60,7 @@ class Settings:
     interval: Duration = "1h"
     days: Literal[365, 252] = 365
     seed: int = 0
+    commands: tuple[Command, ...] = ()
 
     def __post_init__(self) -> None:
         if self.days not in (365, 252):
@@ -67,6 +91,7 @@ class Settings:
             "seed": self.seed,
             "keep": keep,
             "journal": journal,
+            "commands": [(to_ns(one.time), one.word, one.strategy, one.instrument) for one in self.commands],
         }
 
     def _balances(self, venues: list[str]) -> list[tuple[str, str, str]]:
@@ -112,7 +137,8 @@ def backtest(
     interval: Duration = "1h",
     days: Literal[365, 252] = 365,
     seed: int = 0,
-    journal: str | Path | None = None,
+    commands: Iterable[Command] = (),
+    journal: str | Path | Storage | None = None,
     keep: Literal["everything", "metrics"] = "everything",
     progress: Callable[[int], None] | None = None,
 ) -> Result:
@@ -140,8 +166,11 @@ def backtest(
         The days by which returns are annualised (N6).
     seed
         The seed of everything that is random.
+    commands
+        Commands from outside at given times, such as a halt.
     journal
-        A file to write the whole stream of inputs and decisions to, so that the run can be replayed.
+        A file (or the folder of a run) to write the whole stream of inputs and decisions to, so that the run can be
+        replayed.
     keep
         ``"metrics"`` keeps figures and hashes only.
     progress
@@ -164,6 +193,7 @@ def backtest(
     True
 
     """
+    refuse_while_loading("a backtest")
     dataset = data if isinstance(data, Dataset) else load(data, instruments)
     listed = _listed(strategies)
     settings = Settings(
@@ -174,6 +204,7 @@ def backtest(
         interval=interval,
         days=days,
         seed=seed,
+        commands=tuple(commands),
     )
     run = settings.run(listed, dataset, keep=keep, journal=journal is not None)
     kernel = Backtest(run)
@@ -181,7 +212,7 @@ def backtest(
     if journal is None:
         _advance(kernel, progress)
     else:
-        with JournalWriter(Path(journal), dataset, listed, settings) as writer:
+        with JournalWriter(journal, dataset, listed, settings) as writer:
             _advance(kernel, progress, writer)
             writer.finish(kernel.outcome())
     return Result(kernel, dataset, settings, listed, time.perf_counter() - started)
@@ -191,9 +222,11 @@ def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: J
     """Run slice by slice, so that Ctrl-C and progress are seen."""
     done = False
     while not done:
-        done = kernel.advance(_SLICE_ROWS)
-        if writer is not None:
-            writer.write(kernel.take_journal())
+        try:
+            done = kernel.advance(_SLICE_ROWS)
+        finally:
+            if writer is not None:
+                writer.write(kernel.take_journal())
         if progress is not None:
             progress(kernel.rows)
 

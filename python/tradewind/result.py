@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
 from tradewind._core import Backtest
 from tradewind.dataset import Dataset
+from tradewind.errors import exception
+from tradewind.journal.manifest import manifest_of
 from tradewind.table import render
 
 if TYPE_CHECKING:
@@ -86,6 +90,36 @@ class Result:
             for name in columns
         }
         return pl.DataFrame(rows, schema=schema)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write ``orders``, ``fills`` and ``equity`` (Parquet), ``manifest.json`` and ``metrics.json`` to a folder.
+
+        The metrics come last: a folder that holds them is whole.
+
+        Parameters
+        ----------
+        directory
+            The folder; what an earlier run left in it is replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        """
+        folder = Path(directory)
+        metrics = folder / "metrics.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            metrics.unlink(missing_ok=True)
+            for name in ("orders", "fills", "equity"):
+                getattr(self, name).write_parquet(folder / f"{name}.parquet")
+            manifest = msgspec.json.encode(manifest_of(self.data, self.strategies, self.settings))
+            (folder / "manifest.json").write_bytes(msgspec.json.format(manifest))
+            metrics.write_bytes(msgspec.json.format(msgspec.json.encode(self.metrics)))
+        except OSError as error:
+            raise exception("bad_setting", f"the result cannot be written to {folder}: {error.strerror}") from error
+        return folder
 
     def __repr__(self) -> str:
         return render(self)

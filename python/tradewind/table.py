@@ -3,97 +3,163 @@
 from __future__ import annotations
 
 import io
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
+from tradewind.risk import Limits
 from tradewind.simulation import simulated
+from tradewind.times import from_ns
 
 if TYPE_CHECKING:
     from tradewind.result import Result
 
-_NARROWEST, _WIDEST = 110, 400
+_WIDTH = 110
+_WIDEST = 250
+_Row = Mapping[str, Any]
 
 
 def render(result: Result) -> str:
     """The text of a result."""
     metrics = result.metrics
-    tables = [_instruments(metrics), _assets(metrics)]
-    # As wide as the tables need: a figure that is cut short is a wrong figure.
-    wanted = (Measurement.get(_console(_WIDEST), _console(_WIDEST).options, table).maximum for table in tables)
-    console = _console(max(_NARROWEST, *wanted))
     currency = result.settings.resolved_currency
     title = ", ".join(strategy.name for strategy in result.strategies)
-    label = " (synthetic market)" if result.data.is_synthetic else ""
-    console.print(f"{title}{label}")
-    for table in tables:
-        console.print(table)
-    for line in (_total(metrics, currency, result.settings.days), _counts(result), *_assumptions(result)):
-        console.print(line, soft_wrap=True)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    parts = [
+        f"{title}{' over a synthetic market' if result.data.is_synthetic else ''}{_span(metrics)}",
+        table_text(_instruments(metrics, currency)),
+        table_text(_assets(metrics["assets"])),
+        "\n".join(
+            _labelled([*_total(metrics, currency, result.settings.days), *_reasons(result), ("run", _counts(result))])
+        ),
+        "\n".join(_labelled(_assumptions(result))),
+    ]
+    return "\n\n".join(parts)
 
 
-def _console(width: int) -> Console:
-    """Plain text: square brackets are ours, not markup."""
-    return Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False)
+def _span(metrics: _Row) -> str:
+    if not metrics["span_ns"]:
+        return ""
+    first, last = (from_ns(time_ns).strftime("%Y-%m-%d %H:%M:%S") for time_ns in metrics["span_ns"])
+    return f", {first} to {last} UTC"
 
 
-def _instruments(metrics: dict[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in (
-        "instrument",
-        "orders",
-        "fills",
-        "volume",
-        "fees",
-        "funding",
-        "realised",
-        "unrealised",
-        "trips",
-        "won",
-        "profit factor",
-    ):
-        table.add_column(name, justify="left" if name == "instrument" else "right")
-    for row in [*metrics["instruments"], {**metrics["total"], "instrument": "total"}]:
-        cells = [number(row.get(key), 2) for key in ("volume", "fees", "funding", "realised", "unrealised")]
-        open_mark = "+1 open" if row.get("is_open") else ""
+def table_text(table: Table) -> str:
+    """A table as wide as it needs to be: no name is cut."""
+    console = Console(file=io.StringIO(), width=_WIDEST, color_system=None, highlight=False, markup=False)
+    console.print(table)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def plain_table(left: Sequence[str], right: Sequence[str]) -> Table:
+    """An empty table: columns of words, then columns of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in left:
+        table.add_column(name, no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _instruments(metrics: _Row, currency: str) -> Table:
+    rows: list[_Row] = [*metrics["instruments"], {**metrics["total"], "instrument": f"total, {currency}"}]
+    counts = [
+        name for name in ("orders", "fills", "orders_rejected", "orders_refused") if name in _ALWAYS or _any(rows, name)
+    ]
+    amounts = [
+        name for name in ("volume", "fees", "funding", "realised", "unrealised") if name in _ALWAYS or _any(rows, name)
+    ]
+    digits = {name: _digits(row.get(name) for row in rows) for name in amounts}
+    names = [name.removeprefix("orders_") for name in (*counts, *amounts)]
+    table = plain_table(["instrument"], [*names, "trips", "won", "profit factor"])
+    for row in rows:
+        trips = f"{row['trips']:,}{' + 1 open' if row.get('is_open') else ''}"
         table.add_row(
             row["instrument"],
-            f"{row.get('orders', 0):,}",
-            f"{row.get('fills', 0):,}",
-            *cells,
-            f"{row['trips']:,}{open_mark}",
+            *("-" if row.get(name) is None else f"{row[name]:,}" for name in counts),
+            *(number(row.get(name), digits[name]) for name in amounts),
+            trips,
             percent(row["win_rate"]),
             number(row["profit_factor"], 2),
         )
     return table
 
 
-def _assets(metrics: dict[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("account", "asset", "deposited", "traded", "exchange fees", "liquidation fees", "funding", "wallet"):
-        table.add_column(name, justify="left" if name in ("account", "asset") else "right")
-    for row in metrics["assets"]:
-        keys = ("deposited", "traded", "exchange_fees", "liquidation_fees", "funding", "wallet")
-        table.add_row(row["account"], row["asset"], *(row[key] for key in keys))
+_ALWAYS = (
+    "orders",
+    "fills",
+    "volume",
+    "fees",
+    "realised",
+    "unrealised",
+    "deposited",
+    "traded",
+    "exchange_fees",
+    "wallet",
+)
+
+
+def _any(rows: Sequence[_Row], name: str) -> bool:
+    """Whether a column says anything."""
+    return any(row.get(name) is not None and float(row[name]) != 0 for row in rows)
+
+
+def _digits(values: Iterable[float | None]) -> int:
+    """Decimals for a column: fewer the larger its numbers are."""
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    if largest == 0 or largest >= 1:
+        return 0 if largest >= 1_000_000 else 2
+    return min(3 - math.floor(math.log10(largest)), 8)
+
+
+def _assets(rows: Sequence[_Row]) -> Table:
+    names = ("deposited", "traded", "exchange_fees", "network_fees", "liquidation_fees", "funding", "wallet")
+    shown = [name for name in names if name in _ALWAYS or _any(rows, name)]
+    table = plain_table(["account", "asset"], [name.replace("_", " ") for name in shown])
+    for row in rows:
+        table.add_row(row["account"], row["asset"], *(f"{Decimal(row[name]):,f}" for name in shown))
     return table
 
 
-def _total(metrics: dict[str, Any], currency: str, days: int) -> str:
-    equity = f"equity {number(metrics['starting_equity'], 2)} -> {number(metrics['final_equity'], 2)} {currency}"
-    parts = [
-        f"{equity} ({percent(metrics['total_return'])})",
-        f"maximum drawdown {percent(metrics['maximum_drawdown'])}",
-        f"Sharpe {number(metrics['sharpe'], 2)}",
-        f"Sortino {number(metrics['sortino'], 2)}",
-        f"Calmar {number(metrics['calmar'], 2)}",
-        f"daily returns, {days} days a year",
+def _labelled(lines: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines under each other, with their labels in a column of their own."""
+    width = max(len(label) for label, _ in lines) + 2
+    return [
+        f"{label if place == 0 else '':<{width}}{part}"
+        for label, line in lines
+        for place, part in enumerate(
+            textwrap.wrap(line, _WIDTH - width, break_long_words=False, break_on_hyphens=False)
+        )
     ]
-    return ", ".join(parts)
+
+
+def _total(metrics: _Row, currency: str, days: int) -> list[tuple[str, str]]:
+    equity = f"{number(metrics['starting_equity'], 2)} -> {number(metrics['final_equity'], 2)} {currency}"
+    ratios = ", ".join(f"{name} {number(metrics[name.lower()], 2)}" for name in ("Sharpe", "Sortino", "Calmar"))
+    return [
+        (
+            "equity",
+            f"{equity} ({percent(metrics['total_return'])}), maximum drawdown {percent(metrics['maximum_drawdown'])}",
+        ),
+        ("returns", f"{ratios} (daily, {days} days a year)"),
+    ]
+
+
+def _reasons(result: Result) -> list[tuple[str, str]]:
+    """Why orders were refused by us or rejected by the venue, where any were."""
+    total = result.metrics["total"]
+    if not (total.get("orders_refused") or total.get("orders_rejected")):
+        return []
+    counted = result.orders.filter(status="rejected")["reason"].value_counts(sort=True)
+    return (
+        [("rejected", ", ".join(f"{reason} {count:,}" for reason, count in counted.rows()))] if counted.height else []
+    )
 
 
 def _counts(result: Result) -> str:
@@ -105,21 +171,30 @@ def _counts(result: Result) -> str:
     )
 
 
-def _assumptions(result: Result) -> list[str]:
+def _assumptions(result: Result) -> list[tuple[str, str]]:
     lines = []
     for venue in result.data.index.venues:
         settings, origin = simulated(venue, dict(result.settings.venues))
-        lines.append(f"venue {venue}: {settings} [{origin}]")
+        lines.append(("venue", f"{venue}: {settings} [{origin}]"))
     for fields in result.data.instruments:
-        dated = f"{fields.date}" if fields.date else "given"
-        fees = f"maker {fields.maker_fee:f}, taker {fields.taker_fee:f}"
-        lines.append(f"instrument {fields.name}: {fees} [{dated}]")
+        dated = f"packaged, of {fields.date}" if fields.date else "given"
+        lines.append(("instrument", f"{fields.name}: maker {fields.maker_fee:f}, taker {fields.taker_fee:f} [{dated}]"))
+    lines += [("data", report) for report in result.data.reports]
+    lines += [("strategy", f"{strategy.name}: {_parameters(strategy.parameters)}") for strategy in result.strategies]
     marks = {row["mark_source"] for row in result.metrics["instruments"] if row["mark_source"] != "none"}
-    lines.append(
-        f"marks: {', '.join(sorted(marks)) or 'none'}; risk: {result.settings.risk.limits}; seed {result.settings.seed}"
-    )
-    lines.append(f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}")
+    lines.append(("marks", ", ".join(sorted(marks)) or "none"))
+    risk = result.settings.risk
+    limits = "no limits" if risk.limits == Limits() else str(risk.limits)
+    by_instrument = [f"{name}: {one}" for name, one in (risk.by_instrument or {}).items()]
+    checks = [f"check {getattr(check, '__name__', check)}" for check in risk.checks]
+    lines.append(("risk", "; ".join([limits, *by_instrument, *checks])))
+    lines.append(("seed", f"{result.settings.seed}"))
+    lines.append(("hashes", f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}"))
     return lines
+
+
+def _parameters(parameters: _Row) -> str:
+    return ", ".join(f"{name}={value}" for name, value in parameters.items()) or "no parameters"
 
 
 def number(value: float | None, digits: int) -> str:
@@ -139,8 +214,8 @@ def percent(value: float | None) -> str:
 
     Examples
     --------
-    >>> percent(0.1234), percent(None)
-    ('12.34 %', '-')
+    >>> percent(0.1234), percent(-0.000013), percent(None)
+    ('12.34 %', '-0.0013 %', '-')
 
     """
-    return "-" if value is None else f"{value * 100:,.2f} %"
+    return "-" if value is None else f"{value * 100:,.{4 if 0 < abs(value) < 0.0005 else 2}f} %"

@@ -2,6 +2,7 @@
 
 use crate::error::{OrRaise, raised};
 use crate::event;
+use crate::history::History;
 use crate::indicator::{Indicator, IndicatorSpecification};
 use crate::instrument::{Instrument, Stream, price_of, quantity_of};
 use crate::number::{datetime, decimal, duration, instant};
@@ -9,8 +10,9 @@ use crate::order::{Order, Position};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
-use std::cell::{Cell, OnceCell};
-use std::sync::Arc;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tradewind_core::error::{Code, Error};
 use tradewind_core::instrument::{Index, InstrumentIndex};
 use tradewind_core::market::{MarketData, MarketEvent, Side};
@@ -18,47 +20,70 @@ use tradewind_core::number::to_float;
 use tradewind_core::order::{OrderId, OrderType, TimeInForce};
 use tradewind_core::state::State;
 
+thread_local! {
+    /// The state that is lent to the callback that runs on this thread, and to which context.
+    ///
+    /// Measured: a cell of the thread is reached in a third of the time of a lock, or of
+    /// pyo3's check that an object is used by the thread that made it.
+    static LENT: Cell<Lent> = const { Cell::new(Lent { context: 0, state: None }) };
+}
+
+/// A state on loan. Callbacks nest when one of them runs a backtest of its own.
+#[derive(Default)]
+pub struct Lent {
+    context: u64,
+    state: Option<Box<State>>,
+}
+
 /// The state, for the length of a callback. Used outside of one, every method raises
 /// `context_outside_callback`.
-#[pyclass(frozen, unsendable)]
+#[pyclass(frozen)]
 pub struct Context {
-    lent: Cell<Option<Box<State>>>,
+    /// Its number among the contexts of the process, from one.
+    number: u64,
     index: Arc<Index>,
     instruments: Arc<Vec<Py<Instrument>>>,
-    random: OnceCell<Py<PyAny>>,
-    ids: Cell<u64>,
+    random: OnceLock<Py<PyAny>>,
+    ids: AtomicU64,
 }
 
 impl Context {
     pub fn new(index: Arc<Index>, instruments: Arc<Vec<Py<Instrument>>>) -> Self {
-        Self { lent: Cell::new(None), index, instruments, random: OnceCell::new(), ids: Cell::new(0) }
+        static CONTEXTS: AtomicU64 = AtomicU64::new(0);
+        let number = CONTEXTS.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { number, index, instruments, random: OnceLock::new(), ids: AtomicU64::new(0) }
     }
 
+    /// Lends the state to this context; returns what was lent before.
     #[inline]
-    pub fn lend(&self, state: Box<State>) {
-        self.lent.set(Some(state));
+    pub fn lend(&self, state: Box<State>) -> Lent {
+        LENT.replace(Lent { context: self.number, state: Some(state) })
     }
 
+    /// Takes the state back and lends again what was lent before.
     #[inline]
-    pub fn take_back(&self) -> Option<Box<State>> {
-        self.lent.take()
+    pub fn take_back(&self, before: Lent) -> Option<Box<State>> {
+        LENT.replace(before).state
     }
 
     /// Reads or changes the lent state.
     #[inline]
     pub fn with<T>(&self, act: impl FnOnce(&mut Box<State>) -> PyResult<T>) -> PyResult<T> {
-        let Some(mut state) = self.lent.take() else { return Err(outside()) };
-        let result = act(&mut state);
-        self.lent.set(Some(state));
+        let mut lent = LENT.take();
+        let result = match &mut lent.state {
+            Some(state) if lent.context == self.number => act(state),
+            _ => Err(outside()),
+        };
+        LENT.set(lent);
         result
     }
 
-    /// Whether a callback is running.
+    /// Whether one of its callbacks is running.
     pub fn is_lent(&self) -> bool {
-        let state = self.lent.take();
-        let lent = state.is_some();
-        self.lent.set(state);
-        lent
+        let lent = LENT.take();
+        let is_lent = lent.context == self.number && lent.state.is_some();
+        LENT.set(lent);
+        is_lent
     }
 
     pub fn instrument_of(&self, py: Python<'_>, instrument: InstrumentIndex) -> Py<Instrument> {
@@ -100,7 +125,7 @@ impl Context {
             )
         })?;
         let at = instrument.get().instrument;
-        let id = slf.borrow().with(|state| {
+        let id = slf.get().with(|state| {
             let mut order = state.order_of(at, side, quantity, order_type);
             order.time_in_force = time_in_force;
             order.reduce_only = reduce_only;
@@ -150,8 +175,7 @@ impl Context {
 
     /// A new number, from one, that no other call of this strategy gets.
     fn new_id(&self) -> u64 {
-        self.ids.set(self.ids.get() + 1);
-        self.ids.get()
+        self.ids.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether strategies may open positions.
@@ -183,8 +207,14 @@ impl Context {
 
     /// Attaches an indicator to a stream, and names the stream; only in `on_start` (V1).
     fn indicator(slf: &Bound<'_, Self>, specification: &IndicatorSpecification, stream: &Stream) -> PyResult<Indicator> {
-        let index = slf.borrow().with(|state| state.attach(specification.kind, stream.core()).or_raise())?;
+        let index = slf.get().with(|state| state.attach(specification.kind, stream.core()).or_raise())?;
         Ok(Indicator::new(slf.clone().unbind(), index))
+    }
+
+    /// Keeps the last `length` events of a stream, and names the stream; only in `on_start`.
+    fn history(slf: &Bound<'_, Self>, stream: &Stream, length: usize) -> PyResult<History> {
+        let index = slf.get().with(|state| state.keep(stream.core(), length).or_raise())?;
+        Ok(History::new(slf.clone().unbind(), stream.instrument.clone_ref(slf.py()), index))
     }
 
     /// Buys: at market, or with a limit price.
@@ -311,7 +341,7 @@ impl Context {
     /// This strategy's position in an instrument; it changes only by fills.
     fn position(slf: &Bound<'_, Self>, instrument: &Bound<'_, Instrument>) -> PyResult<Position> {
         let at = instrument.get().instrument;
-        slf.borrow().with(|state| {
+        slf.get().with(|state| {
             let position = state.position(state.calling(), at);
             Ok(Position::new(instrument.clone().unbind(), position, state.market(at).mark.price()))
         })
@@ -342,7 +372,7 @@ impl Context {
     #[pyo3(signature = (instrument=None))]
     fn open_orders(slf: &Bound<'_, Self>, instrument: Option<&Bound<'_, Instrument>>) -> PyResult<Vec<Order>> {
         let at = instrument.map(|instrument| instrument.get().instrument);
-        let ids: Vec<OrderId> = slf.borrow().with(|state| {
+        let ids: Vec<OrderId> = slf.get().with(|state| {
             Ok(state
                 .orders()
                 .open(state.calling())

@@ -13,7 +13,7 @@ use tradewind_core::number::{RATE_DECIMALS, to_float};
 macro_rules! market_class {
     ($(#[$doc:meta])* $name:ident { $($methods:tt)* }) => {
         $(#[$doc])*
-        #[pyclass(frozen, freelist = 32)]
+        #[pyclass(frozen)]
         pub struct $name {
             event: MarketEvent,
             instrument: Py<Instrument>,

@@ -67,7 +67,7 @@ impl IndicatorSpecification {
 }
 
 /// An indicator that is attached to a stream. The engine updates it before the callback.
-#[pyclass(frozen, unsendable)]
+#[pyclass(frozen)]
 pub struct Indicator {
     context: Py<Context>,
     index: IndicatorIndex,
@@ -83,13 +83,13 @@ impl Indicator {
 impl Indicator {
     /// The value; NaN until it is ready.
     #[getter]
-    fn value(&self, py: Python<'_>) -> PyResult<f64> {
-        self.context.borrow(py).with(|state| Ok(state.indicator(self.index).value()))
+    fn value(&self) -> PyResult<f64> {
+        self.context.get().with(|state| Ok(state.indicator(self.index).value()))
     }
 
     /// Whether enough inputs have been seen.
     #[getter]
-    fn ready(&self, py: Python<'_>) -> PyResult<bool> {
-        self.context.borrow(py).with(|state| Ok(state.indicator(self.index).is_ready()))
+    fn ready(&self) -> PyResult<bool> {
+        self.context.get().with(|state| Ok(state.indicator(self.index).is_ready()))
     }
 }

@@ -15,13 +15,13 @@ pub type Failure = Arc<Mutex<Option<PyErr>>>;
 pub struct Lender {
     pub context: Py<Context>,
     /// Stands in for the state while it is lent.
-    spare: Box<State>,
+    spare: Option<Box<State>>,
     failure: Failure,
 }
 
 impl Lender {
     pub fn new(py: Python<'_>, index: Arc<Index>, instruments: Arc<Vec<Py<Instrument>>>, failure: Failure) -> PyResult<Self> {
-        Ok(Self { context: Py::new(py, Context::new(index, instruments))?, spare: Box::default(), failure })
+        Ok(Self { context: Py::new(py, Context::new(index, instruments))?, spare: Some(Box::default()), failure })
     }
 
     /// Calls into Python with the state lent. An exception is kept as it is, with a note that
@@ -29,11 +29,11 @@ impl Lender {
     #[inline]
     pub fn call<T>(&mut self, state: &mut Box<State>, name: &str, call: impl FnOnce(Python<'_>, &Py<Context>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| {
-            let context = self.context.borrow(py);
-            context.lend(std::mem::replace(state, std::mem::take(&mut self.spare)));
+            let spare = self.spare.take().unwrap_or_default();
+            let before = self.context.get().lend(std::mem::replace(state, spare));
             let result = call(py, &self.context);
-            match context.take_back() {
-                Some(lent) => self.spare = std::mem::replace(state, lent),
+            match self.context.get().take_back(before) {
+                Some(lent) => self.spare = Some(std::mem::replace(state, lent)),
                 None => return Err(Error::new(Code::Internal, "the state was not given back by a callback")),
             }
             result.map_err(|failure| self.fail(py, failure, state, name))

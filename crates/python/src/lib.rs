@@ -4,9 +4,11 @@
 #![allow(clippy::struct_field_names, reason = "a wrapper's field is called what it wraps")]
 
 mod backtest;
+mod boundary;
 mod context;
 mod error;
 mod event;
+mod history;
 mod indicator;
 mod instrument;
 mod lender;
@@ -28,11 +30,15 @@ mod _core {
     #[pymodule_export]
     use crate::backtest::{Backtest, run_many};
     #[pymodule_export]
+    use crate::boundary::boundary;
+    #[pymodule_export]
     use crate::context::Context;
     #[pymodule_export]
     use crate::error::error_codes;
     #[pymodule_export]
     use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Trade};
+    #[pymodule_export]
+    use crate::history::History;
     #[pymodule_export]
     use crate::indicator::{Indicator, IndicatorSpecification};
     #[pymodule_export]

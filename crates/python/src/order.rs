@@ -5,49 +5,68 @@ use crate::error::OrRaise;
 use crate::instrument::Instrument;
 use crate::number::datetime;
 use pyo3::prelude::*;
-use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tradewind_core::account;
 use tradewind_core::market::Side;
 use tradewind_core::number::{to_float, wide_to_float};
 use tradewind_core::order::{self, OrderId};
 
 /// An order. During a callback it shows the order as it is now, otherwise as it was last seen.
-#[pyclass(frozen, unsendable)]
+#[pyclass(frozen)]
 pub struct Order {
     pub id: OrderId,
     context: Py<Context>,
     /// Whether it follows the order, or stays as it was reported.
     follows: bool,
-    seen: RefCell<order::Order>,
+    request: order::NewOrder,
+    count: u64,
+    decided_ns: i64,
+    seen: Mutex<order::Order>,
 }
 
 impl Order {
+    fn new(context: Py<Context>, follows: bool, seen: order::Order) -> Self {
+        Self {
+            id: seen.id,
+            context,
+            follows,
+            request: seen.request,
+            count: seen.count,
+            decided_ns: seen.decided_ns,
+            seen: Mutex::new(seen),
+        }
+    }
+
     /// A handle that follows the order.
     pub fn live(context: &Bound<'_, Context>, id: OrderId) -> PyResult<Self> {
-        let seen = context.borrow().with(|state| state.order(id).cloned().or_raise())?;
-        Ok(Self { id, context: context.clone().unbind(), follows: true, seen: RefCell::new(seen) })
+        let seen = context.get().with(|state| state.order(id).cloned().or_raise())?;
+        Ok(Self::new(context.clone().unbind(), true, seen))
     }
 
     /// The order as it was reported.
     pub fn reported(py: Python<'_>, context: &Py<Context>, seen: &order::Order) -> Self {
-        Self { id: seen.id, context: context.clone_ref(py), follows: false, seen: RefCell::new(seen.clone()) }
+        Self::new(context.clone_ref(py), false, seen.clone())
     }
 
-    fn read<T>(&self, py: Python<'_>, read: impl FnOnce(&order::Order) -> T) -> T {
-        let context = self.context.borrow(py);
+    fn seen(&self) -> MutexGuard<'_, order::Order> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&order::Order) -> T) -> T {
+        let context = self.context.get();
         if self.follows && context.is_lent() {
             // An order that the engine has forgotten stays as it was last seen.
             let now = context.with(|state| Ok(state.order(self.id).ok().cloned())).ok().flatten();
             if let Some(now) = now {
-                *self.seen.borrow_mut() = now;
+                *self.seen() = now;
             }
         }
-        read(&self.seen.borrow())
+        read(&self.seen())
     }
 
-    fn decimals(&self, py: Python<'_>) -> (u8, u8, u8) {
-        let instrument = self.seen.borrow().request.instrument;
-        let context = self.context.borrow(py);
+    fn decimals(&self) -> (u8, u8, u8) {
+        let instrument = self.request.instrument;
+        let context = self.context.get();
         let specification = &context.index().instrument(instrument).specification;
         (specification.price_decimals, specification.quantity_decimals, specification.value_decimals())
     }
@@ -64,87 +83,87 @@ impl Order {
     /// The strategy's own count of its orders.
     #[getter]
     fn count(&self) -> u64 {
-        self.seen.borrow().count
+        self.count
     }
 
     /// The instrument.
     #[getter]
     fn instrument(&self, py: Python<'_>) -> Py<Instrument> {
-        self.context.borrow(py).instrument_of(py, self.seen.borrow().request.instrument)
+        self.context.get().instrument_of(py, self.request.instrument)
     }
 
     /// `buy` or `sell`.
     #[getter]
     fn side(&self) -> &'static str {
-        self.seen.borrow().request.side.name()
+        self.request.side.name()
     }
 
     /// `market` or `limit`.
     #[getter]
     fn order_type(&self) -> &'static str {
-        self.seen.borrow().request.order_type.name()
+        self.request.order_type.name()
     }
 
     /// `gtc`, `ioc` or `post_only`.
     #[getter]
     fn time_in_force(&self) -> &'static str {
-        self.seen.borrow().request.time_in_force.name()
+        self.request.time_in_force.name()
     }
 
     /// Whether it may only reduce the position.
     #[getter]
     fn reduce_only(&self) -> bool {
-        self.seen.borrow().request.reduce_only
+        self.request.reduce_only
     }
 
     /// How much was asked for.
     #[getter]
-    fn quantity(&self, py: Python<'_>) -> f64 {
-        to_float(self.seen.borrow().request.quantity, self.decimals(py).1)
+    fn quantity(&self) -> f64 {
+        to_float(self.request.quantity, self.decimals().1)
     }
 
     /// The limit price; None for a market order.
     #[getter]
-    fn price(&self, py: Python<'_>) -> Option<f64> {
-        let decimals = self.decimals(py).0;
-        self.seen.borrow().request.order_type.price().map(|price| to_float(price, decimals))
+    fn price(&self) -> Option<f64> {
+        let decimals = self.decimals().0;
+        self.request.order_type.price().map(|price| to_float(price, decimals))
     }
 
     /// Where it is in its life, such as `open`.
     #[getter]
-    fn status(&self, py: Python<'_>) -> &'static str {
-        self.read(py, |order| order.status.name())
+    fn status(&self) -> &'static str {
+        self.read(|order| order.status.name())
     }
 
     /// Whether nothing can happen to it any more.
     #[getter]
-    fn is_closed(&self, py: Python<'_>) -> bool {
-        self.read(py, |order| order.status.is_closed())
+    fn is_closed(&self) -> bool {
+        self.read(|order| order.status.is_closed())
     }
 
     /// How much has been filled.
     #[getter]
-    fn filled(&self, py: Python<'_>) -> f64 {
-        let decimals = self.decimals(py).1;
-        self.read(py, |order| to_float(order.filled, decimals))
+    fn filled(&self) -> f64 {
+        let decimals = self.decimals().1;
+        self.read(|order| to_float(order.filled, decimals))
     }
 
     /// How much has not been filled.
     #[getter]
-    fn remaining(&self, py: Python<'_>) -> f64 {
-        let decimals = self.decimals(py).1;
-        self.read(py, |order| to_float(order.remaining(), decimals))
+    fn remaining(&self) -> f64 {
+        let decimals = self.decimals().1;
+        self.read(|order| to_float(order.remaining(), decimals))
     }
 
     /// The average price of its fills; None before the first.
     #[getter]
-    fn average_price(&self, py: Python<'_>) -> Option<f64> {
-        let instrument = self.seen.borrow().request.instrument;
-        let context = self.context.borrow(py);
+    fn average_price(&self) -> Option<f64> {
+        let instrument = self.request.instrument;
+        let context = self.context.get();
         let specification = &context.index().instrument(instrument).specification;
         let unit = to_float(specification.multiplier, specification.multiplier_decimals);
-        let (_, quantity_decimals, value_decimals) = self.decimals(py);
-        self.read(py, |order| {
+        let (_, quantity_decimals, value_decimals) = self.decimals();
+        self.read(|order| {
             (order.filled > 0)
                 .then(|| wide_to_float(order.filled_value, value_decimals) / (to_float(order.filled, quantity_decimals) * unit))
         })
@@ -152,26 +171,26 @@ impl Order {
 
     /// Why it was refused, rejected or cancelled, as a code of the table of errors.
     #[getter]
-    fn reason(&self, py: Python<'_>) -> Option<&'static str> {
-        self.read(py, |order| order.reason.map(tradewind_core::error::Code::slug))
+    fn reason(&self) -> Option<&'static str> {
+        self.read(|order| order.reason.map(tradewind_core::error::Code::slug))
     }
 
     /// What a check written by the user said about it.
     #[getter]
-    fn note(&self, py: Python<'_>) -> Option<String> {
-        self.read(py, |order| order.note.as_deref().map(str::to_owned))
+    fn note(&self) -> Option<String> {
+        self.read(|order| order.note.as_deref().map(str::to_owned))
     }
 
     /// When it was decided.
     #[getter]
     fn decided(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        datetime(py, self.seen.borrow().decided_ns)
+        datetime(py, self.decided_ns)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        let price = self.price(py).map_or_else(|| "market".to_owned(), |price| price.to_string());
-        let name = self.context.borrow(py).index().instrument(self.seen.borrow().request.instrument).name.clone();
-        format!("Order({} {name} {} {} at {price}, {})", self.id.0, self.side(), self.quantity(py), self.status(py))
+    fn __repr__(&self) -> String {
+        let price = self.price().map_or_else(|| "market".to_owned(), |price| price.to_string());
+        let name = self.context.get().index().instrument(self.request.instrument).name.clone();
+        format!("Order({} {name} {} {} at {price}, {})", self.id.0, self.side(), self.quantity(), self.status())
     }
 }
 

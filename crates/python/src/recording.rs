@@ -5,6 +5,7 @@ use crate::instrument::{Index, Instrument, Stream};
 use crate::lender::Failure;
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use std::sync::PoisonError;
 use tradewind_core::error::{Code, Error, Result};
 use tradewind_core::feed::{self, Chunk, ChunkSource};
@@ -87,6 +88,18 @@ impl Recording {
             held.push(chunk?.extract::<Columns<'_>>()?.read(at, index.index.instruments().len())?.into());
         }
         Ok(Self { recording: feed::Recording::new(name, held).or_raise()? })
+    }
+
+    /// The rows in the kernel's codec, to send them to another process.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| self.recording.to_bytes()).or_raise()?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The recording of rows that another process sent.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, name: String, bytes: &[u8]) -> PyResult<Self> {
+        Ok(Self { recording: py.detach(|| feed::Recording::from_bytes(name, bytes)).or_raise()? })
     }
 
     /// Its name.

@@ -11,12 +11,13 @@ use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, PoisonError};
 use tradewind_core::driver;
 use tradewind_core::engine::Parts;
-use tradewind_core::event::decode_entries;
-use tradewind_core::instrument::InstrumentIndex;
+use tradewind_core::error::{Code, Error};
+use tradewind_core::event::{AccountEvent, Command, Entry, Event, decode_entries};
+use tradewind_core::instrument::{AssetIndex, InstrumentIndex};
 use tradewind_core::market::Side;
 use tradewind_core::number::format_decimal;
-use tradewind_core::order::{OrderType, Request, TimerPurpose};
-use tradewind_core::state::Stream;
+use tradewind_core::order::{OrderType, Request, StrategyIndex, TimerPurpose};
+use tradewind_core::state::{State, Stream};
 
 /// An engine that is fed a journal, its decisions compared with the recorded ones.
 #[pyclass(frozen)]
@@ -24,6 +25,8 @@ pub struct Replay {
     replay: Mutex<driver::Replay>,
     failure: Failure,
     index: Arc<tradewind_core::instrument::Index>,
+    /// The last input of the block before.
+    last: Mutex<Option<Event>>,
 }
 
 #[pymethods]
@@ -54,23 +57,42 @@ impl Replay {
             keeps_journal: false,
             keeps_postings: false,
         };
-        Ok(Self { replay: Mutex::new(driver::Replay::new(parts).or_raise()?), failure, index: Arc::clone(&index.index) })
+        Ok(Self {
+            replay: Mutex::new(driver::Replay::new(parts).or_raise()?),
+            failure,
+            index: Arc::clone(&index.index),
+            last: Mutex::new(None),
+        })
     }
 
     /// Feeds a block; returns the first divergence, if there is one.
     fn feed<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
         let entries = decode_entries(block).or_raise()?;
         let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = entries.iter().position(|entry| !self.names_known(replay.engine().state(), entry)) {
+            return Err(raised(&Error::new(
+                Code::BadJournal,
+                format!("entry {} of a block names an instrument, asset, account or strategy that its journal does not define", place + 1),
+            )));
+        }
+        let before = replay.engine().sequence();
         let divergence = replay
             .feed(&entries)
             .map_err(|error| self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| raised(&error)))?;
-        divergence.map(|divergence| self.to_dict(py, &divergence)).transpose()
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let inputs = entries.iter().filter_map(|entry| if let Entry::Input(event) = entry { Some(*event) } else { None });
+        // The input that led to the decision; the last of the block before where this one adds none.
+        let fed = (replay.engine().sequence() - before) as usize;
+        *last = inputs.take(fed).last().or(*last);
+        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), *last, &divergence)).transpose()
     }
 
     /// Ends the replay; returns a decision that the journal does not hold, if there is one.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let divergence = self.replay.lock().unwrap_or_else(PoisonError::into_inner).finish();
-        divergence.map(|divergence| self.to_dict(py, &divergence)).transpose()
+        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        let divergence = replay.finish();
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), last, &divergence)).transpose()
     }
 
     /// The state's hash, hexadecimal.
@@ -99,31 +121,115 @@ impl Replay {
 }
 
 impl Replay {
-    fn to_dict<'py>(&self, py: Python<'py>, divergence: &driver::Divergence) -> PyResult<Bound<'py, PyDict>> {
+    fn to_dict<'py>(
+        &self,
+        py: Python<'py>,
+        state: &State,
+        event: Option<Event>,
+        divergence: &driver::Divergence,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         dict.set_item("sequence", divergence.sequence)?;
         dict.set_item("time_ns", divergence.time_ns)?;
-        dict.set_item("expected", divergence.expected.as_ref().map(|request| self.describe(request)))?;
-        dict.set_item("actual", divergence.actual.as_ref().map(|request| self.describe(request)))?;
+        dict.set_item("event", event.map_or_else(String::new, |event| self.describe_event(&event)))?;
+        dict.set_item("expected", divergence.expected.as_ref().map(|request| self.describe_request(state, request)))?;
+        dict.set_item("actual", divergence.actual.as_ref().map(|request| self.describe_request(state, request)))?;
         Ok(dict)
     }
 
+    /// Whether everything that an entry names by index is defined, so that look-ups cannot fail.
+    fn names_known(&self, state: &State, entry: &Entry) -> bool {
+        let instrument = |at: InstrumentIndex| at.at() < self.index.instruments().len();
+        let asset = |at: AssetIndex| at.at() < self.index.assets().len();
+        let strategy = |at: StrategyIndex| at.at() < state.strategies().len();
+        match entry {
+            Entry::Input(Event::Market(event)) => instrument(event.instrument),
+            Entry::Input(Event::Account(report)) => {
+                report.account.at() < self.index.accounts().len()
+                    && match report.event {
+                        AccountEvent::Fill(fill) => instrument(fill.instrument) && asset(fill.fee_asset),
+                        AccountEvent::Funding { instrument: at, .. } => instrument(at),
+                        AccountEvent::Fee { instrument: at, asset: fee, .. } => instrument(at) && asset(fee),
+                        AccountEvent::Deposit { asset: at, .. }
+                        | AccountEvent::Insurance { asset: at, .. }
+                        | AccountEvent::MarginCall { asset: at, .. } => asset(at),
+                        AccountEvent::Accepted(_)
+                        | AccountEvent::Rejected(..)
+                        | AccountEvent::Cancelled(..)
+                        | AccountEvent::CancelRejected(..)
+                        | AccountEvent::Expired(_) => true,
+                    }
+            }
+            Entry::Input(Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. }) => {
+                filter.instrument.is_none_or(instrument) && filter.strategy.is_none_or(strategy)
+            }
+            Entry::Input(Event::Timer(_) | Event::Command { .. }) => true,
+            Entry::Decision(Request::Place { strategy: of, order, .. }) => strategy(*of) && instrument(order.instrument),
+            Entry::Decision(Request::Cancel { strategy: of, instrument: at, .. }) => strategy(*of) && instrument(*at),
+            Entry::Decision(Request::Timer { purpose: TimerPurpose::Strategy(of, _), .. }) => strategy(*of),
+            Entry::Decision(Request::Timer { purpose: TimerPurpose::Bar(_), .. }) => true,
+        }
+    }
+
+    fn name(&self, instrument: InstrumentIndex) -> &str {
+        &self.index.instrument(instrument).name
+    }
+
+    /// An input in words.
+    fn describe_event(&self, event: &Event) -> String {
+        match event {
+            Event::Market(event) => format!("{} of {}", event.kind.name(), self.name(event.instrument)),
+            Event::Account(report) => match report.event {
+                AccountEvent::Accepted(_) => "an order was accepted".to_owned(),
+                AccountEvent::Rejected(_, code) => format!("an order was rejected: {code}"),
+                AccountEvent::Cancelled(_, code) => format!("an order was cancelled: {code}"),
+                AccountEvent::CancelRejected(_, code) => format!("a cancel was rejected: {code}"),
+                AccountEvent::Expired(_) => "an order expired".to_owned(),
+                AccountEvent::Fill(fill) => format!("fill in {}", self.name(fill.instrument)),
+                AccountEvent::Funding { instrument, .. } => format!("funding payment for {}", self.name(instrument)),
+                AccountEvent::Fee { instrument, .. } => format!("fee for {}", self.name(instrument)),
+                AccountEvent::Deposit { asset, .. } => format!("deposit of {}", self.index.asset(asset).name),
+                AccountEvent::Insurance { asset, .. } => format!("insurance in {}", self.index.asset(asset).name),
+                AccountEvent::MarginCall { asset, .. } => format!("margin call in {}", self.index.asset(asset).name),
+            },
+            Event::Timer(timer) => match timer.purpose {
+                TimerPurpose::Strategy(_, number) => format!("timer {number}"),
+                TimerPurpose::Bar(_) => "the end of a bar".to_owned(),
+            },
+            Event::Command { command, .. } => match command {
+                Command::TradingOn => "command: trading on",
+                Command::TradingOff => "command: trading off",
+                Command::CancelAll(_) => "command: cancel all",
+                Command::CloseAll(_) => "command: close all",
+                Command::Start => "command: start",
+                Command::Stop => "command: stop",
+            }
+            .to_owned(),
+        }
+    }
+
     /// A request in words.
-    fn describe(&self, request: &Request) -> String {
+    fn describe_request(&self, state: &State, request: &Request) -> String {
+        let of = |strategy: StrategyIndex| &state.strategy(strategy).name;
         match request {
-            Request::Place { order, count, .. } => {
-                let definition = self.index.instrument(order.instrument);
-                let specification = &definition.specification;
+            Request::Place { strategy, count, order, .. } => {
+                let specification = &self.index.instrument(order.instrument).specification;
                 let side = if order.side == Side::Buy { "buy" } else { "sell" };
                 let quantity = format_decimal(order.quantity.into(), specification.quantity_decimals);
                 let price = match order.order_type {
                     OrderType::Market => "at market".to_owned(),
                     OrderType::Limit(price) => format!("at {}", format_decimal(price.into(), specification.price_decimals)),
                 };
-                format!("order {count}: {side} {quantity} {} {price}, {}", definition.name, order.time_in_force.name())
+                let reduce = if order.reduce_only { ", reduce only" } else { "" };
+                let name = self.name(order.instrument);
+                format!("{} order {count}: {side} {quantity} {name} {price}, {}{reduce}", of(*strategy), order.time_in_force.name())
             }
-            Request::Cancel { count, instrument, .. } => format!("cancel order {count} in {}", self.index.instrument(*instrument).name),
-            Request::Timer { purpose: TimerPurpose::Strategy(_, number), due_ns } => format!("timer {number} at {due_ns} ns"),
+            Request::Cancel { strategy, count, instrument, .. } => {
+                format!("{} cancel order {count} in {}", of(*strategy), self.name(*instrument))
+            }
+            Request::Timer { purpose: TimerPurpose::Strategy(strategy, number), due_ns } => {
+                format!("{} timer {number} at {due_ns} ns", of(*strategy))
+            }
             Request::Timer { purpose: TimerPurpose::Bar(_), due_ns } => format!("the end of a bar at {due_ns} ns"),
         }
     }

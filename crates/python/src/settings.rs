@@ -10,8 +10,10 @@ use pyo3::prelude::*;
 use std::sync::Arc;
 use tradewind_core::driver::{Keep, Settings};
 use tradewind_core::error::{Code, Error};
+use tradewind_core::event::{Command, Filter};
 use tradewind_core::feed;
-use tradewind_core::number::{NumberProblem, parse_decimal};
+use tradewind_core::number::{NumberProblem, parse_wide};
+use tradewind_core::order::StrategyIndex;
 use tradewind_core::risk::{Check, Limits, Risk};
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
@@ -86,6 +88,7 @@ pub struct Run<'py> {
     seed: u64,
     keep: String,
     journal: bool,
+    commands: Vec<CommandValues>,
 }
 
 /// A run as the kernel takes it.
@@ -128,8 +131,8 @@ impl Run<'_> {
             let place = index.find_venue(venue).or_raise()?;
             let asset_place = index.find_asset(asset).or_raise()?;
             let decimals = index.asset(asset_place).decimals;
-            let amount = parse_decimal(amount, decimals).map_err(|problem| bad_balance(asset, amount, decimals, problem))?;
-            balances.push((place, asset_place, i128::from(amount)));
+            let amount = parse_wide(amount, decimals).map_err(|problem| bad_balance(asset, amount, decimals, problem))?;
+            balances.push((place, asset_place, amount));
         }
         let keep = choice("keep", &self.keep, &[("everything", Keep::Everything), ("metrics", Keep::Metrics)])?;
         Ok(Settings {
@@ -142,7 +145,38 @@ impl Run<'_> {
             seed: self.seed,
             keep,
             keeps_journal: self.journal,
+            commands: self.commands.iter().map(|command| self.command(command)).collect::<PyResult<_>>()?,
         })
+    }
+}
+
+/// A command as Python gives it: its time, its word, and for which strategy and instrument.
+type CommandValues = (i64, String, Option<String>, Option<String>);
+
+impl Run<'_> {
+    fn command(&self, (time_ns, word, strategy, instrument): &CommandValues) -> PyResult<(i64, Command)> {
+        let mut names: Vec<&str> = self.strategies.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        let strategy = strategy.as_ref().map(|wanted| {
+            let place = names.iter().position(|name| name == wanted);
+            place.map(|place| StrategyIndex(place as u16)).ok_or_else(|| {
+                raised(
+                    &Error::new(Code::BadSetting, format!("commands: there is no strategy {wanted:?}"))
+                        .hint(format!("there are {}", names.join(", "))),
+                )
+            })
+        });
+        let filter = Filter {
+            strategy: strategy.transpose()?,
+            instrument: instrument.as_ref().map(|name| self.index.get().index.find_instrument(name)).transpose().or_raise()?,
+        };
+        let commands = [
+            ("trading_on", Command::TradingOn),
+            ("trading_off", Command::TradingOff),
+            ("cancel_all", Command::CancelAll(filter)),
+            ("close_all", Command::CloseAll(filter)),
+        ];
+        Ok((*time_ns, choice("command", word, &commands)?))
     }
 }
 

@@ -154,7 +154,7 @@ impl Strategy for PythonStrategy {
 }
 
 /// A strategy written in Rust, by name and parameters.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "tradewind._core")]
 pub struct NativeStrategy {
     name: String,
     parameters: Py<PyDict>,
@@ -180,11 +180,13 @@ impl NativeStrategy {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut parts = Vec::new();
-        for (name, value) in self.parameters.bind(py) {
-            parts.push(format!("{name}={}", value.repr()?));
-        }
-        Ok(format!("{}({})", self.name, parts.join(", ")))
+        let parameters =
+            self.parameters.bind(py).iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect::<PyResult<Vec<_>>>()?;
+        Ok(format!("{}({})", self.name, parameters.join(", ")))
+    }
+
+    fn __getnewargs__(&self, py: Python<'_>) -> (String, Py<PyDict>) {
+        (self.name.clone(), self.parameters.clone_ref(py))
     }
 }
 

@@ -62,7 +62,7 @@ impl MarginState {
             MarginCheck::Enough
         } else if self.equity < self.maintenance {
             MarginCheck::Liquidate
-        } else if self.maintenance * 5 >= self.equity * 4 {
+        } else if self.maintenance.saturating_mul(5) >= self.equity.saturating_mul(4) {
             MarginCheck::Call
         } else {
             MarginCheck::Enough
@@ -75,26 +75,28 @@ impl MarginState {
     /// The threshold of the call, equity × 4/5 = maintenance, is the nearest one.
     pub fn safe_distance(&self, definition: &Instrument, quantity: i64, decimals: u8, positions: usize) -> i64 {
         let Some(margin) = definition.specification.margin else { return 0 };
-        let slack = self.equity * 4 - self.maintenance * 5;
+        // Profit is rounded down and maintenance up, in each position: both may cost a unit more.
+        let rounding = 9 * positions.max(1) as i128;
+        let slack = self.equity.saturating_mul(4).saturating_sub(self.maintenance.saturating_mul(5)).saturating_sub(rounding);
         if slack <= 0 {
             return 0;
         }
         // A move of one price unit costs the value of the quantity at price 1 in equity, and may add its share of maintenance.
         let value = definition.specification.value(1, quantity).abs();
-        let cost = value * 4 + part_of_value(value, margin.maintenance) * 5 + 5;
+        let cost = value.saturating_mul(4).saturating_add(part_of_value(value, margin.maintenance).saturating_mul(5)).saturating_add(5);
         let slack_in_value_units = rescale(slack, decimals, definition.specification.value_decimals(), Rounding::Down);
-        i64::try_from(slack_in_value_units / (cost * positions.max(1) as i128)).unwrap_or(i64::MAX / 4).saturating_sub(1).max(0)
+        i64::try_from(slack_in_value_units / cost.saturating_mul(positions.max(1) as i128)).unwrap_or(i64::MAX / 4).saturating_sub(1).max(0)
     }
 }
 
 /// The margin that a value needs: `value × rate`, rounded up, in the settlement asset.
 #[inline]
 pub fn part_of(value: i128, rate: Rate, definition: &Instrument, asset_decimals: u8) -> i128 {
-    rescale(value * i128::from(rate), definition.specification.value_decimals() + RATE_DECIMALS, asset_decimals, Rounding::Up)
+    rescale(value.saturating_mul(rate.into()), definition.specification.value_decimals() + RATE_DECIMALS, asset_decimals, Rounding::Up)
 }
 
 fn part_of_value(value: i128, rate: Rate) -> i128 {
-    divide(value * i128::from(rate), i128::from(power_of_ten(RATE_DECIMALS)), Rounding::Up)
+    divide(value.saturating_mul(rate.into()), i128::from(power_of_ten(RATE_DECIMALS)), Rounding::Up)
 }
 
 /// The initial margin rate: the instrument's, or that of the chosen leverage if it is higher.

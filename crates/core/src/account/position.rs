@@ -50,10 +50,18 @@ impl Position {
         Change { realised }
     }
 
-    /// Takes a fee in the base asset from the quantity, not from the cost (M2).
+    /// Takes a fee in the base asset from the quantity, not from the cost (M2). Cost without a
+    /// quantity is a loss; it is returned as what was realised.
     #[inline]
-    pub fn take_base_fee(&mut self, fee: i64) {
+    pub fn take_base_fee(&mut self, fee: i64) -> Change {
+        let before = self.quantity;
         self.quantity -= fee;
+        if fee == 0 || (before > 0) == (self.quantity > 0) {
+            return Change { realised: 0 };
+        }
+        let realised = -std::mem::take(&mut self.cost);
+        self.realised += realised;
+        Change { realised }
     }
 
     /// What the position would realise at a price, with the instrument's value decimals.

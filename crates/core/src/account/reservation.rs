@@ -23,7 +23,12 @@ pub fn reservation(index: &Index, instrument: &Instrument, side: Side, quantity:
             let amount = if rate == 0 {
                 rescale(value, decimals, index.asset(instrument.quote).decimals, Rounding::Up)
             } else {
-                rescale(value * i128::from(whole + rate), decimals + RATE_DECIMALS, index.asset(instrument.quote).decimals, Rounding::Up)
+                rescale(
+                    value.saturating_mul((whole + rate).into()),
+                    decimals + RATE_DECIMALS,
+                    index.asset(instrument.quote).decimals,
+                    Rounding::Up,
+                )
             };
             Some((instrument.quote, amount))
         }

@@ -2,7 +2,7 @@
 
 use super::link::{Link, Step};
 use super::{Keep, Recorder};
-use crate::engine::{Engine, MOST_ROUNDS, Parts, endless};
+use crate::engine::{Engine, MOST_DECISIONS, MOST_ROUNDS, Parts, endless};
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event, TimerFired};
 use crate::feed::{Merge, Recording};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Whether the stream of inputs and decisions is written.
     pub keeps_journal: bool,
+    /// Commands that reach the engine at given times, such as a halt.
+    pub commands: Vec<(TimeNs, Command)>,
 }
 
 /// How far a run is.
@@ -58,14 +60,19 @@ pub struct Backtest {
     /// The link of each instrument.
     link_of: Vec<usize>,
     timers: BinaryHeap<Reverse<(TimeNs, TimerPurpose, u32)>>,
+    /// Commands that are still to come, the last one first.
+    commands: Vec<(TimeNs, Command)>,
     /// When anything but a row happens next.
     pending_ns: TimeNs,
     recorder: Recorder,
     balances: Vec<(usize, AssetIndex, i128)>,
     now_ns: TimeNs,
     rows: u64,
+    /// Requests that followed from answers since the last row.
+    followed: usize,
     started: bool,
     done: bool,
+    failed: Option<Error>,
 }
 
 impl Backtest {
@@ -87,6 +94,9 @@ impl Backtest {
         for venue in &settings.venues {
             venue.request_latency.validate()?;
             venue.answer_latency.validate()?;
+            if let Some(leverage) = venue.leverage.filter(|&leverage| leverage < 1) {
+                return Err(Error::new(Code::BadSetting, format!("the leverage {leverage} of {} is below 1", venue.venue)));
+            }
             let place = index.find_venue(&venue.venue)?;
             links.push((place, Link::new(SimulatedVenue::new(Arc::clone(&index), place, venue.clone(), &available), settings.seed)));
         }
@@ -107,6 +117,8 @@ impl Backtest {
                 .ok_or_else(|| Error::new(Code::MissingSetting, format!("the venue {} has no settings", index.venue(venue).name)))?;
             balances.push((place, asset, amount));
         }
+        let mut commands = settings.commands;
+        commands.sort_by_key(|(time_ns, _)| Reverse(*time_ns));
         let recorder =
             Recorder::new(&index, strategies.len(), settings.currency, settings.interval_ns, settings.annualisation, settings.keep)?;
         let engine = Engine::new(Parts {
@@ -126,13 +138,16 @@ impl Backtest {
             links: links.into_iter().map(|(_, link)| link).collect(),
             link_of,
             timers: BinaryHeap::new(),
+            commands,
             pending_ns: TimeNs::MAX,
             recorder,
             balances,
             now_ns: 0,
             rows: 0,
+            followed: 0,
             started: false,
             done: false,
+            failed: None,
         })
     }
 
@@ -172,8 +187,17 @@ impl Backtest {
         Ok(())
     }
 
-    /// Runs until the engine has met some more rows, or to the end.
+    /// Runs until the engine has met some more rows, or to the end. A run that failed stays failed.
     pub fn advance(&mut self, rows: u64) -> Result<Progress> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let progress = self.go_on(rows);
+        self.failed = progress.as_ref().err().cloned();
+        progress
+    }
+
+    fn go_on(&mut self, rows: u64) -> Result<Progress> {
         if self.done {
             return Ok(Progress::Done);
         }
@@ -272,6 +296,7 @@ impl Backtest {
         }
         self.now_ns = row_ns;
         self.rows += 1;
+        self.followed = 0;
         let Some(&event) = self.arrival.event() else { return Ok(()) };
         if ONE_CLOCK {
             let place = self.link_of[event.instrument.at()];
@@ -299,6 +324,12 @@ impl Backtest {
             return Ok(());
         }
         let mut requests = std::mem::take(&mut self.engine.output.requests);
+        if round > 0 {
+            self.followed += requests.len();
+            if self.followed > MOST_DECISIONS {
+                return Err(endless(now_ns));
+            }
+        }
         for request in requests.drain(..) {
             self.recorder.request(&request);
             match request {
@@ -321,7 +352,9 @@ impl Backtest {
 
     fn find_pending(&mut self) {
         let links = self.links.iter().map(|link| link.next().0).min().unwrap_or(TimeNs::MAX);
-        self.pending_ns = links.min(self.timers.peek().map_or(TimeNs::MAX, |Reverse(timer)| timer.0));
+        let timer = self.timers.peek().map_or(TimeNs::MAX, |Reverse(timer)| timer.0);
+        let command = self.commands.last().map_or(TimeNs::MAX, |command| command.0);
+        self.pending_ns = links.min(timer).min(command);
     }
 
     /// Does the one thing that is pending first: at one time paths before requests, requests
@@ -350,8 +383,12 @@ impl Backtest {
         Ok(())
     }
 
+    /// Commands come before timers of the same time.
     fn fire(&mut self) -> Result<()> {
-        if let Some(Reverse((due_ns, purpose, round))) = self.timers.pop() {
+        if let Some((time_ns, command)) = self.commands.pop_if(|(time_ns, _)| *time_ns == self.pending_ns) {
+            self.now_ns = self.now_ns.max(time_ns);
+            self.command(command)?;
+        } else if let Some(Reverse((due_ns, purpose, round))) = self.timers.pop() {
             if due_ns >= self.recorder.next_sample_ns() {
                 self.recorder.sample(self.engine.state(), due_ns);
             }
@@ -369,28 +406,32 @@ impl Backtest {
     /// After the last row: what is on its way arrives, timers that lie beyond are dropped, the
     /// strategies stop, and what still works at the venues is cancelled (O6).
     fn finish(&mut self) -> Result<()> {
-        self.timers.clear();
-        self.drain()?;
+        let end_ns = self.now_ns;
+        self.commands.clear();
+        self.drain(end_ns)?;
         self.command(Command::Stop)?;
-        self.drain()?;
+        self.drain(end_ns)?;
         for link in &mut self.links {
             link.venue.end_all(Code::EndOfRun, self.now_ns);
             link.collect(0);
         }
-        self.drain()?;
+        self.find_pending();
+        self.drain(end_ns)?;
         self.recorder.finish(self.engine.state(), self.now_ns);
         Ok(())
     }
 
-    fn drain(&mut self) -> Result<()> {
-        self.find_pending();
-        while self.pending_ns != TimeNs::MAX {
-            self.step()?;
-            if !self.timers.is_empty() {
+    /// Lets everything arrive that is on its way, and timers fire that were due by the end.
+    fn drain(&mut self, end_ns: TimeNs) -> Result<()> {
+        loop {
+            if self.timers.peek().is_some_and(|Reverse(timer)| timer.0 > end_ns) {
                 self.timers.clear();
-                self.find_pending();
             }
+            self.find_pending();
+            if self.pending_ns == TimeNs::MAX {
+                return Ok(());
+            }
+            self.step()?;
         }
-        Ok(())
     }
 }

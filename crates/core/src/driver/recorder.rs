@@ -59,6 +59,8 @@ pub struct AssetReport {
     pub liquidation_fees: i128,
     /// Funding received, below zero when paid.
     pub funding: i128,
+    /// What the venue's insurance paid when the account could not.
+    pub insurance: i128,
 }
 
 /// Observes a run. Nothing that decides reads it.
@@ -193,12 +195,13 @@ impl Recorder {
         } else {
             summary.liquidation_fees += paid;
         }
-        // A payment for a shared position is shared by those who hold it.
-        let held: i64 = (0..self.trips.len()).map(|place| state.strategies()[place].positions[charge.instrument.at()].quantity.abs()).sum();
+        // A payment for the account's position is that of its parts: where one strategy is long
+        // and another short, one pays what the other receives on top of the account's.
+        let held = |place: usize| state.strategies()[place].positions[charge.instrument.at()].quantity;
+        let whole: i64 = (0..self.trips.len()).map(held).sum();
         for (place, trips) in self.trips.iter_mut().enumerate() {
-            let share = state.strategies()[place].positions[charge.instrument.at()].quantity.abs();
-            if share != 0 {
-                trips[charge.instrument.at()].add_funding(-paid * share as f64 / held as f64);
+            if held(place) != 0 && whole != 0 {
+                trips[charge.instrument.at()].add_funding(-paid * held(place) as f64 / whole as f64);
             }
         }
     }
@@ -303,6 +306,7 @@ impl Recorder {
                         network_fees: sum(Bucket::NetworkFees),
                         liquidation_fees: sum(Bucket::LiquidationFees),
                         funding: -sum(Bucket::Funding),
+                        insurance: -sum(Bucket::Insurance),
                     });
                 }
             }

@@ -52,6 +52,7 @@ impl Replay {
                     if let Some(divergence) = self.finish() {
                         return Ok(Some(divergence));
                     }
+                    event.check(self.engine.state().index())?;
                     self.engine.process(event)?;
                     self.last = (self.engine.sequence(), event.arrival_time_ns());
                     self.decided.extend(self.engine.output.requests.drain(..));

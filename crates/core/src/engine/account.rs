@@ -48,16 +48,19 @@ impl Engine {
 
     fn on_fill(&mut self, account: AccountIndex, fill: &Fill) {
         let Some(order) = self.state.orders.get_mut(fill.order) else {
-            self.state.ignored_reports += 1;
+            self.unknown_order(fill.order);
             return;
         };
-        if order.trade_ids.contains(&fill.trade_id) || fill.quantity > order.remaining() || fill.quantity <= 0 {
-            self.state.ignored_reports += 1;
+        if order.trade_ids.contains(&fill.trade_id) {
+            self.state.stale_reports += 1;
             return;
         }
         let report = if fill.quantity == order.remaining() { Report::LastFill } else { Report::PartFill };
-        if next_status(order.status, report, order.filled > 0) == Outcome::Impossible {
-            self.state.ignored_reports += 1;
+        let fits = (fill.instrument, fill.side) == (order.request.instrument, order.request.side)
+            && account == order.request.account
+            && (1..=order.remaining()).contains(&fill.quantity);
+        if !fits || next_status(order.status, report, order.filled > 0) == Outcome::Impossible {
+            self.state.impossible_reports += 1;
             return;
         }
         let specification = &self.state.index.instrument(fill.instrument).specification;
@@ -65,7 +68,7 @@ impl Engine {
         order.filled += fill.quantity;
         order.filled_value += specification.value(fill.price, fill.quantity);
         let (strategy, count, decision_mid_doubled) = (order.strategy, order.count, order.decision_mid_doubled);
-        self.hasher.fill(order, fill, self.state.now_ns);
+        self.hasher.fill(order.strategy, order.count, fill, self.state.now_ns);
         self.state.accounts[account.at()].apply_fill(&self.state.index, fill);
         let realised = self.attribute(strategy, fill);
         self.output.fills.push(Booked { fill: *fill, strategy, count, realised, decision_mid_doubled, arrival_time_ns: self.state.now_ns });
@@ -81,8 +84,7 @@ impl Engine {
         let value = instrument.specification.value(fill.price, fill.signed_quantity());
         let position = &mut self.state.strategies[strategy.at()].positions[fill.instrument.at()];
         let change = position.apply(fill.signed_quantity(), value);
-        position.take_base_fee(base_fee(instrument, fill));
-        change.realised
+        change.realised + position.take_base_fee(base_fee(instrument, fill)).realised
     }
 
     /// The venue closed the account's position: each strategy's share is closed at that price.
@@ -100,6 +102,7 @@ impl Engine {
             }
             let share = Fill { side: Side::of(-held), quantity: held.abs(), fee: std::mem::take(&mut fee), ..*fill };
             let realised = self.attribute(strategy, &share);
+            self.hasher.fill(strategy, 0, &share, self.state.now_ns);
             self.output.fills.push(Booked {
                 fill: share,
                 strategy,

@@ -4,8 +4,9 @@ use super::Engine;
 use crate::error::{Code, Result};
 use crate::instrument::InstrumentIndex;
 use crate::market::Side;
-use crate::order::{NewOrder, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
+use crate::order::{NewOrder, Order, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
 use crate::state::{Decision, State, Target};
+use smallvec::SmallVec;
 
 impl Engine {
     pub(super) fn carry_out(&mut self, decision: Decision) -> Result<()> {
@@ -56,31 +57,41 @@ impl Engine {
         else {
             return Ok(());
         };
-        let exposure = self.state.exposure(strategy, instrument);
-        if exposure == target.quantity {
-            self.drop_target(strategy, instrument);
+        if self.state.is_unsettled(strategy, instrument) {
+            // Nothing is known to be reached or missing; but what is not wanted any more can go.
+            if self.state.exposure(strategy, instrument) != target.quantity {
+                self.cancel_earlier(strategy, instrument)?;
+            }
             return Ok(());
         }
-        let mut waits = false;
-        let mut earlier = Vec::new();
-        for order in self.state.orders.open(strategy).filter(|order| order.request.instrument == instrument) {
-            waits |= order.by_target || order.status == Status::Unknown || order.status == Status::CancelInFlight;
-            if order.by_target && order.status != Status::CancelInFlight {
-                earlier.push(order.id);
-            }
+        if self.state.works_otherwise(strategy, &target) && self.cancel_earlier(strategy, instrument)? {
+            return Ok(());
         }
-        for id in earlier {
-            self.cancel(id)?;
-        }
-        if waits {
+        let exposure = self.state.exposure(strategy, instrument);
+        let Some(order) = difference(&self.state, &target, exposure) else {
+            self.drop_target(strategy, instrument);
+            return Ok(());
+        };
+        if self.cancel_earlier(strategy, instrument)? {
             return Ok(());
         }
         self.drop_target(strategy, instrument);
-        if let Some(order) = difference(&self.state, &target, exposure) {
-            self.state.calling = strategy;
-            self.state.queue(order, true);
-        }
+        self.state.calling = strategy;
+        self.state.queue(order, true);
         Ok(())
+    }
+
+    /// Cancels the strategy's own earlier target orders; tells whether there were any. Their
+    /// outcome leads back to the target.
+    fn cancel_earlier(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) -> Result<bool> {
+        let is_earlier = |order: &&Order| {
+            order.request.instrument == instrument && order.by_target && !matches!(order.status, Status::CancelInFlight | Status::Unknown)
+        };
+        let earlier: SmallVec<[OrderId; 4]> = self.state.orders.open(strategy).filter(is_earlier).map(|order| order.id).collect();
+        for &id in &earlier {
+            self.cancel(id)?;
+        }
+        Ok(!earlier.is_empty())
     }
 
     fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
@@ -91,8 +102,7 @@ impl Engine {
     pub(super) fn report(&mut self, id: OrderId, report: Report, reason: Option<Code>) -> Outcome {
         let now_ns = self.state.now_ns;
         let Some(order) = self.state.orders.get_mut(id) else {
-            self.state.ignored_reports += 1;
-            return Outcome::Stale;
+            return self.unknown_order(id);
         };
         let outcome = next_status(order.status, report, order.filled > 0);
         match outcome {
@@ -104,10 +114,22 @@ impl Engine {
                 }
                 self.changed(id);
             }
-            Outcome::Stale | Outcome::Impossible => self.state.ignored_reports += 1,
+            Outcome::Stale => self.state.stale_reports += 1,
+            Outcome::Impossible => self.state.impossible_reports += 1,
             Outcome::BookOnly => {}
         }
         outcome
+    }
+
+    /// A report about an order that is not known: old if it was forgotten, else impossible.
+    pub(super) fn unknown_order(&mut self, id: OrderId) -> Outcome {
+        if self.state.orders.is_forgotten(id) {
+            self.state.stale_reports += 1;
+            Outcome::Stale
+        } else {
+            self.state.impossible_reports += 1;
+            Outcome::Impossible
+        }
     }
 
     /// What follows from a change of an order.

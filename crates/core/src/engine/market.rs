@@ -2,10 +2,10 @@
 
 use super::Engine;
 use crate::error::Result;
+use crate::indicator::Indicator;
 use crate::market::{Bar, MarketData, MarketEvent, MarketKind, Trade};
 use crate::number::to_float;
 use crate::order::{Request, TimerPurpose};
-use crate::state::State;
 use crate::time::{DurationNs, SECOND_NS};
 
 /// How long after its end a bar waits for a trade before a timer closes it (V5).
@@ -30,10 +30,13 @@ impl Engine {
         let interval = if event.kind == MarketKind::Bar { Some(event.interval()) } else { None };
         let Some(route) = self.routes.get(event.instrument.at()).and_then(|routes| routes.of(event.kind, interval)) else { return Ok(()) };
         if !route.indicators.is_empty() {
-            let decimals = self.state.index.instrument(event.instrument).specification.price_decimals;
-            for &indicator in &route.indicators {
-                feed(&mut self.state, indicator.at(), event, decimals);
+            let input = Input::of(event, self.state.index.instrument(event.instrument).specification.price_decimals);
+            for indicator in &route.indicators {
+                input.feed(&mut self.state.indicators[indicator.at()].1);
             }
+        }
+        for history in &route.histories {
+            self.state.histories[history.at()].push(event);
         }
         for &strategy in &route.strategies {
             self.state.calling = strategy;
@@ -74,16 +77,33 @@ impl Engine {
     }
 }
 
-#[inline]
-fn feed(state: &mut State, indicator: usize, event: &MarketEvent, decimals: u8) {
-    let indicator = &mut state.indicators[indicator].1;
-    match event.data() {
-        MarketData::Trade(trade) => indicator.update_value(to_float(trade.price, decimals)),
-        MarketData::Quote(quote) => indicator.update_value(f64::midpoint(to_float(quote.bid, decimals), to_float(quote.ask, decimals))),
-        MarketData::Mark(price) => indicator.update_value(to_float(price, decimals)),
-        MarketData::Bar(bar) => {
-            indicator.update_bar(to_float(bar.high, decimals), to_float(bar.low, decimals), to_float(bar.close, decimals));
+/// What an event means to an indicator.
+#[derive(Clone, Copy)]
+enum Input {
+    Nothing,
+    Value(f64),
+    Bar { high: f64, low: f64, close: f64 },
+}
+
+impl Input {
+    #[inline]
+    fn of(event: &MarketEvent, decimals: u8) -> Self {
+        let float = |price| to_float(price, decimals);
+        match event.data() {
+            MarketData::Trade(trade) => Input::Value(float(trade.price)),
+            MarketData::Quote(quote) => Input::Value(f64::midpoint(float(quote.bid), float(quote.ask))),
+            MarketData::Mark(price) => Input::Value(float(price)),
+            MarketData::Bar(bar) => Input::Bar { high: float(bar.high), low: float(bar.low), close: float(bar.close) },
+            MarketData::Book(_) | MarketData::Funding(_) => Input::Nothing,
         }
-        MarketData::Book(_) | MarketData::Funding(_) => {}
+    }
+
+    #[inline]
+    fn feed(self, indicator: &mut Indicator) {
+        match self {
+            Input::Nothing => {}
+            Input::Value(value) => indicator.update_value(value),
+            Input::Bar { high, low, close } => indicator.update_bar(high, low, close),
+        }
     }
 }

@@ -23,6 +23,10 @@ use std::sync::Arc;
 /// How many rounds of decisions one event may lead to (O1).
 pub const MOST_ROUNDS: u32 = 1_000;
 
+/// How many decisions one event may lead to in all: a callback that asks for two for each one
+/// doubles them every round, and would not come to the last.
+pub const MOST_DECISIONS: usize = 100_000;
+
 /// A fill with what it meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Booked {
@@ -160,6 +164,11 @@ impl Engine {
         self.hasher.finish()
     }
 
+    /// The same of one strategy alone, which other strategies do not change.
+    pub fn strategy_decisions_hash(&self, strategy: StrategyIndex) -> [u8; 32] {
+        self.hasher.of_strategy(strategy)
+    }
+
     /// The entries since the last call: the number of the first and of the last, from one, and
     /// the block that holds them. Nothing where there are none or no journal is kept.
     pub fn take_journal(&mut self) -> Option<(u64, u64, Vec<u8>)> {
@@ -193,6 +202,7 @@ impl Engine {
             Event::Timer(timer) => self.on_timer(timer.purpose, timer.due_ns, timer.fired_ns)?,
             Event::Command { time_ns, command } => self.on_command(*time_ns, command)?,
         }
+        debug_assert_eq!(self.state.broken_own_rule(), None, "after {event:?}");
         Ok(())
     }
 
@@ -219,8 +229,13 @@ impl Engine {
 
     /// Carries out decisions and delivers what follows from them, until nothing is left.
     fn settle(&mut self) -> Result<()> {
+        let mut carried_out = 0;
         for _ in 0..MOST_ROUNDS {
             let mut decisions = std::mem::take(&mut self.state.outbox);
+            carried_out += decisions.len();
+            if carried_out > MOST_DECISIONS {
+                break;
+            }
             for decision in decisions.drain(..) {
                 self.carry_out(decision)?;
             }
@@ -312,15 +327,15 @@ impl Engine {
         Ok(())
     }
 
-    /// What works is cancelled and targets are given up; then strategies may ask for the last
-    /// things, such as closing their positions, which pass as far as they reduce.
+    /// Open orders are cancelled first, so that a strategy that closes its positions as it stops
+    /// is not stopped from it; nothing but reductions passes from here on.
     fn stop(&mut self) -> Result<()> {
+        self.state.trading = false;
         self.cancel_all(&Filter::default(), false)?;
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_stop(&mut self.state)?;
         }
-        self.state.trading = false;
         Ok(())
     }
 
@@ -358,6 +373,9 @@ impl Engine {
 
 /// The error that ends a run whose strategies decide without end.
 pub fn endless(now_ns: i64) -> Error {
-    Error::new(Code::EndlessDecisions, format!("more than {MOST_ROUNDS} rounds of decisions at the time {now_ns} ns"))
-        .hint("a callback for orders or fills places an order every time; let it stop at a condition")
+    Error::new(
+        Code::EndlessDecisions,
+        format!("more than {MOST_ROUNDS} rounds or {MOST_DECISIONS} decisions followed from one event, at the time {now_ns} ns"),
+    )
+    .hint("a callback for orders or fills places an order every time; let it stop at a condition")
 }

@@ -4,12 +4,13 @@ use super::Engine;
 use crate::instrument::InstrumentIndex;
 use crate::market::{BarBuilder, BarInterval, MarketKind};
 use crate::order::StrategyIndex;
-use crate::state::{IndicatorIndex, Stream, StreamKind};
+use crate::state::{HistoryIndex, IndicatorIndex, Stream, StreamKind};
 
 /// Who is told about one stream.
 #[derive(Default)]
 pub(super) struct Route {
     pub indicators: Vec<IndicatorIndex>,
+    pub histories: Vec<HistoryIndex>,
     pub strategies: Vec<StrategyIndex>,
 }
 
@@ -56,6 +57,10 @@ impl Engine {
         for place in 0..self.state.indicators.len() {
             let stream = self.state.indicators[place].0;
             self.routes[stream.instrument.at()].of_mut(stream.kind).indicators.push(IndicatorIndex(place as u32));
+        }
+        for place in 0..self.state.histories.len() {
+            let stream = self.state.histories[place].stream;
+            self.routes[stream.instrument.at()].of_mut(stream.kind).histories.push(HistoryIndex(place as u32));
         }
         for place in 0..self.strategies.len() {
             let wanted = self.strategies[place].callbacks.market;

@@ -1,5 +1,6 @@
 //! The one input of the engine, and the stream of inputs and decisions that a run leaves.
 
+mod check;
 mod codec;
 mod input;
 

@@ -6,8 +6,7 @@ use crate::error::Result;
 use crate::market::MarketEvent;
 use crate::state::Stream;
 use crate::time::{DurationNs, TimeNs};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 /// Chunks of one recording that one side has read and the other has not.
@@ -86,44 +85,74 @@ pub(super) struct Cursor {
     row: usize,
     /// How far to look ahead for rows whose venue time is earlier, and those that were looked at.
     window: Option<Window>,
+    /// Stands for no open chunk.
+    closed: Chunk,
 }
 
+/// Rows that were looked at and not yet met, by venue time. Most rows come in order and are
+/// appended; a late one moves to its place from the back.
 struct Window {
     longest_delay_ns: DurationNs,
-    rows: BinaryHeap<Reverse<Waiting>>,
-    count: u64,
+    rows: VecDeque<Waiting>,
+    /// The chunks that waiting rows are in, and the number of the first of them.
+    chunks: VecDeque<Chunk>,
+    first: u32,
 }
 
+#[derive(Clone, Copy)]
 struct Waiting {
     venue_time_ns: TimeNs,
-    count: u64,
-    event: MarketEvent,
+    chunk: u32,
+    row: u32,
 }
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+impl Window {
+    fn new(longest_delay_ns: DurationNs) -> Self {
+        Self { longest_delay_ns, rows: VecDeque::new(), chunks: VecDeque::new(), first: 0 }
     }
-}
 
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+    #[inline]
+    fn first(&self) -> Option<&MarketEvent> {
+        let waiting = self.rows.front()?;
+        Some(&self.chunks[(waiting.chunk - self.first) as usize][waiting.row as usize])
     }
-}
 
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.venue_time_ns, self.count).cmp(&(other.venue_time_ns, other.count))
+    /// Whether no row that arrives at this time or later can come before the first.
+    #[inline]
+    fn is_settled(&self, arrival_time_ns: TimeNs) -> bool {
+        self.rows.front().is_some_and(|first| arrival_time_ns > first.venue_time_ns + self.longest_delay_ns)
+    }
+
+    /// Adds a row of the newest chunk, behind those of the same venue time.
+    #[inline]
+    fn add(&mut self, venue_time_ns: TimeNs, row: usize) {
+        let chunk = self.first + self.chunks.len() as u32 - 1;
+        let waiting = Waiting { venue_time_ns, chunk, row: row as u32 };
+        if self.rows.back().is_none_or(|last| last.venue_time_ns <= venue_time_ns) {
+            self.rows.push_back(waiting);
+        } else {
+            let place = self.rows.partition_point(|earlier| earlier.venue_time_ns <= venue_time_ns);
+            self.rows.insert(place, waiting);
+        }
+    }
+
+    /// Lets go of the first row, and of chunks that no waiting row is in.
+    #[inline]
+    fn drop_first(&mut self) {
+        self.rows.pop_front();
+        if self.chunks.len() > 1 {
+            let needed = self.rows.iter().map(|waiting| waiting.chunk).min().unwrap_or(self.first + self.chunks.len() as u32 - 1);
+            while self.first < needed {
+                self.chunks.pop_front();
+                self.first += 1;
+            }
+        }
     }
 }
 
 impl Cursor {
     pub fn new(shelf: Arc<Mutex<Shelf>>, side: Side, window: Option<DurationNs>) -> Result<Self> {
-        let window = window.map(|longest_delay_ns| Window { longest_delay_ns, rows: BinaryHeap::new(), count: 0 });
-        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, window };
+        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, window: window.map(Window::new), closed: Arc::new([]) };
         cursor.fill()?;
         Ok(cursor)
     }
@@ -133,7 +162,19 @@ impl Cursor {
     pub fn event(&self) -> Option<&MarketEvent> {
         match &self.window {
             None => self.chunk.get(self.row),
-            Some(window) => window.rows.peek().map(|Reverse(waiting)| &waiting.event),
+            Some(window) => window.first(),
+        }
+    }
+
+    /// The open chunk and the place in it; nothing is open where rows come through a window.
+    pub fn open_chunk(&self) -> (&Chunk, usize) {
+        if self.window.is_some() { (&self.closed, 0) } else { (&self.chunk, self.row) }
+    }
+
+    /// Takes over a place in the open chunk that the merge has reached.
+    pub fn go_to(&mut self, row: usize) {
+        if self.window.is_none() {
+            self.row = row;
         }
     }
 
@@ -147,9 +188,7 @@ impl Cursor {
                     return Ok(());
                 }
             }
-            Some(window) => {
-                window.rows.pop();
-            }
+            Some(window) => window.drop_first(),
         }
         self.fill()
     }
@@ -164,6 +203,9 @@ impl Cursor {
                 return Ok(false);
             };
             if !chunk.is_empty() {
+                if let Some(window) = &mut self.window {
+                    window.chunks.push_back(Arc::clone(&chunk));
+                }
                 self.chunk = chunk;
                 self.row = 0;
                 return Ok(true);
@@ -179,14 +221,11 @@ impl Cursor {
                 return Ok(());
             }
             let Some(window) = &mut self.window else { return Ok(()) };
-            let event = self.chunk[self.row];
-            let settled =
-                window.rows.peek().is_some_and(|Reverse(first)| event.arrival_time_ns > first.venue_time_ns + window.longest_delay_ns);
-            if settled {
+            let event = &self.chunk[self.row];
+            if window.is_settled(event.arrival_time_ns) {
                 return Ok(());
             }
-            window.count += 1;
-            window.rows.push(Reverse(Waiting { venue_time_ns: event.venue_time_ns, count: window.count, event }));
+            window.add(event.venue_time_ns, self.row);
             self.row += 1;
         }
     }

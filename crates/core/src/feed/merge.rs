@@ -1,7 +1,7 @@
 //! The merge of any number of recordings in the order of time.
 
 use super::cursor::{Cursor, Shelf};
-use super::recording::Recording;
+use super::recording::{Chunk, Recording};
 use crate::error::Result;
 use crate::market::MarketEvent;
 use crate::time::TimeNs;
@@ -30,6 +30,10 @@ pub struct Merge {
     cursors: Vec<Cursor>,
     /// The stream whose row is next.
     head: usize,
+    /// Its open chunk and the place in it, so that most steps touch nothing else; empty where
+    /// its rows do not come in the order of the chunk.
+    chunk: Chunk,
+    row: usize,
     next_ns: TimeNs,
     /// The next row of the other streams.
     others: BinaryHeap<Reverse<(Key, usize)>>,
@@ -60,7 +64,7 @@ impl Merge {
 
     fn new(side: Side, cursors: Vec<Cursor>) -> Self {
         let others = cursors.iter().enumerate().map(|(place, cursor)| Reverse((key(side, cursor, place), place))).collect();
-        let mut merge = Self { side, cursors, head: 0, next_ns: TimeNs::MAX, others, runner_up: END };
+        let mut merge = Self { side, cursors, head: 0, chunk: Arc::new([]), row: 0, next_ns: TimeNs::MAX, others, runner_up: END };
         merge.next_head();
         merge
     }
@@ -74,16 +78,33 @@ impl Merge {
     /// The next row.
     #[inline]
     pub fn event(&self) -> Option<&MarketEvent> {
-        self.cursors.get(self.head)?.event()
+        self.chunk.get(self.row).or_else(|| self.cursors.get(self.head)?.event())
     }
 
     /// Goes to the row after it.
     #[inline]
     pub fn advance(&mut self) -> Result<()> {
-        self.cursors[self.head].advance()?;
-        let key = key(self.side, &self.cursors[self.head], self.head);
+        if let Some(event) = self.chunk.get(self.row + 1) {
+            let time_ns = time_of(self.side, event);
+            if time_ns < self.runner_up.0 {
+                self.row += 1;
+                self.next_ns = time_ns;
+                return Ok(());
+            }
+        }
+        self.advance_cursor()
+    }
+
+    /// The same where a chunk ends, rows come through a window, or another stream may be next.
+    #[inline(never)]
+    fn advance_cursor(&mut self) -> Result<()> {
+        let cursor = &mut self.cursors[self.head];
+        cursor.go_to(self.row);
+        cursor.advance()?;
+        let key = key(self.side, cursor, self.head);
         if key <= self.runner_up {
             self.next_ns = key.0;
+            self.adopt();
         } else {
             self.others.push(Reverse((key, self.head)));
             self.next_head();
@@ -97,6 +118,24 @@ impl Merge {
             self.next_ns = key.0;
         }
         self.runner_up = self.others.peek().map_or(END, |Reverse((key, _))| *key);
+        self.adopt();
+    }
+
+    fn adopt(&mut self) {
+        let Some(cursor) = self.cursors.get(self.head) else { return };
+        let (chunk, row) = cursor.open_chunk();
+        if !Arc::ptr_eq(&self.chunk, chunk) {
+            self.chunk = Arc::clone(chunk);
+        }
+        self.row = row;
+    }
+}
+
+#[inline]
+fn time_of(side: Side, event: &MarketEvent) -> TimeNs {
+    match side {
+        Side::Venue => event.venue_time_ns,
+        Side::Arrival => event.arrival_time_ns,
     }
 }
 
@@ -104,20 +143,14 @@ impl Merge {
 fn key(side: Side, cursor: &Cursor, rank: usize) -> Key {
     match cursor.event() {
         None => END,
-        Some(event) => {
-            let time_ns = match side {
-                Side::Venue => event.venue_time_ns,
-                Side::Arrival => event.arrival_time_ns,
-            };
-            (time_ns, event.kind as u8, rank as u32)
-        }
+        Some(event) => (time_of(side, event), event.kind as u8, rank as u32),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{Chunk, ChunkSource};
+    use crate::feed::ChunkSource;
     use crate::instrument::InstrumentIndex;
     use crate::market::{MarketData, Trade};
     use crate::state::{Stream, StreamKind};

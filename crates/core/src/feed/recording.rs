@@ -55,6 +55,23 @@ impl Recording {
         })
     }
 
+    /// The rows of a recording that is held whole, in the codec of events.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let rows = self
+            .whole_rows()
+            .ok_or_else(|| Error::new(Code::BadSetting, format!("{}: a recording that is fed in chunks is read once", self.name)))?;
+        let rows: Vec<&MarketEvent> = rows.collect();
+        postcard::to_stdvec(&rows).map_err(|error| Error::new(Code::Internal, format!("{}: rows cannot be encoded: {error}", self.name)))
+    }
+
+    /// The recording of rows in the codec of events.
+    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self> {
+        let name = name.into();
+        let rows: Vec<MarketEvent> = postcard::from_bytes(bytes)
+            .map_err(|error| Error::new(Code::UnreadableFile, format!("{name}: rows cannot be decoded: {error}")))?;
+        Self::new(name, vec![rows.into()])
+    }
+
     /// A recording that is fed in chunks and read once. No row may take longer to arrive than
     /// `longest_delay_ns`, which decides how far the venue's side looks ahead.
     pub fn fed(name: impl Into<String>, streams: Vec<Stream>, longest_delay_ns: DurationNs, source: Box<dyn ChunkSource>) -> Self {
@@ -65,6 +82,14 @@ impl Recording {
             longest_delay_ns,
             venue_sorted: longest_delay_ns.is_none(),
             rows: Rows::Fed(Arc::new(Mutex::new(source))),
+        }
+    }
+
+    /// The rows, where they are held whole.
+    pub fn whole_rows(&self) -> Option<impl Iterator<Item = &MarketEvent>> {
+        match &self.rows {
+            Rows::Whole(chunks) => Some(chunks.iter().flat_map(|chunk| chunk.iter())),
+            Rows::Fed(_) => None,
         }
     }
 
@@ -110,6 +135,9 @@ impl Check {
             self.venue_sorted = true;
         }
         for event in chunk {
+            if let Some((code, problem)) = event.problem() {
+                return Err(Error::new(code, format!("{name}: row {} holds {problem}", self.rows)));
+            }
             let delay_ns = event.arrival_time_ns - event.venue_time_ns;
             if delay_ns < 0 {
                 let message = format!("{name}: row {} arrived {} ns before its venue time", self.rows, -delay_ns);

@@ -131,11 +131,12 @@ impl Specification {
     /// Price × quantity × multiplier, exact, with [`Specification::value_decimals`].
     ///
     /// With prices and quantities of the whole 64 bits the product of the first two
-    /// fits 128 bits; a multiplier other than one is bounded by `validate`.
+    /// fits 128 bits; with a multiplier other than one it stops at their largest number, which
+    /// is beyond what an order may be worth.
     #[inline]
     pub fn value(&self, price: i64, quantity: i64) -> i128 {
         let value = i128::from(price) * i128::from(quantity);
-        if self.multiplier == 1 { value } else { value * i128::from(self.multiplier) }
+        if self.multiplier == 1 { value } else { value.saturating_mul(self.multiplier.into()) }
     }
 
     /// Every reason for which this specification is impossible.
@@ -162,6 +163,8 @@ impl Specification {
         for (field, decimals) in [("price_decimals", self.price_decimals), ("quantity_decimals", self.quantity_decimals)] {
             check(decimals <= MAXIMUM_DECIMALS / 2 + 3, format!("{field} = {decimals}: at most 12"));
         }
+        let decimals = u32::from(self.price_decimals) + u32::from(self.quantity_decimals) + u32::from(self.multiplier_decimals);
+        check(decimals <= 29, format!("price_decimals + quantity_decimals + multiplier_decimals = {decimals}: at most 29"));
         check(self.multiplier_decimals <= 12, format!("multiplier_decimals = {}: at most 12", self.multiplier_decimals));
         for (field, value) in [("tick", self.tick), ("lot", self.lot), ("multiplier", self.multiplier)] {
             check(value > 0, format!("{field} = {value}: must be above zero"));

@@ -137,7 +137,7 @@ impl BarBuilder {
             bar.high = bar.high.max(trade.price);
             bar.low = bar.low.min(trade.price);
             bar.close = trade.price;
-            bar.volume += trade.quantity;
+            bar.volume = bar.volume.saturating_add(trade.quantity);
         } else {
             let open_time_ns = floor_to(time_ns, self.interval.duration_ns());
             let price = trade.price;

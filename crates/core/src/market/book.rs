@@ -61,7 +61,7 @@ impl Book {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let place = levels.iter().rposition(|level| !is_better(delta.side, level.price, delta.price)).map_or(0, |place| place + 1);
+        let place = place_of(levels, delta.side, delta.price);
         let found = place > 0 && levels[place - 1].price == delta.price;
         match (found, delta.quantity) {
             (true, 0) => {
@@ -98,6 +98,18 @@ impl Book {
             Side::Sell => &self.asks,
         }
     }
+}
+
+/// Behind the last level that is not better than the price: changes near the best price,
+/// which are the most, are found first, by steps that double.
+#[inline]
+fn place_of(levels: &[Level], side: Side, price: i64) -> usize {
+    let mut step = 1;
+    while step <= levels.len() && is_better(side, levels[levels.len() - step].price, price) {
+        step *= 2;
+    }
+    let from = levels.len().saturating_sub(step);
+    from + levels[from..].partition_point(|level| !is_better(side, level.price, price))
 }
 
 #[inline]

@@ -6,7 +6,8 @@
 use super::{Bar, BarInterval, BookDelta, Side};
 use crate::error::{Code, Error, Result};
 use crate::instrument::InstrumentIndex;
-use crate::time::{DurationNs, TimeNs};
+use crate::number::LARGEST_QUANTITY;
+use crate::time::{DurationNs, LARGEST_TIME_NS, TimeNs};
 use serde::{Deserialize, Serialize};
 
 /// What a market event tells.
@@ -189,6 +190,37 @@ impl MarketEvent {
                 volume: self.values[4],
             }),
         }
+    }
+
+    /// Why nothing like it can have happened, or why its numbers cannot be held exactly.
+    pub fn problem(&self) -> Option<(Code, &'static str)> {
+        let times = -LARGEST_TIME_NS..=LARGEST_TIME_NS;
+        if !times.contains(&self.venue_time_ns) || !times.contains(&self.arrival_time_ns) {
+            return Some((Code::OutOfRange, "a time that is out of range"));
+        }
+        if self.kind == MarketKind::Funding {
+            return (self.values[0].abs_diff(0) > LARGEST_QUANTITY.unsigned_abs())
+                .then_some((Code::OutOfRange, "a rate that is out of range"));
+        }
+        let values = if self.kind == MarketKind::Trade { &self.values[..2] } else { &self.values[..] };
+        if values.iter().any(|value| *value < 0) {
+            return Some((Code::NegativeValue, "a negative price or size"));
+        }
+        if values.iter().any(|value| *value > LARGEST_QUANTITY) {
+            return Some((Code::OutOfRange, "a price or size that is more than can be held exactly"));
+        }
+        if self.kind != MarketKind::Bar {
+            return None;
+        }
+        let [open, high, low, close, _] = self.values;
+        if low > open.min(close) || high < open.max(close) {
+            return Some((Code::InconsistentBar, "a bar whose high or low does not contain its open and close"));
+        }
+        if self.interval.duration_ns() == 0 {
+            return Some((Code::InconsistentBar, "a bar without an interval"));
+        }
+        (self.arrival_time_ns < self.venue_time_ns + self.interval.duration_ns())
+            .then_some((Code::ArrivalBeforeVenueTime, "a bar that is known before it has closed"))
     }
 
     /// The interval of a bar.

@@ -13,6 +13,14 @@ pub const MAXIMUM_DECIMALS: u8 = 18;
 /// Rates (fees, funding, margin) count in units of 1e-9.
 pub const RATE_DECIMALS: u8 = 9;
 
+/// The largest price, and the largest quantity of an order or a position, in units of the last
+/// decimal. Sums of several of them still fit 64 bits.
+pub const LARGEST_QUANTITY: i64 = 1_000_000_000_000_000_000;
+
+/// The largest value of an order or a position in units of the last value decimal, so that a
+/// value times a rate fits 128 bits.
+pub const LARGEST_VALUE: i128 = 10_i128.pow(28);
+
 /// A rate as an integer: 0.0004 is `400_000`.
 pub type Rate = i64;
 
@@ -57,6 +65,11 @@ pub enum NumberProblem {
 /// assert_eq!(parse_decimal("0.001", 2), Err(NumberProblem::OffGrid));
 /// ```
 pub fn parse_decimal(text: &str, decimals: u8) -> Result<i64, NumberProblem> {
+    i64::try_from(parse_wide(text, decimals)?).map_err(|_| NumberProblem::OutOfRange)
+}
+
+/// Reads a decimal as [`parse_decimal`] does, into 128 bits: for amounts of money.
+pub fn parse_wide(text: &str, decimals: u8) -> Result<i128, NumberProblem> {
     let (mantissa, exponent) = split_exponent(text)?;
     let (negative, digits) = match mantissa.as_bytes().first() {
         Some(b'-') => (true, &mantissa[1..]),
@@ -76,7 +89,7 @@ pub fn parse_decimal(text: &str, decimals: u8) -> Result<i64, NumberProblem> {
     }
     let shift = i64::from(decimals) + exponent - fraction.len() as i64;
     let scaled = shift_decimal(value, shift)?;
-    i64::try_from(if negative { -scaled } else { scaled }).map_err(|_| NumberProblem::OutOfRange)
+    Ok(if negative { -scaled } else { scaled })
 }
 
 fn split_exponent(text: &str) -> Result<(&str, i64), NumberProblem> {
@@ -214,7 +227,7 @@ fn round_away(rest: i128, denominator: i128, quotient: i128, rounding: Rounding)
 pub fn rescale(amount: i128, from: u8, to: u8, rounding: Rounding) -> i128 {
     match from.cmp(&to) {
         Ordering::Equal => amount,
-        Ordering::Less => amount * wide_power_of_ten(to - from),
+        Ordering::Less => amount.saturating_mul(wide_power_of_ten(to - from)),
         Ordering::Greater => divide(amount, wide_power_of_ten(from - to), rounding),
     }
 }

@@ -1,12 +1,12 @@
 //! What a strategy can ask for. A call is checked at once and carried out after the callback.
 
-use super::{IndicatorIndex, State, Stream, StreamKind};
+use super::{History, HistoryIndex, IndicatorIndex, State, Stream, StreamKind};
 use crate::error::{Code, Error, Result};
 use crate::indicator::{Indicator, IndicatorKind};
 use crate::instrument::InstrumentIndex;
 use crate::market::Side;
-use crate::number::format_decimal;
-use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, TimeInForce, TimerPurpose};
+use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE, format_decimal};
+use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, StrategyIndex, TimeInForce, TimerPurpose};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -19,7 +19,7 @@ pub enum Decision {
     /// Cancel the order.
     Cancel(OrderId),
     /// Work towards the target of this strategy and instrument.
-    Pursue(crate::order::StrategyIndex, InstrumentIndex),
+    Pursue(StrategyIndex, InstrumentIndex),
     /// Fire a timer.
     Timer(TimerPurpose, TimeNs),
 }
@@ -35,8 +35,8 @@ pub struct Target {
     pub order_type: OrderType,
 }
 
-/// Values stay below this, so that a value times a rate always fits 128 bits.
-const LARGEST_VALUE: i128 = 10_i128.pow(28);
+/// How many events of a stream can be kept.
+const LONGEST_HISTORY: usize = 1_000_000;
 
 impl State {
     /// Asks for an order. It is queued at once; risk and venue answer later (O2).
@@ -111,24 +111,28 @@ impl State {
         } else if order.time_in_force == TimeInForce::PostOnly {
             return Err(Error::new(Code::BadPrice, format!("{}: a post-only order needs a price", instrument.name)));
         }
-        let price = order.order_type.price().or(self.markets[order.instrument.at()].mark.price()).unwrap_or(1);
-        if specification.value(price, order.quantity) > LARGEST_VALUE {
-            return Err(Error::new(
-                Code::OutOfRange,
-                format!(
-                    "{}: quantity {} at this price is worth more than can be held exactly",
-                    instrument.name,
-                    format_decimal(order.quantity.into(), specification.quantity_decimals)
-                ),
-            ));
+        self.check_size(order.instrument, order.quantity, order.order_type)
+    }
+
+    /// Refuses what could not be held exactly.
+    fn check_size(&self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
+        let definition = self.index.instrument(instrument);
+        let specification = &definition.specification;
+        let price = order_type.price().or(self.markets[instrument.at()].mark.price()).unwrap_or(1);
+        if quantity.unsigned_abs() <= LARGEST_QUANTITY.unsigned_abs() && specification.value(price, quantity).abs() <= LARGEST_VALUE {
+            return Ok(());
         }
-        Ok(())
+        let quantity = format_decimal(quantity.into(), specification.quantity_decimals);
+        Err(Error::new(Code::OutOfRange, format!("{}: quantity {quantity} is more than can be held exactly", definition.name)))
     }
 
     /// Asks to cancel an order of the calling strategy.
     ///
     /// Nothing happens if it is closed already or a cancel is under way.
     pub fn cancel(&mut self, id: OrderId) -> Result<()> {
+        if self.orders.is_forgotten(id) {
+            return Ok(());
+        }
         let order = self.order(id)?;
         if order.strategy != self.calling {
             let owner = &self.strategies[order.strategy.at()].name;
@@ -157,26 +161,39 @@ impl State {
     pub fn target(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let strategy = self.calling;
         // Most calls repeat a target that is reached.
-        if self.exposure(strategy, instrument) == quantity && self.strategies[strategy.at()].targets.is_empty() {
+        if self.orders.are_closed(strategy)
+            && self.position(strategy, instrument).quantity == quantity
+            && self.strategies[strategy.at()].targets.is_empty()
+        {
             return Ok(());
         }
         self.retarget(instrument, quantity, order_type)
     }
 
+    #[inline(never)]
     fn retarget(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let lot = self.index.instrument(instrument).specification.lot;
         let quantity = quantity / lot * lot;
         let strategy = self.calling;
-        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
-        if self.exposure(strategy, instrument) == quantity {
-            return Ok(());
-        }
+        self.check_size(instrument, quantity, order_type)?;
         if let OrderType::Limit(_) = order_type {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
         }
-        self.strategies[strategy.at()].targets.push(Target { instrument, quantity, order_type });
+        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
+        let target = Target { instrument, quantity, order_type };
+        let is_reached = self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument);
+        if is_reached && !self.works_otherwise(strategy, &target) {
+            return Ok(());
+        }
+        self.strategies[strategy.at()].targets.push(target);
         self.outbox.push(Decision::Pursue(strategy, instrument));
         Ok(())
+    }
+
+    /// Whether an order of an earlier target works at another price than the target's.
+    pub(crate) fn works_otherwise(&self, strategy: StrategyIndex, target: &Target) -> bool {
+        let mut open = self.orders.open(strategy);
+        open.any(|order| order.by_target && order.request.instrument == target.instrument && order.request.order_type != target.order_type)
     }
 
     /// Cancels the calling strategy's open orders in an instrument and closes its position at market.
@@ -217,6 +234,16 @@ impl State {
         let place = IndicatorIndex(self.indicators.len() as u32);
         self.indicators.push((stream, Indicator::new(kind)?));
         Ok(place)
+    }
+
+    /// Keeps the last events of a stream, and names the stream.
+    pub fn keep(&mut self, stream: Stream, length: usize) -> Result<HistoryIndex> {
+        self.subscribe(stream)?;
+        if length == 0 || length > LONGEST_HISTORY {
+            return Err(Error::new(Code::BadSetting, format!("a history of {length} events: from 1 to {LONGEST_HISTORY} can be kept")));
+        }
+        self.histories.push(History::new(stream, length));
+        Ok(HistoryIndex(self.histories.len() as u32 - 1))
     }
 
     fn check_start(&self, what: &str) -> Result<()> {

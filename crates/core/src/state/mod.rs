@@ -5,12 +5,15 @@
 
 mod call;
 mod hash;
+mod history;
+mod invariant;
 mod market;
 mod orders;
 mod stream;
 
 pub use call::{Decision, Target};
 pub use hash::{DecisionHasher, STATE_HASH_VERSION};
+pub use history::{History, HistoryIndex};
 pub use market::Market;
 pub use orders::Orders;
 pub use stream::{IndicatorIndex, Stream, StreamKind};
@@ -19,7 +22,7 @@ use crate::account::{Account, Balance, Position};
 use crate::error::{Code, Error, Result};
 use crate::indicator::Indicator;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
-use crate::order::{Order, OrderId, StrategyIndex};
+use crate::order::{Order, OrderId, Status, StrategyIndex};
 use crate::time::TimeNs;
 use std::sync::Arc;
 
@@ -58,11 +61,14 @@ pub struct State {
     pub(crate) orders: Orders,
     pub(crate) strategies: Vec<StrategyState>,
     pub(crate) indicators: Vec<(Stream, Indicator)>,
+    pub(crate) histories: Vec<History>,
     /// Whose callback is running.
     pub(crate) calling: StrategyIndex,
     pub(crate) outbox: Vec<Decision>,
-    /// Reports that could not be true, or were repeated; they changed nothing.
-    pub(crate) ignored_reports: u64,
+    /// Reports that changed nothing because they were old or repeated.
+    pub(crate) stale_reports: u64,
+    /// Reports that changed nothing because they cannot be true.
+    pub(crate) impossible_reports: u64,
 }
 
 impl State {
@@ -151,6 +157,15 @@ impl State {
         self.position(strategy, instrument).quantity + self.orders.working(strategy, instrument)
     }
 
+    /// Whether the outcome of some order of the strategy in the instrument is open: a cancel is
+    /// under way, or the order is unknown. Until it is settled, exposure may still change (O3).
+    #[inline]
+    pub fn is_unsettled(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> bool {
+        self.orders
+            .open(strategy)
+            .any(|order| order.request.instrument == instrument && matches!(order.status, Status::CancelInFlight | Status::Unknown))
+    }
+
     /// An account.
     pub fn account(&self, account: AccountIndex) -> &Account {
         &self.accounts[account.at()]
@@ -176,9 +191,37 @@ impl State {
         &self.indicators[indicator.at()].1
     }
 
-    /// Reports that could not be true of their order, or were repeated.
+    /// The last events of a stream that a strategy asked to keep.
+    pub fn history(&self, history: HistoryIndex) -> &History {
+        &self.histories[history.at()]
+    }
+
+    /// Reports that changed nothing: the stale and the impossible ones.
     pub fn ignored_reports(&self) -> u64 {
-        self.ignored_reports
+        self.stale_reports + self.impossible_reports
+    }
+
+    /// Reports that were older than what was known, or repeated it. They are normal: a cancel
+    /// that crosses the last fill on its way is answered by one.
+    pub fn stale_reports(&self) -> u64 {
+        self.stale_reports
+    }
+
+    /// Reports that could not be true of their order. Each is a fault of a venue or of ours.
+    pub fn impossible_reports(&self) -> u64 {
+        self.impossible_reports
+    }
+
+    /// Lets strategies name streams outside of an engine, to measure the cost of calling them.
+    pub fn start_for_measuring(&mut self) {
+        self.starting = true;
+    }
+
+    /// Gives every indicator a value, outside of an engine.
+    pub fn update_indicators(&mut self, value: f64) {
+        for (_, indicator) in &mut self.indicators {
+            indicator.update_value(value);
+        }
     }
 
     /// A seed for a strategy's own random numbers (D1).

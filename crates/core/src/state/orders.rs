@@ -4,8 +4,9 @@ use crate::instrument::{AccountIndex, InstrumentIndex};
 use crate::order::{Order, OrderId, StrategyIndex};
 use std::collections::VecDeque;
 
-/// How many orders are remembered after they were closed, so that late reports find them.
-const REMEMBERED: usize = 4_096;
+/// How many orders are remembered, so that late reports find those that were closed. At 176
+/// bytes an order this is most of what a run holds when it keeps nothing else.
+const REMEMBERED: usize = 128;
 
 /// Orders by number. Numbers are dense, so that a look-up is an array access; the oldest
 /// are forgotten once they are closed.
@@ -33,11 +34,17 @@ impl Orders {
             self.open.resize_with(strategy + 1, Vec::new);
         }
         self.open[strategy].push(order.id);
-        self.known.push_back(order);
-        while self.known.len() > REMEMBERED && self.known.front().is_some_and(|order| order.status.is_closed()) {
+        // First, so that what is held need not grow.
+        while self.known.len() >= REMEMBERED && self.known.front().is_some_and(|order| order.status.is_closed()) {
             self.known.pop_front();
             self.forgotten += 1;
         }
+        self.known.push_back(order);
+    }
+
+    /// Whether there was such an order, closed for so long that it was forgotten.
+    pub fn is_forgotten(&self, id: OrderId) -> bool {
+        (1..=self.forgotten).contains(&id.0)
     }
 
     /// An order by number, unless it was forgotten.
@@ -58,6 +65,12 @@ impl Orders {
         if let Ok(place) = open.binary_search(&id) {
             open.remove(place);
         }
+    }
+
+    /// Whether no order of a strategy is open.
+    #[inline]
+    pub fn are_closed(&self, strategy: StrategyIndex) -> bool {
+        self.open.get(strategy.at()).is_none_or(Vec::is_empty)
     }
 
     /// The orders of a strategy that are not closed, oldest first.

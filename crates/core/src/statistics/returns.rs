@@ -176,9 +176,11 @@ impl Returns {
         Some(days)
     }
 
-    /// The same, if daily returns mean something: two days or more, each begun with something.
+    /// The same, if daily returns mean something: two days or more, each begun with something,
+    /// and not the few minutes around a midnight.
     fn meaningful_days(&self) -> Option<Days> {
-        self.all_days().filter(|days| days.returns.count >= 2 && !days.is_ruined)
+        let spans_a_day = self.span_ns().is_some_and(|(start, end)| end - start >= DAY_NS);
+        self.all_days().filter(|days| days.returns.count >= 2 && spans_a_day && !days.is_ruined)
     }
 
     /// Which days count, and how many make a year.
@@ -387,6 +389,11 @@ mod tests {
             for (wait_ns, factor) in steps {
                 let (time_ns, equity) = samples[samples.len() - 1];
                 samples.push((time_ns + wait_ns, equity * factor));
+            }
+            if samples[samples.len() - 1].0 - start_ns < DAY_NS {
+                let short = returns_of(Annualisation::EveryDay, &samples);
+                prop_assert_eq!(&metrics(&short)[1..], &[None; 6]);
+                return Ok(());
             }
             let last_day = (samples[samples.len() - 1].0 - 1) / DAY_NS;
             let ends: Vec<f64> = (0..=last_day)

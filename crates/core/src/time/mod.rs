@@ -19,6 +19,9 @@ pub const HOUR_NS: DurationNs = 60 * MINUTE_NS;
 /// One day of 24 hours.
 pub const DAY_NS: DurationNs = 24 * HOUR_NS;
 
+/// Times are within this of the epoch (the year 2116), so that adding durations stays in range.
+pub const LARGEST_TIME_NS: TimeNs = TimeNs::MAX / 2;
+
 /// The start of the interval that contains `time_ns`; intervals count from the epoch.
 ///
 /// ```

@@ -1,6 +1,6 @@
 //! The venue's own account of us: fills, fees, funding, margin and liquidation (F5).
 
-use super::simulated::{ALWAYS_SAFE, SimulatedVenue};
+use super::simulated::{ALWAYS_SAFE, NEVER_SAFE, SimulatedVenue, VenueOrder};
 use crate::account::{FeeKind, Fill, MarginCheck, MarginState, initial_rate, part_of, reservation};
 use crate::error::Code;
 use crate::event::AccountEvent;
@@ -21,16 +21,19 @@ impl SimulatedVenue {
         role: Role,
         time_ns: TimeNs,
     ) -> bool {
+        let order = self.markets[instrument.at()].orders[place];
+        let held = self.account.position(instrument).quantity;
+        let can_reduce = if held.signum() == -order.request.side.sign() { held.abs() } else { 0 };
+        let reduced = if order.request.reduce_only { quantity.min(can_reduce) } else { quantity };
         if quantity == 0 {
             return false;
         }
-        let order = self.markets[instrument.at()].orders[place];
-        let held = self.account.position(instrument).quantity;
-        if order.request.reduce_only && (held.signum() != -order.request.side.sign() || quantity > held.abs()) {
+        if reduced == 0 {
             self.end(instrument, place, Code::ReduceOnly, time_ns);
             return true;
         }
-        if order.request.order_type == OrderType::Market && !self.can_settle(&order.request, price, quantity) {
+        let quantity = reduced;
+        if !self.can_settle(&order, price, quantity) {
             self.end(instrument, place, Code::InsufficientFunds, time_ns);
             return true;
         }
@@ -40,12 +43,30 @@ impl SimulatedVenue {
         self.output.push((time_ns, AccountEvent::Fill(fill)));
         let remaining = &mut self.markets[instrument.at()].orders[place].remaining;
         *remaining -= quantity;
-        let done = *remaining == 0;
+        let mut done = *remaining == 0;
         if done {
             self.markets[instrument.at()].orders.remove(place);
+        } else if order.request.reduce_only && quantity == can_reduce {
+            self.end(instrument, place, Code::ReduceOnly, time_ns);
+            done = true;
         }
-        self.set_safe_marks(instrument);
+        if self.has_margined {
+            self.settle_margin(instrument);
+        }
         done
+    }
+
+    /// After a fill: the margin of every asset whose wallet it moved.
+    fn settle_margin(&mut self, instrument: InstrumentIndex) {
+        let definition = self.index.instrument(instrument);
+        let (settlement, base, is_spot) = (definition.settlement, definition.base, !definition.is_margined());
+        for asset in [Some(settlement), Some(base).filter(|_| is_spot)].into_iter().flatten() {
+            match self.set_safe_marks(asset) {
+                MarginCheck::Enough => self.called.retain(|called| *called != asset),
+                _ if self.short.contains(&asset) => {}
+                _ => self.short.push(asset),
+            }
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of a fill")]
@@ -91,32 +112,50 @@ impl SimulatedVenue {
             let asset = if definition.is_margined() { definition.settlement } else { definition.quote };
             (asset, specification.value(price, quantity), specification.value_decimals())
         };
-        (asset, rescale(amount * i128::from(rate), decimals + RATE_DECIMALS, self.index.asset(asset).decimals, Rounding::HalfEven))
+        (asset, rescale(amount.saturating_mul(rate.into()), decimals + RATE_DECIMALS, self.index.asset(asset).decimals, Rounding::HalfEven))
     }
 
     /// Whether the account can pay for a new order, or its margin.
     pub(super) fn can_pay(&self, request: &NewOrder, price: i64) -> bool {
         let definition = self.index.instrument(request.instrument);
         match reservation(&self.index, definition, request.side, request.quantity, price) {
-            Some((asset, amount)) => self.account.wallet(asset) - self.reserved(asset) >= amount,
+            Some((asset, amount)) => self.free(asset) >= amount,
             None => self.has_margin(request, definition, price),
         }
     }
 
-    /// Whether a spot market order can pay at the price that it meets.
-    fn can_settle(&self, request: &NewOrder, price: i64, quantity: i64) -> bool {
-        let definition = self.index.instrument(request.instrument);
-        reservation(&self.index, definition, request.side, quantity, price)
-            .is_none_or(|(asset, amount)| self.account.wallet(asset) >= amount)
+    /// What is left of a wallet for a new spot order: not what other orders hold back, nor what
+    /// positions and orders in contracts that settle in it need.
+    fn free(&self, asset: AssetIndex) -> i128 {
+        let reserved = self.reserved(asset, true);
+        let wallet = self.account.wallet(asset);
+        if !self.has_margined {
+            return wallet - reserved;
+        }
+        wallet.min(self.margin(asset).equity - self.needed(asset, None).unwrap_or(0)) - reserved
     }
 
-    /// What open spot orders hold back of an asset.
-    fn reserved(&self, asset: AssetIndex) -> i128 {
-        let orders = self.markets.iter().flat_map(|market| market.orders.iter().map(move |order| (market, order)));
+    /// Whether a spot order can pay at the price that it meets. What limit orders hold back is
+    /// theirs; a market order, whose price nobody knew, may not take it.
+    fn can_settle(&self, order: &VenueOrder, price: i64, quantity: i64) -> bool {
+        let request = &order.request;
+        let definition = self.index.instrument(request.instrument);
+        let Some((asset, amount)) = reservation(&self.index, definition, request.side, quantity, price) else { return true };
+        let others = if request.order_type == OrderType::Market { self.reserved(asset, false) } else { 0 };
+        self.account.wallet(asset) - others >= amount
+    }
+
+    /// What open spot orders hold back of an asset: limit orders, and market orders if they are asked for.
+    fn reserved(&self, asset: AssetIndex, market_orders: bool) -> i128 {
+        let orders = self.markets.iter().flat_map(|market| market.orders.iter());
         orders
-            .filter_map(|(market, order)| {
+            .filter_map(|order| {
                 let definition = self.index.instrument(order.request.instrument);
-                let price = order.request.order_type.price().or(market.last).unwrap_or(0);
+                let price = match order.request.order_type {
+                    OrderType::Limit(price) => price,
+                    OrderType::Market if market_orders => self.expected_price(&order.request).unwrap_or(0),
+                    OrderType::Market => return None,
+                };
                 reservation(&self.index, definition, order.request.side, order.remaining, price)
             })
             .filter(|(held, _)| *held == asset)
@@ -128,10 +167,15 @@ impl SimulatedVenue {
     /// and its fee; an order that adds nothing to the largest possible position always passes.
     fn has_margin(&self, request: &NewOrder, definition: &Instrument, price: i64) -> bool {
         let settlement = definition.settlement;
+        let Some(needed) = self.needed(settlement, Some((request, price))) else { return true };
+        let (_, fee) = self.fee(definition, request.side, price, request.quantity, definition.specification.fees.taker.max(0));
+        self.margin(settlement).equity - self.reserved(settlement, true) - needed >= fee
+    }
+
+    /// The initial margin of all positions if their orders were filled, with an added one; none
+    /// if the added one makes no position larger than it could become already.
+    fn needed(&self, settlement: AssetIndex, added: Option<(&NewOrder, i64)>) -> Option<i128> {
         let decimals = self.index.asset(settlement).decimals;
-        let state = MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| {
-            self.markets[instrument.at()].mark.price()
-        });
         let mut needed = 0;
         for (at, market) in self.markets.iter().enumerate() {
             let instrument = InstrumentIndex(at as u32);
@@ -140,22 +184,20 @@ impl SimulatedVenue {
                 continue;
             }
             let held = self.account.position(instrument).quantity;
-            let added = Some(request).filter(|request| request.instrument == instrument);
-            let (before, after) = (
-                largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), None),
-                largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), added),
-            );
-            if added.is_some() && after <= before {
-                return true;
+            let orders = || market.orders.iter().map(|order| (order.request.side, order.remaining));
+            let added = added.filter(|(request, _)| request.instrument == instrument);
+            let after = largest(held, orders(), added.map(|(request, _)| request));
+            if added.is_some() && after <= largest(held, orders(), None) {
+                return None;
             }
             if after == 0 {
                 continue;
             }
-            let reference = if added.is_some() { price } else { market.mark.price().unwrap_or(price) };
+            let mark = || market.mark.price().or(market.last).unwrap_or(0);
+            let reference = added.map_or_else(mark, |(_, price)| price);
             needed += part_of(other.specification.value(reference, after), initial_rate(other, self.settings.leverage), other, decimals);
         }
-        let (_, fee) = self.fee(definition, request.side, price, request.quantity, definition.specification.fees.taker.max(0));
-        state.equity - needed >= fee
+        Some(needed)
     }
 
     /// Long pays short when the rate is above zero, at the mark.
@@ -166,23 +208,19 @@ impl SimulatedVenue {
         let specification = &definition.specification;
         let value = specification.value(mark, held);
         let amount = -rescale(
-            value * i128::from(rate),
+            value.saturating_mul(rate.into()),
             specification.value_decimals() + RATE_DECIMALS,
             self.index.asset(definition.settlement).decimals,
             Rounding::HalfEven,
         );
         self.account.apply_funding(&self.index, instrument, amount, time_ns);
         self.output.push((time_ns, AccountEvent::Funding { instrument, amount }));
-        self.check_margin(instrument, time_ns);
+        let settlement = definition.settlement;
+        self.check_margin(settlement, time_ns);
     }
 
-    /// Looks at the margin of the instrument's settlement asset, and steps in.
-    pub(super) fn check_margin(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
-        let definition = self.index.instrument(instrument);
-        if !definition.is_margined() {
-            return;
-        }
-        let settlement = definition.settlement;
+    /// Looks at the margin of a settlement asset, and steps in.
+    pub(super) fn check_margin(&mut self, settlement: AssetIndex, time_ns: TimeNs) {
         let state = self.margin(settlement);
         match state.check() {
             MarginCheck::Enough => self.called.retain(|asset| *asset != settlement),
@@ -194,10 +232,16 @@ impl SimulatedVenue {
             }
             MarginCheck::Liquidate => self.liquidate(settlement, time_ns),
         }
-        self.set_safe_marks(instrument);
+        self.set_safe_marks(settlement);
     }
 
-    fn margin(&self, settlement: AssetIndex) -> MarginState {
+    /// Whether a margin call for the asset was sent and still holds.
+    pub fn is_called(&self, settlement: AssetIndex) -> bool {
+        self.called.contains(&settlement)
+    }
+
+    /// Equity and margin of everything that settles in an asset, at the marks of now.
+    pub fn margin(&self, settlement: AssetIndex) -> MarginState {
         MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| {
             self.markets[instrument.at()].mark.price()
         })
@@ -219,11 +263,12 @@ impl SimulatedVenue {
             let (Some(mark), true) = (self.markets[at].mark.price(), held != 0) else { continue };
             let side = Side::of(-held);
             let fees = self.index.instrument(instrument).specification.fees;
-            let fill = self.book(instrument, OrderId(0), side, mark, held.abs(), Role::Taker, fees.taker, time_ns);
-            self.output.push((time_ns, AccountEvent::Fill(fill)));
+            // The fee comes first, while there is a position to which it belongs.
             let (asset, amount) = self.fee(self.index.instrument(instrument), side, mark, held.abs(), fees.liquidation);
             self.account.apply_fee(asset, amount, FeeKind::Liquidation, instrument, time_ns);
             self.output.push((time_ns, AccountEvent::Fee { instrument, asset, amount, kind: FeeKind::Liquidation }));
+            let fill = self.book(instrument, OrderId(0), side, mark, held.abs(), Role::Taker, fees.taker, time_ns);
+            self.output.push((time_ns, AccountEvent::Fill(fill)));
         }
         self.called.retain(|asset| *asset != settlement);
         let missing = -self.account.wallet(settlement);
@@ -234,12 +279,8 @@ impl SimulatedVenue {
     }
 
     /// Between these marks no margin call is possible, so that most events need not look.
-    fn set_safe_marks(&mut self, instrument: InstrumentIndex) {
-        let definition = self.index.instrument(instrument);
-        if !definition.is_margined() {
-            return;
-        }
-        let settlement = definition.settlement;
+    /// Tells how the margin stands at the marks of now.
+    fn set_safe_marks(&mut self, settlement: AssetIndex) -> MarginCheck {
         let decimals = self.index.asset(settlement).decimals;
         let state = self.margin(settlement);
         let held = |at: usize| self.account.position(InstrumentIndex(at as u32)).quantity;
@@ -251,8 +292,10 @@ impl SimulatedVenue {
                 if other.settlement != settlement || !other.is_margined() {
                     return None;
                 }
-                let mark = self.markets[at].mark.price().filter(|_| shares(at));
-                Some(mark.map_or(ALWAYS_SAFE, |mark| {
+                if !shares(at) {
+                    return Some(ALWAYS_SAFE);
+                }
+                Some(self.markets[at].mark.price().map_or(NEVER_SAFE, |mark| {
                     let distance = state.safe_distance(other, held(at), decimals, positions);
                     (mark.saturating_sub(distance), mark.saturating_add(distance))
                 }))
@@ -261,11 +304,12 @@ impl SimulatedVenue {
         for (market, safe) in self.markets.iter_mut().zip(safe) {
             market.safe = safe.unwrap_or(market.safe);
         }
+        state.check()
     }
 }
 
 /// The largest position, of either sign, if all orders of one side were filled.
-fn largest(held: i64, orders: impl Iterator<Item = (Side, i64)>, added: Option<&NewOrder>) -> i64 {
+pub(super) fn largest(held: i64, orders: impl Iterator<Item = (Side, i64)>, added: Option<&NewOrder>) -> i64 {
     let (mut buys, mut sells) = (0, 0);
     for (side, quantity) in orders.chain(added.map(|order| (order.side, order.quantity))) {
         match side {

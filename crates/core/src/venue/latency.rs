@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use crate::error::{Code, Error, Result};
-use crate::time::{DurationNs, TimeNs};
+use crate::time::{DAY_NS, DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
 
 /// A distribution of delays.
@@ -34,7 +34,21 @@ impl Latency {
             Latency::Uniform { low_ns, high_ns } => low_ns >= 0 && high_ns >= low_ns,
             Latency::Exponential { minimum_ns, mean_ns } => minimum_ns >= 0 && mean_ns >= 0,
         };
-        if holds { Ok(()) } else { Err(Error::new(Code::BadSetting, format!("latency {self:?}: delays must not be negative"))) }
+        let most_ns = match *self {
+            Latency::Constant(delay_ns) => delay_ns,
+            Latency::Uniform { high_ns, .. } => high_ns,
+            Latency::Exponential { minimum_ns, mean_ns } => minimum_ns.max(mean_ns),
+        };
+        if !holds {
+            return Err(Error::new(
+                Code::BadSetting,
+                format!("latency {self:?}: delays must not be negative, nor the lower above the higher"),
+            ));
+        }
+        if most_ns > DAY_NS {
+            return Err(Error::new(Code::BadSetting, format!("latency {self:?}: delays of more than a day")).hint("delays are nanoseconds"));
+        }
+        Ok(())
     }
 }
 
@@ -60,7 +74,7 @@ impl Line {
             Latency::Uniform { low_ns, high_ns } => low_ns + (self.chance.uniform() * (high_ns - low_ns + 1) as f64) as i64,
             Latency::Exponential { minimum_ns, mean_ns } => minimum_ns + (self.chance.exponential() * mean_ns as f64) as i64,
         };
-        self.last_arrival_ns = self.last_arrival_ns.max(sent_ns + delay_ns);
+        self.last_arrival_ns = self.last_arrival_ns.max(sent_ns.saturating_add(delay_ns));
         self.last_arrival_ns
     }
 }

@@ -1,11 +1,12 @@
 //! Requests as the venue takes them: its rules, then what they meet.
 
+use super::account::largest;
 use super::fill::{Source, TakingOnTrades};
 use super::simulated::{SimulatedVenue, VenueOrder};
 use crate::error::Code;
 use crate::event::AccountEvent;
 use crate::instrument::InstrumentIndex;
-use crate::market::Side;
+use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE};
 use crate::order::{Liquidity as Role, NewOrder, OrderId, OrderType, Request, TimeInForce};
 use crate::time::TimeNs;
 
@@ -13,8 +14,18 @@ impl SimulatedVenue {
     /// Takes a request at the venue time at which it arrives.
     pub fn on_request(&mut self, request: &Request, time_ns: TimeNs) {
         match request {
-            Request::Place { id, order, .. } => self.place(*id, order, time_ns),
-            Request::Cancel { id, instrument, .. } => self.cancel(*id, *instrument, time_ns),
+            Request::Place { id, order, .. } => {
+                self.split_segment(order.instrument, order.side, time_ns);
+                self.place(*id, order, time_ns);
+                self.watch_margin(order.instrument, time_ns);
+            }
+            Request::Cancel { id, instrument, .. } => {
+                if let Some(order) = self.markets[instrument.at()].orders.iter().find(|order| order.id == *id) {
+                    self.split_segment(*instrument, order.request.side, time_ns);
+                }
+                self.cancel(*id, *instrument, time_ns);
+                self.watch_margin(*instrument, time_ns);
+            }
             Request::Timer { .. } => {}
         }
     }
@@ -36,21 +47,25 @@ impl SimulatedVenue {
     }
 
     /// What is left of an order after its arrival: it waits for liquidity, rests, or ends.
+    ///
+    /// A limit order whose price is still met after everything that is shown was taken goes on
+    /// taking at the prices that come; it would not fill at the price that it names (F1).
     fn settle_rest(&mut self, instrument: InstrumentIndex, place: usize, time_ns: TimeNs) {
+        let order = self.markets[instrument.at()].orders[place];
+        let takes = order.takes && self.takes(&order.request);
         let market = &mut self.markets[instrument.at()];
-        let order = market.orders[place];
         // Where only trades are known, an immediate order meets the next trade and ends there.
         let waits_for_trade = market.source == Source::Trades && order.takes;
         if order.request.time_in_force == TimeInForce::ImmediateOrCancel && !waits_for_trade {
             let code = if order.remaining == order.request.quantity { Code::NoLiquidity } else { Code::ImmediateOrCancel };
             self.end(instrument, place, code, time_ns);
         } else if order.request.order_type != OrderType::Market && !waits_for_trade {
-            market.orders[place].takes = false;
+            market.orders[place].takes = takes;
         }
     }
 
     /// Whether an order that arrives now would take.
-    fn takes(&self, request: &NewOrder) -> bool {
+    pub(super) fn takes(&self, request: &NewOrder) -> bool {
         let market = &self.markets[request.instrument.at()];
         let OrderType::Limit(limit) = request.order_type else { return true };
         match market.source {
@@ -80,9 +95,7 @@ impl SimulatedVenue {
         let order = market.orders[place];
         let side = order.request.side;
         let tick = self.index.instrument(instrument).specification.tick;
-        let held = self.account.position(instrument).quantity;
         let Some(path) = &mut market.path else { return false };
-        path.choose(if held == 0 { side } else { Side::of(-held) });
         let price = path.price_at(time_ns, side, tick);
         let accepted = order.request.order_type.price().is_none_or(|limit| side.accepts(limit, price));
         let quantity = if accepted { order.remaining.min(path.budget) } else { 0 };
@@ -96,8 +109,9 @@ impl SimulatedVenue {
         }
     }
 
-    /// Cancels everything that still works, at the end of a run.
+    /// Cancels everything that still works, at the end of a run; nothing is taken any more.
     pub fn end_all(&mut self, code: Code, time_ns: TimeNs) {
+        self.ended = Some(code);
         for at in 0..self.markets.len() {
             while !self.markets[at].orders.is_empty() {
                 self.end(InstrumentIndex(at as u32), 0, code, time_ns);
@@ -115,6 +129,9 @@ impl SimulatedVenue {
     fn rejection(&self, request: &NewOrder) -> Option<Code> {
         let specification = &self.index.instrument(request.instrument).specification;
         let market = &self.markets[request.instrument.at()];
+        if self.ended.is_some() {
+            return self.ended;
+        }
         if market.source == Source::None {
             return Some(Code::NoLiquidity);
         }
@@ -135,13 +152,17 @@ impl SimulatedVenue {
             // Nothing is known of the market yet, so that a market order cannot be priced.
             return Some(Code::NoLiquidity);
         };
+        let position = largest(held, market.orders.iter().map(|order| (order.request.side, order.remaining)), Some(request));
+        if position > LARGEST_QUANTITY || specification.value(price, position) > LARGEST_VALUE {
+            return Some(Code::OutOfRange);
+        }
         if specification.value(price, request.quantity) < specification.minimum_notional && !request.reduce_only {
             return Some(Code::BelowMinimumNotional);
         }
         (!self.can_pay(request, price)).then_some(Code::InsufficientFunds)
     }
 
-    fn expected_price(&self, request: &NewOrder) -> Option<i64> {
+    pub(super) fn expected_price(&self, request: &NewOrder) -> Option<i64> {
         let market = &self.markets[request.instrument.at()];
         market.liquidity.best(request.side).or(market.last).or(market.mark.price())
     }

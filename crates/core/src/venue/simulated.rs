@@ -6,9 +6,9 @@ use crate::account::Account;
 use crate::error::Code;
 use crate::event::AccountEvent;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex, VenueIndex};
-use crate::market::{Mark, MarkSource, MarketData, MarketEvent, Side, Trade};
+use crate::market::{BarInterval, Mark, MarkSource, MarketData, MarketEvent, Side, Trade};
 use crate::order::{Liquidity as Role, NewOrder, OrderId, OrderType, TimeInForce};
-use crate::state::Stream;
+use crate::state::{Stream, StreamKind};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub(super) struct VenueMarket {
     pub trades: u64,
     /// While the mark stays between these, the account's margin cannot be short.
     pub safe: (i64, i64),
+    /// The finest bars that the data hold; coarser ones tell nothing more.
+    pub bars: Option<BarInterval>,
 }
 
 /// A simulated venue with one account of ours.
@@ -63,12 +65,20 @@ pub struct SimulatedVenue {
     /// The earliest point of a bar's path that is still to come.
     path_ns: TimeNs,
     pub(super) called: Vec<AssetIndex>,
+    /// Whether any instrument here is margined.
+    pub(super) has_margined: bool,
+    /// Settlement assets whose margin a fill left short, to be looked at when the matching is over.
+    pub(super) short: Vec<AssetIndex>,
+    /// Why it takes no orders any more.
+    pub(super) ended: Option<Code>,
     /// What happened, with its venue time; the driver takes it.
     pub output: Vec<(TimeNs, AccountEvent)>,
 }
 
 /// No margin call is possible whatever the mark.
 pub(super) const ALWAYS_SAFE: (i64, i64) = (i64::MIN, i64::MAX);
+/// Nothing is known: the first mark has to be looked at.
+pub(super) const NEVER_SAFE: (i64, i64) = (i64::MAX, i64::MIN);
 
 impl SimulatedVenue {
     /// A venue before its first event.
@@ -84,8 +94,10 @@ impl SimulatedVenue {
                 orders: Vec::new(),
                 trades: 0,
                 safe: ALWAYS_SAFE,
+                bars: finest_bars(instrument, available),
             })
             .collect();
+        let has_margined = index.instruments().any(|(_, definition)| definition.venue == venue && definition.is_margined());
         let account_index = index.accounts().find(|(_, account)| account.venue == venue).map_or(AccountIndex(0), |(account, _)| account);
         Self {
             index,
@@ -95,6 +107,9 @@ impl SimulatedVenue {
             markets,
             path_ns: TimeNs::MAX,
             called: Vec::new(),
+            has_margined,
+            short: Vec::new(),
+            ended: None,
             output: Vec::new(),
         }
     }
@@ -155,8 +170,10 @@ impl SimulatedVenue {
             }
             MarketData::Book(delta) => {
                 market.liquidity.observe_delta(&delta);
-                if let Some(mid) = market.liquidity.mid().filter(|_| delta.last) {
-                    market.mark.update(MarkSource::Quote, mid);
+                if delta.last {
+                    if let Some(mid) = market.liquidity.mid() {
+                        market.mark.update(MarkSource::Quote, mid);
+                    }
                     if !market.orders.is_empty() {
                         self.match_shown(event.instrument, event.venue_time_ns);
                     }
@@ -165,17 +182,34 @@ impl SimulatedVenue {
             MarketData::Mark(price) => market.mark.update(MarkSource::Venue, price),
             MarketData::Funding(rate) => self.pay_funding(event.instrument, rate, event.venue_time_ns),
             MarketData::Bar(bar) => {
-                market.mark.update(MarkSource::Bar, bar.open);
-                if market.source == Source::Bars {
-                    self.open_bar(event.instrument, BarPath::new(bar), bar.open, event.venue_time_ns);
+                if market.bars == Some(bar.interval) {
+                    market.mark.update(MarkSource::Bar, bar.open);
+                    if market.source == Source::Bars {
+                        self.open_bar(event.instrument, BarPath::new(bar), bar.open, event.venue_time_ns);
+                    }
                 }
             }
         }
-        let market = &self.markets[at];
-        if let Some(mark) = market.mark.price()
-            && (mark < market.safe.0 || mark > market.safe.1)
-        {
-            self.check_margin(event.instrument, event.venue_time_ns);
+        self.watch_margin(event.instrument, event.venue_time_ns);
+    }
+
+    /// Looks at the margin if the mark left what is known to be safe, or a fill left it short.
+    #[inline]
+    pub(super) fn watch_margin(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
+        let market = &self.markets[instrument.at()];
+        let is_outside = market.mark.price().is_some_and(|mark| mark < market.safe.0 || mark > market.safe.1);
+        if is_outside || !self.short.is_empty() {
+            self.look_at_margin(instrument, is_outside, time_ns);
+        }
+    }
+
+    #[cold]
+    fn look_at_margin(&mut self, instrument: InstrumentIndex, is_outside: bool, time_ns: TimeNs) {
+        if is_outside {
+            self.check_margin(self.index.instrument(instrument).settlement, time_ns);
+        }
+        while let Some(settlement) = self.short.pop() {
+            self.check_margin(settlement, time_ns);
         }
     }
 
@@ -215,17 +249,27 @@ impl SimulatedVenue {
     fn advance_path(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
         let market = &mut self.markets[instrument.at()];
         let Some(path) = &mut market.path else { return };
-        let (before, after, over) = path.advance();
-        market.last = Some(after);
+        let (start, after, over) = path.advance();
+        let before = market.last.replace(after).unwrap_or(start);
         market.mark.update(MarkSource::Bar, after);
-        let safe = market.safe;
         self.match_segment(instrument, before, after, time_ns);
         if over {
             self.markets[instrument.at()].path = None;
         }
-        if after < safe.0 || after > safe.1 {
-            self.check_margin(instrument, time_ns);
-        }
+        self.watch_margin(instrument, time_ns);
+    }
+
+    /// A request that arrives within a segment of a bar's path splits it: the orders that work
+    /// already meet the part before it, and the request the part after.
+    pub(super) fn split_segment(&mut self, instrument: InstrumentIndex, side: Side, time_ns: TimeNs) {
+        let tick = self.index.instrument(instrument).specification.tick;
+        let held = self.account.position(instrument).quantity;
+        let market = &mut self.markets[instrument.at()];
+        let Some(path) = &mut market.path else { return };
+        path.choose(if held == 0 { side } else { Side::of(-held) });
+        let after = path.reached_at(time_ns, tick);
+        let before = market.last.replace(after).unwrap_or(after);
+        self.match_segment(instrument, before, after, time_ns);
     }
 
     fn find_next_point(&mut self) {
@@ -275,7 +319,10 @@ impl SimulatedVenue {
         while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {
             let done =
                 if order.takes { self.take_shown(instrument, place, time_ns) } else { self.cross_resting(instrument, place, time_ns) };
-            place += usize::from(!done);
+            if !done {
+                self.markets[instrument.at()].orders[place].takes = order.takes && self.takes(&order.request);
+                place += 1;
+            }
         }
     }
 
@@ -313,6 +360,12 @@ impl SimulatedVenue {
             };
             let (price, role) = match order.request.order_type {
                 OrderType::Market => (Some(after), Role::Taker),
+                // It waited to take, for the next bar or for more volume: it does at the price that there is, or rests.
+                OrderType::Limit(limit) if order.takes => {
+                    let takes = order.request.side.accepts(limit, after);
+                    self.markets[instrument.at()].orders[place].takes = takes;
+                    (Some(after).filter(|_| takes), Role::Taker)
+                }
                 OrderType::Limit(limit) => {
                     (Some(limit).filter(|&limit| self.settings.fill_model.resting.fills(order.request.side, limit, reached)), Role::Maker)
                 }
@@ -339,4 +392,13 @@ impl SimulatedVenue {
         }
         self.fill(instrument, place, price, quantity, role, time_ns)
     }
+}
+
+/// The shortest bars that the data hold of an instrument.
+fn finest_bars(instrument: InstrumentIndex, available: &[Stream]) -> Option<BarInterval> {
+    let intervals = available.iter().filter(|stream| stream.instrument == instrument).filter_map(|stream| match stream.kind {
+        StreamKind::Bars(interval) => Some(interval),
+        _ => None,
+    });
+    intervals.min_by_key(|interval| interval.duration_ns())
 }

@@ -35,6 +35,8 @@ impl BarPath {
 
     /// Goes to the next point: the prices before and at it, and whether the bar is over.
     pub fn advance(&mut self) -> (i64, i64, bool) {
+        // Nobody has chosen: what was passed must stay passed.
+        self.choose(Side::Buy);
         let prices = self.prices();
         let at = usize::from(self.next);
         self.next += 1;
@@ -57,6 +59,13 @@ impl BarPath {
             Side::Sell => exact.div_euclid(unit),
         } * i128::from(tick);
         (rounded as i64).clamp(before.min(after), before.max(after))
+    }
+
+    /// The last tick that was reached at a time between the last point and the next.
+    pub fn reached_at(&self, time_ns: TimeNs, tick: i64) -> i64 {
+        let prices = self.prices();
+        let (before, after) = (prices[usize::from(self.next) - 1], prices[usize::from(self.next)]);
+        self.price_at(time_ns, if after >= before { Side::Sell } else { Side::Buy }, tick)
     }
 
     fn time_of(&self, point: u8) -> TimeNs {

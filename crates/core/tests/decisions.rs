@@ -1,0 +1,388 @@
+//! Time and order (T), calls and targets (O), bars from trades (V5), by small scripted runs.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod common;
+
+use common::strategy::Script;
+use common::{World, at, perpetual, quoted};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tradewind_core::driver::Backtest;
+use tradewind_core::error::{Code, Result};
+use tradewind_core::feed::Recording;
+use tradewind_core::instrument::Index;
+use tradewind_core::market::{BarInterval, MarketData, MarketEvent, Side, Trade};
+use tradewind_core::order::{OrderId, OrderType, Status};
+use tradewind_core::state::{State, Stream, StreamKind};
+use tradewind_core::time::{MILLISECOND_NS, MINUTE_NS, SECOND_NS};
+use tradewind_core::venue::Latency;
+
+use OrderType::{Limit, Market};
+use Side::{Buy, Sell};
+
+const LATENCIES: [Latency; 2] = [Latency::Constant(0), Latency::Constant(MILLISECOND_NS)];
+
+fn place(state: &mut State, side: Side, quantity: i64, order_type: OrderType) -> Result<OrderId> {
+    state.place(state.order_of(at(0), side, quantity, order_type))
+}
+
+/// Runs a script that gets the number of each quote.
+fn script(world: &World, mut act: impl FnMut(&mut State, i64) -> Result<()> + Send + 'static) -> Backtest {
+    world.run(vec![counting(world, move |state, number| act(state, number))])
+}
+
+fn counting(world: &World, mut act: impl FnMut(&mut State, i64) -> Result<()> + Send + 'static) -> common::Named {
+    let mut number = 0;
+    let market = move |state: &mut State, _: &MarketEvent| {
+        number += 1;
+        act(state, number)
+    };
+    Script { streams: world.streams(), market: Some(Box::new(market)), ..Script::default() }.named("script")
+}
+
+/// Fills as arrival in milliseconds, signed quantity, price.
+fn fills(backtest: &Backtest) -> Vec<(i64, i64, i64)> {
+    let fill = |booked: &tradewind_core::engine::Booked| {
+        (booked.arrival_time_ns / MILLISECOND_NS, booked.fill.signed_quantity(), booked.fill.price)
+    };
+    backtest.recorder().fills().iter().map(fill).collect()
+}
+
+fn quotes(count: i64) -> World {
+    quoted(&(1..=count).map(|second| (second, 1_000, 1_001)).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_request_never_meets_the_row_that_caused_it_and_acts_after_all_rows_of_its_time() {
+    // Three quotes at one time: the order of the first is filled at the third.
+    let world = quoted(&[(1, 1_000, 1_001), (1, 1_000, 1_005), (1, 1_000, 1_009), (2, 1_000, 1_050)]);
+    let once = |state: &mut State, number| if number == 1 { place(state, Buy, 1, Market).map(|_| ()) } else { Ok(()) };
+    assert_eq!(fills(&script(&world, once)), [(1_000, 1, 1_009)]);
+    // With a latency that ends at the time of a row, it acts after that row, and the answer takes its time.
+    let mut world = world;
+    world.request_latency = Latency::Constant(SECOND_NS);
+    world.answer_latency = Latency::Constant(7 * MILLISECOND_NS);
+    assert_eq!(fills(&script(&world, once)), [(2_007, 1, 1_050)]);
+}
+
+#[test]
+fn an_order_of_the_last_row_is_still_answered() {
+    for latency in LATENCIES {
+        let mut world = quotes(2);
+        world.request_latency = latency;
+        let run = script(&world, |state, number| if number == 2 { place(state, Buy, 1, Market).map(|_| ()) } else { Ok(()) });
+        assert_eq!(run.recorder().fills_booked(), 1);
+    }
+}
+
+#[test]
+fn latencies_keep_the_order_of_messages() {
+    let mut world = quotes(200);
+    world.request_latency = Latency::Uniform { low_ns: 0, high_ns: 10 * SECOND_NS };
+    world.answer_latency = Latency::Exponential { minimum_ns: 0, mean_ns: 10 * SECOND_NS };
+    let run = script(&world, |state, _| place(state, Buy, 1, Market).map(|_| ()));
+    let orders: Vec<_> = run.recorder().fills().iter().map(|booked| booked.count).collect();
+    assert_eq!(orders, (1..=200).collect::<Vec<_>>());
+    assert!(run.recorder().fills().windows(2).all(|pair| pair[0].arrival_time_ns <= pair[1].arrival_time_ns));
+    assert_eq!(run.engine().state().ignored_reports(), 0);
+}
+
+#[test]
+fn endless_decisions_end_the_run_quickly() {
+    for latency in LATENCIES {
+        for each in [1, 2, 50] {
+            let mut world = quotes(3);
+            world.request_latency = latency;
+            world.answer_latency = latency;
+            let market = |state: &mut State, _: &MarketEvent| place(state, Buy, 1, Market).map(|_| ());
+            let fill = move |state: &mut State, _: &tradewind_core::account::Fill| {
+                (0..each).try_for_each(|_| place(state, Buy, 1, Market).map(|_| ()))
+            };
+            let script =
+                Script { streams: world.streams(), market: Some(Box::new(market)), fill: Some(Box::new(fill)), ..Script::default() };
+            let started = Instant::now();
+            let mut run = world.backtest(vec![script.named("endless")]);
+            let error = run.run().unwrap_err();
+            assert_eq!(error.code, Code::EndlessDecisions, "{latency:?} {each}");
+            assert!(started.elapsed() < Duration::from_secs(5), "{:?} for {each} with {latency:?}", started.elapsed());
+            assert_eq!(run.run().unwrap_err(), error, "a failed run stays failed");
+        }
+    }
+}
+
+#[test]
+fn endless_refusals_and_timers_end_the_run_too() {
+    let world = quotes(3);
+    let order = |state: &mut State, order: &tradewind_core::order::Order| {
+        if order.status == Status::Rejected { place(state, Buy, 1, Limit(1)).map(|_| ()) } else { Ok(()) }
+    };
+    let limits = tradewind_core::risk::Limits { price_collar: Some(1), ..Default::default() };
+    let market = |state: &mut State, _: &MarketEvent| place(state, Buy, 1, Limit(1)).map(|_| ());
+    let refused = Script { streams: world.streams(), market: Some(Box::new(market)), order: Some(Box::new(order)), ..Script::default() };
+    let risk = tradewind_core::risk::Risk::new(vec![limits], Vec::new());
+    let mut run = Backtest::new(world.settings(), vec![refused.named("refused")], risk, world.recordings.clone()).unwrap();
+    assert_eq!(run.run().unwrap_err().code, Code::EndlessDecisions);
+
+    let again = |state: &mut State| {
+        state.timer(state.now_ns());
+        Ok(())
+    };
+    let timers = Script {
+        streams: world.streams(),
+        market: Some(Box::new(move |state: &mut State, _: &MarketEvent| again(state))),
+        timer: Some(Box::new(move |state: &mut State, _, _| again(state))),
+        ..Script::default()
+    };
+    assert_eq!(world.backtest(vec![timers.named("timers")]).run().unwrap_err().code, Code::EndlessDecisions);
+}
+
+#[test]
+fn a_target_is_reached_once_however_often_it_is_asked_for() {
+    for latency in LATENCIES {
+        let mut world = quotes(9);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let run = script(&world, |state, number| {
+            for _ in 0..3 {
+                state.target(at(0), if number < 5 { 7 } else { -2 }, Market)?;
+            }
+            Ok(())
+        });
+        assert_eq!(run.recorder().fills().iter().map(|booked| booked.fill.signed_quantity()).collect::<Vec<_>>(), [7, -9]);
+    }
+}
+
+#[test]
+fn a_target_that_comes_back_while_its_cancel_is_under_way_is_reached() {
+    let mut world = quotes(20);
+    world.request_latency = Latency::Constant(1_500 * MILLISECOND_NS);
+    world.answer_latency = Latency::Constant(1_500 * MILLISECOND_NS);
+    let run = script(&world, |state, number| match number {
+        1 => state.target(at(0), 5, Limit(900)),
+        // The first order rests; the second target cancels it, the third wants it back.
+        6 => state.target(at(0), 0, Market),
+        7 => {
+            assert_eq!(state.orders().all_open().map(|order| order.status).collect::<Vec<_>>(), [Status::CancelInFlight]);
+            state.target(at(0), 5, Market)
+        }
+        _ => Ok(()),
+    });
+    assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [5]);
+}
+
+#[test]
+fn a_target_waits_for_a_cancel_that_the_strategy_asked_for() {
+    let mut world = quotes(20);
+    world.request_latency = Latency::Constant(1_500 * MILLISECOND_NS);
+    let run = script(&world, |state, number| match number {
+        1 => place(state, Buy, 5, Limit(900)).map(|_| ()),
+        6 => state.cancel(OrderId(1)),
+        7 => state.target(at(0), 5, Market),
+        _ => Ok(()),
+    });
+    assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [5]);
+}
+
+#[test]
+fn a_target_counts_orders_that_work_and_replaces_only_its_own() {
+    let run = script(&quotes(9), |state, number| match number {
+        1 => place(state, Buy, 3, Limit(900)).map(|_| ()),
+        2 => state.target(at(0), 5, Limit(950)),
+        3 => state.target(at(0), 9, Market),
+        4 => {
+            // The order that was placed by hand still works; the target's own was replaced.
+            let open: Vec<_> = state.orders().all_open().map(|order| (order.request.quantity, order.by_target)).collect();
+            assert_eq!(open, [(3, false)]);
+            assert_eq!(state.position(state.calling(), at(0)).quantity, 6);
+            Ok(())
+        }
+        _ => Ok(()),
+    });
+    assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [6]);
+}
+
+#[test]
+fn a_target_at_another_price_replaces_the_order_that_works_towards_it() {
+    let world = quotes(6);
+    let run = script(&world, |state, number| match number {
+        1 => state.target(at(0), 2, Limit(990)),
+        2 | 3 => state.target(at(0), 2, Limit(995)),
+        4 => state.target(at(0), 2, Market),
+        _ => Ok(()),
+    });
+    let orders: Vec<_> = run.recorder().orders().iter().map(|order| (order.request.order_type, order.status)).collect();
+    assert_eq!(orders, [(Limit(990), Status::Cancelled), (Limit(995), Status::Cancelled), (Market, Status::Filled)]);
+    assert_eq!(fills(&run).iter().map(|fill| fill.1).sum::<i64>(), 2);
+}
+
+#[test]
+fn dust_counts_as_reached_and_disturbs_nothing() {
+    // A fee in the base asset leaves the position a little under its target.
+    let specification = tradewind_core::instrument::Specification {
+        lot: 100,
+        fees: tradewind_core::instrument::Fees {
+            maker: 1_000_000,
+            taker: 1_000_000,
+            liquidation: 0,
+            asset: tradewind_core::instrument::FeeAsset::Received,
+        },
+        ..common::spot("v", "X", "X", "USD")
+    };
+    let index = Arc::new(Index::new(&[], &[specification]).unwrap());
+    let trade = |second: i64| {
+        let trade = Trade { price: 1_000, quantity: 20_000, aggressor: None, id: second };
+        MarketEvent::new(at(0), second * SECOND_NS, second * SECOND_NS, MarketData::Trade(trade))
+    };
+    let mut world = World::new(index, 1).with_balance("v", "USD", 1_000);
+    let rows: Vec<_> = (1..=9).map(trade).collect();
+    world.recordings.push(Recording::new("trades", vec![rows.into()]).unwrap());
+    let run = script(&world, |state, _| state.target(at(0), 50_000, Market));
+    // The one order takes three trades; 0.1 % of each is missing in the end, less than a lot.
+    assert_eq!(run.recorder().orders().len(), 1);
+    assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [20_000, 20_000, 10_000]);
+    assert_eq!(run.engine().state().position(run.recorder().orders()[0].strategy, at(0)).quantity, 49_950);
+}
+
+#[test]
+fn close_cancels_and_closes() {
+    for latency in LATENCIES {
+        let mut world = quotes(9);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let run = script(&world, |state, number| match number {
+            1 => place(state, Buy, 3, Market).map(|_| ()),
+            2 => place(state, Sell, 3, Limit(2_000)).map(|_| ()),
+            4 => state.close(at(0)),
+            _ => Ok(()),
+        });
+        assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [3, -3]);
+        assert_eq!(run.engine().state().orders().all_open().count(), 0);
+    }
+}
+
+#[test]
+fn a_strategy_can_close_its_position_as_it_stops_but_open_nothing() {
+    for latency in LATENCIES {
+        let mut world = quotes(9);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let market = |state: &mut State, _: &MarketEvent| state.target(at(0), 4, Market);
+        let stop = |state: &mut State| {
+            place(state, Buy, 1, Market)?;
+            state.close(at(0))
+        };
+        let script = Script { streams: world.streams(), market: Some(Box::new(market)), stop: Some(Box::new(stop)), ..Script::default() };
+        let run = world.run(vec![script.named("stops")]);
+        assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [4, -4]);
+    }
+}
+
+#[test]
+fn an_order_after_the_end_is_rejected_and_leaves_nothing_open() {
+    let world = quotes(3);
+    let market = |state: &mut State, event: &MarketEvent| match event.venue_time_ns / SECOND_NS {
+        1 => place(state, Buy, 4, Market).map(|_| ()),
+        2 => place(state, Sell, 4, Limit(2_000)).map(|_| ()),
+        _ => Ok(()),
+    };
+    // Puts its exit back whenever it is cancelled.
+    let order = |state: &mut State, order: &tradewind_core::order::Order| {
+        if order.status == Status::Cancelled { place(state, Sell, 4, Limit(2_000)).map(|_| ()) } else { Ok(()) }
+    };
+    let script = Script { streams: world.streams(), market: Some(Box::new(market)), order: Some(Box::new(order)), ..Script::default() };
+    let run = world.run(vec![script.named("stubborn")]);
+    assert_eq!(run.engine().state().orders().all_open().count(), 0);
+    assert_eq!(run.venues().next().unwrap().account().position(at(0)).quantity, 4);
+    assert_eq!(run.recorder().orders().last().unwrap().reason, Some(Code::EndOfRun));
+}
+
+#[test]
+fn a_cancel_that_crosses_the_fill_is_a_stale_report_and_no_fault() {
+    let mut world = quoted(&[(1, 1_000, 1_001), (2, 1_000, 1_001), (3, 1_000, 1_001), (4, 1_000, 1_001)]);
+    world.answer_latency = Latency::Constant(1_500 * MILLISECOND_NS);
+    let run = script(&world, |state, number| match number {
+        1 => place(state, Buy, 1, Market).map(|_| ()),
+        2 => {
+            // Twice in one callback: one request leaves.
+            state.cancel(OrderId(1))?;
+            state.cancel(OrderId(1))
+        }
+        _ => Ok(()),
+    });
+    let state = run.engine().state();
+    assert_eq!((run.recorder().fills_booked(), state.stale_reports(), state.impossible_reports()), (1, 1, 0));
+}
+
+#[test]
+fn an_order_that_was_forgotten_can_still_be_cancelled_without_an_error() {
+    let world = quotes(6_000);
+    let run = script(&world, |state, number| {
+        if number == 6_000 {
+            assert!(state.order(OrderId(1)).is_err());
+            state.cancel(OrderId(1))?;
+            assert_eq!(state.cancel(OrderId(9_999)).unwrap_err().code, Code::UnknownOrder);
+            return Ok(());
+        }
+        place(state, if number % 2 == 0 { Buy } else { Sell }, 1, Market).map(|_| ())
+    });
+    assert_eq!(run.recorder().fills_booked(), 5_999);
+}
+
+#[test]
+fn timers_fire_when_they_are_due_and_not_after_the_end() {
+    let fired = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&fired);
+    let world = quotes(3);
+    let market = |state: &mut State, event: &MarketEvent| {
+        if event.venue_time_ns == SECOND_NS {
+            for due_ms in [2_500, 1_000, 500, 3_000, 3_001] {
+                state.timer(due_ms * MILLISECOND_NS);
+            }
+        }
+        Ok(())
+    };
+    let timer = move |state: &mut State, number, due_ns| {
+        seen.lock().unwrap().push((number, due_ns / MILLISECOND_NS, state.now_ns() / MILLISECOND_NS));
+        Ok(())
+    };
+    let script = Script { streams: world.streams(), market: Some(Box::new(market)), timer: Some(Box::new(timer)), ..Script::default() };
+    world.run(vec![script.named("timers")]);
+    // One that was due before it was asked for is due at once; the last row's time is still within the run.
+    assert_eq!(*fired.lock().unwrap(), [(2, 1_000, 1_000), (3, 1_000, 1_000), (1, 2_500, 2_500), (4, 3_000, 3_000)]);
+}
+
+#[test]
+fn bars_built_from_trades_close_by_a_later_trade_or_by_a_timer() {
+    let index = Arc::new(Index::new(&[], &[perpetual("v", "X", "X", "USD")]).unwrap());
+    let trade = |ms: i64, price| {
+        let trade = Trade { price, quantity: 2, aggressor: None, id: ms };
+        MarketEvent::new(at(0), ms * MILLISECOND_NS, ms * MILLISECOND_NS, MarketData::Trade(trade))
+    };
+    let mut world = World::new(index, 1).with_balance("v", "USD", 1_000);
+    // The first bar is closed by the trade at one minute, the second by its timer, the third stays open.
+    let rows = vec![trade(1_000, 10), trade(59_999, 12), trade(60_000, 11), trade(300_000, 9)];
+    world.recordings.push(Recording::new("trades", vec![rows.into()]).unwrap());
+    let bars = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&bars);
+    let market = move |state: &mut State, event: &MarketEvent| {
+        if let MarketData::Bar(bar) = event.data() {
+            seen.lock().unwrap().push((bar.open_time_ns / MINUTE_NS, bar.high, bar.close, bar.volume, state.now_ns() / MILLISECOND_NS));
+        }
+        Ok(())
+    };
+    let stream = Stream { instrument: at(0), kind: StreamKind::Bars(BarInterval::parse("1m").unwrap()) };
+    let script = Script { streams: vec![stream], market: Some(Box::new(market)), ..Script::default() };
+    world.run(vec![script.named("bars")]);
+    assert_eq!(*bars.lock().unwrap(), [(0, 12, 12, 4, 60_000), (1, 11, 11, 2, 121_000)]);
+}
+
+#[test]
+fn what_cannot_be_held_exactly_raises_at_the_call() {
+    script(&quotes(1), |state, _| {
+        for quantity in [i64::MAX, i64::MIN, i64::MAX / 2, 2_000_000_000_000_000_000] {
+            assert_eq!(state.target(at(0), quantity, Market).unwrap_err().code, Code::OutOfRange);
+        }
+        assert_eq!(place(state, Buy, i64::MAX, Market).unwrap_err().code, Code::OutOfRange);
+        assert_eq!(place(state, Buy, 1_000_000_000_000_000_000, Limit(i64::MAX)).unwrap_err().code, Code::OutOfRange);
+        assert_eq!(place(state, Buy, 0, Market).unwrap_err().code, Code::BadQuantity);
+        assert_eq!(place(state, Buy, 1, Limit(0)).unwrap_err().code, Code::BadPrice);
+        Ok(())
+    });
+}

@@ -1,0 +1,86 @@
+"""All commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import cyclopts
+from cyclopts import App, CycloptsError, Parameter
+
+import tradewind
+from tradewind import __version__
+from tradewind.cli.backtest import backtest
+from tradewind.cli.demo import demo
+from tradewind.cli.hints import spoken
+from tradewind.cli.lists import errors, instruments
+from tradewind.cli.new import new
+from tradewind.cli.replay import replay
+from tradewind.cli.screen import show_error
+from tradewind.errors import TradewindError
+
+_HASH_SEED = "0"
+
+app = App(
+    name="tradewind",
+    help="Algorithmic trading: the strategy you tested is the strategy that trades.",
+    version=__version__,
+    default_parameter=Parameter(negative=(), show_default=False),
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+for command in (demo, new, backtest, replay, instruments, errors):
+    app.command(command)
+
+
+def main() -> None:
+    """Run the command line, with text hashes that are the same every time (D2)."""
+    if sys.flags.hash_randomization and not os.environ.get("PYTHONHASHSEED", "").isdecimal():
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": _HASH_SEED})
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code.
+
+    Examples
+    --------
+    >>> run(["replay", "nowhere.sqlite"])
+    1
+
+    """
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        place = f" {arguments[0]}" if arguments and arguments[0] in app else ""
+        show_error("usage", str(error), f"see tradewind{place} --help")
+        return 2
+    except TradewindError as error:
+        show_error(error.code, error.message, spoken(error.hint))
+        return 1
+    except KeyboardInterrupt:
+        show_error("run_interrupted", "stopped by Ctrl-C before the end", "a journal of it is marked as unfinished")
+        return 130
+    except BrokenPipeError:
+        # Whoever reads us has seen enough; the interpreter must not complain while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        _show_traceback(error)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _show_traceback(error: Exception) -> None:
+    """The traceback of the user's code, without our own frames above it."""
+    ours = tuple(str(Path(str(package.__file__)).parent) for package in (tradewind, cyclopts))
+    shown = error.__traceback__
+    while shown is not None and shown.tb_frame.f_code.co_filename.startswith(ours):
+        shown = shown.tb_next
+    lines = traceback.format_exception(type(error), error, shown or error.__traceback__)
+    sys.stderr.write("".join(lines))
+    show_error("strategy_failed", f"the run ended with {type(error).__name__}", "the traceback above says where")

@@ -1,0 +1,216 @@
+"""The user's code in a journal: where it came from, what it said, and how it is made again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from tradewind._core import NativeStrategy
+from tradewind.errors import exception
+from tradewind.journal.values import from_json, to_json
+from tradewind.loading import load_module, module_name, modules_under, root
+from tradewind.strategy import Strategy
+
+AnyStrategy = Strategy | NativeStrategy
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a class or a function of the user is defined; without a file it cannot be made again."""
+
+    module: str
+    qualname: str
+    file: str | None
+
+
+class StrategyRecord(msgspec.Struct, frozen=True):
+    """One strategy of a run; a native one has no origin."""
+
+    name: str
+    parameters: dict[str, Any]
+    native: str | None = None
+    origin: Origin | None = None
+
+
+class ModuleRecord(msgspec.Struct, frozen=True):
+    """The source of one of the user's modules, as it was when the run began."""
+
+    module: str
+    file: str
+    source: str
+    digest: str
+
+
+class Code(msgspec.Struct, frozen=True):
+    """All of the user's code that decides what a run does."""
+
+    strategies: list[StrategyRecord]
+    checks: list[Origin]
+    modules: list[ModuleRecord]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """Code that was made again, and what a reader of the replay should know about it."""
+
+    strategies: list[tuple[str, AnyStrategy]]
+    checks: list[Callable[..., Any]]
+    notes: tuple[str, ...]
+    changed: bool
+
+
+def record(strategies: Iterable[AnyStrategy], checks: Iterable[Callable[..., Any]]) -> Code:
+    """Record strategies and risk checks with the source of the modules that they come from."""
+    strategy_records = [_strategy_record(strategy) for strategy in strategies]
+    check_records = [_origin(check) for check in checks]
+    origins = [*(one.origin for one in strategy_records if one.origin is not None), *check_records]
+    modules: dict[str, ModuleRecord] = {}
+    for origin in origins:
+        if origin.file is not None:
+            beside = modules_under(root(Path(origin.file), origin.module))
+            own = {name: Path(str(module.__file__)).resolve() for name, module in beside.items()}
+            for name, file in (own | {origin.module: Path(origin.file)}).items():
+                modules[str(file)] = _module_record(module_name(file, name), file)
+    return Code(strategy_records, check_records, sorted(modules.values(), key=lambda one: one.file))
+
+
+@contextmanager
+def rebuilt(
+    code: Code, strategies: Sequence[AnyStrategy] | None, checks: Sequence[Callable[..., Any]] | None
+) -> Iterator[Rebuilt]:
+    """Make the code again: what is given, else from its files as they are now, else from the recorded source."""
+    with ExitStack() as stack:
+        sources = _Sources(code.modules, stack)
+        if strategies is None:
+            made = [(one.name, _strategy(one, sources)) for one in code.strategies]
+        else:
+            made = _matched(code.strategies, strategies)
+        own = [sources.find(origin) for origin in code.checks] if checks is None else list(checks)
+        yield Rebuilt(made, own, tuple(sources.notes), bool(sources.changed) or strategies is not None)
+
+
+class _Sources:
+    """The modules of a record, loaded once each."""
+
+    def __init__(self, modules: Iterable[ModuleRecord], stack: ExitStack) -> None:
+        self._modules = {one.file: one for one in modules}
+        self._loaded: dict[str, ModuleType] = {}
+        self._stack = stack
+        self._folders: dict[Path, Path] = {}
+        self.changed: list[str] = []
+        self.notes: list[str] = []
+        for file, one in self._modules.items():
+            if Path(file).is_file() and _digest(_read(Path(file))) != one.digest:
+                self.changed.append(file)
+                self.notes.append(f"{file} was changed after the run")
+
+    def find(self, origin: Origin) -> Any:
+        """The class or function of an origin."""
+        if origin.file is None:
+            hint = f"define {origin.qualname} at the top of a file, or give it to replay(...)"
+            raise exception(
+                "bad_strategy",
+                f"{origin.module}.{origin.qualname} is not defined in a file, so it cannot be made again",
+                hint,
+            )
+        if origin.file not in self._loaded:
+            self._loaded[origin.file] = load_module(self._file(origin), origin.module)
+        found: Any = self._loaded[origin.file]
+        for name in origin.qualname.split("."):
+            found = getattr(found, name, None)
+        if found is None:
+            raise exception(
+                "bad_strategy",
+                f"{origin.file} has no {origin.qualname} any more",
+                "give it its name back, or give the strategies to replay(...)",
+            )
+        return found
+
+    def _file(self, origin: Origin) -> Path:
+        """The file of an origin, or a copy made from the record where it is gone."""
+        file = Path(str(origin.file))
+        if file.is_file():
+            return file
+        if str(file) not in self._modules:
+            raise exception("bad_strategy", f"{file} is gone, and its source is not in the journal")
+        self.notes.append(f"{file} is gone; its recorded source was used")
+        folder = root(file, origin.module)
+        if folder not in self._folders:
+            # Resolved: the loader compares resolved paths.
+            self._folders[folder] = Path(self._stack.enter_context(TemporaryDirectory(prefix="tradewind-"))).resolve()
+            for path, one in self._modules.items():
+                if Path(path).is_relative_to(folder):
+                    copy = self._folders[folder] / Path(path).relative_to(folder)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    copy.write_text(one.source, encoding="utf-8", newline="")
+        return self._folders[folder] / file.relative_to(folder)
+
+
+def _strategy_record(strategy: AnyStrategy) -> StrategyRecord:
+    parameters = {name: to_json(value) for name, value in strategy.parameters.items()}
+    if isinstance(strategy, NativeStrategy):
+        return StrategyRecord(strategy.name, parameters, native=strategy.name)
+    return StrategyRecord(strategy.name, parameters, origin=_origin(type(strategy)))
+
+
+def _strategy(one: StrategyRecord, sources: _Sources) -> AnyStrategy:
+    parameters = {name: from_json(value) for name, value in one.parameters.items()}
+    if one.native is not None:
+        return NativeStrategy(one.native, parameters)
+    if one.origin is None:
+        raise exception("bad_journal", f"the strategy {one.name} has no origin")
+    cls = sources.find(one.origin)
+    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
+        raise exception("bad_strategy", f"{one.origin.qualname} in {one.origin.file} is not a strategy any more")
+    return cls(name=one.name, **parameters)
+
+
+def _matched(records: Sequence[StrategyRecord], strategies: Sequence[AnyStrategy]) -> list[tuple[str, AnyStrategy]]:
+    """The given strategies under the recorded names; a single one may have been renamed."""
+    fresh = [one.fresh() if isinstance(one, Strategy) else one for one in strategies]
+    if len(records) == len(fresh) == 1:
+        return [(records[0].name, fresh[0])]
+    by_name = {one.name: one for one in fresh}
+    wanted = [one.name for one in records]
+    if sorted(by_name) != sorted(wanted) or len(fresh) != len(wanted):
+        raise exception(
+            "bad_strategy",
+            f"the run has the strategies {', '.join(wanted)}; given are {', '.join(one.name for one in fresh)}",
+        )
+    return [(name, by_name[name]) for name in wanted]
+
+
+def _origin(defined: Any) -> Origin:
+    module, qualname = getattr(defined, "__module__", "?"), getattr(defined, "__qualname__", repr(defined))
+    found: Any = sys.modules.get(module)
+    file = getattr(found, "__file__", None)
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    if found is not defined or file is None or not Path(file).is_file():
+        return Origin(module, qualname, None)
+    path = Path(file).resolve()
+    return Origin(module_name(path, module), qualname, str(path))
+
+
+def _module_record(module: str, file: Path) -> ModuleRecord:
+    source = _read(file)
+    return ModuleRecord(module, str(file), source.decode("utf-8", "replace"), _digest(source))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise exception("bad_strategy", f"{file} cannot be read: {error.strerror}") from error
+
+
+def _digest(source: bytes) -> str:
+    return blake2b(source, digest_size=16).hexdigest()

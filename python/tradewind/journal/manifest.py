@@ -1,0 +1,156 @@
+"""What a journal says about its run: everything that decided it (D2), and how it ended."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tradewind._core import CODEC_VERSION, STATE_HASH_VERSION, Index, __version__
+from tradewind.dataset import Dataset, definition
+from tradewind.errors import exception
+from tradewind.instruments import InstrumentFields
+from tradewind.journal.code import Code, record
+from tradewind.journal.storage import damaged
+from tradewind.journal.values import from_json, to_json
+from tradewind.simulation import simulated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tradewind.backtest import AnyStrategy, Settings
+
+
+class Data(msgspec.Struct, frozen=True):
+    """The data of a run: what they were, and the digest of every row."""
+
+    digest: str
+    rows: int
+    reports: list[str]
+    is_synthetic: bool
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What ran the user's code; a hash seed of none is not known (D2)."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    hash_seed: int | None
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Everything that decided a run."""
+
+    tradewind: str
+    codec: int
+    state_hash: int
+    instruments: list[dict[str, Any]]
+    streams: list[tuple[str, str]]
+    data: Data
+    seed: int
+    limits: list[dict[str, Any]]
+    settings: dict[str, Any]
+    code: Code
+    environment: Environment
+
+    def index(self) -> Index:
+        """The instruments of the run."""
+        return Index([definition(InstrumentFields(**fields)) for fields in self.instruments])
+
+    def risk_limits(self) -> list[dict[str, Any]]:
+        """The limits by instrument, as the kernel takes them."""
+        return [{name: from_json(value) for name, value in limits.items()} for limits in self.limits]
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a run ended. Only a finished one has figures that are those of the whole run."""
+
+    finished: bool
+    reason: str
+    entries: int
+    inputs: int = 0
+    rows: int = 0
+    orders: int = 0
+    fills: int = 0
+    decisions_hash: str = ""
+    state_hash: str = ""
+
+
+def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Settings) -> Manifest:
+    """The manifest of a run that is about to begin."""
+    index = data.index
+    streams = {(index.instruments[at].name, kind) for recording in data.recordings for at, kind in recording.streams}
+    limits = [{name: to_json(value) for name, value in one.items()} for one in settings.risk.values(index)]
+    return Manifest(
+        tradewind=__version__,
+        codec=CODEC_VERSION,
+        state_hash=STATE_HASH_VERSION,
+        instruments=[fields.model_dump(mode="json") for fields in data.instruments],
+        streams=sorted(streams),
+        data=Data(data.digest, data.rows, list(data.reports), data.is_synthetic),
+        seed=settings.seed,
+        limits=limits,
+        settings={
+            "balances": to_json(
+                {name: dict(one) if isinstance(one, Mapping) else one for name, one in settings.balances.items()}
+            ),
+            "venues": {
+                venue: to_json(simulated(venue, dict(settings.venues))[0].values(venue)) for venue in index.venues
+            },
+            "currency": settings.resolved_currency,
+            "interval": to_json(settings.interval),
+            "days": settings.days,
+        },
+        code=record(strategies, settings.risk.checks),
+        environment=_environment(),
+    )
+
+
+def decode_manifest(place: str, text: bytes) -> Manifest:
+    """Read a manifest; one of another codec is an error that says which version reads it."""
+    try:
+        versions = msgspec.json.decode(text, type=_Versions)
+        if (versions.codec, versions.state_hash) != (CODEC_VERSION, STATE_HASH_VERSION):
+            raise exception(
+                "journal_version",
+                f"{place} was written by Tradewind {versions.tradewind} with codec {versions.codec} and state hash"
+                f" {versions.state_hash}; this version reads codec {CODEC_VERSION} and state hash {STATE_HASH_VERSION}",
+                f"replay it under the version that wrote it: pip install tradewind=={versions.tradewind}",
+            )
+        return msgspec.json.decode(text, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise damaged(place, f"its manifest cannot be read: {error}") from error
+
+
+def decode_ending(place: str, text: bytes) -> Ending:
+    """Read an ending."""
+    try:
+        return msgspec.json.decode(text, type=Ending)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise damaged(place, f"its ending cannot be read: {error}") from error
+
+
+class _Versions(msgspec.Struct):
+    tradewind: str
+    codec: int
+    state_hash: int
+
+
+def _environment() -> Environment:
+    packages = {one.name: one.version for one in metadata.distributions()}
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return Environment(python, f"{sys.platform} {platform.machine()}", dict(sorted(packages.items())), _hash_seed())
+
+
+def _hash_seed() -> int | None:
+    """The seed of text hashes of this process; none where Python drew one of its own."""
+    if not sys.flags.hash_randomization:
+        return 0
+    stated = os.environ.get("PYTHONHASHSEED", "random")
+    return int(stated) if stated.isdecimal() else None

@@ -1,0 +1,116 @@
+"""Replay in this process: the journal fed to engine and strategies, every decision compared (D3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tradewind._core import Replay
+from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
+from tradewind.journal.reader import Journal
+from tradewind.journal.report import Divergence, ReplayReport
+from tradewind.journal.storage import Storage
+
+
+def replay(
+    journal: str | Path | Storage,
+    strategies: Sequence[AnyStrategy] | None = None,
+    checks: Sequence[Callable[..., Any]] | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> ReplayReport:
+    """Run a recorded run again from its journal alone, and compare every request and the final hashes.
+
+    Parameters
+    ----------
+    journal
+        The journal's file, or the folder of its run.
+    strategies
+        Strategies in the place of the recorded ones. Where none are given, they are made again from the files that
+        they came from, as these are now; where a file is gone, from its recorded source.
+    checks
+        Risk checks in the place of the recorded ones.
+    progress
+        Called with the number of entries that were compared so far.
+
+    Returns
+    -------
+    ReplayReport
+        The verdict, and the first divergence if there is one.
+
+    Examples
+    --------
+    >>> import tempfile, tradewind as tw
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> result = tw.backtest(
+    ...     tw.ema_cross("synthetic:BTCUSDT", fast=20, slow=100, quantity=0.05),
+    ...     data={"synthetic:BTCUSDT": tw.synthetic(events=20_000)},
+    ...     balances={"USDT": 100_000},
+    ...     journal=folder.name,
+    ... )
+    >>> replay(folder.name).identical
+    True
+    >>> folder.cleanup()
+
+    """
+    started = time.perf_counter()
+    with Journal(journal) as recorded, rebuilt(recorded.manifest.code, strategies, checks) as code:
+        manifest = recorded.manifest
+        index = manifest.index()
+        places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
+        streams = [(places[name], kind) for name, kind in manifest.streams]
+        kernel = Replay(index, code.strategies, manifest.risk_limits(), code.checks, streams, manifest.seed)
+        divergence = _compare(kernel, recorded, progress)
+        return _report(kernel, recorded, code, divergence, time.perf_counter() - started)
+
+
+def _compare(kernel: Replay, recorded: Journal, progress: Callable[[int], None] | None) -> Divergence | None:
+    found = None
+    for block in recorded.blocks():
+        found = kernel.feed(block.data)
+        if found is not None:
+            break
+        if progress is not None:
+            progress(block.last)
+    if found is None and recorded.ending.finished:
+        found = kernel.finish()
+    return None if found is None else Divergence(**found)
+
+
+def _report(
+    kernel: Replay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float
+) -> ReplayReport:
+    ending = recorded.ending
+    notes = list(code.notes)
+    problem = ""
+    if divergence is not None:
+        verdict, problem = "diverged", f"first divergence {divergence}"
+    elif not ending.finished:
+        verdict, problem = (
+            "unfinished",
+            f"the recorded run did not come to its end ({ending.reason}); what there is of it agrees",
+        )
+    elif kernel.decisions_hash != ending.decisions_hash or kernel.inputs != ending.inputs:
+        verdict, problem = "diverged", "every request agrees, but the fills do not"
+    elif kernel.state_hash != ending.state_hash and not code.changed:
+        verdict, problem = "diverged", "every request agrees, but the final state does not"
+    else:
+        verdict = "identical"
+        if kernel.state_hash != ending.state_hash:
+            notes.append("every order agrees; the final state differs, as the changed code keeps other things")
+    return ReplayReport(
+        journal=recorded.place,
+        verdict=verdict,
+        inputs=kernel.inputs,
+        decisions=kernel.decisions,
+        seconds=seconds,
+        divergence=divergence,
+        problem=problem,
+        notes=tuple(notes),
+        expected_state_hash=ending.state_hash,
+        actual_state_hash=kernel.state_hash,
+        expected_decisions_hash=ending.decisions_hash,
+        actual_decisions_hash=kernel.decisions_hash,
+    )
