@@ -87,14 +87,14 @@ $(STAMPS)/test $(STAMPS)/check: $(STAMPS)/%: requirements/%.txt requirements/con
 
 $(STAMPS)/dev: $(RUST_SOURCES) $(STAMPS)/runtime
 	@$(call needs,cargo,Rust)
-	$(BIN)/maturin develop --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --quiet
 	rm -f $(STAMPS)/release
 	touch $@
 
 $(STAMPS)/release: $(RUST_SOURCES) $(STAMPS)/runtime
 	@$(call needs,cargo,Rust)
 	echo 'Building the extension. The first time takes some minutes.'
-	$(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
 	rm -f $(STAMPS)/dev
 	touch $@
 
