@@ -449,6 +449,16 @@ class TestPositionsAndBalances:
         assert cls.made[8] == (Decimal("899.9"), 0, Decimal("899.9"))
         check_accounts(result)
 
+    def test_the_venue_knows_the_position_less_its_fees(self) -> None:
+        """M2: of 1 that was bought, 0.999 can be reduced."""
+        script: dict[int, Act] = {
+            1: lambda ctx, coin: ctx.buy(coin, 1),
+            3: lambda ctx, coin: ctx.sell(coin, 1, reduce_only=True),
+            5: lambda ctx, coin: ctx.sell(coin, 0.999, reduce_only=True),
+        }
+        _, result = scripted(script, instrument=SPOT, balances={"USDT": 1_000})
+        assert result.orders["reason"].to_list() == [None, "reduce_only", None]
+
     def test_spot_cannot_be_sold_before_it_is_owned(self) -> None:
         _, result = scripted({1: lambda ctx, coin: ctx.sell(coin, 1)}, instrument=SPOT, balances={"USDT": 1_000})
         assert result.orders["reason"].to_list() == ["insufficient_funds"]
