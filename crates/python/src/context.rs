@@ -62,7 +62,7 @@ impl Context {
 
     /// Takes the state back and lends again what was lent before.
     #[inline]
-    pub fn take_back(&self, before: Lent) -> Option<Box<State>> {
+    pub fn take_back(before: Lent) -> Option<Box<State>> {
         LENT.replace(before).state
     }
 

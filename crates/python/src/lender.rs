@@ -32,7 +32,7 @@ impl Lender {
             let spare = self.spare.take().unwrap_or_default();
             let before = self.context.get().lend(std::mem::replace(state, spare));
             let result = call(py, &self.context);
-            match self.context.get().take_back(before) {
+            match Context::take_back(before) {
                 Some(lent) => self.spare = Some(std::mem::replace(state, lent)),
                 None => return Err(Error::new(Code::Internal, "the state was not given back by a callback")),
             }

@@ -163,11 +163,11 @@ impl Replay {
             Entry::Input(Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. }) => {
                 filter.instrument.is_none_or(instrument) && filter.strategy.is_none_or(strategy)
             }
-            Entry::Input(Event::Timer(_) | Event::Command { .. }) => true,
             Entry::Decision(Request::Place { strategy: of, order, .. }) => strategy(*of) && instrument(order.instrument),
             Entry::Decision(Request::Cancel { strategy: of, instrument: at, .. }) => strategy(*of) && instrument(*at),
             Entry::Decision(Request::Timer { purpose: TimerPurpose::Strategy(of, _), .. }) => strategy(*of),
-            Entry::Decision(Request::Timer { purpose: TimerPurpose::Bar(_), .. }) => true,
+            Entry::Input(Event::Timer(_) | Event::Command { .. })
+            | Entry::Decision(Request::Timer { purpose: TimerPurpose::Bar(_), .. }) => true,
         }
     }
 
