@@ -172,7 +172,7 @@ def test_a_margin_call_reaches_on_status_and_a_liquidation_on_fill() -> None:
 
     bids = [1000.0, 1000.0, *[1000.0 - 2 * step for step in range(40)]]
     result = run(Reckless(), quote_rows(bids), balances={"USDT": 60})
-    assert seen == [(1, "buy", 1.0), "margin_call", (0, "sell", 1.0)]
+    assert seen == [(1, "buy", 1.0), "margin_call", "liquidation", (0, "sell", 1.0), "trading_off"]
     assert result.metrics["total"]["liquidation_fees"] > 0
     assert result.metrics["final_equity"] >= 0
 

@@ -365,8 +365,8 @@ class Context:
         """The last trade, if there was one; its times are those of now."""
     def quote(self, instrument: Instrument) -> Quote | None:
         """The best bid and offer, if they are known; its times are those of now."""
-    def last_bar(self, instrument: Instrument) -> Bar | None:
-        """The last closed bar, if there was one."""
+    def last_bar(self, stream: Stream) -> Bar | None:
+        """Return the last closed bar of a stream of bars that the strategy named, if there was one."""
     def book(
         self, instrument: Instrument, depth: int = 10
     ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:

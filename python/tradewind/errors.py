@@ -34,6 +34,10 @@ class TradewindError(Exception):
         return f"{text}\nhint: {self.hint}" if self.hint else text
 
 
+class TradewindWarning(UserWarning):
+    """Something that is allowed and probably not meant."""
+
+
 class DataError(TradewindError, ValueError):
     """Data that cannot be used as they are."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
-from tradewind.errors import TradewindError
+from tradewind.errors import SettingError, TradewindError
 
 if TYPE_CHECKING:
     from tradewind._core import Bar, BookUpdate, Context, Fill, Funding, Mark, Order, Quote, Trade
@@ -99,6 +100,7 @@ class Strategy:
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
         cls.declared = {**cls.declared, **own}
+        _check_callbacks(cls)
 
     def __init__(self, *, name: str | None = None, **parameters: Any) -> None:
         cls = type(self)
@@ -110,7 +112,9 @@ class Strategy:
         self.parameters = {}
         types = _types(cls)
         for key, declared in self.declared.items():
-            value = _as_type(parameters.get(key, declared.default), types.get(key, type(declared.default)))
+            value = _as_type(
+                f"{cls.__name__}: {key}", parameters.get(key, declared.default), types.get(key, type(declared.default))
+            )
             problem, hint = _check(key, value, declared)
             if problem:
                 problems.append(problem)
@@ -118,8 +122,6 @@ class Strategy:
             self.parameters[key] = value
             setattr(self, key, value)
         if problems:
-            from tradewind.errors import SettingError  # noqa: PLC0415 - only when it fails
-
             raise SettingError(
                 "bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(hints))
             )
@@ -176,12 +178,27 @@ def _types(cls: type) -> dict[str, Any]:
         return {}
 
 
-def _as_type(value: Any, wanted: Any) -> Any:
+def _check_callbacks(cls: type[Strategy]) -> None:
+    """Refuse what would silently never be called: a misspelt callback, or a coroutine."""
+    callbacks = [name for name in vars(Strategy) if name.startswith("on_")]
+    for name, value in vars(cls).items():
+        if not name.startswith("on_") or not callable(value):
+            continue
+        if inspect.iscoroutinefunction(value):
+            raise SettingError(
+                "bad_strategy", f"{cls.__name__}.{name} is async", "write it with def: callbacks run at once"
+            )
+        close = difflib.get_close_matches(name, callbacks, n=1, cutoff=0.8)
+        if name not in callbacks and close:
+            raise SettingError("bad_strategy", f"{cls.__name__}.{name} is not a callback", f"did you mean {close[0]}?")
+
+
+def _as_type(owner: str, value: Any, wanted: Any) -> Any:
     """An int where a float is wanted becomes one; everything else is checked, not converted."""
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if inspect.isclass(wanted) and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
-        raise TradewindError("wrong_type", f"{value!r} is not of the type {wanted.__name__}")
+        raise TradewindError("wrong_type", f"{owner} = {value!r} is not of the type {wanted.__name__}")
     return value
 
 

@@ -527,6 +527,17 @@ fn a_margin_call_comes_before_the_forced_close_and_its_fee() {
 }
 
 #[test]
+fn a_sale_below_the_market_needs_the_margin_of_the_market() {
+    let mut desk = margin_desk(100);
+    desk.quote(1_000, 100_000, 1_000, 100_000);
+    mark(&mut desk, 1_000);
+    // 10 at 100.0 need 100 and a fee of 0.5, whatever the price that the order names.
+    assert_eq!(desk.place(Sell, 10_000, Limit(100)), [Rejected(1, Code::InsufficientFunds)]);
+    assert_eq!(desk.place(Sell, 10_000, Market), [Rejected(2, Code::InsufficientFunds)]);
+    assert!(matches!(desk.place(Sell, 9_900, Limit(100))[..], [Filled { price: 1_000, quantity: 9_900, .. }]));
+}
+
+#[test]
 fn insurance_pays_what_a_gap_leaves_missing() {
     let mut desk = margin_desk(100);
     desk.quote(1_000, 100_000, 1_000, 100_000);

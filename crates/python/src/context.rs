@@ -11,14 +11,15 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use tradewind_core::error::{Code, Error};
 use tradewind_core::instrument::{Index, InstrumentIndex};
 use tradewind_core::market::{MarketData, MarketEvent, Side};
 use tradewind_core::number::to_float;
-use tradewind_core::order::{OrderId, OrderType, TimeInForce};
-use tradewind_core::state::State;
+use tradewind_core::order::{OrderId, OrderType, StrategyIndex, TimeInForce};
+use tradewind_core::state::{State, StreamKind};
 
 thread_local! {
     /// The state that is lent to the callback that runs on this thread, and to which context.
@@ -43,7 +44,8 @@ pub struct Context {
     number: u64,
     index: Arc<Index>,
     instruments: Arc<Vec<Py<Instrument>>>,
-    random: OnceLock<Py<PyAny>>,
+    /// The source of chance of each strategy that uses this context; a risk check serves several.
+    random: Mutex<BTreeMap<StrategyIndex, Py<PyAny>>>,
     ids: AtomicU64,
 }
 
@@ -51,7 +53,7 @@ impl Context {
     pub fn new(index: Arc<Index>, instruments: Arc<Vec<Py<Instrument>>>) -> Self {
         static CONTEXTS: AtomicU64 = AtomicU64::new(0);
         let number = CONTEXTS.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { number, index, instruments, random: OnceLock::new(), ids: AtomicU64::new(0) }
+        Self { number, index, instruments, random: Mutex::default(), ids: AtomicU64::new(0) }
     }
 
     /// Lends the state to this context; returns what was lent before.
@@ -92,6 +94,21 @@ impl Context {
 
     pub fn index(&self) -> &Arc<Index> {
         &self.index
+    }
+
+    /// Refuses to show what the calling strategy did not name: in a session it would not be there (V1).
+    fn check_named(&self, instrument: &Instrument, what: &str, is_it: impl Fn(StreamKind) -> bool) -> PyResult<()> {
+        let at = instrument.instrument;
+        let named = self.with(|state| {
+            let mut streams = state.strategy(state.calling()).subscriptions.iter();
+            Ok(streams.any(|stream| stream.instrument == at && is_it(stream.kind)))
+        })?;
+        if named {
+            return Ok(());
+        }
+        let name = &instrument.definition().name;
+        let error = Error::new(Code::MissingStream, format!("{name}: the strategy did not name its {what}, so that it cannot read them"));
+        Err(raised(&error.hint(format!("name them in on_start: ctx.subscribe(instrument.{what})"))))
     }
 
     fn last(
@@ -165,12 +182,14 @@ impl Context {
     #[getter]
     fn random(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         static RANDOM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        if let Some(random) = self.random.get() {
+        let (strategy, seed) = self.with(|state| Ok((state.calling(), state.strategy_seed(state.calling()))))?;
+        let mut sources = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(random) = sources.get(&strategy) {
             return Ok(random.clone_ref(py));
         }
-        let seed = self.with(|state| Ok(state.strategy_seed(state.calling())))?;
         let random = RANDOM.import(py, "random", "Random")?.call1((seed,))?.unbind();
-        Ok(self.random.get_or_init(|| random).clone_ref(py))
+        sources.insert(strategy, random.clone_ref(py));
+        Ok(random)
     }
 
     /// A new number, from one, that no other call of this strategy gets.
@@ -303,25 +322,34 @@ impl Context {
 
     /// The last trade, if there was one; its times are those of now.
     fn last_trade(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
+        self.check_named(instrument.get(), "trades", |kind| kind == StreamKind::Trades)?;
         self.last(py, instrument.get(), |market| market.trade.map(MarketData::Trade))
     }
 
     /// The best bid and offer, if they are known; its times are those of now.
     fn quote(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
+        self.check_named(instrument.get(), "quotes", |kind| matches!(kind, StreamKind::Quotes | StreamKind::Book))?;
         self.last(py, instrument.get(), |market| {
             market.quote.or_else(|| market.book.as_ref().and_then(|book| book.quote())).map(MarketData::Quote)
         })
     }
 
-    /// The last closed bar, if there was one.
-    fn last_bar(&self, py: Python<'_>, instrument: &Bound<'_, Instrument>) -> PyResult<Option<Py<PyAny>>> {
-        self.last(py, instrument.get(), |market| market.bar.map(MarketData::Bar))
+    /// The last closed bar of a stream of bars, if there was one.
+    fn last_bar(&self, py: Python<'_>, stream: &Stream) -> PyResult<Option<Py<PyAny>>> {
+        let StreamKind::Bars(interval) = stream.kind else {
+            return Err(raised(
+                &Error::new(Code::WrongType, format!("{} is not a stream of bars", stream.kind)).hint("give instrument.bars(\"1m\")"),
+            ));
+        };
+        self.check_named(stream.instrument.get(), &stream.kind.to_string(), |kind| kind == stream.kind)?;
+        self.last(py, stream.instrument.get(), |market| market.bar(interval).map(MarketData::Bar))
     }
 
     /// The best `depth` levels of the order book: bids and asks, each a list of (price, quantity).
     #[pyo3(signature = (instrument, depth=10))]
     #[allow(clippy::type_complexity, reason = "two sides of levels")]
     fn book(&self, instrument: &Bound<'_, Instrument>, depth: usize) -> PyResult<(Vec<(f64, f64)>, Vec<(f64, f64)>)> {
+        self.check_named(instrument.get(), "book", |kind| kind == StreamKind::Book)?;
         let specification = &instrument.get().definition().specification;
         let at = instrument.get().instrument;
         self.with(|state| {

@@ -93,6 +93,25 @@ impl PythonStrategy {
     }
 }
 
+impl PythonStrategy {
+    /// A strategy whose callbacks for market data no named stream leads to would stay silent
+    /// for ever. One that defines more callbacks than it uses is fine.
+    fn warn_of_silence(&mut self, state: &mut Box<State>) -> Result<()> {
+        let named: Vec<MarketKind> = state.strategy(state.calling()).subscriptions.iter().map(|stream| stream.kind.market_kind()).collect();
+        let defined = || MARKET_METHODS.iter().filter(|(kind, _)| self.methods.market[*kind as usize].is_some());
+        let silent: Vec<&str> = defined().map(|(_, name)| *name).collect();
+        if silent.is_empty() || defined().any(|(kind, _)| named.contains(kind)) {
+            return Ok(());
+        }
+        let name = state.strategy(state.calling()).name.clone();
+        let text = format!("{name}: {} will never be called, because on_start names no such stream", silent.join(" and "));
+        self.lender.call(state, "on_start", |py, _| {
+            let category = py.import("tradewind.errors")?.getattr("TradewindWarning")?;
+            py.import("warnings")?.call_method1("warn", (text, category, 2)).map(drop)
+        })
+    }
+}
+
 impl Strategy for PythonStrategy {
     fn callbacks(&self) -> Callbacks {
         Callbacks {
@@ -105,7 +124,8 @@ impl Strategy for PythonStrategy {
     }
 
     fn on_start(&mut self, state: &mut Box<State>) -> Result<()> {
-        self.call(state, |methods| methods.start.as_ref(), "on_start", |py, context| Ok((context.clone_ref(py),)))
+        self.call(state, |methods| methods.start.as_ref(), "on_start", |py, context| Ok((context.clone_ref(py),)))?;
+        self.warn_of_silence(state)
     }
 
     fn on_stop(&mut self, state: &mut Box<State>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! A backtest: recorded rows, simulated venues and the engine on the two-sided timeline.
 
-use super::link::{Link, Step};
+use super::link::{Link, Round, Step};
 use super::{Keep, Recorder};
 use crate::engine::{Engine, MOST_DECISIONS, MOST_ROUNDS, Parts, endless};
 use crate::error::{Code, Error, Result};
@@ -59,7 +59,7 @@ pub struct Backtest {
     links: Vec<Link>,
     /// The link of each instrument.
     link_of: Vec<usize>,
-    timers: BinaryHeap<Reverse<(TimeNs, TimerPurpose, u32)>>,
+    timers: BinaryHeap<Reverse<(TimeNs, TimerPurpose, Round)>>,
     /// Commands that are still to come, the last one first.
     commands: Vec<(TimeNs, Command)>,
     /// When anything but a row happens next.
@@ -68,6 +68,8 @@ pub struct Backtest {
     balances: Vec<(usize, AssetIndex, i128)>,
     now_ns: TimeNs,
     rows: u64,
+    /// How many rows either side has met.
+    met: u64,
     /// Requests that followed from answers since the last row.
     followed: usize,
     started: bool,
@@ -144,6 +146,7 @@ impl Backtest {
             balances,
             now_ns: 0,
             rows: 0,
+            met: 0,
             followed: 0,
             started: false,
             done: false,
@@ -247,7 +250,7 @@ impl Backtest {
 
     fn command(&mut self, command: Command) -> Result<()> {
         self.engine.process(&Event::Command { time_ns: self.now_ns, command })?;
-        self.dispatch(0)
+        self.dispatch(Round::default())
     }
 
     /// Meets rows and everything between them. With one clock the venue meets a row just
@@ -282,8 +285,10 @@ impl Backtest {
         let collects = !link.venue.output.is_empty() || link.venue.next_ns() != TimeNs::MAX;
         let place = self.link_of[event.instrument.at()];
         merge.advance()?;
+        self.met += 1;
+        self.followed = 0;
         if collects {
-            self.links[place].collect(0);
+            self.links[place].collect(Round::default());
             self.find_pending();
         }
         Ok(())
@@ -296,6 +301,7 @@ impl Backtest {
         }
         self.now_ns = row_ns;
         self.rows += 1;
+        self.met += 1;
         self.followed = 0;
         let Some(&event) = self.arrival.event() else { return Ok(()) };
         if ONE_CLOCK {
@@ -303,20 +309,20 @@ impl Backtest {
             let venue = &mut self.links[place].venue;
             venue.on_market(&event);
             if !venue.output.is_empty() || venue.next_ns() != TimeNs::MAX {
-                self.links[place].collect(0);
+                self.links[place].collect(Round::default());
                 self.find_pending();
             }
         }
         self.engine.process(&Event::Market(event))?;
         self.arrival.advance()?;
         if !self.engine.output.requests.is_empty() || !self.engine.output.closed.is_empty() {
-            self.dispatch(0)?;
+            self.dispatch(Round::default())?;
         }
         Ok(())
     }
 
     /// Sends the engine's requests on their way and lets the recorder see the rest.
-    fn dispatch(&mut self, round: u32) -> Result<()> {
+    fn dispatch(&mut self, round: Round) -> Result<()> {
         let now_ns = self.engine.state().now_ns();
         let (state, output) = self.engine.state_and_output();
         self.recorder.observe(state, output);
@@ -324,7 +330,10 @@ impl Backtest {
             return Ok(());
         }
         let mut requests = std::mem::take(&mut self.engine.output.requests);
-        if round > 0 {
+        // A row that either side has met meanwhile is another event, and a chain starts anew.
+        let depth = if round.met == self.met { round.depth } else { 0 };
+        let next = Round { met: self.met, depth: depth + 1 };
+        if depth > 0 {
             self.followed += requests.len();
             if self.followed > MOST_DECISIONS {
                 return Err(endless(now_ns));
@@ -334,14 +343,14 @@ impl Backtest {
             self.recorder.request(&request);
             match request {
                 Request::Timer { purpose, due_ns } => {
-                    self.timers.push(Reverse((due_ns, purpose, if due_ns <= now_ns { round + 1 } else { 0 })));
+                    self.timers.push(Reverse((due_ns, purpose, if due_ns <= now_ns { next } else { Round::default() })));
                 }
                 Request::Place { .. } | Request::Cancel { .. } => {
-                    if round >= MOST_ROUNDS {
+                    if depth >= MOST_ROUNDS {
                         return Err(endless(now_ns));
                     }
                     let place = request.instrument().map_or(0, |instrument| self.link_of[instrument.at()]);
-                    self.links[place].send(request, now_ns, round + 1);
+                    self.links[place].send(request, now_ns, next);
                 }
             }
         }
@@ -365,7 +374,7 @@ impl Backtest {
         match step {
             Step::Path => {
                 self.links[place].venue.advance();
-                self.links[place].collect(0);
+                self.links[place].collect(Round::default());
             }
             Step::Request => self.links[place].deliver_request(),
             Step::Answer => {
@@ -392,7 +401,7 @@ impl Backtest {
             if due_ns >= self.recorder.next_sample_ns() {
                 self.recorder.sample(self.engine.state(), due_ns);
             }
-            if round >= MOST_ROUNDS {
+            if round.depth >= MOST_ROUNDS {
                 return Err(endless(due_ns));
             }
             self.now_ns = self.now_ns.max(due_ns);
@@ -403,17 +412,18 @@ impl Backtest {
         Ok(())
     }
 
-    /// After the last row: what is on its way arrives, timers that lie beyond are dropped, the
-    /// strategies stop, and what still works at the venues is cancelled (O6).
+    /// After the last row only reductions pass: what is on its way arrives, timers that lie
+    /// beyond are dropped, the strategies stop, and what still works at the venues is cancelled (O6).
     fn finish(&mut self) -> Result<()> {
         let end_ns = self.now_ns;
         self.commands.clear();
+        self.command(Command::TradingOff)?;
         self.drain(end_ns)?;
         self.command(Command::Stop)?;
         self.drain(end_ns)?;
         for link in &mut self.links {
             link.venue.end_all(Code::EndOfRun, self.now_ns);
-            link.collect(0);
+            link.collect(Round::default());
         }
         self.find_pending();
         self.drain(end_ns)?;

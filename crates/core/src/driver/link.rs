@@ -6,10 +6,19 @@ use crate::time::TimeNs;
 use crate::venue::{Line, SimulatedVenue};
 use std::collections::VecDeque;
 
-/// A message on its way. The round counts how many decisions in a chain led to it.
+/// How deep a chain of decisions is: each is the answer to the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Round {
+    /// How many rows had been met when the chain was last counted; a row starts it anew.
+    pub met: u64,
+    /// How many decisions have followed one another since.
+    pub depth: u32,
+}
+
+/// A message on its way.
 struct OnTheWay<T> {
     arrival_ns: TimeNs,
-    round: u32,
+    round: Round,
     message: T,
 }
 
@@ -41,7 +50,7 @@ impl Link {
         Self { venue, requests, answers, to_venue: VecDeque::new(), to_engine: VecDeque::new() }
     }
 
-    pub fn send(&mut self, request: Request, now_ns: TimeNs, round: u32) {
+    pub fn send(&mut self, request: Request, now_ns: TimeNs, round: Round) {
         let arrival_ns = self.requests.arrival_ns(now_ns);
         self.to_venue.push_back(OnTheWay { arrival_ns, round, message: request });
     }
@@ -65,12 +74,12 @@ impl Link {
     }
 
     /// Takes the answer that is due, with its round.
-    pub fn take_answer(&mut self) -> Option<(AccountReport, u32)> {
+    pub fn take_answer(&mut self) -> Option<(AccountReport, Round)> {
         self.to_engine.pop_front().map(|answer| (answer.message, answer.round))
     }
 
     /// Puts what the venue said on its way to the engine.
-    pub fn collect(&mut self, round: u32) {
+    pub fn collect(&mut self, round: Round) {
         let account = self.venue.account_index();
         for (venue_time_ns, event) in self.venue.output.drain(..) {
             let arrival_ns = self.answers.arrival_ns(venue_time_ns);

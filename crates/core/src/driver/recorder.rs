@@ -174,12 +174,16 @@ impl Recorder {
         let in_base = !definition.is_margined() && fill.fee_asset == definition.base;
         let fee = if in_base { amount * price } else { amount };
         summary.exchange_fees += fee;
+        if in_base {
+            summary.base_fees += fee;
+        }
         let base_fee = if in_base { fill.fee as i64 } else { 0 };
         self.trips[booked.strategy.at()][fill.instrument.at()].add_fill(
             booked.arrival_time_ns,
             fill.signed_quantity() - base_fee,
             realised,
-            fee,
+            // A fee in the base is in the realised profit already (M2).
+            if in_base { 0.0 } else { fee },
         );
         self.fills_booked += 1;
         if self.keep == Keep::Everything {

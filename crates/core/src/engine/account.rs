@@ -93,6 +93,7 @@ impl Engine {
     /// the account paid it once.
     fn on_liquidation(&mut self, account: AccountIndex, fill: &Fill) {
         self.state.accounts[account.at()].apply_fill(&self.state.index, fill);
+        self.notices.push(Notice::Status(StatusChange::Liquidation));
         let mut fee = fill.fee;
         for place in 0..self.strategies.len() {
             let strategy = StrategyIndex(place as u16);

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Result};
 use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
-use crate::order::{NewOrder, Order, OrderId};
+use crate::order::{NewOrder, Order, OrderId, Status};
 use crate::state::State;
 use serde::{Deserialize, Serialize};
 
@@ -85,13 +85,21 @@ fn reduces(state: &State, order: &Order) -> bool {
     let request = &order.request;
     let held = state.position(order.strategy, request.instrument).quantity;
     let towards_zero = held.signum() == -request.side.sign();
-    let same_way: i64 = state
-        .orders
-        .open(order.strategy)
-        .filter(|other| other.request.instrument == request.instrument && other.request.side == request.side)
-        .map(Order::remaining)
-        .sum();
-    towards_zero && same_way <= held.abs()
+    towards_zero && same_way(state, order) <= held.abs()
+}
+
+/// The strategy's other working orders in the order's instrument; those that were asked for
+/// after it do not count, because their turn comes later (law 4).
+fn earlier<'state>(state: &'state State, order: &Order) -> impl Iterator<Item = &'state Order> {
+    let (id, instrument) = (order.id, order.request.instrument);
+    let is_later = move |other: &Order| other.status == Status::Queued && other.id > id;
+    state.orders.open(order.strategy).filter(move |other| other.id != id && other.request.instrument == instrument && !is_later(other))
+}
+
+/// How much the order and the earlier ones of its side still want.
+fn same_way(state: &State, order: &Order) -> i64 {
+    let others: i64 = earlier(state, order).filter(|other| other.request.side == order.request.side).map(Order::remaining).sum();
+    others + order.remaining()
 }
 
 fn size(limits: &Limits, request: &NewOrder) -> Option<Code> {
@@ -100,7 +108,11 @@ fn size(limits: &Limits, request: &NewOrder) -> Option<Code> {
 
 fn notional(limits: &Limits, state: &State, request: &NewOrder) -> Option<Code> {
     let limit = limits.order_notional?;
-    let Some(price) = request.order_type.price().or(state.market(request.instrument).mark.price()) else { return Some(Code::RiskNoMark) };
+    // A sale below the mark is worth the mark: that is what it fills at.
+    let mark = state.market(request.instrument).mark.price();
+    let Some(price) = request.order_type.price().map_or(mark, |limit| Some(limit.max(mark.unwrap_or(limit)))) else {
+        return Some(Code::RiskNoMark);
+    };
     let value = state.index.instrument(request.instrument).specification.value(price, request.quantity);
     (value > limit).then_some(Code::RiskOrderNotional)
 }
@@ -109,24 +121,13 @@ fn position(limits: &Limits, state: &State, order: &Order) -> Option<Code> {
     let limit = limits.position?;
     let request = &order.request;
     let held = state.position(order.strategy, request.instrument).quantity;
-    let same_way: i64 = state
-        .orders
-        .open(order.strategy)
-        .filter(|other| other.request.instrument == request.instrument && other.request.side == request.side)
-        .map(Order::remaining)
-        .sum();
-    let reached = held + same_way * request.side.sign();
+    let reached = held + same_way(state, order) * request.side.sign();
     (reached.abs() > limit && reached.abs() > held.abs()).then_some(Code::RiskPosition)
 }
 
 fn open_orders(limits: &Limits, state: &State, order: &Order) -> Option<Code> {
     let limit = limits.open_orders?;
-    let working = state
-        .orders
-        .open(order.strategy)
-        .filter(|other| other.request.instrument == order.request.instrument && other.id != order.id)
-        .count();
-    (working >= limit as usize).then_some(Code::RiskOpenOrders)
+    (earlier(state, order).count() >= limit as usize).then_some(Code::RiskOpenOrders)
 }
 
 fn price_collar(limits: &Limits, state: &State, request: &NewOrder) -> Option<Code> {

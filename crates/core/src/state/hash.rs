@@ -175,8 +175,10 @@ impl State {
                     .number(quote.ask.into())
                     .number(quote.ask_quantity.into());
             }
-            if let Some(bar) = market.bar {
-                out.text("bar").number(bar.open_time_ns.into());
+            let mut bars = market.bars.clone();
+            bars.sort_unstable_by_key(|bar| bar.interval);
+            for bar in bars {
+                out.text("bar").text(&bar.interval.to_string()).number(bar.open_time_ns.into());
                 for value in [bar.open, bar.high, bar.low, bar.close, bar.volume] {
                     out.number(value.into());
                 }

@@ -1,7 +1,8 @@
 //! What is known of one instrument's market.
 
-use crate::market::{Bar, Book, Mark, MarkSource, MarketData, MarketEvent, Quote, Trade};
+use crate::market::{Bar, BarInterval, Book, Mark, MarkSource, MarketData, MarketEvent, Quote, Trade};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// The last of everything that was heard of an instrument.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +15,8 @@ pub struct Market {
     pub quote: Option<Quote>,
     /// The order book, where the data hold one.
     pub book: Option<Box<Book>>,
-    /// The last closed bar.
-    pub bar: Option<Bar>,
+    /// The last closed bar of each interval.
+    pub bars: SmallVec<[Bar; 1]>,
     /// The last funding rate.
     pub funding_rate: Option<i64>,
 }
@@ -44,9 +45,17 @@ impl Market {
             MarketData::Funding(rate) => self.funding_rate = Some(rate),
             MarketData::Bar(bar) => {
                 self.mark.update(MarkSource::Bar, bar.close);
-                self.bar = Some(bar);
+                match self.bars.iter_mut().find(|held| held.interval == bar.interval) {
+                    Some(held) => *held = bar,
+                    None => self.bars.push(bar),
+                }
             }
         }
+    }
+
+    /// The last closed bar of an interval.
+    pub fn bar(&self, interval: BarInterval) -> Option<Bar> {
+        self.bars.iter().find(|bar| bar.interval == interval).copied()
     }
 
     /// Twice the middle of the best quote, or twice the mark where there is no quote.

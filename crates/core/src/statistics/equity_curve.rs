@@ -87,6 +87,8 @@ impl EquityCurve {
     fn add(&mut self, time_ns: TimeNs, equity: f64) {
         self.returns.add(time_ns, equity);
         if self.keeps_points {
+            // What is known later of the same time is what holds.
+            self.points.pop_if(|last| last.time_ns == time_ns);
             self.points.push(EquityPoint { time_ns, equity });
         }
     }
@@ -96,7 +98,7 @@ impl EquityCurve {
         &self.returns
     }
 
-    /// The points, in the order of time; two may share the last time. Empty if they are not kept.
+    /// The points, each later than the one before. Empty if they are not kept.
     pub fn points(&self) -> &[EquityPoint] {
         &self.points
     }

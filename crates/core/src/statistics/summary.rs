@@ -74,6 +74,9 @@ pub struct Summary {
     pub network_fees: f64,
     /// Liquidation fees paid.
     pub liquidation_fees: f64,
+    /// The part of the trading fees that was taken in the base asset. It made the position smaller
+    /// and not cheaper (M2), so that it is in the realised profit already.
+    pub base_fees: f64,
     /// Funding received; negative when paid.
     pub funding: f64,
     /// Realised profit before fees and funding.
@@ -101,6 +104,7 @@ impl Summary {
             exchange_fees: 0.0,
             network_fees: 0.0,
             liquidation_fees: 0.0,
+            base_fees: 0.0,
             funding: 0.0,
             realised: 0.0,
             slipped: 0.0,
@@ -124,6 +128,7 @@ impl Summary {
             total.exchange_fees += part.exchange_fees;
             total.network_fees += part.network_fees;
             total.liquidation_fees += part.liquidation_fees;
+            total.base_fees += part.base_fees;
             total.funding += part.funding;
             total.realised += part.realised;
             total.slipped += part.slipped;
@@ -142,6 +147,7 @@ impl Summary {
             &mut converted.exchange_fees,
             &mut converted.network_fees,
             &mut converted.liquidation_fees,
+            &mut converted.base_fees,
             &mut converted.funding,
             &mut converted.realised,
             &mut converted.slipped,
@@ -196,7 +202,7 @@ impl Summary {
 
     /// Realised profit after fees and funding.
     pub fn net_realised(&self) -> f64 {
-        self.realised - self.fees() + self.funding
+        self.realised - (self.fees() - self.base_fees) + self.funding
     }
 
     /// The part of the value that was traded by resting orders.

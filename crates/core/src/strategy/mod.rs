@@ -44,6 +44,8 @@ pub enum StatusChange {
     TradingOff,
     /// The venue warns that the margin is nearly used up.
     MarginCall,
+    /// The venue closed positions because their margin was used up.
+    Liquidation,
 }
 
 impl StatusChange {
@@ -53,6 +55,7 @@ impl StatusChange {
             StatusChange::TradingOn => "trading_on",
             StatusChange::TradingOff => "trading_off",
             StatusChange::MarginCall => "margin_call",
+            StatusChange::Liquidation => "liquidation",
         }
     }
 }

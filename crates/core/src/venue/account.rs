@@ -165,8 +165,11 @@ impl SimulatedVenue {
 
     /// Whether equity covers the initial margin of all positions and orders, with this one,
     /// and its fee; an order that adds nothing to the largest possible position always passes.
+    ///
+    /// A sale below the market is valued at the market: that is what it fills at.
     fn has_margin(&self, request: &NewOrder, definition: &Instrument, price: i64) -> bool {
         let settlement = definition.settlement;
+        let price = price.max(self.markets[request.instrument.at()].mark.price().or(self.expected_price(request)).unwrap_or(price));
         let Some(needed) = self.needed(settlement, Some((request, price))) else { return true };
         let (_, fee) = self.fee(definition, request.side, price, request.quantity, definition.specification.fees.taker.max(0));
         self.margin(settlement).equity - self.reserved(settlement, true) - needed >= fee
