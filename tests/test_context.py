@@ -518,8 +518,29 @@ class TestTimeAndChance:
     def test_the_last_of_everything(self) -> None:
         def look(ctx: tw.Context, btc: tw.Instrument) -> Any:
             trade, quote = ctx.last_trade(btc), ctx.quote(btc)
-            return trade and trade.price, quote and (quote.bid, quote.ask), ctx.last_bar(btc), ctx.price(btc)
+            return trade and trade.price, quote and (quote.bid, quote.ask), ctx.price(btc)
 
         rows = [quote_rows([100.0] * 3), trade_rows([101.0, 102.0], every_ms=1_500)]
         cls, _ = scripted({1: look, 3: look}, rows)
-        assert cls.made[3] == (102.0, (100.0, 100.1), None, 100.0)
+        assert cls.made[3] == (102.0, (100.0, 100.1), 100.0)
+
+    def test_what_was_not_named_cannot_be_read(self) -> None:
+        class Curious(tw.Strategy):
+            def on_start(self, ctx: tw.Context) -> None:
+                self.btc = ctx.instrument(BTC)
+                ctx.subscribe(self.btc.bars("1s"))
+                self.bars = []
+
+            def on_bar(self, ctx: tw.Context, bar: Any) -> None:
+                last = ctx.last_bar(self.btc.bars("1s"))
+                assert last is not None
+                assert last.close == bar.close
+                for read in (ctx.quote, ctx.last_trade, ctx.book):
+                    with pytest.raises(tw.TradewindError, match="did not name its") as caught:
+                        read(self.btc)
+                    assert caught.value.code == "missing_stream"
+                with pytest.raises(tw.TradewindError, match="did not name its"):
+                    ctx.last_bar(self.btc.bars("5s"))
+                self.bars.append(bar.close)
+
+        run(Curious(), [quote_rows([100.0] * 9), trade_rows([101.0, 102.0, 103.0], every_ms=1_500)])
