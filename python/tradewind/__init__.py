@@ -7,7 +7,7 @@ Ema { period: 20, seed: Average }
 
 from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
 from tradewind.backtest import Command, backtest
-from tradewind.data import bars, binance_raw, quotes, trades
+from tradewind.data import bars, binance_raw, funding, marks, quotes, trades
 from tradewind.dataset import Dataset, load
 from tradewind.determinism import check_determinism
 from tradewind.errors import TradewindError
@@ -51,7 +51,9 @@ __all__ = [
     "binance_raw",
     "check_determinism",
     "ema_cross",
+    "funding",
     "load",
+    "marks",
     "param",
     "quotes",
     "synthetic",

@@ -170,6 +170,61 @@ def test_bars_need_interval_and_label(cli, tables, folder):
     assert "50 market events" in out
 
 
+HOLD = """
+import tradewind as tw
+
+
+class Hold(tw.Strategy):
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_usdm:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+
+    def on_trade(self, ctx, trade):
+        ctx.target(self.btc, 0.1)
+"""
+PERPETUAL = (
+    "--data",
+    "binance_usdm:BTCUSDT=trades:trades.parquet",
+    "--data",
+    "binance_usdm:BTCUSDT=marks:marks.csv",
+    "--data",
+    "binance_usdm:BTCUSDT=funding:funding.csv",
+    "--balance",
+    "USDT=100000",
+    "--time-unit",
+    "ms",
+)
+
+
+@pytest.fixture
+def perpetual(tables, folder):
+    """Marks and funding beside the trades, with names of which one must be stated."""
+    (folder / "hold.py").write_text(HOLD)
+    at = [1_700_000_000_000 + place for place in (0, 100_000, 300_000)]
+    prices = ["60000.12345678", "60010.5", "59990"]
+    pl.DataFrame({"ts": at, "mark_price": prices}).write_csv(folder / "marks.csv")
+    pl.DataFrame({"ts": [at[1] + 1], "r": ["0.0001000004"]}).write_csv(folder / "funding.csv")
+
+
+def test_marks_and_funding(cli, perpetual, snapshot, masked):
+    code, out, err = cli("backtest", "hold.py", *PERPETUAL, "--column", "rate=r", "--json")
+    assert code == 0, err
+    assert masked(err) == snapshot
+    answer = json.loads(out)
+    assert answer["rows"] == 404
+    [one] = answer["instruments"]
+    assert (one["mark"], one["mark_source"]) == (59990.0, "mark_price")
+    assert one["funding"] == -round(60010.5 * 0.1 * 0.0001, 8)
+
+
+def test_a_column_is_that_of_the_data_that_have_it(cli, perpetual, snapshot):
+    code, _, err = cli("backtest", "hold.py", *PERPETUAL)
+    assert (code, "funding.csv has no column 'rate'" in err) == (1, True)
+    code, out, err = cli("backtest", "hold.py", *PERPETUAL, "--column", "rate=r", "--column", "bid=r")
+    assert (code, out) == (1, "")
+    assert err == snapshot
+
+
 def test_an_instrument_of_ones_own(cli, tables, folder):
     (folder / "coin.toml").write_text(
         'venue = "my"\nsymbol = "COIN"\nkind = "spot"\nbase = "COIN"\nquote = "USDT"\ntick = "0.1"\nlot = "0.001"\n'

@@ -84,6 +84,12 @@ def test_a_float_near_a_step_is_that_step_and_is_counted() -> None:
     )
 
 
+def test_long_text_is_counted_once() -> None:
+    convert = converter(2, rounding="nearest")
+    assert read(convert, pl.Series(["100.004999999999999999999", None, " 1.005 ", "1.01"])) == [10000, None, 101, 101]
+    assert convert.report.rounded_values == 2
+
+
 def test_finer_values_are_kept_when_asked() -> None:
     for values in (pl.Series([61800.5, 61800.25]), pl.Series(["61800.5", "61800.25"])):
         convert = converter(2, 50, choice="decimals")

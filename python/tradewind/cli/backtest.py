@@ -103,7 +103,8 @@ def backtest(
         A file that defines a strategy, or file.py:Class.
     data
         An instrument and its data: "venue:symbol=file", "venue:symbol=quotes:file"; may be repeated. Kinds are trades,
-        quotes, bars, raw (Binance frames) and synthetic (a number of events). Files joined by commas are continued.
+        quotes, bars, marks, funding, raw (Binance frames) and synthetic (a number of events). Files joined by commas
+        are continued.
     param
         A parameter of the strategy, such as fast=10; may be repeated.
     instrument

@@ -10,13 +10,21 @@ from cyclopts import Parameter
 
 from tradewind.cli.assignments import assignments
 from tradewind.cli.screen import SHOWN
-from tradewind.data import bars, binance_raw, quotes, trades
+from tradewind.data import bars, binance_raw, funding, marks, quotes, trades
+from tradewind.data.tables import BarStream, FundingStream, MarkStream, QuoteStream, TableStream, TradeStream
 from tradewind.dataset import Source
 from tradewind.errors import exception
 from tradewind.synthetic import synthetic
 from tradewind.times import duration_ns
 
-Kind = Literal["trades", "quotes", "bars", "raw", "synthetic"]
+Kind = Literal["trades", "quotes", "bars", "marks", "funding", "raw", "synthetic"]
+_TABLES: dict[Kind, type[TableStream]] = {
+    "trades": TradeStream,
+    "quotes": QuoteStream,
+    "bars": BarStream,
+    "marks": MarkStream,
+    "funding": FundingStream,
+}
 _EXAMPLE = '"binance_usdm:BTCUSDT=trades:btc.parquet"'
 
 
@@ -76,18 +84,28 @@ class DataOptions:
     def source(self, kind: Kind, files: list[str]) -> Source:
         """The stream of a kind from files."""
         makers: dict[Kind, Callable[[list[str]], Source]] = {
-            "trades": lambda files: trades(files, self._columns, **self._table),
-            "quotes": lambda files: quotes(files, self._columns, **self._table),
+            "trades": lambda files: trades(files, self._columns("trades"), **self._table, **self._grid),
+            "quotes": lambda files: quotes(files, self._columns("quotes"), **self._table, **self._grid),
             "bars": self._bars,
+            "marks": lambda files: marks(files, self._columns("marks"), **self._table),
+            "funding": lambda files: funding(files, self._columns("funding"), **self._table),
             "raw": self._raw,
             "synthetic": _synthetic,
         }
         return makers[kind](files)
 
-    @property
-    def _columns(self) -> dict[str, str | int]:
+    def check_columns(self, kinds: Iterable[Kind]) -> None:
+        """Refuse a column that none of the kinds has."""
+        known = list(dict.fromkeys(name for kind in kinds for name in _fields(kind)))
+        unknown = [name for name in assignments("--column", self.column, "quantity=amount") if name not in known]
+        if unknown:
+            hint = f"the names are {', '.join(known)}" if known else "raw and synthetic data need none"
+            raise exception("bad_setting", f"--column {', '.join(unknown)}: no data have it", hint)
+
+    def _columns(self, kind: Kind) -> dict[str, str | int]:
         given = assignments("--column", self.column, "quantity=amount")
-        return {name: int(column) if column.isdecimal() else column for name, column in given.items()}
+        own = _fields(kind)
+        return {name: int(column) if column.isdecimal() else column for name, column in given.items() if name in own}
 
     @property
     def _times(self) -> dict[str, Any]:
@@ -103,10 +121,12 @@ class DataOptions:
             "time_format": self.time_format,
             "zone": self.zone,
             "latency_ns": _optional_ns(self.data_latency),
-            "rounding": self.rounding,
-            "grid": self.grid,
             "sort": self.sort,
         }
+
+    @property
+    def _grid(self) -> dict[str, Any]:
+        return {"rounding": self.rounding, "grid": self.grid}
 
     def _bars(self, files: list[str]) -> Source:
         if self.interval is None or self.label is None:
@@ -115,7 +135,7 @@ class DataOptions:
                 "bars need their interval and what their times are the label of",
                 "add --interval 1m --label start, or end",
             )
-        return bars(files, self.interval, self.label, self._columns, **self._table)
+        return bars(files, self.interval, self.label, self._columns("bars"), **self._table, **self._grid)
 
     def _raw(self, files: list[str]) -> Source:
         streams = self.stream or ("trade", "quote")
@@ -134,6 +154,7 @@ def sources(given: Iterable[str], options: DataOptions) -> Mapping[str, list[Sou
 
     """
     found: dict[str, list[Source]] = {}
+    kinds: list[Kind] = []
     for text in given:
         name, equals, rest = text.partition("=")
         if not equals or ":" not in name or not rest:
@@ -141,8 +162,14 @@ def sources(given: Iterable[str], options: DataOptions) -> Mapping[str, list[Sou
                 "bad_setting", f"--data {text!r} does not name an instrument and its file", f"write --data {_EXAMPLE}"
             )
         kind, files = _kind(rest)
+        kinds.append(kind)
         found.setdefault(name, []).append(options.source(kind, files.split(",")))
+    options.check_columns(kinds)
     return found
+
+
+def _fields(kind: Kind) -> list[str]:
+    return [field.name for field in _TABLES[kind].FIELDS] if kind in _TABLES else []
 
 
 def _kind(text: str) -> tuple[Kind, str]:

@@ -19,11 +19,11 @@ from tradewind.data.numbers import GridChoice, Rounding
 from tradewind.data.report import LoadReport
 from tradewind.data.source import Source
 from tradewind.data.stream import Stream
-from tradewind.data.tables import BarStream, Label, QuoteStream, TradeStream
+from tradewind.data.tables import BarStream, FundingStream, Label, MarkStream, QuoteStream, TradeStream
 from tradewind.data.times import TimeReader, TimeUnit
 from tradewind.data.timing import TimeSettings
 
-__all__ = ["FORM", "LoadReport", "Stream", "bars", "binance_raw", "quotes", "trades"]
+__all__ = ["FORM", "LoadReport", "Stream", "bars", "binance_raw", "funding", "marks", "quotes", "trades"]
 
 
 def trades(
@@ -205,6 +205,97 @@ def bars(
         times=TimeSettings(latency_ns, align, minimum_latency_ns),
         rounding=rounding,
         grid=grid,
+        sort=sort,
+        header=header,
+    )
+
+
+def marks(
+    source: Source,
+    columns: Columns | None = None,
+    *,
+    time_unit: TimeUnit | None = None,
+    time_format: str | None = None,
+    zone: str | None = None,
+    latency_ns: int | None = None,
+    align: bool = False,
+    minimum_latency_ns: int = 0,
+    sort: bool = False,
+    header: bool = True,
+) -> Stream:
+    """Mark prices of one instrument from a table.
+
+    The fields are ``time``, ``price`` (also recognised as ``mark_price``) and, where there is one, ``arrival``.
+    Venues compute marks, mostly with more decimals than their tick: nobody trades at them, so they need not be on the
+    tick. They are held with the instrument's price decimals; those with more are rounded to the nearest unit of the
+    last decimal, halves up, and counted in the report as ``rounded_values``. To hold all of their decimals, define the
+    instrument with that many ``price_decimals``.
+
+    Bars of marks are no marks: a close is known at its bar's end, so the column of that time must be stated.
+
+    See ``trades`` for the parameters.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from tradewind import instruments
+    >>> table = pl.DataFrame({"ts": [1, 2], "mark_price": ["61800.25", "61800.25734221"]})
+    >>> stream = marks(table, time_unit="s")
+    >>> stream.load(instruments.load("binance_usdm:BTCUSDT"))["a"].to_list()
+    [6180025, 6180026]
+    >>> print(stream.report)
+    2 rows of data frame; assumed_arrivals 2; rounded_values 1
+
+    """
+    return MarkStream(
+        source=source,
+        columns=columns or {},
+        reader=TimeReader(time_unit, zone, time_format),
+        times=TimeSettings(latency_ns, align, minimum_latency_ns),
+        sort=sort,
+        header=header,
+    )
+
+
+def funding(
+    source: Source,
+    columns: Columns | None = None,
+    *,
+    time_unit: TimeUnit | None = None,
+    time_format: str | None = None,
+    zone: str | None = None,
+    latency_ns: int | None = None,
+    align: bool = False,
+    minimum_latency_ns: int = 0,
+    sort: bool = False,
+    header: bool = True,
+) -> Stream:
+    """Funding payments of one perpetual from a table.
+
+    The fields are ``time`` (when the payment falls due), ``rate`` (a fraction: 0.0001 is 0.01 %; above zero, long pays
+    short) and, where there is one, ``arrival``. Rates count in units of 1e-9; those with more decimals are rounded to
+    the nearest unit, halves up, and counted in the report as ``rounded_values``. A row is a payment: announced or
+    estimated rates of times in between do not belong here, and two rows of the same time are an error.
+
+    A payment is on the position's value at the venue's mark of that time (N4). Of rows of the same time in different
+    streams the payment comes first, so that it takes the last mark before it.
+
+    See ``trades`` for the parameters.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from tradewind import instruments
+    >>> table = pl.DataFrame({"time": ["2024-08-08T16:00:00Z"], "funding_rate": ["-0.00004062"]})
+    >>> funding(table).load(instruments.load("binance_usdm:BTCUSDT"))["a"].to_list()
+    [-40620]
+
+    """
+    return FundingStream(
+        source=source,
+        columns=columns or {},
+        reader=TimeReader(time_unit, zone, time_format),
+        times=TimeSettings(latency_ns, align, minimum_latency_ns),
         sort=sort,
         header=header,
     )

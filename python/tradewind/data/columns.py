@@ -22,11 +22,14 @@ class Field:
         Our name for it.
     known_as
         Names by which it is recognised without a map, whatever their case.
+    wins
+        Whether a column of our own name is taken even where others are recognised.
 
     """
 
     name: str
     known_as: tuple[str, ...] = ()
+    wins: bool = True
 
 
 TIME = Field(
@@ -61,6 +64,10 @@ HIGH = Field("high", ("h", "high_price"))
 LOW = Field("low", ("l", "low_price"))
 CLOSE = Field("close", ("c", "close_price"))
 VOLUME = Field("volume", ("v", "vol", "base_volume"))
+# Beside a mark price, a column "price" is likely that of trades: which one is meant must be said.
+MARK_PRICE = Field("price", ("mark_price", "markprice", "mark", "mark_px", "markpx", "p"), wins=False)
+PAYMENT_TIME = Field("time", ("funding_time", "fundingtime", "calc_time", *TIME.known_as))
+RATE = Field("rate", ("funding_rate", "fundingrate", "last_funding_rate", "lastfundingrate", "funding"))
 
 
 def resolve(
@@ -112,7 +119,8 @@ def _recognised(field: Field, names: Sequence[str], stated: Columns) -> list[str
     taken = {name for wanted in stated.values() for name in _stated(wanted, names)}
     simple = {name: name.strip().lower().replace(" ", "_").replace("-", "_") for name in names if name not in taken}
     own = [name for name, text in simple.items() if text == field.name]
-    return own or [name for name, text in simple.items() if text in field.known_as]
+    others = [name for name, text in simple.items() if text in field.known_as]
+    return own if own and field.wins else own + others
 
 
 def _nearest(field: Field, wanted: str, names: Sequence[str], found: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tradewind.data.form import BAR, BOOK, BUY, QUOTE, SELL, TRADE, placed
+from tradewind.data.form import BAR, BOOK, BUY, FUNDING, MARK, QUOTE, SELL, TRADE, placed
 from tradewind.data.ids import TradeIds
 from tradewind.data.numbers import Converter
 from tradewind.data.problems import Problems
@@ -55,6 +55,24 @@ def book_events(frame: pl.DataFrame, convert: Converter) -> pl.DataFrame:
     return placed(frame, BOOK, frame["flags"], {"a": price, "b": quantity})
 
 
+def mark_events(frame: pl.DataFrame, convert: Converter) -> pl.DataFrame:
+    """Mark prices from ``price``, in whole units of the last price decimal."""
+    price = convert.convert(_spelt(frame, "price"), "price", "mark")
+    bad = (price <= 0).fill_null(value=False)
+    what = f"price is not above zero with {convert.grids['mark'].decimals} decimals"
+    convert.problems.add("negative_value", what, frame.filter(bad), frame["price"].filter(bad))
+    return placed(frame, MARK, 0, {"a": price})
+
+
+def funding_events(frame: pl.DataFrame, convert: Converter) -> pl.DataFrame:
+    """Funding payments from ``rate``, a fraction, in units of 1e-9."""
+    rate = convert.convert(_spelt(frame, "rate"), "rate", "rate")
+    bad = (rate.abs() > 10 ** convert.grids["rate"].decimals).fill_null(value=False)
+    what, hint = "rate is more than the whole value of a position", "rates are fractions: 0.0001 for 0.01 %"
+    convert.problems.add("out_of_range", what, frame.filter(bad), frame["rate"].filter(bad), hint)
+    return placed(frame, FUNDING, 0, {"a": rate})
+
+
 def aggressor(frame: pl.DataFrame, problems: Problems) -> pl.Series:
     """The flags of the column ``side`` or ``buyer_maker``; zero where the data do not say."""
     field = next((name for name in ("side", "buyer_maker") if name in frame.columns), None)
@@ -85,6 +103,11 @@ def _quantity(frame: pl.DataFrame, field: str, convert: Converter) -> pl.Series:
     bad = (quantity < 0).fill_null(value=False)
     convert.problems.add("negative_value", f"{field} is negative", frame.filter(bad), frame[field].filter(bad))
     return quantity
+
+
+def _spelt(frame: pl.DataFrame, field: str) -> pl.DataFrame:
+    """Floats as their shortest decimals, so that what is rounded is rounded as the same text would be (N2)."""
+    return frame.with_columns(pl.col(field).cast(pl.String)) if frame[field].dtype.is_float() else frame
 
 
 def _together(frame: pl.DataFrame, *fields: str) -> pl.Series:

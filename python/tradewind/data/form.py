@@ -25,7 +25,8 @@ FORM: dict[str, pl.DataType] = {
 """The columns of a loaded stream.
 
 ``a`` to ``e`` are price, quantity and id of a trade; bid, its quantity, ask and its quantity of a quote; open,
-high, low, close and volume of a bar; price and quantity of a change of the book.
+high, low, close and volume of a bar; price and quantity of a change of the book; the price of a mark; the rate of a
+funding payment, in units of 1e-9.
 """
 
 PLACED: dict[str, pl.DataType] = {"file": pl.UInt32(), "row": pl.Int64(), **FORM}

@@ -113,9 +113,11 @@ class Converter:
 
     def _texts(self, column: pl.Series, grid: Grid) -> pl.Series:
         values = column.str.to_decimal(scale=_TEXT_DECIMALS).to_physical()
-        units = self._units(values, grid, 10 ** (_TEXT_DECIMALS - grid.decimals))
         # Longer texts may hold more decimals than a wide integer; nulls may be numbers with spaces around them.
         odd = (column.str.len_bytes() > _TEXT_DECIMALS + 1) | (values.is_null() & column.is_not_null())
+        # They are read by themselves, and must not be counted here too.
+        values = values.zip_with(~odd, pl.Series([None], dtype=values.dtype))
+        units = self._units(values, grid, 10 ** (_TEXT_DECIMALS - grid.decimals))
         if odd.any():
             places = odd.arg_true()
             units = units.scatter(places, [self._text(text, grid) for text in column.gather(places)])

@@ -33,7 +33,8 @@ class LoadReport:
     locked_quotes: int = 0
     """Quotes whose bid equals their ask; they are kept."""
     rounded_values: int = 0
-    """Numbers that were not exactly on a step of the grid and were moved onto it (N2)."""
+    """Numbers that were not exactly on a step of the grid and were moved onto it (N2); mark prices and funding rates
+    that have more decimals than are held."""
     off_step_values: int = 0
     """Numbers between two steps that were kept because ``grid="decimals"`` was asked for."""
     text_ids: int = 0

@@ -20,6 +20,7 @@ from tradewind.instruments import InstrumentFields
 
 _UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _LONGEST = 2**14
+_RATE_DECIMALS = 9
 
 
 @dataclass(kw_only=True)
@@ -119,6 +120,9 @@ class Loading(ABC):
         grids = {
             "price": Grid(instrument.price_decimals, instrument.tick_units),
             "quantity": Grid(instrument.quantity_decimals, instrument.lot_units),
+            # Nobody trades at a mark: it need not be on the tick.
+            "mark": Grid(instrument.price_decimals, 1),
+            "rate": Grid(_RATE_DECIMALS, 1),
         }
         self.convert = Converter(grids, stream.rounding, stream.grid, self.problems, self.report)
         self.timing = Timing(stream.times, latency_name, self.problems, self.report)

@@ -1,4 +1,4 @@
-"""Streams from tables: trades, quotes and bars in files and data frames."""
+"""Streams from tables: trades, quotes, bars, marks and funding in files and data frames."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import polars as pl
 from tradewind.data import columns as names
 from tradewind.data.bars import BarOrder
 from tradewind.data.columns import Columns, Field, resolve
-from tradewind.data.events import aggressor, bar_events, quote_events, trade_events
+from tradewind.data.events import aggressor, bar_events, funding_events, mark_events, quote_events, trade_events
 from tradewind.data.ids import TradeIds
+from tradewind.data.numbers import Rounding
 from tradewind.data.source import Table, tables
 from tradewind.data.stream import Loading, Stream, interval_ns
 from tradewind.data.times import TimeReader
@@ -102,7 +103,8 @@ class TableLoading(Loading):
                     "state latency_ns=..., the time from the venue to the recorder, or name the column of venue times"
                 )
                 raise DataError("missing_setting", f"{table.place} has arrival times only", hint)
-            resolve(table.place, present, fields, [names.TIME], stream.columns)
+            time = [field for field in fields if field.name == names.TIME.name]
+            resolve(table.place, present, fields, time, stream.columns)
         return found
 
     def _timed(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -199,3 +201,63 @@ class _BarLoading(TableLoading):
     def check(self, piece: pl.DataFrame) -> None:
         super().check(piece)
         self._order.check(piece)
+
+
+@dataclass(kw_only=True, repr=False)
+class MarkStream(TableStream):
+    """Mark prices from a table; see ``tradewind.data.marks``."""
+
+    FIELDS = (names.TIME, names.ARRIVAL, names.MARK_PRICE)
+    REQUIRED = (names.MARK_PRICE,)
+
+    rounding: Rounding = "nearest"
+
+    def _loading(self, instrument: InstrumentFields, opened: list[Table]) -> TableLoading:
+        return _MarkLoading(self, instrument, opened)
+
+
+class _MarkLoading(TableLoading):
+    def __init__(self, stream: MarkStream, instrument: InstrumentFields, opened: list[Table]) -> None:
+        super().__init__(stream, instrument, opened)
+        for table, found in zip(opened, self._columns, strict=True):
+            time = found.get("time", "")
+            if "time" not in stream.columns and "open" in time.lower():
+                text = f"{table.place} holds bars, whose prices are not known at {time!r}"
+                hint = 'a close is the mark at its bar\'s end: state columns={"time": ...}'
+                raise DataError("missing_setting", text, hint)
+
+    def events(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return mark_events(frame, self.convert)
+
+
+@dataclass(kw_only=True, repr=False)
+class FundingStream(TableStream):
+    """Funding payments from a table; see ``tradewind.data.funding``."""
+
+    FIELDS = (names.PAYMENT_TIME, names.ARRIVAL, names.RATE)
+    REQUIRED = (names.RATE,)
+
+    rounding: Rounding = "nearest"
+
+    def _loading(self, instrument: InstrumentFields, opened: list[Table]) -> TableLoading:
+        if instrument.kind == "spot":
+            raise DataError("bad_setting", f"funding of {instrument.name}: a spot instrument has none")
+        return _FundingLoading(self, instrument, opened)
+
+
+class _FundingLoading(TableLoading):
+    def __init__(self, stream: FundingStream, instrument: InstrumentFields, opened: list[Table]) -> None:
+        super().__init__(stream, instrument, opened)
+        self._last_ns: int | None = None
+
+    def events(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return funding_events(frame, self.convert)
+
+    def check(self, piece: pl.DataFrame) -> None:
+        super().check(piece)
+        times = piece["venue_time_ns"]
+        again = (times == times.shift(1, fill_value=self._last_ns)).fill_null(value=False)
+        values = times.filter(again).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
+        what, hint = "payment falls due together with the one before", "is every payment there once?"
+        self.problems.add("unsorted_rows", what, piece.filter(again), values, hint)
+        self._last_ns = times[-1]
