@@ -165,6 +165,7 @@ impl State {
         for (instrument, definition) in instruments {
             let market = &self.markets[instrument.at()];
             out.text(&definition.name).text(market.mark.source().name()).number(market.mark.price().unwrap_or(0).into());
+            out.number(market.mark.time_ns().into());
             if let Some(trade) = market.trade {
                 out.text("trade").number(trade.price.into()).number(trade.quantity.into()).number(trade.id.into());
             }
