@@ -38,7 +38,7 @@ pub struct Outcome {
     instruments: Vec<(String, String, String, Option<f64>, InstrumentReport)>,
     assets: Vec<(String, String, u8, AssetReport)>,
     total: Option<(Summary, f64)>,
-    trips: TripStatistics,
+    trips: (TripStatistics, bool),
 }
 
 impl Outcome {
@@ -85,7 +85,7 @@ impl Outcome {
             instruments: instruments.collect(),
             assets: assets.collect(),
             total: recorder.total(state),
-            trips: recorder.total_trips(),
+            trips: recorder.total_trips(state),
         }
     }
 
@@ -116,7 +116,7 @@ impl Outcome {
             row.set_item("unrealised", report.unrealised)?;
             row.set_item("is_open", report.is_open)?;
             add_summary(&row, &report.summary)?;
-            add_trips(&row, &report.trips)?;
+            add_trips(&row, &report.trips, true)?;
             instruments.append(row)?;
         }
         dict.set_item("instruments", instruments)?;
@@ -145,7 +145,7 @@ impl Outcome {
             add_summary(&total, summary)?;
             total.set_item("unrealised", unrealised)?;
         }
-        add_trips(&total, &self.trips)?;
+        add_trips(&total, &self.trips.0, self.trips.1)?;
         dict.set_item("total", total)?;
         Ok(dict)
     }
@@ -170,15 +170,17 @@ fn add_summary(row: &Bound<'_, PyDict>, summary: &Summary) -> PyResult<()> {
     row.set_item("net_realised", summary.net_realised())
 }
 
-fn add_trips(row: &Bound<'_, PyDict>, trips: &TripStatistics) -> PyResult<()> {
+/// What round trips say; amounts only where they are known.
+fn add_trips(row: &Bound<'_, PyDict>, trips: &TripStatistics, is_known: bool) -> PyResult<()> {
+    let amount = |amount: Option<f64>| amount.filter(|_| is_known);
     row.set_item("trips", trips.count())?;
     row.set_item("win_rate", trips.win_rate())?;
-    row.set_item("profit_factor", trips.profit_factor())?;
-    row.set_item("average_win", trips.average_win())?;
-    row.set_item("average_loss", trips.average_loss())?;
-    row.set_item("expectancy", trips.expectancy())?;
-    row.set_item("largest_win", trips.largest_win())?;
-    row.set_item("largest_loss", trips.largest_loss())?;
+    row.set_item("profit_factor", amount(trips.profit_factor()))?;
+    row.set_item("average_win", amount(trips.average_win()))?;
+    row.set_item("average_loss", amount(trips.average_loss()))?;
+    row.set_item("expectancy", amount(trips.expectancy()))?;
+    row.set_item("largest_win", amount(trips.largest_win()))?;
+    row.set_item("largest_loss", amount(trips.largest_loss()))?;
     row.set_item("average_duration_ns", trips.average_duration_ns())
 }
 
