@@ -374,6 +374,20 @@ fn bars_built_from_trades_close_by_a_later_trade_or_by_a_timer() {
 }
 
 #[test]
+fn late_trades_are_counted_and_left_out() {
+    let mut world = quoted(&[]);
+    let trade = |venue_second: i64, arrival_second: i64| {
+        let data = MarketData::Trade(Trade { price: 1_000, quantity: 2, aggressor: None, id: arrival_second });
+        MarketEvent::new(at(0), venue_second * SECOND_NS, arrival_second * SECOND_NS, data)
+    };
+    let rows = vec![trade(10, 10), trade(70, 70), trade(20, 71), trade(71, 72)];
+    world.recordings = vec![Recording::new("trades", vec![rows.into()]).unwrap()];
+    let stream = |interval| Stream { instrument: at(0), kind: StreamKind::Bars(BarInterval::parse(interval).unwrap()) };
+    let late = |streams| world.run(vec![Script { streams, ..Script::default() }.named("bars")]).engine().late_trades();
+    assert_eq!((late(vec![]), late(vec![stream("1m")]), late(vec![stream("1m"), stream("1h"), stream("30s")])), (0, 1, 2));
+}
+
+#[test]
 fn what_cannot_be_held_exactly_raises_at_the_call() {
     script(&quotes(1), |state, _| {
         for quantity in [i64::MAX, i64::MIN, i64::MAX / 2, 2_000_000_000_000_000_000] {

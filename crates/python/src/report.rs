@@ -29,6 +29,7 @@ pub struct Outcome {
     orders: u64,
     fills: u64,
     ignored_reports: u64,
+    late_trades: u64,
     now_ns: TimeNs,
     decisions_hash: String,
     state_hash: String,
@@ -63,6 +64,7 @@ impl Outcome {
             orders: recorder.orders_sent(),
             fills: recorder.fills_booked(),
             ignored_reports: state.ignored_reports(),
+            late_trades: run.engine().late_trades(),
             now_ns: run.now_ns(),
             decisions_hash: hexadecimal(&run.engine().decisions_hash()),
             state_hash: hexadecimal(&state.hash()),
@@ -97,6 +99,7 @@ impl Outcome {
         dict.set_item("orders", self.orders)?;
         dict.set_item("fills", self.fills)?;
         dict.set_item("ignored_reports", self.ignored_reports)?;
+        dict.set_item("late_trades", self.late_trades)?;
         dict.set_item("end_ns", self.now_ns)?;
         dict.set_item("decisions_hash", &self.decisions_hash)?;
         dict.set_item("state_hash", &self.state_hash)?;

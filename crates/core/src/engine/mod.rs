@@ -157,6 +157,12 @@ impl Engine {
         self.sequence
     }
 
+    /// How many trades came after the bars that they belong to had closed, over all bars that are
+    /// built from trades; they are left out of them (V5).
+    pub fn late_trades(&self) -> u64 {
+        self.state.builders.iter().map(|(_, bars)| bars.late_trades()).sum()
+    }
+
     /// The hash of each strategy's requests and fills so far (D3).
     pub fn decisions_hash(&self) -> [u8; 32] {
         self.hasher.finish()
