@@ -515,14 +515,14 @@ class TestTimeAndChance:
         cls, _ = scripted({1: lambda ctx, btc: [ctx.new_id() for _ in range(3)], 2: lambda ctx, btc: ctx.new_id()})
         assert cls.made == {1: [1, 2, 3], 2: 4}
 
-    def test_the_last_of_everything(self) -> None:
+    def test_the_last_quote_and_the_mark(self) -> None:
         def look(ctx: tw.Context, btc: tw.Instrument) -> Any:
-            trade, quote = ctx.last_trade(btc), ctx.quote(btc)
-            return trade and trade.price, quote and (quote.bid, quote.ask), ctx.price(btc)
+            quote = ctx.quote(btc)
+            return quote and (quote.bid, quote.ask), ctx.price(btc)
 
         rows = [quote_rows([100.0] * 3), trade_rows([101.0, 102.0], every_ms=1_500)]
         cls, _ = scripted({1: look, 3: look}, rows)
-        assert cls.made[3] == (102.0, (100.0, 100.1), 100.0)
+        assert cls.made[3] == ((100.0, 100.1), 100.0)
 
     def test_what_was_not_named_cannot_be_read(self) -> None:
         class Curious(tw.Strategy):

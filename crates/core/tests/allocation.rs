@@ -9,8 +9,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use tradewind_core::driver::{Keep, Progress};
+use tradewind_core::error::Result;
 use tradewind_core::indicator::{IndicatorKind, Seed};
-use tradewind_core::strategy::EmaCross;
+use tradewind_core::market::{MarketEvent, Side};
+use tradewind_core::order::OrderType;
+use tradewind_core::state::State;
+use tradewind_core::strategy::{Callbacks, EmaCross, Strategy};
 
 struct Counting;
 
@@ -47,6 +51,31 @@ fn idle() -> Vec<common::Named> {
     cross(3, 1_000_000)
 }
 
+/// One order that rests for the whole run at a price that is never met, before those of another strategy.
+struct Resting<S>(S, bool);
+
+impl<S: Strategy> Strategy for Resting<S> {
+    fn callbacks(&self) -> Callbacks {
+        self.0.callbacks()
+    }
+
+    fn on_start(&mut self, state: &mut Box<State>) -> Result<()> {
+        self.0.on_start(state)
+    }
+
+    fn on_market(&mut self, state: &mut Box<State>, event: &MarketEvent) -> Result<()> {
+        if !std::mem::replace(&mut self.1, true) {
+            state.place(state.order_of(at(2), Side::Buy, 1, OrderType::Limit(5)))?;
+        }
+        self.0.on_market(state, event)
+    }
+}
+
+fn resting() -> Vec<common::Named> {
+    let ema = |period| IndicatorKind::Ema { period, seed: Seed::default() };
+    vec![("cross".to_owned(), Box::new(Resting(EmaCross::new(at(2), ema(2), ema(3), 1, true), false)))]
+}
+
 fn world(detail: Detail, clock: Clock) -> World {
     let index = index();
     let mut world = World::new(index.clone(), 1).with_money();
@@ -77,12 +106,13 @@ fn a_hundred_thousand_events_without_orders_allocate_nothing() {
 fn a_run_with_figures_only_holds_at_most_64_kib_whatever_it_trades() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let world = world(Detail::Trades, Clock::One);
-    for (strategies, least_orders) in [(idle(), 0), (cross(2, 3), 10_000)] {
+    for (strategies, least_orders, open) in [(idle(), 0, 0), (cross(2, 3), 10_000, 0), (resting(), 10_000, 1)] {
         let before = HELD.load(Relaxed);
         let mut run = world.backtest(strategies);
         run.advance(100_000).unwrap();
         let held = HELD.load(Relaxed) - before;
         assert!(run.recorder().orders_sent() >= least_orders);
+        assert!(run.engine().state().orders().all_open().count() >= open);
         assert!(held <= 64 * 1024, "{held} bytes");
     }
 }

@@ -137,7 +137,7 @@ fn limits_judge_an_order_before_those_that_were_asked_for_after_it() {
     let limits = tradewind_core::risk::Limits { position: Some(2), open_orders: Some(2), ..Default::default() };
     let world = quotes(4);
     let market = |state: &mut State, _: &MarketEvent| {
-        if state.orders().known().len() > 0 {
+        if state.orders().known().next().is_some() {
             return Ok(());
         }
         place(state, Buy, 1, Limit(900))?;
@@ -415,6 +415,20 @@ fn bars_built_from_trades_close_by_a_later_trade_or_by_a_timer() {
     let script = Script { streams: vec![stream], market: Some(Box::new(market)), ..Script::default() };
     world.run(vec![script.named("bars")]);
     assert_eq!(*bars.lock().unwrap(), [(0, 12, 12, 4, 60_000), (1, 11, 11, 2, 121_000)]);
+}
+
+#[test]
+fn late_trades_are_counted_and_left_out() {
+    let mut world = quoted(&[]);
+    let trade = |venue_second: i64, arrival_second: i64| {
+        let data = MarketData::Trade(Trade { price: 1_000, quantity: 2, aggressor: None, id: arrival_second });
+        MarketEvent::new(at(0), venue_second * SECOND_NS, arrival_second * SECOND_NS, data)
+    };
+    let rows = vec![trade(10, 10), trade(70, 70), trade(20, 71), trade(71, 72)];
+    world.recordings = vec![Recording::new("trades", vec![rows.into()]).unwrap()];
+    let stream = |interval| Stream { instrument: at(0), kind: StreamKind::Bars(BarInterval::parse(interval).unwrap()) };
+    let late = |streams| world.run(vec![Script { streams, ..Script::default() }.named("bars")]).engine().late_trades();
+    assert_eq!((late(vec![]), late(vec![stream("1m")]), late(vec![stream("1m"), stream("1h"), stream("30s")])), (0, 1, 2));
 }
 
 #[test]

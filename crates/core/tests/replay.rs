@@ -90,6 +90,36 @@ fn a_journal_replays_to_the_same_decisions_and_state() {
 }
 
 #[test]
+fn cut_and_resumed_anywhere_it_is_the_same_run() {
+    let mut chance = Chance::new(1, &["cut"]);
+    for seed in 0..40 {
+        let recorded = record(seed);
+        let mut replay = replay(&recorded.world, seed);
+        // The first part to a fresh engine, the rest to the same one; a cut may part a decision from its input.
+        let cut = chance.below(recorded.entries.len() + 1);
+        let (first, rest) = recorded.entries.split_at(cut);
+        assert_eq!(replay.feed(first), Ok(None), "seed {seed}, cut at {cut}");
+        assert_eq!(feed(&mut replay, rest), Ok(None), "seed {seed}, cut at {cut}");
+        assert_eq!((replay.engine().decisions_hash(), replay.engine().state().hash()), (recorded.decisions, recorded.state), "seed {seed}");
+
+        let mut run = recorded.world.backtest(strategies(&recorded.world, seed));
+        let mut journal = Vec::new();
+        while run.advance(chance.below(40) as u64).unwrap() == Progress::Running {
+            if chance.happens(0.5) {
+                journal.extend(block(&mut run));
+            }
+        }
+        journal.extend(block(&mut run));
+        let mut whole = recorded.world.backtest(strategies(&recorded.world, seed));
+        assert_eq!(whole.advance(u64::MAX).unwrap(), Progress::Done);
+        for run in [&run, &whole] {
+            assert_eq!((run.engine().decisions_hash(), run.engine().state().hash()), (recorded.decisions, recorded.state), "seed {seed}");
+        }
+        assert!(journal == recorded.journal && block(&mut whole) == recorded.journal, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_journal_is_the_same_after_decoding_and_encoding() {
     let recorded = record(3);
     let mut again = Vec::new();

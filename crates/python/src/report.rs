@@ -29,6 +29,7 @@ pub struct Outcome {
     orders: u64,
     fills: u64,
     ignored_reports: u64,
+    late_trades: u64,
     now_ns: TimeNs,
     decisions_hash: String,
     state_hash: String,
@@ -38,7 +39,7 @@ pub struct Outcome {
     instruments: Vec<(String, String, String, Option<f64>, InstrumentReport)>,
     assets: Vec<(String, String, u8, AssetReport)>,
     total: Option<(Summary, f64)>,
-    trips: TripStatistics,
+    trips: (TripStatistics, bool),
 }
 
 impl Outcome {
@@ -63,6 +64,7 @@ impl Outcome {
             orders: recorder.orders_sent(),
             fills: recorder.fills_booked(),
             ignored_reports: state.ignored_reports(),
+            late_trades: run.engine().late_trades(),
             now_ns: run.now_ns(),
             decisions_hash: hexadecimal(&run.engine().decisions_hash()),
             state_hash: hexadecimal(&state.hash()),
@@ -85,7 +87,7 @@ impl Outcome {
             instruments: instruments.collect(),
             assets: assets.collect(),
             total: recorder.total(state),
-            trips: recorder.total_trips(),
+            trips: recorder.total_trips(state),
         }
     }
 
@@ -97,6 +99,7 @@ impl Outcome {
         dict.set_item("orders", self.orders)?;
         dict.set_item("fills", self.fills)?;
         dict.set_item("ignored_reports", self.ignored_reports)?;
+        dict.set_item("late_trades", self.late_trades)?;
         dict.set_item("end_ns", self.now_ns)?;
         dict.set_item("decisions_hash", &self.decisions_hash)?;
         dict.set_item("state_hash", &self.state_hash)?;
@@ -116,7 +119,7 @@ impl Outcome {
             row.set_item("unrealised", report.unrealised)?;
             row.set_item("is_open", report.is_open)?;
             add_summary(&row, &report.summary)?;
-            add_trips(&row, &report.trips)?;
+            add_trips(&row, &report.trips, true)?;
             instruments.append(row)?;
         }
         dict.set_item("instruments", instruments)?;
@@ -145,7 +148,7 @@ impl Outcome {
             add_summary(&total, summary)?;
             total.set_item("unrealised", unrealised)?;
         }
-        add_trips(&total, &self.trips)?;
+        add_trips(&total, &self.trips.0, self.trips.1)?;
         dict.set_item("total", total)?;
         Ok(dict)
     }
@@ -170,15 +173,17 @@ fn add_summary(row: &Bound<'_, PyDict>, summary: &Summary) -> PyResult<()> {
     row.set_item("net_realised", summary.net_realised())
 }
 
-fn add_trips(row: &Bound<'_, PyDict>, trips: &TripStatistics) -> PyResult<()> {
+/// What round trips say; amounts only where they are known.
+fn add_trips(row: &Bound<'_, PyDict>, trips: &TripStatistics, is_known: bool) -> PyResult<()> {
+    let amount = |amount: Option<f64>| amount.filter(|_| is_known);
     row.set_item("trips", trips.count())?;
     row.set_item("win_rate", trips.win_rate())?;
-    row.set_item("profit_factor", trips.profit_factor())?;
-    row.set_item("average_win", trips.average_win())?;
-    row.set_item("average_loss", trips.average_loss())?;
-    row.set_item("expectancy", trips.expectancy())?;
-    row.set_item("largest_win", trips.largest_win())?;
-    row.set_item("largest_loss", trips.largest_loss())?;
+    row.set_item("profit_factor", amount(trips.profit_factor()))?;
+    row.set_item("average_win", amount(trips.average_win()))?;
+    row.set_item("average_loss", amount(trips.average_loss()))?;
+    row.set_item("expectancy", amount(trips.expectancy()))?;
+    row.set_item("largest_win", amount(trips.largest_win()))?;
+    row.set_item("largest_loss", amount(trips.largest_loss()))?;
     row.set_item("average_duration_ns", trips.average_duration_ns())
 }
 

@@ -282,13 +282,17 @@ impl Recorder {
         Some((Summary::total(&parts), unrealised))
     }
 
-    /// Round trips of all instruments; their amounts are meaningful in one settlement asset.
-    pub fn total_trips(&self) -> TripStatistics {
+    /// Round trips of all instruments, in the currency, and whether their amounts are known:
+    /// they are not while a rate is unknown, counts and durations always are.
+    pub fn total_trips(&self, state: &State) -> (TripStatistics, bool) {
         let mut total = TripStatistics::default();
-        for trips in self.trips.iter().flatten() {
-            total.merge(trips.closed());
+        let mut is_known = true;
+        for report in self.instruments(state).iter().filter(|report| report.trips.count() > 0) {
+            let rate = self.valuation.rate(state, state.index().instrument(report.instrument).settlement);
+            is_known &= rate.is_some();
+            total.merge(&report.trips.converted(rate.unwrap_or(0.0)));
         }
-        total
+        (total, is_known)
     }
 
     /// Every asset of every account that ever held something.

@@ -48,7 +48,7 @@ impl Engine {
     fn build_from_trade(&mut self, event: &MarketEvent, trade: &Trade) -> Result<()> {
         for place in 0..self.routes[event.instrument.at()].builders.len() {
             let builder = self.routes[event.instrument.at()].builders[place];
-            let bars = &mut self.builders[builder].bars;
+            let bars = &mut self.state.builders[builder].1;
             let open_before = bars.open_until_ns();
             let closed = bars.update(event.venue_time_ns, trade);
             let open_after = bars.open_until_ns();
@@ -63,14 +63,14 @@ impl Engine {
     }
 
     pub(super) fn close_bar(&mut self, builder: usize, due_ns: i64) -> Result<()> {
-        match self.builders.get_mut(builder).and_then(|builder| builder.bars.close_until(due_ns - BAR_GRACE_NS)) {
+        match self.state.builders.get_mut(builder).and_then(|(_, bars)| bars.close_until(due_ns - BAR_GRACE_NS)) {
             Some(bar) => self.deliver_bar(builder, bar),
             None => Ok(()),
         }
     }
 
     fn deliver_bar(&mut self, builder: usize, bar: Bar) -> Result<()> {
-        let instrument = self.builders[builder].instrument;
+        let instrument = self.state.builders[builder].0;
         let event = MarketEvent::new(instrument, bar.open_time_ns, self.state.now_ns, MarketData::Bar(bar));
         self.state.markets[instrument.at()].update(&event);
         self.route(&event)

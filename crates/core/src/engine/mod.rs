@@ -89,7 +89,6 @@ pub struct Engine {
     strategies: Vec<Slot>,
     risk: Risk,
     routes: Vec<Routes>,
-    builders: Vec<route::Builder>,
     notices: Vec<Notice>,
     hasher: DecisionHasher,
     journal: Option<Vec<u8>>,
@@ -134,7 +133,6 @@ impl Engine {
             strategies: parts.strategies.into_iter().map(|(_, strategy)| Slot { callbacks: strategy.callbacks(), strategy }).collect(),
             risk: parts.risk,
             routes: Vec::new(),
-            builders: Vec::new(),
             notices: Vec::new(),
             hasher,
             journal: parts.keeps_journal.then(Vec::new),
@@ -157,6 +155,12 @@ impl Engine {
     /// How many inputs it has taken.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// How many trades came after the bars that they belong to had closed, over all bars that are
+    /// built from trades; they are left out of them (V5).
+    pub fn late_trades(&self) -> u64 {
+        self.state.builders.iter().map(|(_, bars)| bars.late_trades()).sum()
     }
 
     /// The hash of each strategy's requests and fills so far (D3).

@@ -1,7 +1,6 @@
 //! Which indicators and strategies an event goes to, looked up once at the start.
 
 use super::Engine;
-use crate::instrument::InstrumentIndex;
 use crate::market::{BarBuilder, BarInterval, MarketKind};
 use crate::order::StrategyIndex;
 use crate::state::{HistoryIndex, IndicatorIndex, Stream, StreamKind};
@@ -23,12 +22,6 @@ pub(super) struct Routes {
     pub bars: Vec<(BarInterval, Route)>,
     /// The bars that are built from this instrument's trades.
     pub builders: Vec<usize>,
-}
-
-/// Bars that are built from trades.
-pub(super) struct Builder {
-    pub instrument: InstrumentIndex,
-    pub bars: BarBuilder,
 }
 
 impl Routes {
@@ -53,7 +46,7 @@ impl Engine {
     pub(super) fn build_routes(&mut self) {
         let instruments = self.state.index.instruments().len();
         self.routes = std::iter::repeat_with(Routes::default).take(instruments).collect();
-        self.builders.clear();
+        self.state.builders.clear();
         for place in 0..self.state.indicators.len() {
             let stream = self.state.indicators[place].0;
             self.routes[stream.instrument.at()].of_mut(stream.kind).indicators.push(IndicatorIndex(place as u32));
@@ -76,11 +69,11 @@ impl Engine {
     /// Bars that the data do not hold are built from trades.
     fn build_bars(&mut self, stream: Stream) {
         let StreamKind::Bars(interval) = stream.kind else { return };
-        let built = self.builders.iter().any(|builder| builder.instrument == stream.instrument && builder.bars.interval() == interval);
+        let built = self.state.builders.iter().any(|(instrument, bars)| *instrument == stream.instrument && bars.interval() == interval);
         if built || self.state.available.contains(&stream) {
             return;
         }
-        self.routes[stream.instrument.at()].builders.push(self.builders.len());
-        self.builders.push(Builder { instrument: stream.instrument, bars: BarBuilder::new(interval) });
+        self.routes[stream.instrument.at()].builders.push(self.state.builders.len());
+        self.state.builders.push((stream.instrument, BarBuilder::new(interval)));
     }
 }

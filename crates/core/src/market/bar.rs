@@ -120,6 +120,16 @@ impl BarBuilder {
         self.late_trades
     }
 
+    /// The bar that is being built, if there is one.
+    pub fn open(&self) -> Option<&Bar> {
+        self.open.as_ref()
+    }
+
+    /// Until when bars are closed: a trade before it is late.
+    pub fn closed_until_ns(&self) -> TimeNs {
+        self.closed_until_ns
+    }
+
     /// When the open bar ends, if there is one.
     pub fn open_until_ns(&self) -> Option<TimeNs> {
         self.open.map(|bar| bar.close_time_ns())

@@ -35,21 +35,13 @@ pub struct Level {
 pub struct Book {
     bids: Vec<Level>,
     asks: Vec<Level>,
-    consistent: bool,
 }
 
 impl Book {
-    /// Whether the last message was complete; between the deltas of one message it is not.
-    #[inline]
-    pub fn is_consistent(&self) -> bool {
-        self.consistent
-    }
-
     /// Forgets everything: the book is stale until the next snapshot.
     pub fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
-        self.consistent = false;
     }
 
     /// Takes one delta.
@@ -71,7 +63,6 @@ impl Book {
             (false, 0) => {}
             (false, quantity) => levels.insert(place, Level { price: delta.price, quantity }),
         }
-        self.consistent = delta.last;
     }
 
     /// The levels of one side, best first.

@@ -1,9 +1,16 @@
 //! The mark: which price an instrument is valued at (N4).
 
-use super::{MarketData, MarketEvent};
+use crate::time::{DurationNs, SECOND_NS, TimeNs};
 use serde::{Deserialize, Serialize};
 
-/// Where a mark comes from; a better source is never replaced by a worse one.
+/// How long a source counts after it last spoke, by venue time, when a worse one speaks.
+///
+/// Venues send a mark price every one to three seconds, and the quote of a traded instrument
+/// changes several times a minute: a source that was silent for a minute while another one spoke
+/// has most likely stopped. Where nobody speaks nothing happened, and the last mark stays.
+pub const MARK_FRESH_NS: DurationNs = 60 * SECOND_NS;
+
+/// Where a mark comes from; a better source is replaced by a worse one only when it is stale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum MarkSource {
@@ -38,6 +45,8 @@ impl MarkSource {
 pub struct Mark {
     price: i64,
     source: MarkSource,
+    /// When the source spoke, by venue time.
+    time_ns: TimeNs,
 }
 
 impl Mark {
@@ -56,23 +65,49 @@ impl Mark {
         self.source
     }
 
-    /// Takes a price from a source, unless a better source has spoken.
+    /// When its source spoke, by venue time.
     #[inline]
-    pub fn update(&mut self, source: MarkSource, price: i64) {
-        if source >= self.source {
-            *self = Self { price, source };
-        }
+    pub const fn time_ns(&self) -> TimeNs {
+        self.time_ns
     }
 
-    /// Takes what a market event says; book updates count through [`Mark::update`].
+    /// Takes a price from a source, unless a better one has spoken within [`MARK_FRESH_NS`].
     #[inline]
-    pub fn observe(&mut self, event: &MarketEvent) {
-        match event.data() {
-            MarketData::Trade(trade) => self.update(MarkSource::Trade, trade.price),
-            MarketData::Quote(quote) => self.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask)),
-            MarketData::Mark(price) => self.update(MarkSource::Venue, price),
-            MarketData::Bar(bar) => self.update(MarkSource::Bar, bar.close),
-            MarketData::Book(_) | MarketData::Funding(_) => {}
+    pub fn update(&mut self, source: MarkSource, price: i64, time_ns: TimeNs) {
+        if source >= self.source || time_ns.saturating_sub(self.time_ns) > MARK_FRESH_NS {
+            *self = Self { price, source, time_ns };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark_after(updates: &[(MarkSource, i64, TimeNs)]) -> (MarkSource, Option<i64>) {
+        let mut mark = Mark::default();
+        updates.iter().for_each(|&(source, price, time_ns)| mark.update(source, price, time_ns));
+        (mark.source(), mark.price())
+    }
+
+    #[test]
+    fn a_better_source_counts_while_it_is_fresh() {
+        use MarkSource::{Quote, Trade, Venue};
+        let start_ns = 1_700_000_000 * SECOND_NS;
+        let limit_ns = start_ns + MARK_FRESH_NS;
+        assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, limit_ns)]), (Quote, Some(10)));
+        assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, limit_ns + 1)]), (Trade, Some(11)));
+        assert_eq!(mark_after(&[(Venue, 10, start_ns), (Quote, 11, limit_ns + 1), (Trade, 12, limit_ns + 2)]), (Quote, Some(11)));
+        // It takes over again as soon as it speaks, and speaking keeps it fresh.
+        assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, limit_ns + 1), (Quote, 12, limit_ns + 2)]), (Quote, Some(12)));
+        assert_eq!(mark_after(&[(Quote, 10, start_ns), (Quote, 10, limit_ns), (Trade, 11, limit_ns + 1)]), (Quote, Some(10)));
+    }
+
+    #[test]
+    fn a_mark_stays_while_nobody_speaks_and_any_time_is_taken() {
+        assert_eq!(mark_after(&[]), (MarkSource::None, None));
+        assert_eq!(mark_after(&[(MarkSource::Bar, 5, TimeNs::MIN)]), (MarkSource::Bar, Some(5)));
+        assert_eq!(mark_after(&[(MarkSource::Quote, 5, TimeNs::MAX), (MarkSource::Trade, 6, TimeNs::MIN)]), (MarkSource::Quote, Some(5)));
+        assert_eq!(mark_after(&[(MarkSource::Quote, 5, TimeNs::MIN), (MarkSource::Trade, 6, TimeNs::MAX)]), (MarkSource::Trade, Some(6)));
     }
 }

@@ -8,7 +8,7 @@ mod mark;
 pub use bar::{Bar, BarBuilder, BarInterval};
 pub use book::{Book, BookDelta, Level};
 pub use event::{MarketData, MarketEvent, MarketKind, Quote, Trade};
-pub use mark::{Mark, MarkSource};
+pub use mark::{MARK_FRESH_NS, Mark, MarkSource};
 
 use serde::{Deserialize, Serialize};
 

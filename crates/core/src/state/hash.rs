@@ -3,7 +3,8 @@
 use super::State;
 use crate::account::{Bucket, Fill, Position};
 use crate::instrument::Index;
-use crate::order::{OrderType, Request, StrategyIndex, TimerPurpose};
+use crate::market::{Bar, Side};
+use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
 
 /// The version of the algorithm behind the state hash.
 pub const STATE_HASH_VERSION: u32 = 1;
@@ -133,6 +134,14 @@ impl Canonical {
         self.0.update(&number.to_le_bytes());
         self
     }
+
+    fn bar(&mut self, bar: &Bar) -> &mut Self {
+        self.text(&bar.interval.to_string()).number(bar.open_time_ns.into());
+        for value in [bar.open, bar.high, bar.low, bar.close, bar.volume] {
+            self.number(value.into());
+        }
+        self
+    }
 }
 
 impl State {
@@ -156,6 +165,7 @@ impl State {
                 }
             }
         }
+        self.hash_builders(&mut out);
         *out.0.finalize().as_bytes()
     }
 
@@ -165,6 +175,7 @@ impl State {
         for (instrument, definition) in instruments {
             let market = &self.markets[instrument.at()];
             out.text(&definition.name).text(market.mark.source().name()).number(market.mark.price().unwrap_or(0).into());
+            out.number(market.mark.time_ns().into());
             if let Some(trade) = market.trade {
                 out.text("trade").number(trade.price.into()).number(trade.quantity.into()).number(trade.id.into());
             }
@@ -177,16 +188,31 @@ impl State {
             }
             let mut bars = market.bars.clone();
             bars.sort_unstable_by_key(|bar| bar.interval);
-            for bar in bars {
-                out.text("bar").text(&bar.interval.to_string()).number(bar.open_time_ns.into());
-                for value in [bar.open, bar.high, bar.low, bar.close, bar.volume] {
-                    out.number(value.into());
-                }
+            for bar in &bars {
+                out.text("bar").text(&bar.interval.to_string()).bar(bar);
             }
-            for side in [crate::market::Side::Buy, crate::market::Side::Sell] {
-                for level in market.book.iter().flat_map(|book| book.levels(side)) {
+            if let Some(rate) = market.funding_rate {
+                out.text("funding").number(rate.into());
+            }
+            for (side, levels) in market.book.iter().flat_map(|book| [Side::Buy, Side::Sell].map(|side| (side, book.levels(side)))) {
+                out.text(side.name()).number(levels.len() as i128);
+                for level in levels {
                     out.number(level.price.into()).number(level.quantity.into());
                 }
+            }
+        }
+    }
+
+    /// Bars that are being built, whatever the order in which they were asked for.
+    fn hash_builders(&self, out: &mut Canonical) {
+        let mut builders: Vec<_> =
+            self.builders.iter().map(|(instrument, bars)| (&self.index.instrument(*instrument).name, bars)).collect();
+        builders.sort_by_key(|(name, bars)| (*name, bars.interval()));
+        for (name, bars) in builders {
+            out.text(name).text(&bars.interval().to_string());
+            out.number(bars.closed_until_ns().into()).number(bars.late_trades().into());
+            if let Some(bar) = bars.open() {
+                out.text("open").bar(bar);
             }
         }
     }
@@ -234,7 +260,126 @@ impl State {
             }
             for order in self.orders.open(StrategyIndex(place as u16)) {
                 out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
+                self.hash_request(out, &order.request);
+                out.number(order.by_target.into());
             }
         }
+    }
+
+    fn hash_request(&self, out: &mut Canonical, request: &NewOrder) {
+        out.text(&self.index.instrument(request.instrument).name).text(request.side.name()).number(request.quantity.into());
+        out.text(request.order_type.name()).number(request.order_type.price().unwrap_or(0).into());
+        out.text(request.time_in_force.name()).number(request.reduce_only.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{AccountIndex, FeeAsset, Fees, InstrumentIndex, Kind, Specification};
+    use crate::market::{BarBuilder, BarInterval, BookDelta, MarketData, MarketEvent, Trade};
+    use crate::order::{PositionSlot, TimeInForce};
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    fn specification(symbol: &str) -> Specification {
+        Specification {
+            venue: "v".into(),
+            symbol: symbol.into(),
+            kind: Kind::Spot,
+            base: symbol.into(),
+            quote: "USD".into(),
+            settlement: "USD".into(),
+            price_decimals: 0,
+            quantity_decimals: 0,
+            tick: 1,
+            lot: 1,
+            minimum_quantity: 1,
+            minimum_notional: 0,
+            multiplier: 1,
+            multiplier_decimals: 0,
+            fees: Fees { maker: 0, taker: 0, liquidation: 0, asset: FeeAsset::Quote },
+            margin: None,
+        }
+    }
+
+    fn hash_after(change: impl FnOnce(&mut State)) -> [u8; 32] {
+        let index = Arc::new(Index::new(&[], &[specification("X"), specification("Y")]).unwrap());
+        let mut state = State::new(index, &["one".to_owned()], Vec::new(), 1, false);
+        change(&mut state);
+        state.hash()
+    }
+
+    fn update(state: &mut State, data: MarketData) {
+        state.markets[0].update(&MarketEvent::new(InstrumentIndex(0), 1, 1, data));
+    }
+
+    #[test]
+    fn every_part_of_an_open_order_counts() {
+        let request = NewOrder {
+            account: AccountIndex(0),
+            slot: PositionSlot::Net,
+            instrument: InstrumentIndex(0),
+            side: Side::Buy,
+            quantity: 2,
+            order_type: OrderType::Limit(5),
+            time_in_force: TimeInForce::GoodTillCancelled,
+            reduce_only: false,
+        };
+        let requests = [
+            request,
+            NewOrder { instrument: InstrumentIndex(1), ..request },
+            NewOrder { side: Side::Sell, ..request },
+            NewOrder { quantity: 3, ..request },
+            NewOrder { order_type: OrderType::Limit(6), ..request },
+            NewOrder { order_type: OrderType::Market, ..request },
+            NewOrder { time_in_force: TimeInForce::PostOnly, ..request },
+            NewOrder { reduce_only: true, ..request },
+        ];
+        let hash = |(request, by_target)| {
+            hash_after(|state| {
+                state.queue(request, by_target);
+            })
+        };
+        let hashes: BTreeSet<_> = requests.map(|request| (request, false)).into_iter().chain([(request, true)]).map(hash).collect();
+        assert_eq!(hashes.len(), requests.len() + 1);
+    }
+
+    #[test]
+    fn funding_and_the_sides_of_a_book_count() {
+        let level = |side| MarketData::Book(BookDelta { side, price: 5, quantity: 1, first: true, last: true });
+        let data = [MarketData::Funding(1), MarketData::Funding(2), level(Side::Buy), level(Side::Sell)];
+        let hashes: BTreeSet<_> = data.into_iter().map(|data| hash_after(|state| update(state, data))).collect();
+        assert_eq!(hashes.len(), 4);
+    }
+
+    #[test]
+    fn the_source_and_the_time_of_a_mark_count() {
+        use crate::market::MarkSource::{Bar, Trade};
+        let marks = [(Trade, 1), (Trade, 2), (Bar, 2)];
+        let hashes: BTreeSet<_> =
+            marks.into_iter().map(|(source, time_ns)| hash_after(|state| state.markets[0].mark.update(source, 5, time_ns))).collect();
+        assert_eq!(hashes.len(), 3);
+    }
+
+    #[test]
+    fn bars_in_the_making_count_in_whatever_order_they_were_asked_for() {
+        let hash = |intervals: [&str; 2], prices: &[(i64, i64)]| {
+            hash_after(|state| {
+                for interval in intervals {
+                    let mut bars = BarBuilder::new(BarInterval::parse(interval).unwrap());
+                    for &(time_ns, price) in prices {
+                        bars.update(time_ns, &Trade { price, quantity: 1, aggressor: None, id: 0 });
+                    }
+                    state.builders.push((InstrumentIndex(0), bars));
+                }
+            })
+        };
+        let day_ns = crate::time::DAY_NS;
+        assert_eq!(hash(["1m", "5m"], &[(0, 5)]), hash(["5m", "1m"], &[(0, 5)]));
+        let late = [(0, 5), (day_ns, 6), (1, 7)];
+        let cases = [&late[..0], &late[..1], &late[..2], &late[..]];
+        let hashes: BTreeSet<_> = cases.map(|prices| hash(["1m", "5m"], prices)).into_iter().collect();
+        assert_eq!(hashes.len(), 4);
     }
 }

@@ -25,26 +25,27 @@ impl Market {
     /// Takes a market event.
     #[inline]
     pub fn update(&mut self, event: &MarketEvent) {
+        let time_ns = event.venue_time_ns;
         match event.data() {
             MarketData::Trade(trade) => {
-                self.mark.update(MarkSource::Trade, trade.price);
+                self.mark.update(MarkSource::Trade, trade.price, time_ns);
                 self.trade = Some(trade);
             }
             MarketData::Quote(quote) => {
-                self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask));
+                self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), time_ns);
                 self.quote = Some(quote);
             }
             MarketData::Book(delta) => {
                 let book = self.book.get_or_insert_default();
                 book.apply(&delta);
                 if let Some(quote) = book.quote().filter(|_| delta.last) {
-                    self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask));
+                    self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), time_ns);
                 }
             }
-            MarketData::Mark(price) => self.mark.update(MarkSource::Venue, price),
+            MarketData::Mark(price) => self.mark.update(MarkSource::Venue, price, time_ns),
             MarketData::Funding(rate) => self.funding_rate = Some(rate),
             MarketData::Bar(bar) => {
-                self.mark.update(MarkSource::Bar, bar.close);
+                self.mark.update(MarkSource::Bar, bar.close, bar.close_time_ns());
                 match self.bars.iter_mut().find(|held| held.interval == bar.interval) {
                     Some(held) => *held = bar,
                     None => self.bars.push(bar),

@@ -22,6 +22,7 @@ use crate::account::{Account, Balance, Position};
 use crate::error::{Code, Error, Result};
 use crate::indicator::Indicator;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
+use crate::market::BarBuilder;
 use crate::order::{Order, OrderId, Status, StrategyIndex};
 use crate::time::TimeNs;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct State {
     pub(crate) strategies: Vec<StrategyState>,
     pub(crate) indicators: Vec<(Stream, Indicator)>,
     pub(crate) histories: Vec<History>,
+    /// Bars that are built from trades.
+    pub(crate) builders: Vec<(InstrumentIndex, BarBuilder)>,
     /// Whose callback is running.
     pub(crate) calling: StrategyIndex,
     pub(crate) outbox: Vec<Decision>,

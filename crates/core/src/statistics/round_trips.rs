@@ -166,6 +166,18 @@ impl TripStatistics {
         self.duration_ns += other.duration_ns;
     }
 
+    /// The same trips with amounts in another currency, of which one unit of the present one is worth `rate`.
+    #[must_use]
+    pub fn converted(&self, rate: f64) -> Self {
+        Self {
+            gross_profit: self.gross_profit * rate,
+            gross_loss: self.gross_loss * rate,
+            largest_win: self.largest_win * rate,
+            largest_loss: self.largest_loss * rate,
+            ..*self
+        }
+    }
+
     /// How many trips ended.
     pub fn count(&self) -> u64 {
         self.wins + self.losses + self.breakeven
@@ -279,6 +291,17 @@ mod tests {
         assert_eq!(closed.average_duration_ns(), Some((10 + 4 + 6) / 3));
         assert!(!trips.is_open());
         assert!(near(Some(closed.gross_profit()), 16.0) && near(Some(closed.gross_loss()), -8.5));
+    }
+
+    #[test]
+    fn another_currency_changes_amounts_and_no_counts() {
+        let mut trips = TripStatistics::default();
+        trips.add(10.0, 4);
+        trips.add(-5.0, 2);
+        let converted = trips.converted(3.0);
+        assert!(near(Some(converted.total_profit()), 15.0) && near(converted.profit_factor(), 2.0));
+        assert!(near(converted.largest_win(), 30.0) && near(converted.largest_loss(), -15.0));
+        assert_eq!((converted.wins(), converted.losses(), converted.average_duration_ns()), (1, 1, Some(3)));
     }
 
     #[test]

@@ -154,13 +154,13 @@ impl SimulatedVenue {
         match event.data() {
             MarketData::Trade(trade) => {
                 market.last = Some(trade.price);
-                market.mark.update(MarkSource::Trade, trade.price);
+                market.mark.update(MarkSource::Trade, trade.price, event.venue_time_ns);
                 if !market.orders.is_empty() {
                     self.match_trade(event.instrument, &trade, event.venue_time_ns);
                 }
             }
             MarketData::Quote(quote) => {
-                market.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask));
+                market.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), event.venue_time_ns);
                 if market.source == Source::Quotes {
                     market.liquidity.observe_quote(quote);
                     if !market.orders.is_empty() {
@@ -172,18 +172,18 @@ impl SimulatedVenue {
                 market.liquidity.observe_delta(&delta);
                 if delta.last {
                     if let Some(mid) = market.liquidity.mid() {
-                        market.mark.update(MarkSource::Quote, mid);
+                        market.mark.update(MarkSource::Quote, mid, event.venue_time_ns);
                     }
                     if !market.orders.is_empty() {
                         self.match_shown(event.instrument, event.venue_time_ns);
                     }
                 }
             }
-            MarketData::Mark(price) => market.mark.update(MarkSource::Venue, price),
+            MarketData::Mark(price) => market.mark.update(MarkSource::Venue, price, event.venue_time_ns),
             MarketData::Funding(rate) => self.pay_funding(event.instrument, rate, event.venue_time_ns),
             MarketData::Bar(bar) => {
                 if market.bars == Some(bar.interval) {
-                    market.mark.update(MarkSource::Bar, bar.open);
+                    market.mark.update(MarkSource::Bar, bar.open, event.venue_time_ns);
                     if market.source == Source::Bars {
                         self.open_bar(event.instrument, BarPath::new(bar), bar.open, event.venue_time_ns);
                     }
@@ -251,7 +251,7 @@ impl SimulatedVenue {
         let Some(path) = &mut market.path else { return };
         let (start, after, over) = path.advance();
         let before = market.last.replace(after).unwrap_or(start);
-        market.mark.update(MarkSource::Bar, after);
+        market.mark.update(MarkSource::Bar, after, time_ns);
         self.match_segment(instrument, before, after, time_ns);
         if over {
             self.markets[instrument.at()].path = None;
