@@ -66,8 +66,11 @@ def test_integers_need_their_unit() -> None:
     assert read(pl.Series(["1723161255030"]), "ms") == [1723161255_030_000_000]
     with pytest.raises(DataError, match="missing_setting"):
         read(pl.Series(["1723161255030"]))
-    with pytest.raises(DataError, match=r"\[wrong_type\].*row 1: 1723161255030"):
-        read(values, "s")
+    for unit in ("s", "us", "ns"):
+        with pytest.raises(DataError, match=r"1723161255030.*not between 1990 and 2100.*\nhint: write time_unit='ms'"):
+            read(values, unit)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"\[wrong_type\].*row 1: 9223372036854775807"):
+        read(pl.Series([2**63 - 1]), "s")
 
 
 def test_times_without_a_zone_need_one() -> None:

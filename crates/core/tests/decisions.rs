@@ -121,8 +121,8 @@ fn a_chain_that_goes_on_from_row_to_row_is_not_endless() {
         order.time_in_force = TimeInForce::ImmediateOrCancel;
         state.place(order).map(|_| ())
     };
-    let mut sent = false;
-    let market = move |state: &mut State, _: &MarketEvent| if std::mem::replace(&mut sent, true) { Ok(()) } else { send(state) };
+    let mut begun = false;
+    let market = move |state: &mut State, _: &MarketEvent| if std::mem::replace(&mut begun, true) { Ok(()) } else { send(state) };
     let order = move |state: &mut State, order: &tradewind_core::order::Order| {
         if order.status == Status::Cancelled { send(state) } else { Ok(()) }
     };

@@ -126,7 +126,7 @@ def backtest(
     dataset = load(streams, specifications)
     for report in dataset.reports:
         note(f"  {report}")
-    file = _journal_file(journal)
+    file = _journal_file(journal, out)
     with progress("backtest", dataset.rows) as update:
         result = run_backtest(
             made,
@@ -163,5 +163,8 @@ def show(
         print(f"wrote the journal to {journal}")
 
 
-def _journal_file(journal: Path | None) -> Path | None:
+def _journal_file(journal: Path | None, out: Path | None) -> Path | None:
+    """The journal's file: within the folder, if one is named; made before the run, so that nothing is lost after it."""
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     return journal / FILE_NAME if journal is not None and journal.is_dir() else journal

@@ -16,6 +16,7 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 
 _NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _LARGEST = 2**63 - 1
+_FIRST_NS, _LAST_NS = 631_152_000 * 10**9, 4_102_444_800 * 10**9
 _ISO = (
     r"^\s*(?<day>\d{4}-\d{2}-\d{2})"
     r"(?:[T ](?<clock>\d{2}:\d{2})(?<second>:\d{2})?(?:[.,](?<fraction>\d{1,9})\d*)?)?"
@@ -79,7 +80,19 @@ class TimeReader:
             raise DataError(
                 "missing_setting", f"column {field!r} holds integers such as {value}: what do they count?", hint
             )
+        self._check_unit(column, field, self.unit)
         return _scaled(column, _NS[self.unit])
+
+    def _check_unit(self, column: pl.Series, field: str, unit: TimeUnit) -> None:
+        """Refuse a unit that gives no year of markets where another unit does."""
+        for value in column.drop_nulls().head(1).to_list():
+            fitting = [name for name, ns in _NS.items() if _FIRST_NS <= value * ns <= _LAST_NS]
+            if fitting and unit not in fitting:
+                raise DataError(
+                    "bad_setting",
+                    f"column {field!r} holds {value}, which is not between 1990 and 2100 with time_unit={unit!r}",
+                    f"write time_unit={fitting[0]!r}",
+                )
 
     def _texts(self, column: pl.Series, field: str) -> pl.Series:
         first = column.drop_nulls().head(1)

@@ -86,7 +86,9 @@ mod tests {
 
     fn mark_after(updates: &[(MarkSource, i64, TimeNs)]) -> (MarkSource, Option<i64>) {
         let mut mark = Mark::default();
-        updates.iter().for_each(|&(source, price, time_ns)| mark.update(source, price, time_ns));
+        for &(source, price, time_ns) in updates {
+            mark.update(source, price, time_ns);
+        }
         (mark.source(), mark.price())
     }
 
