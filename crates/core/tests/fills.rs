@@ -527,6 +527,18 @@ fn a_margin_call_comes_before_the_forced_close_and_its_fee() {
 }
 
 #[test]
+fn a_mark_price_that_stopped_does_not_hide_a_fall() {
+    let mut desk = margin_desk(100);
+    desk.quote(1_000, 100_000, 1_000, 100_000);
+    mark(&mut desk, 1_000);
+    desk.place(Buy, 9_900, Market);
+    desk.now_ns += 50 * SECOND_NS;
+    assert_eq!(desk.quote(940, 100_000, 940, 100_000), [], "the mark price is fresh");
+    desk.now_ns += 20 * SECOND_NS;
+    assert!(matches!(desk.quote(940, 100_000, 940, 100_000)[..], [Answer::LiquidationFee(_), Filled { price: 940, .. }]));
+}
+
+#[test]
 fn a_sale_below_the_market_needs_the_margin_of_the_market() {
     let mut desk = margin_desk(100);
     desk.quote(1_000, 100_000, 1_000, 100_000);
