@@ -60,10 +60,10 @@ proptest! {
         }
         let marks = |instrument: InstrumentIndex| Some(positions[instrument.at()].1);
         // A wallet that leaves just a little more than a call needs.
-        let needed = MarginState::of(&account, &index, SETTLEMENT, None, marks);
+        let needed = MarginState::of(&account, &index, SETTLEMENT, marks);
         let wallet = (needed.maintenance * 5 + 3) / 4 - needed.equity + 1 + slack;
         account.deposit(SETTLEMENT, wallet, 0);
-        let state = MarginState::of(&account, &index, SETTLEMENT, None, marks);
+        let state = MarginState::of(&account, &index, SETTLEMENT, marks);
         prop_assume!(state.check() == MarginCheck::Enough);
         let held = positions.iter().filter(|(quantity, _)| *quantity != 0).count();
         let moved: Vec<i64> = positions
@@ -77,7 +77,7 @@ proptest! {
                 if to_the_end { price - distance * quantity.signum() } else { price + (distance as f64 * part) as i64 }
             })
             .collect();
-        let after = MarginState::of(&account, &index, SETTLEMENT, None, |instrument| Some(moved[instrument.at()]));
+        let after = MarginState::of(&account, &index, SETTLEMENT, |instrument| Some(moved[instrument.at()]));
         prop_assert_eq!(after.check(), MarginCheck::Enough, "{:?} {:?} {:?}", state, after, moved);
     }
 }

@@ -24,19 +24,11 @@ pub struct MarginState {
     pub equity: i128,
     /// What the positions need to stay open.
     pub maintenance: i128,
-    /// What the positions needed to be opened, at the mark.
-    pub initial: i128,
 }
 
 impl MarginState {
     /// The state of the account's positions in `settlement`; `marks` gives the mark price by instrument.
-    pub fn of(
-        account: &Account,
-        index: &Index,
-        settlement: AssetIndex,
-        leverage: Option<i64>,
-        marks: impl Fn(InstrumentIndex) -> Option<i64>,
-    ) -> Self {
+    pub fn of(account: &Account, index: &Index, settlement: AssetIndex, marks: impl Fn(InstrumentIndex) -> Option<i64>) -> Self {
         let mut state = Self { equity: account.wallet(settlement), ..Self::default() };
         for (instrument, definition) in index.instruments().take(account.positions().len()) {
             let position = account.position(instrument);
@@ -51,7 +43,6 @@ impl MarginState {
                 rescale(unrealised.div_euclid(unit) * unit, definition.specification.value_decimals(), decimals, Rounding::Down);
             let value = definition.specification.value(mark, position.quantity).abs();
             state.maintenance += part_of(value, margin.maintenance, definition, decimals);
-            state.initial += part_of(value, initial_rate(definition, leverage), definition, decimals);
         }
         state
     }

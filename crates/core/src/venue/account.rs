@@ -245,9 +245,7 @@ impl SimulatedVenue {
 
     /// Equity and margin of everything that settles in an asset, at the marks of now.
     pub fn margin(&self, settlement: AssetIndex) -> MarginState {
-        MarginState::of(&self.account, &self.index, settlement, self.settings.leverage, |instrument| {
-            self.markets[instrument.at()].mark.price()
-        })
+        MarginState::of(&self.account, &self.index, settlement, |instrument| self.markets[instrument.at()].mark.price())
     }
 
     /// Cancels all orders and closes all positions that settle in the asset, at the mark,
