@@ -57,11 +57,14 @@ def boundary(strategy: Any, index: Index, recording: Recording, averages: bool) 
     """Seconds of the bare loop that calls a strategy with every trade, for benchmarks."""
 
 def run_many(
-    runs: Sequence[dict[str, Any]],
+    runs: Sequence[tuple[str, dict[str, Any]]],
     threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run many native runs on all cores; the figures and hashes of each, in their order."""
+    """Run many native runs on all cores; the figures and hashes of each, in their order.
+
+    Every run comes with a label, which the exception of a failed one names.
+    """
 
 def synthetic_rows(instrument: Instrument, settings: dict[str, Any]) -> dict[str, bytes]:
     """All rows of a synthetic market, as columns of native integers in bytes."""
@@ -263,16 +266,26 @@ class Recording:
 
 @final
 class ChunkFeed:
-    """Chunks that a Python iterator makes while the run goes on; read once."""
+    """A recorded stream that is read in chunks while a run goes on; every run reads it from its beginning."""
 
     def __new__(
         cls,
         name: str,
         instrument: Instrument,
-        streams: Sequence[Stream],
+        streams: Sequence[tuple[int, str]],
         longest_delay_ns: int,
-        chunks: Iterable[dict[str, Any]],
+        rows: int,
+        open: Callable[[], Iterable[dict[str, Any]]],
     ) -> ChunkFeed: ...
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+    @property
+    def streams(self) -> list[tuple[int, str]]:
+        """The streams that it holds, as (instrument's index, kind)."""
 
 @final
 class IndicatorSpecification:

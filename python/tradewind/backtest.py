@@ -15,6 +15,7 @@ from tradewind.dataset import Dataset, Source, load
 from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import JournalWriter, Storage
+from tradewind.journal.manifest import manifest_of
 from tradewind.loading import refuse_while_loading
 from tradewind.result import Result
 from tradewind.risk import Limits, Risk
@@ -206,16 +207,18 @@ def backtest(
         seed=seed,
         commands=tuple(commands),
     )
+    # Before the run: the source of its code may be edited while it goes on.
+    manifest = manifest_of(dataset, listed, settings)
     run = settings.run(listed, dataset, keep=keep, journal=journal is not None)
     kernel = Backtest(run)
     started = time.perf_counter()
     if journal is None:
         _advance(kernel, progress)
     else:
-        with JournalWriter(journal, dataset, listed, settings) as writer:
+        with JournalWriter(journal, manifest) as writer:
             _advance(kernel, progress, writer)
             writer.finish(kernel.outcome())
-    return Result(kernel, dataset, settings, listed, time.perf_counter() - started)
+    return Result(kernel, dataset, settings, listed, time.perf_counter() - started, manifest)
 
 
 def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: JournalWriter | None = None) -> None:

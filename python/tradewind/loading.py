@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -136,14 +137,21 @@ def modules_under(folder: Path) -> dict[str, ModuleType]:
         file = getattr(module, "__file__", None)
         if file is None or name.partition(".")[0] == "tradewind":
             continue
-        path = Path(file).resolve()
-        if path.suffix == ".py" and path.is_relative_to(folder) and not _is_installed(path):
+        path = _own_file(str(file))
+        if path is not None and path.is_relative_to(folder):
             found[name] = module
     return found
 
 
 def _is_strategy(value: Any) -> TypeIs[type[Strategy]]:
     return inspect.isclass(value) and issubclass(value, Strategy) and value is not Strategy
+
+
+@cache
+def _own_file(file: str) -> Path | None:
+    """A module's resolved file, if it is the user's own; remembered, because every run asks for every module."""
+    path = Path(file).resolve()
+    return path if path.suffix == ".py" and not _is_installed(path) else None
 
 
 def _is_installed(path: Path) -> bool:

@@ -13,11 +13,11 @@ import polars as pl
 from tradewind._core import Backtest
 from tradewind.dataset import Dataset
 from tradewind.errors import exception
-from tradewind.journal.manifest import manifest_of
+from tradewind.journal.manifest import Manifest
 from tradewind.table import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tradewind.backtest import AnyStrategy, Settings
 
@@ -37,14 +37,27 @@ class Result:
     """
 
     def __init__(
-        self, run: Backtest, data: Dataset, settings: Settings, strategies: Sequence[AnyStrategy], seconds: float
+        self,
+        run: Backtest,
+        data: Dataset,
+        settings: Settings,
+        strategies: Sequence[AnyStrategy],
+        seconds: float,
+        manifest: Manifest,
     ) -> None:
         self._run = run
         self.data = data
         self.settings = settings
         self.strategies = tuple(strategies)
         self.seconds = seconds
-        self.metrics: dict[str, Any] = run.outcome()
+        self.manifest = manifest
+        """Everything that decided the run, with the source of its code, as it was when the run began."""
+        self.metrics: dict[str, Any] = {
+            **(outcome := run.outcome()),
+            "currency": settings.resolved_currency,
+            "days": settings.days,
+            "rejections": self._rejections(outcome["total"]),
+        }
         """Every figure by name; what is not known is None."""
 
     @property
@@ -61,6 +74,17 @@ class Result:
     def orders(self) -> pl.DataFrame:
         """Every order, in the order of closing."""
         return _frame(self._run.orders())
+
+    def _rejections(self, total: Mapping[str, Any]) -> dict[str, int] | None:
+        """How many orders were refused by us or rejected by the venue, by reason; None where orders were not kept."""
+        if not (total.get("orders_refused") or total.get("orders_rejected")):
+            return {}
+        counted = (
+            self.orders.filter(status="rejected")["reason"]
+            .value_counts()
+            .sort("count", "reason", descending=[True, False])
+        )
+        return dict(counted.rows()) or None
 
     @cached_property
     def fills(self) -> pl.DataFrame:
@@ -114,8 +138,7 @@ class Result:
             metrics.unlink(missing_ok=True)
             for name in ("orders", "fills", "equity"):
                 getattr(self, name).write_parquet(folder / f"{name}.parquet")
-            manifest = msgspec.json.encode(manifest_of(self.data, self.strategies, self.settings))
-            (folder / "manifest.json").write_bytes(msgspec.json.format(manifest))
+            (folder / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(self.manifest)))
             metrics.write_bytes(msgspec.json.format(msgspec.json.encode(self.metrics)))
         except OSError as error:
             raise exception("bad_setting", f"the result cannot be written to {folder}: {error.strerror}") from error

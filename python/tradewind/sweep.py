@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from typing import Any, Literal
 
 import polars as pl
@@ -17,11 +19,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from tradewind._core import Backtest, Index, NativeStrategy, Recording, run_many
 from tradewind.backtest import AnyStrategy, Balances, Settings
 from tradewind.dataset import Dataset, Source, definition, load
+from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.risk import Limits, Risk
 from tradewind.simulation import Duration, Simulated
 
 _FIXED_HASH_SEED = "0"
+_SLICE_ROWS = 20_000
+_STEP_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ def backtest_many(
 
     Every run gives the same hashes as `backtest` would. Native strategies run on all cores over rows that are held
     once; Python strategies run in worker processes, which import their classes anew (a class that is defined in a
-    notebook cannot be) and start with a fixed hash seed (D2).
+    notebook cannot be) and start with a fixed hash seed (D2). The first run that fails stops the others, and so does
+    Ctrl-C; a note of the exception says which run it was.
 
     Parameters
     ----------
@@ -143,8 +149,29 @@ def _on_threads(
     workers: int | None,
     done: Callable[[int], None],
 ) -> list[dict[str, Any]]:
+    _held(data)
     prepared = [settings.run(run, data, keep="metrics", journal=False) for run in runs]
-    return run_many(prepared, workers, done)
+    labels = [_label(place, runs) for place in range(len(runs))]
+    return run_many(list(zip(labels, prepared, strict=True)), workers, done)
+
+
+def _held(data: Dataset) -> list[Recording]:
+    """The recordings of data that are held whole, as many runs at once need them."""
+    held = [recording for recording in data.recordings if isinstance(recording, Recording)]
+    if len(held) < len(data.recordings):
+        raise exception(
+            "bad_setting", "data that are read in chunks serve one run at a time", "load them without stream=True"
+        )
+    return held
+
+
+def _label(place: int, runs: Sequence[tuple[AnyStrategy, ...]]) -> str:
+    """Which run it is, for the exception of a failed one."""
+    strategies = (
+        f"{strategy.name}({', '.join(f'{name}={value!r}' for name, value in strategy.parameters.items())})"
+        for strategy in runs[place]
+    )
+    return f"in run {place + 1} of {len(runs)}: {', '.join(strategies)}"
 
 
 def _in_processes(
@@ -154,21 +181,41 @@ def _in_processes(
     workers: int | None,
     done: Callable[[int], None],
 ) -> list[dict[str, Any]]:
-    sent = _Sent(
-        data.instruments, tuple((recording.name, recording.to_bytes()) for recording in data.recordings), settings
-    )
+    context = get_context("spawn")
+    recordings = tuple((recording.name, recording.to_bytes()) for recording in _held(data))
+    sent = _Sent(data.instruments, recordings, settings)
+    stop = context.Event()
     metrics: dict[int, dict[str, Any]] = {}
     with (
         _hash_seed(_FIXED_HASH_SEED),
         ProcessPoolExecutor(
-            workers or os.cpu_count(), mp_context=get_context("spawn"), initializer=_receive, initargs=(sent,)
+            workers or os.cpu_count(), mp_context=context, initializer=_receive, initargs=(sent, stop)
         ) as pool,
     ):
-        places = {pool.submit(_run, run): place for place, run in enumerate(runs)}
-        for future in as_completed(places):
-            metrics[places[future]] = future.result()
-            done(len(metrics))
+        try:
+            places = {pool.submit(_run, run): place for place, run in enumerate(runs)}
+            for future in _completed(places):
+                place = places[future]
+                try:
+                    metrics[place] = future.result()
+                except Exception as error:
+                    with suppress(Exception):
+                        error.add_note(_label(place, runs))
+                    raise
+                done(len(metrics))
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [metrics[place] for place in range(len(runs))]
+
+
+def _completed(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:
+    """Futures as they complete; waits in short steps, because not every wait ends by Ctrl-C."""
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, _STEP_SECONDS, FIRST_COMPLETED)
+        yield from done
 
 
 @dataclass(frozen=True)
@@ -180,20 +227,32 @@ class _Sent:
     settings: Settings
 
 
-_received: list[tuple[Dataset, Settings]] = []
+@dataclass
+class _Received:
+    """What this worker process got."""
+
+    data: Dataset
+    settings: Settings
+    stop: Event
 
 
-def _receive(sent: _Sent) -> None:
+_received: list[_Received] = []
+
+
+def _receive(sent: _Sent, stop: Event) -> None:
+    # Ctrl-C reaches all processes of a terminal; the one that started the runs stops them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     index = Index([definition(fields) for fields in sent.instruments])
     recordings = tuple(Recording.from_bytes(name, rows) for name, rows in sent.recordings)
-    _received.append((Dataset(index, sent.instruments, recordings), sent.settings))
+    _received.append(_Received(Dataset(index, sent.instruments, recordings), sent.settings, stop))
 
 
 def _run(strategies: tuple[AnyStrategy, ...]) -> dict[str, Any]:
-    data, settings = _received[0]
-    kernel = Backtest(settings.run(strategies, data, keep="metrics", journal=False))
-    while not kernel.advance(1_000_000):
-        pass
+    received = _received[0]
+    kernel = Backtest(received.settings.run(strategies, received.data, keep="metrics", journal=False))
+    while not kernel.advance(_SLICE_ROWS):
+        if received.stop.is_set():
+            raise exception("run_interrupted", "the run was stopped, because another one failed or by Ctrl-C")
     return dict(kernel.outcome())
 
 

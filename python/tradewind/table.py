@@ -6,6 +6,7 @@ import io
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from tradewind.simulation import simulated
 from tradewind.times import from_ns
 
 if TYPE_CHECKING:
+    from tradewind.backtest import Amount, Balances, Command
+    from tradewind.instruments import InstrumentFields
     from tradewind.result import Result
 
 _WIDTH = 110
@@ -35,7 +38,7 @@ def render(result: Result) -> str:
         table_text(_instruments(metrics, currency)),
         table_text(_assets(metrics["assets"])),
         "\n".join(
-            _labelled([*_total(metrics, currency, result.settings.days), *_reasons(result), ("run", _counts(result))])
+            _labelled([*_total(metrics, currency, result.settings.days), *_reasons(metrics), ("run", _counts(result))])
         ),
         "\n".join(_labelled(_assumptions(result))),
     ]
@@ -119,7 +122,16 @@ def _digits(values: Iterable[float | None]) -> int:
 
 
 def _assets(rows: Sequence[_Row]) -> Table:
-    names = ("deposited", "traded", "exchange_fees", "network_fees", "liquidation_fees", "funding", "wallet")
+    names = (
+        "deposited",
+        "traded",
+        "exchange_fees",
+        "network_fees",
+        "liquidation_fees",
+        "funding",
+        "insurance",
+        "wallet",
+    )
     shown = [name for name in names if name in _ALWAYS or _any(rows, name)]
     table = plain_table(["account", "asset"], [name.replace("_", " ") for name in shown])
     for row in rows:
@@ -151,15 +163,10 @@ def _total(metrics: _Row, currency: str, days: int) -> list[tuple[str, str]]:
     ]
 
 
-def _reasons(result: Result) -> list[tuple[str, str]]:
+def _reasons(metrics: _Row) -> list[tuple[str, str]]:
     """Why orders were refused by us or rejected by the venue, where any were."""
-    total = result.metrics["total"]
-    if not (total.get("orders_refused") or total.get("orders_rejected")):
-        return []
-    counted = result.orders.filter(status="rejected")["reason"].value_counts(sort=True)
-    return (
-        [("rejected", ", ".join(f"{reason} {count:,}" for reason, count in counted.rows()))] if counted.height else []
-    )
+    reasons = metrics["rejections"]
+    return [("rejected", ", ".join(f"{reason} {count:,}" for reason, count in reasons.items()))] if reasons else []
 
 
 def _counts(result: Result) -> str:
@@ -178,7 +185,8 @@ def _assumptions(result: Result) -> list[tuple[str, str]]:
         lines.append(("venue", f"{venue}: {settings} [{origin}]"))
     for fields in result.data.instruments:
         dated = f"packaged, of {fields.date}" if fields.date else "given"
-        lines.append(("instrument", f"{fields.name}: maker {fields.maker_fee:f}, taker {fields.taker_fee:f} [{dated}]"))
+        lines.append(("instrument", f"{fields.name}: {_specification(fields)} [{dated}]"))
+    lines.append(("balances", _balances(result.settings.balances)))
     lines += [("data", report) for report in result.data.reports]
     lines += [("strategy", f"{strategy.name}: {_parameters(strategy.parameters)}") for strategy in result.strategies]
     marks = {row["mark_source"] for row in result.metrics["instruments"] if row["mark_source"] != "none"}
@@ -188,9 +196,43 @@ def _assumptions(result: Result) -> list[tuple[str, str]]:
     by_instrument = [f"{name}: {one}" for name, one in (risk.by_instrument or {}).items()]
     checks = [f"check {getattr(check, '__name__', check)}" for check in risk.checks]
     lines.append(("risk", "; ".join([limits, *by_instrument, *checks])))
+    lines += [("command", _command(command)) for command in result.settings.commands]
     lines.append(("seed", f"{result.settings.seed}"))
     lines.append(("hashes", f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}"))
     return lines
+
+
+def _specification(fields: InstrumentFields) -> str:
+    """What of an instrument decides numbers."""
+    parts = [fields.kind.replace("_", " "), f"maker {fields.maker_fee:f}, taker {fields.taker_fee:f}"]
+    parts.append(f"tick {fields.tick:f}, lot {fields.lot:f}")
+    parts.append(f"minimum {fields.minimum_quantity:f} and {fields.minimum_notional:f} {fields.quote}")
+    if fields.multiplier != 1:
+        parts.append(f"multiplier {fields.multiplier:f}")
+    if fields.kind == "spot":
+        parts.append("fee in what is received" if fields.fee_asset == "received" else "fee in the quote")
+    if fields.liquidation_fee:
+        parts.append(f"liquidation fee {fields.liquidation_fee:f}")
+    if fields.initial_margin is not None:
+        parts.append(f"initial margin {fields.initial_margin:f}")
+    if fields.maintenance_margin is not None:
+        parts.append(f"maintenance margin {fields.maintenance_margin:f}")
+    return ", ".join(parts)
+
+
+def _balances(balances: Balances) -> str:
+    flat = {asset: amount for asset, amount in balances.items() if not isinstance(amount, Mapping)}
+    by_venue = [f"{venue}: {_amounts(held)}" for venue, held in balances.items() if isinstance(held, Mapping)]
+    return "; ".join(by_venue) or _amounts(flat) or "none"
+
+
+def _amounts(held: Mapping[str, Amount]) -> str:
+    return ", ".join(f"{amount} {asset}" for asset, amount in held.items())
+
+
+def _command(command: Command) -> str:
+    only = [f"{what} {name}" for what, name in (("of", command.strategy), ("in", command.instrument)) if name]
+    return " ".join([command.word, *only, f"at {command.time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"])
 
 
 def _parameters(parameters: _Row) -> str:

@@ -1,13 +1,16 @@
 //! Running backtests: one that Python watches, or many on all cores.
 
-use crate::error::raised;
+use crate::error::{noted, raised};
 use crate::lender::Failure;
 use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_orders};
-use crate::settings::Run;
+use crate::settings::{Built, Run};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 use tradewind_core::driver::{self, Progress};
 use tradewind_core::error::{Code, Error};
 
@@ -99,20 +102,30 @@ impl Backtest {
     }
 }
 
+/// How many rows a run meets before it sees that all of them should stop.
+const SLICE_ROWS: u64 = 200_000;
+/// How long the calling thread waits before it sees Ctrl-C.
+const STEP: Duration = Duration::from_millis(50);
+
+/// A run of many, until a thread takes it.
+type Waiting = Mutex<Option<Built>>;
+
 /// Runs many native runs on all cores; the figures and hashes of each, in their order.
 ///
-/// `threads` limits how many run at once; `progress` is called with the number that is done.
+/// Every run comes with a label, which the exception of a failed one names. The first failure, Ctrl-C
+/// and an exception of `progress` stop all of them. `threads` limits how many run at once; `progress`
+/// is called with the number that is done.
 #[pyfunction]
 #[pyo3(signature = (runs, threads=None, progress=None))]
 pub fn run_many<'py>(
     py: Python<'py>,
-    runs: Vec<Run<'py>>,
+    runs: Vec<(String, Run<'py>)>,
     threads: Option<usize>,
-    progress: Option<Py<PyAny>>,
+    progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let mut waiting = Vec::with_capacity(runs.len());
-    for run in &runs {
-        let built = run.build(&Failure::default())?;
+    for (label, run) in &runs {
+        let built = run.build(&Failure::default()).map_err(|failure| noted(py, failure, label))?;
         if built.needs_python {
             return Err(raised(&Error::new(Code::BadSetting, "only native strategies run on several threads")));
         }
@@ -122,20 +135,69 @@ pub fn run_many<'py>(
         .num_threads(threads.unwrap_or(0))
         .build()
         .map_err(|error| raised(&Error::new(Code::Internal, error.to_string())))?;
-    let done = std::sync::atomic::AtomicUsize::new(0);
-    let one = |built: &Mutex<Option<crate::settings::Built>>| -> Result<Outcome, Error> {
-        let built = built.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let built = built.ok_or_else(|| Error::new(Code::Internal, "a run was started twice"))?;
-        let mut run = driver::Backtest::new(built.settings, built.strategies, built.risk, built.recordings)?;
-        run.run()?;
-        let outcome = Outcome::of(&run);
-        let count = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-        if let Some(progress) = &progress {
-            Python::attach(|py| progress.call1(py, (count,)).map(drop))
-                .map_err(|failure| Error::new(Code::RunInterrupted, failure.to_string()))?;
+    let stop = AtomicBool::new(false);
+    let (sender, mut receiver) = channel();
+    let (outcomes, watched) = std::thread::scope(|scope| {
+        let (waiting, stop, pool) = (&waiting, &stop, &pool);
+        let work = scope.spawn(move || {
+            let one = |built: &Waiting| {
+                let outcome = run_one(built, stop);
+                stop.fetch_or(outcome.is_err(), Ordering::Relaxed);
+                // Nobody listens any more after an exception.
+                let _ = sender.send(());
+                outcome
+            };
+            pool.install(|| waiting.par_iter().map(one).collect::<Vec<_>>())
+        });
+        let watched = watch(py, &mut receiver, progress.as_ref());
+        stop.fetch_or(watched.is_err(), Ordering::Relaxed);
+        (py.detach(|| work.join()), watched)
+    });
+    watched?;
+    let outcomes = outcomes.map_err(|_| raised(&Error::new(Code::Internal, "a run panicked")))?;
+    let mut figures = Vec::with_capacity(runs.len());
+    for (outcome, (label, _)) in outcomes.iter().zip(&runs) {
+        match outcome {
+            Ok(Some(outcome)) => figures.push(outcome.to_dict(py)?),
+            Ok(None) => {}
+            Err(error) => return Err(noted(py, raised(error), label)),
         }
-        Ok(outcome)
-    };
-    let outcomes: Result<Vec<Outcome>, Error> = py.detach(|| pool.install(|| waiting.par_iter().map(one).collect()));
-    outcomes.map_err(|error| raised(&error))?.iter().map(|outcome| outcome.to_dict(py)).collect()
+    }
+    Ok(figures)
+}
+
+/// Waits for runs in short steps, so that Ctrl-C is seen, until all are done.
+fn watch(py: Python<'_>, receiver: &mut Receiver<()>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    let mut done = 0_usize;
+    loop {
+        let held = &mut *receiver;
+        let step = py.detach(move || held.recv_timeout(STEP));
+        py.check_signals()?;
+        match step {
+            Ok(()) => {
+                done += 1;
+                if let Some(progress) = progress {
+                    progress.call1((done,))?;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+/// Runs one of many; nothing if it was stopped.
+fn run_one(built: &Waiting, stop: &AtomicBool) -> Result<Option<Outcome>, Error> {
+    if stop.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let built = built.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let built = built.ok_or_else(|| Error::new(Code::Internal, "a run was started twice"))?;
+    let mut run = driver::Backtest::new(built.settings, built.strategies, built.risk, built.recordings)?;
+    while run.advance(SLICE_ROWS)? == Progress::Running {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Outcome::of(&run)))
 }

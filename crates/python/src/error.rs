@@ -16,6 +16,12 @@ fn raised_in(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     Ok(PyErr::from_value(exception))
 }
 
+/// The exception with a note, such as where it was raised. A failing note must not hide the exception.
+pub fn noted(py: Python<'_>, failure: PyErr, note: &str) -> PyErr {
+    let _ = failure.value(py).call_method1("add_note", (note,));
+    failure
+}
+
 /// Turns the kernel's results into Python's.
 pub trait OrRaise<T> {
     /// The value, or the exception.

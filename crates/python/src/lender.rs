@@ -1,6 +1,7 @@
 //! Lends the engine's state to Python for the length of a callback, by moving its box.
 
 use crate::context::Context;
+use crate::error::noted;
 use crate::instrument::Instrument;
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,11 +44,7 @@ impl Lender {
     #[cold]
     fn fail(&self, py: Python<'_>, failure: PyErr, state: &State, name: &str) -> Error {
         let note = format!("raised in {name} at {} ns", state.now_ns());
-        let value = failure.value(py);
-        // A failing note must not hide the exception itself.
-        if value.call_method1("add_note", (&note,)).is_err() {
-            return Error::new(Code::StrategyFailed, note);
-        }
+        let failure = noted(py, failure, &note);
         let error = Error::new(Code::StrategyFailed, format!("{failure} ({note})"));
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         error

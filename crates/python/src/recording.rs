@@ -1,7 +1,7 @@
 //! Recorded rows, from the columns of a table.
 
 use crate::error::{OrRaise, raised};
-use crate::instrument::{Index, Instrument, Stream};
+use crate::instrument::{Index, Instrument};
 use crate::lender::Failure;
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ use tradewind_core::error::{Code, Error, Result};
 use tradewind_core::feed::{self, Chunk, ChunkSource};
 use tradewind_core::instrument::InstrumentIndex;
 use tradewind_core::market::{BarInterval, MarketEvent};
-use tradewind_core::state::StreamKind;
+use tradewind_core::state::{self, StreamKind};
 
 /// The columns of some rows; each is a buffer of integers, such as a numpy array.
 #[derive(FromPyObject)]
@@ -127,33 +127,65 @@ impl Recording {
     }
 }
 
-/// Chunks that a Python iterator makes while the run goes on; read once.
+/// A recorded stream that is read in chunks while a run goes on; every run reads it from its beginning.
 #[pyclass(frozen)]
 pub struct ChunkFeed {
     name: String,
     instrument: Py<Instrument>,
-    streams: Vec<Py<Stream>>,
+    streams: Vec<(u32, String)>,
     longest_delay_ns: i64,
-    chunks: Py<PyAny>,
+    rows: u64,
+    open: Py<PyAny>,
 }
 
 #[pymethods]
 impl ChunkFeed {
+    /// `open` gives an iterator over chunks of columns; the rest says what they hold.
     #[new]
-    fn new(name: String, instrument: Py<Instrument>, streams: Vec<Py<Stream>>, longest_delay_ns: i64, chunks: Py<PyAny>) -> Self {
-        Self { name, instrument, streams, longest_delay_ns, chunks }
+    #[pyo3(signature = (name, instrument, streams, longest_delay_ns, rows, open))]
+    fn new(
+        name: String,
+        instrument: Py<Instrument>,
+        streams: Vec<(u32, String)>,
+        longest_delay_ns: i64,
+        rows: u64,
+        open: Py<PyAny>,
+    ) -> Self {
+        Self { name, instrument, streams, longest_delay_ns, rows, open }
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many rows it holds.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The streams that it holds, as (instrument's index, kind).
+    #[getter]
+    fn streams(&self) -> Vec<(u32, String)> {
+        self.streams.clone()
     }
 }
 
 impl ChunkFeed {
-    /// The recording that reads the iterator.
+    /// The recording that reads an iterator of its own.
     pub fn open(&self, py: Python<'_>, failure: Failure) -> PyResult<feed::Recording> {
         let source = PythonChunks {
-            chunks: self.chunks.bind(py).try_iter()?.into_any().unbind(),
+            chunks: self.open.bind(py).call0()?.try_iter()?.into_any().unbind(),
             instrument: self.instrument.clone_ref(py),
             failure,
         };
-        let streams = self.streams.iter().map(|stream| stream.get().core()).collect();
+        let streams = self
+            .streams
+            .iter()
+            .map(|(instrument, kind)| Ok(state::Stream { instrument: InstrumentIndex(*instrument), kind: stream_kind(kind)? }))
+            .collect::<PyResult<_>>()?;
         Ok(feed::Recording::fed(self.name.clone(), streams, self.longest_delay_ns, Box::new(source)))
     }
 }

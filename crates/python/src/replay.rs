@@ -11,9 +11,8 @@ use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, PoisonError};
 use tradewind_core::driver;
 use tradewind_core::engine::Parts;
-use tradewind_core::error::{Code, Error};
 use tradewind_core::event::{AccountEvent, Command, Entry, Event, decode_entries};
-use tradewind_core::instrument::{AssetIndex, InstrumentIndex};
+use tradewind_core::instrument::InstrumentIndex;
 use tradewind_core::market::Side;
 use tradewind_core::number::format_decimal;
 use tradewind_core::order::{OrderType, Request, StrategyIndex, TimerPurpose};
@@ -69,12 +68,6 @@ impl Replay {
     fn feed<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
         let entries = decode_entries(block).or_raise()?;
         let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = entries.iter().position(|entry| !self.names_known(replay.engine().state(), entry)) {
-            return Err(raised(&Error::new(
-                Code::BadJournal,
-                format!("entry {} of a block names an instrument, asset, account or strategy that its journal does not define", place + 1),
-            )));
-        }
         let before = replay.engine().sequence();
         let divergence = replay
             .feed(&entries)
@@ -135,40 +128,6 @@ impl Replay {
         dict.set_item("expected", divergence.expected.as_ref().map(|request| self.describe_request(state, request)))?;
         dict.set_item("actual", divergence.actual.as_ref().map(|request| self.describe_request(state, request)))?;
         Ok(dict)
-    }
-
-    /// Whether everything that an entry names by index is defined, so that look-ups cannot fail.
-    fn names_known(&self, state: &State, entry: &Entry) -> bool {
-        let instrument = |at: InstrumentIndex| at.at() < self.index.instruments().len();
-        let asset = |at: AssetIndex| at.at() < self.index.assets().len();
-        let strategy = |at: StrategyIndex| at.at() < state.strategies().len();
-        match entry {
-            Entry::Input(Event::Market(event)) => instrument(event.instrument),
-            Entry::Input(Event::Account(report)) => {
-                report.account.at() < self.index.accounts().len()
-                    && match report.event {
-                        AccountEvent::Fill(fill) => instrument(fill.instrument) && asset(fill.fee_asset),
-                        AccountEvent::Funding { instrument: at, .. } => instrument(at),
-                        AccountEvent::Fee { instrument: at, asset: fee, .. } => instrument(at) && asset(fee),
-                        AccountEvent::Deposit { asset: at, .. }
-                        | AccountEvent::Insurance { asset: at, .. }
-                        | AccountEvent::MarginCall { asset: at, .. } => asset(at),
-                        AccountEvent::Accepted(_)
-                        | AccountEvent::Rejected(..)
-                        | AccountEvent::Cancelled(..)
-                        | AccountEvent::CancelRejected(..)
-                        | AccountEvent::Expired(_) => true,
-                    }
-            }
-            Entry::Input(Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. }) => {
-                filter.instrument.is_none_or(instrument) && filter.strategy.is_none_or(strategy)
-            }
-            Entry::Decision(Request::Place { strategy: of, order, .. }) => strategy(*of) && instrument(order.instrument),
-            Entry::Decision(Request::Cancel { strategy: of, instrument: at, .. }) => strategy(*of) && instrument(*at),
-            Entry::Decision(Request::Timer { purpose: TimerPurpose::Strategy(of, _), .. }) => strategy(*of),
-            Entry::Input(Event::Timer(_) | Event::Command { .. })
-            | Entry::Decision(Request::Timer { purpose: TimerPurpose::Bar(_), .. }) => true,
-        }
     }
 
     fn name(&self, instrument: InstrumentIndex) -> &str {

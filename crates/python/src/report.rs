@@ -135,6 +135,7 @@ impl Outcome {
                 ("network_fees", report.network_fees),
                 ("liquidation_fees", report.liquidation_fees),
                 ("funding", report.funding),
+                ("insurance", report.insurance),
                 ("wallet", report.wallet),
             ];
             for (name, amount) in amounts {

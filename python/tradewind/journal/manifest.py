@@ -6,6 +6,8 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +108,7 @@ def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Sett
             "currency": settings.resolved_currency,
             "interval": to_json(settings.interval),
             "days": settings.days,
+            "commands": [to_json(asdict(command)) for command in settings.commands],
         },
         code=record(strategies, settings.risk.checks),
         environment=_environment(),
@@ -143,9 +146,14 @@ class _Versions(msgspec.Struct):
 
 
 def _environment() -> Environment:
-    packages = {one.name: one.version for one in metadata.distributions()}
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return Environment(python, f"{sys.platform} {platform.machine()}", dict(sorted(packages.items())), _hash_seed())
+    return Environment(python, f"{sys.platform} {platform.machine()}", _packages(), _hash_seed())
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """What is installed, read once a process: every run states it."""
+    return dict(sorted((one.name, one.version) for one in metadata.distributions()))
 
 
 def _hash_seed() -> int | None:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 
 from tradewind._core import CODEC_VERSION
-from tradewind.dataset import Dataset
 from tradewind.journal.block import Block, seal_block, seal_ending, seal_manifest
-from tradewind.journal.manifest import Ending, manifest_of
+from tradewind.journal.manifest import Ending, Manifest
 from tradewind.journal.storage import SqliteStorage, Storage
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tradewind.backtest import AnyStrategy, Settings
 
 
 class JournalWriter:
@@ -27,15 +21,13 @@ class JournalWriter:
     ----------
     place
         A file, the folder of a run, or a storage. A journal that is there already is replaced.
-    data, strategies, settings
+    manifest
         What decides the run.
 
     """
 
-    def __init__(
-        self, place: str | Path | Storage, data: Dataset, strategies: Sequence[AnyStrategy], settings: Settings
-    ) -> None:
-        self._text = msgspec.json.encode(manifest_of(data, strategies, settings))
+    def __init__(self, place: str | Path | Storage, manifest: Manifest) -> None:
+        self._text = msgspec.json.encode(manifest)
         self._storage = SqliteStorage.create(place) if isinstance(place, str | Path) else place
         self._checksum = seal_manifest(self._text)
         self._last = 0

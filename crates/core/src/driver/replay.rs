@@ -1,9 +1,9 @@
 //! Replay: the engine fed a recorded stream, its decisions compared with the recorded ones (D3, D5).
 
 use crate::engine::{Engine, Parts};
-use crate::error::Result;
-use crate::event::Entry;
-use crate::order::Request;
+use crate::error::{Code, Error, Result};
+use crate::event::{Command, Entry, Event};
+use crate::order::{Request, TimerPurpose};
 use std::collections::VecDeque;
 
 /// The first place at which a replay took another decision.
@@ -47,12 +47,12 @@ impl Replay {
     /// Feeds some entries; stops at the first decision that differs.
     pub fn feed(&mut self, entries: &[Entry]) -> Result<Option<Divergence>> {
         for entry in entries {
+            self.check(entry)?;
             match entry {
                 Entry::Input(event) => {
                     if let Some(divergence) = self.finish() {
                         return Ok(Some(divergence));
                     }
-                    event.check(self.engine.state().index())?;
                     self.engine.process(event)?;
                     self.last = (self.engine.sequence(), event.arrival_time_ns());
                     self.decided.extend(self.engine.output.requests.drain(..));
@@ -76,6 +76,36 @@ impl Replay {
     pub fn finish(&mut self) -> Option<Divergence> {
         let actual = self.decided.pop_front()?;
         Some(self.divergence(None, Some(actual)))
+    }
+
+    /// Refuses an entry that names what the journal's definitions do not hold, so that look-ups cannot fail.
+    fn check(&self, entry: &Entry) -> Result<()> {
+        let state = self.engine.state();
+        let (instrument, strategy) = match entry {
+            Entry::Input(event) => {
+                event.check(state.index())?;
+                let filter = match event {
+                    Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. } => Some(filter),
+                    _ => None,
+                };
+                (None, filter.and_then(|filter| filter.strategy))
+            }
+            Entry::Decision(request) => match request {
+                Request::Place { strategy, .. }
+                | Request::Cancel { strategy, .. }
+                | Request::Timer { purpose: TimerPurpose::Strategy(strategy, _), .. } => (request.instrument(), Some(*strategy)),
+                Request::Timer { purpose: TimerPurpose::Bar(_), .. } => (None, None),
+            },
+        };
+        let problem = if instrument.is_some_and(|instrument| instrument.at() >= state.index().instruments().len()) {
+            "an unknown instrument"
+        } else if strategy.is_some_and(|strategy| strategy.at() >= state.strategies().len()) {
+            "an unknown strategy"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Code::BadJournal, format!("an entry after input {} names {problem}: {entry:?}", self.engine.sequence()))
+            .hint("the journal was altered, or the definitions are not those of its run"))
     }
 
     fn divergence(&self, expected: Option<Request>, actual: Option<Request>) -> Divergence {

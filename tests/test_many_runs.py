@@ -1,0 +1,117 @@
+"""Many runs over one data set: the same hashes as alone, stopped by Ctrl-C and by the first failure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+from helpers import BTC, RICH, run
+from process_strategies import Sum
+
+import tradewind as tw
+from tradewind.sweep import Outcome
+
+
+@pytest.fixture(scope="module")
+def data() -> tw.Dataset:
+    return tw.load({BTC: tw.synthetic(events=5_000)})
+
+
+@pytest.fixture(scope="module")
+def large() -> tw.Dataset:
+    return tw.load({BTC: tw.synthetic(events=300_000)})
+
+
+def native(fast: int) -> Any:
+    return tw.ema_cross(BTC, fast=fast, slow=100, quantity=0.05)
+
+
+def many(runs: Any, data: tw.Dataset, **settings: Any) -> Any:
+    return tw.backtest_many(runs, data=data, balances=RICH, progress=False, **settings)
+
+
+def hashes(one: tw.Result | Outcome) -> tuple[str, str]:
+    return one.decisions_hash, one.state_hash
+
+
+@pytest.mark.parametrize(
+    "runs", [[native(fast) for fast in range(5, 25)], [Sum(quantity=0.01 * size) for size in range(1, 4)]],
+    ids=["native", "python"],
+)  # fmt: skip
+def test_the_order_and_the_hashes_are_those_of_single_runs(runs: Any, data: tw.Dataset) -> None:
+    assert [hashes(one) for one in many(runs, data, workers=2)] == [hashes(run(one, data)) for one in runs]
+
+
+def interrupt(after: float) -> threading.Timer:
+    timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+def test_ctrl_c_stops_native_runs(large: tw.Dataset) -> None:
+    runs = [native(5 + place % 90) for place in range(2_000)]
+    started = time.perf_counter()
+    timer = interrupt(0.5)
+    with pytest.raises(KeyboardInterrupt):
+        many(runs, large, workers=2)
+    timer.join()
+    assert time.perf_counter() - started < 10
+
+
+def test_ctrl_c_stops_processes(large: tw.Dataset) -> None:
+    started = time.perf_counter()
+    timer = interrupt(4)
+    with pytest.raises(KeyboardInterrupt):
+        many([Sum(slow=True) for _ in range(8)], large, workers=2)
+    timer.join()
+    assert time.perf_counter() - started < 30
+
+
+def test_a_failure_of_one_process_names_its_run_and_stops_the_others(large: tw.Dataset) -> None:
+    started = time.perf_counter()
+    with pytest.raises(ZeroDivisionError) as caught:
+        many([Sum(slow=True), Sum(fails=True), *(Sum(slow=True) for _ in range(6))], large, workers=2)
+    assert any(
+        note == "in run 2 of 8: Sum(fails=True, slow=False, quantity=0.01)" for note in caught.value.__notes__
+    ), caught.value.__notes__
+    assert time.perf_counter() - started < 30
+
+
+def test_a_failure_of_a_native_run_names_it(data: tw.Dataset) -> None:
+    with pytest.raises(tw.TradewindError) as caught:
+        many([native(5), tw.ema_cross(BTC, fast=0, slow=100, quantity=0.05)], data)
+    assert caught.value.__notes__[-1].startswith("in run 2 of 2: ema_cross(")
+
+
+def test_an_exception_of_the_progress_bar_stops_the_runs(large: tw.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tradewind._core import run_many
+    from tradewind.backtest import Settings
+
+    prepared = [("a run", Settings(RICH).run([native(5)], large, keep="metrics", journal=False)) for _ in range(1_000)]
+
+    def fail(done: int) -> None:
+        raise ArithmeticError(done)
+
+    started = time.perf_counter()
+    with pytest.raises(ArithmeticError, match="1"):
+        run_many(prepared, 2, fail)
+    assert time.perf_counter() - started < 10
+
+
+class Stubborn(Exception):
+    def add_note(self, note: str) -> None:
+        raise RuntimeError("no notes")
+
+
+class Raises(tw.Strategy):
+    def on_start(self, ctx: tw.Context) -> None:
+        raise Stubborn("the strategy's own")
+
+
+def test_an_exception_that_refuses_its_note_still_arrives(data: tw.Dataset) -> None:
+    with pytest.raises(Stubborn, match="the strategy's own"):
+        run(Raises(), data)

@@ -1,0 +1,94 @@
+"""What a result says of itself: the manifest of its start, and figures that add up."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from helpers import BTC, RICH, START, check_accounts, quote_rows, run
+
+import tradewind as tw
+from tradewind.journal import Journal
+from tradewind.loading import load_strategy_class
+
+SOURCE = """
+import tradewind as tw
+
+
+class Holds(tw.Strategy):
+    size: float = tw.param(0.5)
+
+    def on_start(self, ctx):
+        self.what = ctx.instruments[0]
+        ctx.subscribe(self.what.quotes)
+
+    def on_quote(self, ctx, quote):
+        ctx.target(self.what, self.size)
+"""
+
+
+@pytest.fixture
+def holds(tmp_path: Path) -> Any:
+    file = tmp_path / "holds.py"
+    file.write_text(SOURCE)
+    return load_strategy_class(str(file))
+
+
+def test_the_saved_source_is_that_of_the_start(holds: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    result = run(holds(), journal=folder)
+    (tmp_path / "holds.py").write_text(SOURCE + "# edited after the run\n")
+    result.save(folder)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["code"]["modules"][0]["source"] == SOURCE
+    with Journal(folder) as journal:
+        assert journal.manifest == result.manifest
+
+
+def test_commands_are_stated(holds: Any) -> None:
+    halt = tw.Command(START + timedelta(seconds=3), "trading_off")
+    cancel = tw.Command(START + timedelta(seconds=4), "cancel_all", instrument=BTC)
+    result = run(holds(), commands=[halt, cancel])
+    words = [command["word"] for command in result.manifest.settings["commands"]]
+    assert words == ["trading_off", "cancel_all"]
+    text = " ".join(repr(result).split())
+    assert "trading_off at 2026-01-01 00:00:03.000000 UTC" in text
+    assert f"cancel_all in {BTC} at 2026-01-01 00:00:04.000000 UTC" in text
+
+
+def test_the_specification_and_the_balances_are_stated(holds: Any) -> None:
+    text = " ".join(repr(run(holds(), balances={"synthetic": {"USDT": 5_000}})).split())
+    for part in (
+        *("linear perpetual", "tick 0.1", "lot 0.001", "minimum 0.001 and 5 USDT", "liquidation fee 0.01"),
+        *("initial margin 0.05", "maintenance margin 0.025", "synthetic: 5000 USDT"),
+    ):
+        assert part in text, part
+
+
+def test_the_assets_of_a_bankrupt_account_add_up(holds: Any) -> None:
+    result = run(holds(size=10), quote_rows([100.0] * 5 + [20.0] * 5, quantity=100), balances={"USDT": 100})
+    check_accounts(result)
+    (row,) = result.metrics["assets"]
+    assert Decimal(row["insurance"]) > 0
+    taken = sum(Decimal(row[name]) for name in ("exchange_fees", "network_fees", "liquidation_fees"))
+    given = sum(Decimal(row[name]) for name in ("deposited", "traded", "funding", "insurance"))
+    assert given - taken == Decimal(row["wallet"])
+    assert "insurance" in repr(result)
+    assert "insurance" not in repr(run(holds()))
+
+
+def test_reasons_of_refusals_are_figures(holds: Any) -> None:
+    settings: dict[str, Any] = {"risk": tw.Limits(order_quantity=0.1)}
+    result = run(holds(), **settings)
+    refused = result.orders.filter(pl.col("status") == "rejected").height
+    assert result.metrics["rejections"] == {"risk_order_quantity": refused}
+    assert f"risk_order_quantity {refused}" in repr(result)
+    assert (result.metrics["currency"], result.metrics["days"]) == ("USDT", 365)
+    assert run(holds(), balances=RICH).metrics["rejections"] == {}
+    assert run(holds(), keep="metrics", **settings).metrics["rejections"] is None
