@@ -12,8 +12,8 @@ use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Divergence, Progress, Replay};
 use tradewind_core::engine::Parts;
 use tradewind_core::error::{Code, Result};
-use tradewind_core::event::{Entry, decode_entries, encode_entry};
-use tradewind_core::order::Request;
+use tradewind_core::event::{Command, Entry, Event, Filter, decode_entries, encode_entry};
+use tradewind_core::order::{OrderId, Request, StrategyIndex, TimerPurpose};
 use tradewind_core::risk::Risk;
 use tradewind_core::venue::Latency;
 
@@ -230,5 +230,25 @@ proptest! {
     #[test]
     fn bytes_at_random_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         replay_bytes(&bytes);
+    }
+}
+
+#[test]
+fn an_entry_that_names_what_is_not_defined_is_refused() {
+    let recorded = recorded();
+    let (instrument, strategy) = (at(99), StrategyIndex(9));
+    let timer = |strategy| Entry::Decision(Request::Timer { purpose: TimerPurpose::Strategy(strategy, 1), due_ns: 0 });
+    let cancel = |strategy, instrument| Entry::Decision(Request::Cancel { id: OrderId(1), strategy, count: 1, instrument });
+    let close = |filter| Entry::Input(Event::Command { time_ns: 0, command: Command::CloseAll(filter) });
+    for (entry, what) in [
+        (timer(strategy), "an unknown strategy"),
+        (cancel(strategy, at(0)), "an unknown strategy"),
+        (cancel(StrategyIndex(0), instrument), "an unknown instrument"),
+        (close(Filter { strategy: Some(strategy), instrument: None }), "an unknown strategy"),
+        (close(Filter { strategy: None, instrument: Some(instrument) }), "an unknown instrument"),
+    ] {
+        let error = replay(&recorded.world, 1).feed(&[entry]).unwrap_err();
+        assert_eq!(error.code, Code::BadJournal);
+        assert!(error.message.contains(what), "{}", error.message);
     }
 }
