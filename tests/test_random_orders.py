@@ -249,7 +249,8 @@ def test_a_run_of_random_orders_is_the_same_again(plan: dict[str, Any]) -> None:
     for more in ({}, {"keep": "metrics"}, {"progress": lambda rows: None}):
         again = go(plan, **more)
         assert (again.decisions_hash, again.state_hash) == (first.decisions_hash, first.state_hash)
-        assert again.metrics == first.metrics
+        # Reasons are counted from the orders, which a run that keeps figures only does not keep.
+        assert {**again.metrics, "rejections": None} == {**first.metrics, "rejections": None}
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ RUNS = 500
 def many(runs: int, threads: int | None) -> tuple[float, list[dict[str, Any]]]:
     """Time some runs; the seconds, and what each did."""
     data = market.w3()
-    prepared = [w3.run(data, orders=True, keep="metrics") for _ in range(runs)]
+    prepared = [(f"run {place}", w3.run(data, orders=True, keep="metrics")) for place in range(runs)]
     start = time.perf_counter()
     outcomes = run_many(prepared, threads)
     return time.perf_counter() - start, outcomes
@@ -30,7 +30,7 @@ def many(runs: int, threads: int | None) -> tuple[float, list[dict[str, Any]]]:
 def alone(barrier: Any, seconds: Any) -> None:
     """One of two independent processes: half of the runs on one thread, started together."""
     data = market.w3()
-    prepared = [w3.run(data, orders=True, keep="metrics") for _ in range(RUNS // 2)]
+    prepared = [(f"run {place}", w3.run(data, orders=True, keep="metrics")) for place in range(RUNS // 2)]
     barrier.wait()
     start = time.perf_counter()
     run_many(prepared, 1)
