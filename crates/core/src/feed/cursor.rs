@@ -1,7 +1,7 @@
 //! A place in a recording, for one side of the timeline.
 
 use super::merge::Side;
-use super::recording::{Check, Chunk, Recording, Rows};
+use super::recording::{Check, Chunk, Place, Recording, Rows};
 use crate::error::Result;
 use crate::market::MarketEvent;
 use crate::state::Stream;
@@ -41,7 +41,7 @@ impl Shelf {
 
     fn next(&mut self, side: Side) -> Result<Option<Chunk>> {
         let number = self.wanted[side as usize];
-        if let Rows::Whole(chunks) = &self.rows {
+        if let Rows::Whole(chunks, _) = &self.rows {
             self.wanted[side as usize] += 1;
             return Ok(chunks.get(number).cloned());
         }
@@ -71,6 +71,14 @@ impl Shelf {
         Ok(())
     }
 
+    /// How the venue's side meets rows whose venue times go back.
+    fn venue_order(&self) -> Order {
+        match &self.rows {
+            Rows::Whole(chunks, late) => Order::Late(LateRows::new(chunks.clone(), Arc::clone(late))),
+            Rows::Fed(_) => Order::Window(Window::new(self.longest_delay_ns.unwrap_or(0))),
+        }
+    }
+
     /// With one clock only the arrival side reads.
     pub fn read_by_arrival_only(&mut self) {
         self.wanted[Side::Venue as usize] = usize::MAX;
@@ -83,8 +91,7 @@ pub(super) struct Cursor {
     side: Side,
     chunk: Chunk,
     row: usize,
-    /// How far to look ahead for rows whose venue time is earlier, and those that were looked at.
-    window: Option<Window>,
+    order: Order,
     /// Stands for no open chunk.
     closed: Chunk,
 }
@@ -152,9 +159,91 @@ impl Window {
     }
 }
 
+/// The rows of a whole recording by venue time: those in order, and the late ones in between.
+struct LateRows {
+    chunks: Vec<Chunk>,
+    late: Arc<[Place]>,
+    /// The next late row.
+    next: usize,
+    /// The next row that is not late, and the latest venue time up to it.
+    place: Place,
+    latest_ns: TimeNs,
+    takes_late: bool,
+}
+
+impl LateRows {
+    fn new(chunks: Vec<Chunk>, late: Arc<[Place]>) -> Self {
+        let place = Place { chunk: 0, row: 0 };
+        let mut rows = Self { chunks, late, next: 0, place, latest_ns: TimeNs::MIN, takes_late: false };
+        rows.skip_late();
+        rows.choose();
+        rows
+    }
+
+    #[inline]
+    fn at(&self, place: Place) -> Option<&MarketEvent> {
+        self.chunks.get(place.chunk as usize)?.get(place.row as usize)
+    }
+
+    #[inline]
+    fn first(&self) -> Option<&MarketEvent> {
+        let place = if self.takes_late { *self.late.get(self.next)? } else { self.place };
+        self.at(place)
+    }
+
+    #[inline]
+    fn drop_first(&mut self) {
+        if self.takes_late {
+            self.next += 1;
+        } else {
+            self.place.row += 1;
+            self.skip_late();
+        }
+        self.choose();
+    }
+
+    /// Goes to the next row that is not late.
+    #[inline]
+    fn skip_late(&mut self) {
+        while let Some(chunk) = self.chunks.get(self.place.chunk as usize) {
+            match chunk.get(self.place.row as usize) {
+                None => self.place = Place { chunk: self.place.chunk + 1, row: 0 },
+                Some(event) if event.venue_time_ns < self.latest_ns => self.place.row += 1,
+                Some(event) => {
+                    self.latest_ns = event.venue_time_ns;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether the next late row comes before the next one that is not; the earlier place decides a tie.
+    #[inline]
+    fn choose(&mut self) {
+        let Some((&late, event)) = self.late.get(self.next).and_then(|late| Some((late, self.at(*late)?))) else {
+            self.takes_late = false;
+            return;
+        };
+        self.takes_late = self.at(self.place).is_none_or(|other| (event.venue_time_ns, late) < (other.venue_time_ns, self.place));
+    }
+}
+
+/// In which order a cursor meets rows.
+enum Order {
+    /// As they are.
+    Rows,
+    /// By venue time, looking ahead in what is fed.
+    Window(Window),
+    /// By venue time, in what is held whole.
+    Late(LateRows),
+}
+
 impl Cursor {
-    pub fn new(shelf: Arc<Mutex<Shelf>>, side: Side, window: Option<DurationNs>) -> Result<Self> {
-        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, window: window.map(Window::new), closed: Arc::new([]) };
+    /// A place at the first row, in the order of arrival or of venue time.
+    pub fn new(shelf: Arc<Mutex<Shelf>>, side: Side, sorts_by_venue: bool) -> Result<Self> {
+        let order =
+            if sorts_by_venue { shelf.lock().unwrap_or_else(std::sync::PoisonError::into_inner).venue_order() } else { Order::Rows };
+        let mut cursor = Self { shelf, side, chunk: Arc::new([]), row: 0, order, closed: Arc::new([]) };
         cursor.fill()?;
         Ok(cursor)
     }
@@ -162,20 +251,24 @@ impl Cursor {
     /// The row at this place; none at the end.
     #[inline]
     pub fn event(&self) -> Option<&MarketEvent> {
-        match &self.window {
-            None => self.chunk.get(self.row),
-            Some(window) => window.first(),
+        match &self.order {
+            Order::Rows => self.chunk.get(self.row),
+            Order::Late(rows) => rows.first(),
+            Order::Window(window) => window.first(),
         }
     }
 
-    /// The open chunk and the place in it; nothing is open where rows come through a window.
+    /// The open chunk and the place in it; nothing is open where rows come in another order.
     pub fn open_chunk(&self) -> (&Chunk, usize) {
-        if self.window.is_some() { (&self.closed, 0) } else { (&self.chunk, self.row) }
+        match self.order {
+            Order::Rows => (&self.chunk, self.row),
+            Order::Late(_) | Order::Window(_) => (&self.closed, 0),
+        }
     }
 
     /// Takes over a place in the open chunk that the merge has reached.
     pub fn go_to(&mut self, row: usize) {
-        if self.window.is_none() {
+        if let Order::Rows = self.order {
             self.row = row;
         }
     }
@@ -183,14 +276,18 @@ impl Cursor {
     /// Goes to the next row.
     #[inline]
     pub fn advance(&mut self) -> Result<()> {
-        match &mut self.window {
-            None => {
+        match &mut self.order {
+            Order::Rows => {
                 self.row += 1;
                 if self.row < self.chunk.len() {
                     return Ok(());
                 }
             }
-            Some(window) => window.drop_first(),
+            Order::Late(rows) => {
+                rows.drop_first();
+                return Ok(());
+            }
+            Order::Window(window) => window.drop_first(),
         }
         self.fill()
     }
@@ -205,7 +302,7 @@ impl Cursor {
                 return Ok(false);
             };
             if !chunk.is_empty() {
-                if let Some(window) = &mut self.window {
+                if let Order::Window(window) = &mut self.order {
                     window.chunks.push_back((Arc::clone(&chunk), 0));
                 }
                 self.chunk = chunk;
@@ -218,11 +315,14 @@ impl Cursor {
     /// Makes sure that [`Self::event`] is right: a chunk is open, and the window holds every
     /// row that could come before its first.
     fn fill(&mut self) -> Result<()> {
+        if let Order::Late(_) = self.order {
+            return Ok(());
+        }
         loop {
             if self.row >= self.chunk.len() && !self.next_chunk()? {
                 return Ok(());
             }
-            let Some(window) = &mut self.window else { return Ok(()) };
+            let Order::Window(window) = &mut self.order else { return Ok(()) };
             let event = &self.chunk[self.row];
             if window.is_settled(event.arrival_time_ns) {
                 return Ok(());

@@ -49,14 +49,14 @@ impl Merge {
         let one_clock = recordings.iter().all(Recording::has_one_clock);
         let (mut arrival, mut venue) = (Vec::new(), Vec::new());
         for recording in recordings {
-            let window = if recording.venue_sorted { None } else { recording.longest_delay_ns };
+            let sorts_by_venue = !recording.venue_sorted;
             let shelf = Arc::new(Mutex::new(Shelf::new(recording)));
             if one_clock {
                 shelf.lock().unwrap_or_else(std::sync::PoisonError::into_inner).read_by_arrival_only();
             } else {
-                venue.push(Cursor::new(Arc::clone(&shelf), Side::Venue, window)?);
+                venue.push(Cursor::new(Arc::clone(&shelf), Side::Venue, sorts_by_venue)?);
             }
-            arrival.push(Cursor::new(shelf, Side::Arrival, None)?);
+            arrival.push(Cursor::new(shelf, Side::Arrival, false)?);
         }
         let venue = (!one_clock).then(|| Self::new(Side::Venue, venue));
         Ok((Self::new(Side::Arrival, arrival), venue))

@@ -32,9 +32,17 @@ pub struct Recording {
     pub(super) rows: Rows,
 }
 
+/// The place of a row: its chunk, and where it is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub chunk: u32,
+    pub row: u32,
+}
+
 #[derive(Clone)]
 pub(super) enum Rows {
-    Whole(Vec<Chunk>),
+    /// All rows, and those whose venue time lies before that of a row above them, by venue time.
+    Whole(Vec<Chunk>, Arc<[Place]>),
     Fed(Arc<Mutex<Box<dyn ChunkSource>>>),
 }
 
@@ -46,12 +54,13 @@ impl Recording {
         for chunk in &chunks {
             check.take(&name, chunk)?;
         }
+        let late = if check.venue_sorted { Vec::new() } else { late_rows(&chunks) };
         Ok(Self {
             name,
             streams: check.streams,
             longest_delay_ns: check.longest_delay_ns,
             venue_sorted: check.venue_sorted,
-            rows: Rows::Whole(chunks),
+            rows: Rows::Whole(chunks, late.into()),
         })
     }
 
@@ -88,7 +97,7 @@ impl Recording {
     /// The rows, where they are held whole.
     pub fn whole_rows(&self) -> Option<impl Iterator<Item = &MarketEvent>> {
         match &self.rows {
-            Rows::Whole(chunks) => Some(chunks.iter().flat_map(|chunk| chunk.iter())),
+            Rows::Whole(chunks, _) => Some(chunks.iter().flat_map(|chunk| chunk.iter())),
             Rows::Fed(_) => None,
         }
     }
@@ -101,7 +110,7 @@ impl Recording {
     /// How many rows there are, where that is known.
     pub fn rows(&self) -> Option<u64> {
         match &self.rows {
-            Rows::Whole(chunks) => Some(chunks.iter().map(|chunk| chunk.len() as u64).sum()),
+            Rows::Whole(chunks, _) => Some(chunks.iter().map(|chunk| chunk.len() as u64).sum()),
             Rows::Fed(_) => None,
         }
     }
@@ -109,7 +118,7 @@ impl Recording {
     /// The arrival of the first and of the last row, where that is known.
     pub fn span_ns(&self) -> Option<(TimeNs, TimeNs)> {
         match &self.rows {
-            Rows::Whole(chunks) => {
+            Rows::Whole(chunks, _) => {
                 let first = chunks.iter().find_map(|chunk| chunk.first())?;
                 let last = chunks.iter().rev().find_map(|chunk| chunk.last())?;
                 Some((first.arrival_time_ns, last.arrival_time_ns))
@@ -117,6 +126,22 @@ impl Recording {
             Rows::Fed(_) => None,
         }
     }
+}
+
+/// The rows whose venue time lies before that of a row above them, by venue time, then by place.
+fn late_rows(chunks: &[Chunk]) -> Vec<Place> {
+    let mut latest = TimeNs::MIN;
+    let mut late = Vec::new();
+    for (number, chunk) in chunks.iter().enumerate() {
+        for (row, event) in chunk.iter().enumerate() {
+            if event.venue_time_ns < latest {
+                late.push(Place { chunk: number as u32, row: row as u32 });
+            }
+            latest = latest.max(event.venue_time_ns);
+        }
+    }
+    late.sort_by_key(|place| chunks[place.chunk as usize][place.row as usize].venue_time_ns);
+    late
 }
 
 /// What is checked of every row, across chunks.
