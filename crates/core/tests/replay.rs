@@ -67,7 +67,7 @@ fn replay(world: &World, seed: u64) -> Replay {
         available: world.streams(),
         seed: world.seed,
         keeps_journal: false,
-        keeps_postings: false,
+        keeps_details: false,
     })
     .unwrap()
 }

@@ -54,7 +54,7 @@ impl Replay {
             available,
             seed,
             keeps_journal: false,
-            keeps_postings: false,
+            keeps_details: false,
         };
         Ok(Self {
             replay: Mutex::new(driver::Replay::new(parts).or_raise()?),

@@ -130,7 +130,7 @@ impl Backtest {
             available,
             seed: settings.seed,
             keeps_journal: settings.keeps_journal,
-            keeps_postings: settings.keep == Keep::Everything,
+            keeps_details: settings.keep == Keep::Everything,
         })?;
         let (arrival, venue) = Merge::both(recordings)?;
         Ok(Self {

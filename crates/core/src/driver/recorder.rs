@@ -1,7 +1,7 @@
 //! What is kept of a run: its figures always, its orders and fills when asked for.
 
 use super::Valuation;
-use crate::engine::{Booked, Charge, Output};
+use crate::engine::{Booked, Charge, Closed, Output};
 use crate::error::Result;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::number::{to_float, wide_to_float};
@@ -126,9 +126,10 @@ impl Recorder {
         for charge in output.charges.drain(..) {
             self.charge(state, &charge);
         }
-        for order in output.closed.drain(..) {
-            self.closed(order);
+        for closed in output.closed.drain(..) {
+            self.closed(&closed);
         }
+        self.orders.append(&mut output.orders);
     }
 
     /// Counts a request that leaves.
@@ -140,7 +141,7 @@ impl Recorder {
         }
     }
 
-    fn closed(&mut self, order: Order) {
+    fn closed(&mut self, order: &Closed) {
         let report = match order.status {
             Status::Filled => Report::LastFill,
             Status::Cancelled => Report::Cancelled,
@@ -148,10 +149,7 @@ impl Recorder {
             _ if order.reason.is_some_and(is_ours) => Report::Refused,
             _ => Report::Rejected,
         };
-        self.summaries[order.request.instrument.at()].add_report(report);
-        if self.keep == Keep::Everything {
-            self.orders.push(order);
-        }
+        self.summaries[order.instrument.at()].add_report(report);
     }
 
     fn fill(&mut self, state: &State, booked: &Booked) {

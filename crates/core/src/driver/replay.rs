@@ -58,6 +58,7 @@ impl Replay {
                     self.decided.extend(self.engine.output.requests.drain(..));
                     self.engine.output.fills.clear();
                     self.engine.output.closed.clear();
+                    self.engine.output.orders.clear();
                     self.engine.output.charges.clear();
                 }
                 Entry::Decision(expected) => {

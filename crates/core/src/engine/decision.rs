@@ -1,6 +1,6 @@
 //! What strategies decided: through risk, and on its way.
 
-use super::Engine;
+use super::{Closed, Engine};
 use crate::error::{Code, Result};
 use crate::instrument::InstrumentIndex;
 use crate::market::Side;
@@ -138,7 +138,10 @@ impl Engine {
         let Some(order) = self.state.orders.get(id) else { return };
         let (strategy, instrument, closed) = (order.strategy, order.request.instrument, order.status.is_closed());
         if closed {
-            self.output.closed.push(order.clone());
+            self.output.closed.push(Closed { instrument, status: order.status, reason: order.reason });
+            if self.keeps_details {
+                self.output.orders.push(order.clone());
+            }
             self.state.orders.close(strategy, id);
         }
         if self.state.strategies[strategy.at()].targets.iter().any(|target| target.instrument == instrument) {

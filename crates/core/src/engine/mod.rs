@@ -13,7 +13,7 @@ use crate::account::Fill;
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Entry, Event, Filter, encode_entry};
 use crate::instrument::{AssetIndex, Index};
-use crate::order::{Order, OrderId, Request, StrategyIndex, TimerPurpose};
+use crate::order::{Order, OrderId, Request, Status, StrategyIndex, TimerPurpose};
 use crate::risk::Risk;
 use crate::state::{DecisionHasher, State, Stream};
 use crate::strategy::{Callbacks, StatusChange, Strategy};
@@ -44,6 +44,17 @@ pub struct Booked {
     pub arrival_time_ns: i64,
 }
 
+/// How an order ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// What it traded.
+    pub instrument: crate::instrument::InstrumentIndex,
+    /// Its last status.
+    pub status: Status,
+    /// Why it was rejected, refused or cancelled.
+    pub reason: Option<Code>,
+}
+
 /// Money that moved without a fill, as statistics want to know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
@@ -64,8 +75,10 @@ pub struct Output {
     pub requests: Vec<Request>,
     /// Fills that were booked.
     pub fills: Vec<Booked>,
-    /// Orders that were closed.
-    pub closed: Vec<Order>,
+    /// How orders ended.
+    pub closed: Vec<Closed>,
+    /// The orders themselves, where they are kept.
+    pub orders: Vec<Order>,
     /// Funding and fees without a fill.
     pub charges: Vec<Charge>,
 }
@@ -94,6 +107,7 @@ pub struct Engine {
     journal: Option<Vec<u8>>,
     /// How many entries were recorded, and how many of them were taken.
     entries: (u64, u64),
+    keeps_details: bool,
     sequence: u64,
     /// What the driver takes after each event.
     pub output: Output,
@@ -113,8 +127,8 @@ pub struct Parts {
     pub seed: u64,
     /// Whether the stream of inputs and decisions is written.
     pub keeps_journal: bool,
-    /// Whether the ledger keeps every posting.
-    pub keeps_postings: bool,
+    /// Whether the ledger keeps every posting, and closed orders are handed out whole.
+    pub keeps_details: bool,
 }
 
 impl Engine {
@@ -129,7 +143,7 @@ impl Engine {
         let names: Vec<String> = parts.strategies.iter().map(|(name, _)| name.clone()).collect();
         let hasher = DecisionHasher::new(&parts.index, names.iter().map(String::as_str));
         Ok(Self {
-            state: Box::new(State::new(parts.index, &names, parts.available, parts.seed, parts.keeps_postings)),
+            state: Box::new(State::new(parts.index, &names, parts.available, parts.seed, parts.keeps_details)),
             strategies: parts.strategies.into_iter().map(|(_, strategy)| Slot { callbacks: strategy.callbacks(), strategy }).collect(),
             risk: parts.risk,
             routes: Vec::new(),
@@ -137,6 +151,7 @@ impl Engine {
             hasher,
             journal: parts.keeps_journal.then(Vec::new),
             entries: (0, 0),
+            keeps_details: parts.keeps_details,
             sequence: 0,
             output: Output::default(),
         })
