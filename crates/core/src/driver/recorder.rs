@@ -119,7 +119,14 @@ impl Recorder {
     }
 
     /// Takes what the engine left behind, but its requests.
+    #[inline]
     pub fn observe(&mut self, state: &State, output: &mut Output) {
+        if !(output.fills.is_empty() && output.charges.is_empty() && output.closed.is_empty()) {
+            self.take(state, output);
+        }
+    }
+
+    fn take(&mut self, state: &State, output: &mut Output) {
         for booked in output.fills.drain(..) {
             self.fill(state, &booked);
         }

@@ -40,9 +40,20 @@ pub const fn power_of_ten(decimals: u8) -> i64 {
     POWERS[decimals as usize]
 }
 
+const WIDE_POWERS: [i128; 39] = {
+    let mut powers = [1_i128; 39];
+    let mut exponent = 1;
+    while exponent < 39 {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
 /// Ten to the power of `decimals` as a wide integer, for at most 38.
+#[inline]
 pub const fn wide_power_of_ten(decimals: u8) -> i128 {
-    10_i128.pow(decimals as u32)
+    WIDE_POWERS[decimals as usize]
 }
 
 /// Why text or a float is not a fixed-point number of the wanted decimals.
@@ -152,8 +163,12 @@ pub fn to_float(value: i64, decimals: u8) -> f64 {
 }
 
 /// The float nearest to a wide fixed-point number, to within two roundings.
+#[inline]
 pub fn wide_to_float(value: i128, decimals: u8) -> f64 {
-    value as f64 / wide_power_of_ten(decimals) as f64
+    // Most values fit 64 bits, whose conversion is one instruction.
+    let value = i64::try_from(value).map_or(value as f64, |narrow| narrow as f64);
+    let unit = if decimals <= MAXIMUM_DECIMALS { power_of_ten(decimals) as f64 } else { wide_power_of_ten(decimals) as f64 };
+    value / unit
 }
 
 /// A fixed-point number as text, without trailing zeros.
