@@ -200,7 +200,7 @@ PERPETUAL = (
 def perpetual(tables, folder):
     """Marks and funding beside the trades, with names of which one must be stated."""
     (folder / "hold.py").write_text(HOLD)
-    at = [1_700_000_000_000 + place for place in (0, 100_000, 300_000)]
+    at = [1_700_000_000_000 + place for place in (0, 100_000, 390_000)]
     prices = ["60000.12345678", "60010.5", "59990"]
     pl.DataFrame({"ts": at, "mark_price": prices}).write_csv(folder / "marks.csv")
     pl.DataFrame({"ts": [at[1] + 1], "r": ["0.0001000004"]}).write_csv(folder / "funding.csv")
