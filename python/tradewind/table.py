@@ -20,6 +20,7 @@ from tradewind.times import from_ns
 
 if TYPE_CHECKING:
     from tradewind.backtest import Amount, Balances, Command
+    from tradewind.dataset import Dataset
     from tradewind.instruments import InstrumentFields
     from tradewind.result import Result
 
@@ -189,6 +190,7 @@ def _assumptions(result: Result) -> list[tuple[str, str]]:
     lines.append(("balances", _balances(result.settings.balances)))
     lines += [("data", report) for report in result.data.reports]
     lines += [("strategy", f"{strategy.name}: {_parameters(strategy.parameters)}") for strategy in result.strategies]
+    lines += [("fills", line) for line in _fills(result.data)]
     marks = {row["mark_source"] for row in result.metrics["instruments"] if row["mark_source"] != "none"}
     lines.append(("marks", ", ".join(sorted(marks)) or "none"))
     risk = result.settings.risk
@@ -199,6 +201,21 @@ def _assumptions(result: Result) -> list[tuple[str, str]]:
     lines += [("command", _command(command)) for command in result.settings.commands]
     lines.append(("seed", f"{result.settings.seed}"))
     lines.append(("hashes", f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}"))
+    return lines
+
+
+def _fills(data: Dataset) -> list[str]:
+    """Which data decided each instrument's fills (F1), and what was not charged for want of data."""
+    held: dict[int, set[str]] = {}
+    for recording in data.recordings:
+        for place, kind in recording.streams:
+            held.setdefault(place, set()).add(kind.partition("(")[0])
+    lines = []
+    for place, kinds in sorted(held.items()):
+        fields = data.instruments[place]
+        against = next((kind for kind in ("book", "quotes", "trades", "bars") if kind in kinds), "nothing")
+        funded = fields.kind == "spot" or "funding" in kinds
+        lines.append(f"{fields.name}: against {against}{'' if funded else '; no funding data, so none was charged'}")
     return lines
 
 
