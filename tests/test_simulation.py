@@ -149,6 +149,12 @@ class TestBars:
         assert seen == [(minute, 0 * minute, 103.0), (2 * minute, minute, 110.0), (3 * minute, 2 * minute, 100.0)]
 
 
+def test_a_leverage_that_the_instrument_does_not_allow_is_refused() -> None:
+    with pytest.raises(tw.TradewindError, match="allows at most 20") as caught:
+        run(BuysOnce(quantity=1), venues={"synthetic": tw.Simulated(latency=0, leverage=21)})
+    assert (caught.value.code, "leverage=20" in caught.value.hint) == ("bad_setting", True)
+
+
 def test_leverage_limits_what_can_be_bought() -> None:
     """1,000 USDT at 5 times pays for 50 of 100, less the fee."""
 

@@ -7,6 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event, TimerFired};
 use crate::feed::{Merge, Recording};
 use crate::instrument::{AssetIndex, Index, VenueIndex};
+use crate::number::{RATE_DECIMALS, power_of_ten};
 use crate::order::{Request, TimerPurpose};
 use crate::risk::Risk;
 use crate::statistics::Annualisation;
@@ -100,6 +101,7 @@ impl Backtest {
                 return Err(Error::new(Code::BadSetting, format!("the leverage {leverage} of {} is below 1", venue.venue)));
             }
             let place = index.find_venue(&venue.venue)?;
+            check_leverage(&index, place, venue)?;
             links.push((place, Link::new(SimulatedVenue::new(Arc::clone(&index), place, venue.clone(), &available), settings.seed)));
         }
         links.sort_by(|left, right| index.venue(left.0).name.cmp(&index.venue(right.0).name));
@@ -444,4 +446,18 @@ impl Backtest {
             self.step()?;
         }
     }
+}
+
+/// Refuses a leverage that an instrument of the venue does not allow, rather than lower it silently (N5).
+fn check_leverage(index: &Index, venue: VenueIndex, settings: &VenueSettings) -> Result<()> {
+    let Some(leverage) = settings.leverage else { return Ok(()) };
+    for (_, definition) in index.instruments().filter(|(_, definition)| definition.venue == venue) {
+        let Some(margin) = definition.specification.margin else { continue };
+        let most = power_of_ten(RATE_DECIMALS) / margin.initial;
+        if leverage > most {
+            let message = format!("{}: leverage {leverage}, but {} allows at most {most}", settings.venue, definition.name);
+            return Err(Error::new(Code::BadSetting, message).hint(format!("state leverage={most} or less, or leave it out")));
+        }
+    }
+    Ok(())
 }

@@ -134,7 +134,7 @@ impl Recorder {
             self.charge(state, &charge);
         }
         for closed in output.closed.drain(..) {
-            self.closed(&closed);
+            self.closed(closed);
         }
         self.orders.append(&mut output.orders);
     }
@@ -148,7 +148,7 @@ impl Recorder {
         }
     }
 
-    fn closed(&mut self, order: &Closed) {
+    fn closed(&mut self, order: Closed) {
         let report = match order.status {
             Status::Filled => Report::LastFill,
             Status::Cancelled => Report::Cancelled,
