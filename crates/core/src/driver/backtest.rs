@@ -453,7 +453,8 @@ fn check_leverage(index: &Index, venue: VenueIndex, settings: &VenueSettings) ->
     let Some(leverage) = settings.leverage else { return Ok(()) };
     for (_, definition) in index.instruments().filter(|(_, definition)| definition.venue == venue) {
         let Some(margin) = definition.specification.margin else { continue };
-        let most = power_of_ten(RATE_DECIMALS) / margin.initial;
+        // The margin rate was rounded up from one over the leverage, so the largest leverage rounds back to it.
+        let most = (power_of_ten(RATE_DECIMALS) - 1) / (margin.initial - 1).max(1);
         if leverage > most {
             let message = format!("{}: leverage {leverage}, but {} allows at most {most}", settings.venue, definition.name);
             return Err(Error::new(Code::BadSetting, message).hint(format!("state leverage={most} or less, or leave it out")));
