@@ -18,7 +18,7 @@ from tradewind.journal import JournalWriter, Storage
 from tradewind.journal.manifest import manifest_of
 from tradewind.loading import refuse_while_loading
 from tradewind.result import Result
-from tradewind.risk import Limits, Risk
+from tradewind.risk import Limits, Risk, as_risk
 from tradewind.simulation import Duration, Simulated, simulated
 from tradewind.strategy import Strategy
 from tradewind.times import duration_ns, to_ns
@@ -80,7 +80,7 @@ class Settings:
                 )
         return {
             "index": index,
-            "strategies": [(_name(strategy), _fresh(strategy)) for strategy in strategies],
+            "strategies": [(strategy.name, _fresh(strategy)) for strategy in strategies],
             "limits": self.risk.values(index),
             "checks": list(self.risk.checks),
             "recordings": list(data.recordings),
@@ -196,11 +196,11 @@ def backtest(
     """
     refuse_while_loading("a backtest")
     dataset = data if isinstance(data, Dataset) else load(data, instruments)
-    listed = _listed(strategies)
+    listed = listed_strategies(strategies)
     settings = Settings(
         balances=balances,
         venues=dict(venues or {}),
-        risk=Risk(limits=risk) if isinstance(risk, Limits) else risk or Risk(),
+        risk=as_risk(risk),
         currency=currency,
         interval=interval,
         days=days,
@@ -234,7 +234,7 @@ def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: J
             progress(kernel.rows)
 
 
-def _listed(strategies: AnyStrategy | Iterable[AnyStrategy]) -> list[AnyStrategy]:
+def listed_strategies(strategies: AnyStrategy | Iterable[AnyStrategy]) -> list[AnyStrategy]:
     """One strategy or several, as a list; anything else is an error."""
     if isinstance(strategies, AnyStrategy):
         return [strategies]
@@ -248,10 +248,6 @@ def _listed(strategies: AnyStrategy | Iterable[AnyStrategy]) -> list[AnyStrategy
             )
             raise exception("bad_strategy", f"{one!r} is not a strategy", hint)
     return listed
-
-
-def _name(strategy: AnyStrategy) -> str:
-    return strategy.name
 
 
 def _fresh(strategy: AnyStrategy) -> AnyStrategy:

@@ -76,3 +76,15 @@ class Risk:
         for name in own:
             index.instrument(name)
         return [asdict(own.get(instrument.name, self.limits)) for instrument in index.instruments]
+
+
+def as_risk(risk: Risk | Limits | None) -> Risk:
+    """Limits, limits with checks, or nothing, as all checks of a run.
+
+    Examples
+    --------
+    >>> as_risk(Limits(position=2)).limits
+    Limits(position=2)
+
+    """
+    return Risk(limits=risk) if isinstance(risk, Limits) else risk or Risk()

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from tradewind._core import Backtest, Index, NativeStrategy, Recording, run_many
-from tradewind.backtest import AnyStrategy, Balances, Settings
+from tradewind.backtest import AnyStrategy, Balances, Settings, listed_strategies
 from tradewind.dataset import Dataset, Source, definition, load
 from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
-from tradewind.risk import Limits, Risk
+from tradewind.risk import Limits, Risk, as_risk
 from tradewind.simulation import Duration, Simulated
 
 _FIXED_HASH_SEED = "0"
@@ -123,13 +123,13 @@ def backtest_many(
     settings = Settings(
         balances=balances,
         venues=dict(venues or {}),
-        risk=Risk(limits=risk) if isinstance(risk, Limits) else risk or Risk(),
+        risk=as_risk(risk),
         currency=currency,
         interval=interval,
         days=days,
         seed=seed,
     )
-    listed = [(run,) if isinstance(run, AnyStrategy) else tuple(run) for run in runs]
+    listed = [tuple(listed_strategies(run)) for run in runs]
     is_native = (
         all(isinstance(strategy, NativeStrategy) for run in listed for strategy in run) and not settings.risk.checks
     )
