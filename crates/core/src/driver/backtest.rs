@@ -7,6 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event, TimerFired};
 use crate::feed::{Merge, Recording};
 use crate::instrument::{AssetIndex, Index, VenueIndex};
+use crate::market::MarketEvent;
 use crate::number::{RATE_DECIMALS, power_of_ten};
 use crate::order::{Request, TimerPurpose};
 use crate::risk::Risk;
@@ -281,19 +282,23 @@ impl Backtest {
     #[inline]
     fn venue_row(&mut self) -> Result<()> {
         let Some(merge) = &mut self.venue else { return Ok(()) };
-        let Some(event) = merge.event() else { return Ok(()) };
-        let link = &mut self.links[self.link_of[event.instrument.at()]];
-        link.venue.on_market(event);
-        let collects = !link.venue.output.is_empty() || link.venue.next_ns() != TimeNs::MAX;
-        let place = self.link_of[event.instrument.at()];
+        let Some(&event) = merge.event() else { return Ok(()) };
         merge.advance()?;
         self.met += 1;
         self.followed = 0;
-        if collects {
-            self.links[place].collect(Round::default());
+        self.show_venue(&event);
+        Ok(())
+    }
+
+    /// Shows a row to its venue, and takes what the venue says of it.
+    #[inline]
+    fn show_venue(&mut self, event: &MarketEvent) {
+        let link = &mut self.links[self.link_of[event.instrument.at()]];
+        link.venue.on_market(event);
+        if !link.venue.output.is_empty() || link.venue.next_ns() != TimeNs::MAX {
+            link.collect(Round::default());
             self.find_pending();
         }
-        Ok(())
     }
 
     #[inline]
@@ -307,13 +312,7 @@ impl Backtest {
         self.followed = 0;
         let Some(&event) = self.arrival.event() else { return Ok(()) };
         if ONE_CLOCK {
-            let place = self.link_of[event.instrument.at()];
-            let venue = &mut self.links[place].venue;
-            venue.on_market(&event);
-            if !venue.output.is_empty() || venue.next_ns() != TimeNs::MAX {
-                self.links[place].collect(Round::default());
-                self.find_pending();
-            }
+            self.show_venue(&event);
         }
         self.engine.process(&Event::Market(event))?;
         self.arrival.advance()?;
