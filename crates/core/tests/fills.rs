@@ -156,7 +156,12 @@ impl Desk {
             AccountEvent::Fee { amount, .. } => Some(Answer::LiquidationFee(amount)),
             AccountEvent::Insurance { amount, .. } => Some(Answer::Insurance(amount)),
             AccountEvent::MarginCall { .. } => Some(Answer::Call),
-            AccountEvent::Accepted(_) | AccountEvent::Expired(_) | AccountEvent::Deposit { .. } => None,
+            AccountEvent::Accepted(_)
+            | AccountEvent::Expired(_)
+            | AccountEvent::Deposit { .. }
+            | AccountEvent::Lost(_)
+            | AccountEvent::Foreign { .. }
+            | AccountEvent::Unexplained { .. } => None,
         };
         self.venue.output.drain(..).filter_map(|(_, event)| answer(event)).collect()
     }

@@ -12,7 +12,7 @@ use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Divergence, Progress, Replay};
 use tradewind_core::engine::Parts;
 use tradewind_core::error::{Code, Result};
-use tradewind_core::event::{Command, Entry, Event, Filter, decode_entries, encode_entry};
+use tradewind_core::event::{Command, Entry, Event, Filter, decode_entries, encode_decision, encode_input};
 use tradewind_core::order::{OrderId, Request, StrategyIndex, TimerPurpose};
 use tradewind_core::risk::Risk;
 use tradewind_core::venue::Latency;
@@ -50,6 +50,13 @@ fn record(seed: u64) -> Recorded {
     Recorded { journal, entries, decisions: run.engine().decisions_hash(), state: run.engine().state().hash(), world }
 }
 
+fn encode(entry: &Entry, block: &mut Vec<u8>) {
+    match entry {
+        Entry::Input(event) => encode_input(event, block).unwrap(),
+        Entry::Decision(request) => encode_decision(request, block).unwrap(),
+    }
+}
+
 /// The entries since the last call.
 fn block(run: &mut tradewind_core::driver::Backtest) -> Vec<u8> {
     run.engine_mut().take_journal().map(|(_, _, block)| block).unwrap_or_default()
@@ -65,6 +72,7 @@ fn replay(world: &World, seed: u64) -> Replay {
         strategies: strategies(world, seed),
         risk: Risk::default(),
         available: world.streams(),
+        available_data: Some(Vec::new()),
         seed: world.seed,
         keeps_journal: false,
         keeps_details: false,
@@ -123,7 +131,7 @@ fn cut_and_resumed_anywhere_it_is_the_same_run() {
 fn a_journal_is_the_same_after_decoding_and_encoding() {
     let recorded = record(3);
     let mut again = Vec::new();
-    recorded.entries.iter().for_each(|entry| encode_entry(entry, &mut again).unwrap());
+    recorded.entries.iter().for_each(|entry| encode(entry, &mut again));
     assert_eq!(again, recorded.journal);
 }
 
@@ -143,7 +151,7 @@ fn a_changed_strategy_and_a_missing_or_added_decision_are_named() {
 
         let mut added = recorded.entries.clone();
         added.insert(place, Entry::Decision(first));
-        let second = places.get(1).map(|(_, entry)| **entry);
+        let second = places.get(1).map(|(_, entry)| (*entry).clone());
         let divergence = feed(&added).unwrap();
         assert_eq!(divergence.expected, Some(first));
         assert_ne!(divergence.actual.map(Entry::Decision), Some(Entry::Decision(first)), "{second:?}");

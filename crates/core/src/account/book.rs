@@ -63,6 +63,11 @@ impl Account {
         self.ledger.post(asset, Bucket::External, Bucket::Wallet, amount, Cause { time_ns, ..Cause::default() });
     }
 
+    /// Books a difference to the venue's balance that nothing explains yet (M5).
+    pub fn post_unexplained(&mut self, asset: AssetIndex, amount: i128, time_ns: TimeNs) {
+        self.ledger.post(asset, Bucket::Unexplained, Bucket::Wallet, amount, Cause { time_ns, ..Cause::default() });
+    }
+
     /// Books a fill: the trade, then its fee.
     #[inline]
     pub fn apply_fill(&mut self, index: &Index, fill: &Fill) -> Change {

@@ -64,7 +64,7 @@ pub struct AssetReport {
 }
 
 /// Observes a run. Nothing that decides reads it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Recorder {
     keep: Keep,
     valuation: Valuation,

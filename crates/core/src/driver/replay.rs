@@ -1,9 +1,10 @@
 //! Replay: the engine fed a recorded stream, its decisions compared with the recorded ones (D3, D5).
 
-use crate::engine::{Engine, Parts};
+use crate::engine::{Engine, Output, Parts};
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Entry, Event};
 use crate::order::{Request, TimerPurpose};
+use crate::state::State;
 use std::collections::VecDeque;
 
 /// The first place at which a replay took another decision.
@@ -19,19 +20,53 @@ pub struct Divergence {
     pub actual: Option<Request>,
 }
 
-/// An engine that is fed a journal.
-pub struct Replay {
-    engine: Engine,
-    /// What the engine decided and the journal has not confirmed yet.
+/// Decisions taken again, compared with the recorded ones.
+#[derive(Default)]
+pub(super) struct Comparison {
+    /// What was decided and the journal has not confirmed yet.
     decided: VecDeque<Request>,
     decisions: u64,
     last: (u64, i64),
 }
 
+impl Comparison {
+    /// What followed from an input, by its number and time.
+    pub fn decided(&mut self, sequence: u64, time_ns: i64, requests: impl Iterator<Item = Request>) {
+        self.last = (sequence, time_ns);
+        self.decided.extend(requests);
+    }
+
+    /// The recorded decision that comes next.
+    pub fn recorded(&mut self, expected: &Request) -> Option<Divergence> {
+        let actual = self.decided.pop_front();
+        if actual.as_ref() == Some(expected) {
+            self.decisions += 1;
+            return None;
+        }
+        Some(self.divergence(Some(*expected), actual))
+    }
+
+    /// A decision that the journal does not hold before the next input, or at its end.
+    pub fn unrecorded(&mut self) -> Option<Divergence> {
+        let actual = self.decided.pop_front()?;
+        Some(self.divergence(None, Some(actual)))
+    }
+
+    fn divergence(&self, expected: Option<Request>, actual: Option<Request>) -> Divergence {
+        Divergence { sequence: self.last.0, time_ns: self.last.1, expected, actual }
+    }
+}
+
+/// An engine that is fed a journal.
+pub struct Replay {
+    engine: Engine,
+    comparison: Comparison,
+}
+
 impl Replay {
     /// A replay before its first entry.
     pub fn new(parts: Parts) -> Result<Self> {
-        Ok(Self { engine: Engine::new(parts)?, decided: VecDeque::new(), decisions: 0, last: (0, 0) })
+        Ok(Self { engine: Engine::new(parts)?, comparison: Comparison::default() })
     }
 
     /// The engine.
@@ -41,33 +76,28 @@ impl Replay {
 
     /// How many decisions were compared and found equal.
     pub fn decisions(&self) -> u64 {
-        self.decisions
+        self.comparison.decisions
     }
 
     /// Feeds some entries; stops at the first decision that differs.
     pub fn feed(&mut self, entries: &[Entry]) -> Result<Option<Divergence>> {
         for entry in entries {
-            self.check(entry)?;
-            match entry {
+            check(self.engine.state(), self.engine.sequence(), entry)?;
+            let divergence = match entry {
                 Entry::Input(event) => {
                     if let Some(divergence) = self.finish() {
                         return Ok(Some(divergence));
                     }
                     self.engine.process(event)?;
-                    self.last = (self.engine.sequence(), event.arrival_time_ns());
-                    self.decided.extend(self.engine.output.requests.drain(..));
-                    self.engine.output.fills.clear();
-                    self.engine.output.closed.clear();
-                    self.engine.output.orders.clear();
-                    self.engine.output.charges.clear();
+                    let sequence = self.engine.sequence();
+                    self.comparison.decided(sequence, event.arrival_time_ns(), self.engine.output.requests.drain(..));
+                    self.engine.output = Output::default();
+                    None
                 }
-                Entry::Decision(expected) => {
-                    let actual = self.decided.pop_front();
-                    if actual.as_ref() != Some(expected) {
-                        return Ok(Some(self.divergence(Some(*expected), actual)));
-                    }
-                    self.decisions += 1;
-                }
+                Entry::Decision(expected) => self.comparison.recorded(expected),
+            };
+            if divergence.is_some() {
+                return Ok(divergence);
             }
         }
         Ok(None)
@@ -75,41 +105,37 @@ impl Replay {
 
     /// Whether the replay decided something that the journal does not hold.
     pub fn finish(&mut self) -> Option<Divergence> {
-        let actual = self.decided.pop_front()?;
-        Some(self.divergence(None, Some(actual)))
+        self.comparison.unrecorded()
     }
+}
 
-    /// Refuses an entry that names what the journal's definitions do not hold, so that look-ups cannot fail.
-    fn check(&self, entry: &Entry) -> Result<()> {
-        let state = self.engine.state();
-        let (instrument, strategy) = match entry {
-            Entry::Input(event) => {
-                event.check(state.index())?;
-                let filter = match event {
-                    Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. } => Some(filter),
-                    _ => None,
-                };
-                (None, filter.and_then(|filter| filter.strategy))
-            }
-            Entry::Decision(request) => match request {
-                Request::Place { strategy, .. }
-                | Request::Cancel { strategy, .. }
-                | Request::Timer { purpose: TimerPurpose::Strategy(strategy, _), .. } => (request.instrument(), Some(*strategy)),
-                Request::Timer { purpose: TimerPurpose::Bar(_), .. } => (None, None),
-            },
-        };
-        let problem = if instrument.is_some_and(|instrument| instrument.at() >= state.index().instruments().len()) {
-            "an unknown instrument"
-        } else if strategy.is_some_and(|strategy| strategy.at() >= state.strategies().len()) {
-            "an unknown strategy"
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(Code::BadJournal, format!("an entry after input {} names {problem}: {entry:?}", self.engine.sequence()))
-            .hint("the journal was altered, or the definitions are not those of its run"))
-    }
-
-    fn divergence(&self, expected: Option<Request>, actual: Option<Request>) -> Divergence {
-        Divergence { sequence: self.last.0, time_ns: self.last.1, expected, actual }
-    }
+/// Refuses an entry that names what the journal's definitions do not hold, so that look-ups cannot fail.
+pub(super) fn check(state: &State, sequence: u64, entry: &Entry) -> Result<()> {
+    let (instrument, strategy) = match entry {
+        Entry::Input(event) => {
+            event.check(state.index())?;
+            let strategy = match event {
+                Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. } => filter.strategy,
+                Event::Command { command: Command::Open(strategy, _), .. } => Some(*strategy),
+                Event::Parameter(parameter) => Some(parameter.strategy),
+                _ => None,
+            };
+            (None, strategy)
+        }
+        Entry::Decision(request) => match request {
+            Request::Place { strategy, .. }
+            | Request::Cancel { strategy, .. }
+            | Request::Timer { purpose: TimerPurpose::Strategy(strategy, _), .. } => (request.instrument(), Some(*strategy)),
+            Request::Timer { purpose: TimerPurpose::Bar(_), .. } => (None, None),
+        },
+    };
+    let problem = if instrument.is_some_and(|instrument| instrument.at() >= state.index().instruments().len()) {
+        "an unknown instrument"
+    } else if strategy.is_some_and(|strategy| strategy.at() >= state.strategies().len()) {
+        "an unknown strategy"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Code::BadJournal, format!("an entry after input {sequence} names {problem}: {entry:?}"))
+        .hint("the journal was altered, or the definitions are not those of its run"))
 }

@@ -3,9 +3,10 @@
 use crate::instrument::{AssetIndex, Index, InstrumentIndex, Kind};
 use crate::number::{to_float, wide_to_float};
 use crate::state::State;
+use serde::{Deserialize, Serialize};
 
 /// How an asset is turned into the currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Rate {
     /// It is the currency.
     One,
@@ -18,7 +19,7 @@ enum Rate {
 }
 
 /// The currency of a run's totals, and the way to it from every asset.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Valuation {
     currency: AssetIndex,
     rates: Vec<Rate>,

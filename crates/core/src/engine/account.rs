@@ -42,6 +42,11 @@ impl Engine {
             }
             AccountEvent::Deposit { asset, amount } => self.state.accounts[account].deposit(asset, amount, time_ns),
             AccountEvent::Insurance { asset, amount } => self.state.accounts[account].apply_insurance(asset, amount, time_ns),
+            AccountEvent::Lost(id) => {
+                self.report(id, Report::Lost, None);
+            }
+            AccountEvent::Foreign { asset, amount } => self.state.accounts[account].deposit(asset, amount, time_ns),
+            AccountEvent::Unexplained { asset, amount } => self.state.accounts[account].post_unexplained(asset, amount, time_ns),
             AccountEvent::MarginCall { .. } => self.notices.push(Notice::Status(StatusChange::MarginCall)),
         }
     }

@@ -68,7 +68,9 @@ impl Engine {
             return Ok(());
         }
         let exposure = self.state.exposure(strategy, instrument);
-        let Some(order) = difference(&self.state, &target, exposure) else {
+        let order = difference(&self.state, &target, exposure);
+        self.keep_dust(strategy, instrument, if order.is_none() { target.quantity - exposure } else { 0 });
+        let Some(order) = order else {
             self.drop_target(strategy, instrument);
             return Ok(());
         };
@@ -92,6 +94,15 @@ impl Engine {
             self.cancel(id)?;
         }
         Ok(!earlier.is_empty())
+    }
+
+    /// Shows what a target could not reach (O3).
+    fn keep_dust(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex, quantity: i64) {
+        let dust = &mut self.state.strategies[strategy.at()].dust;
+        dust.retain(|(held, _)| *held != instrument);
+        if quantity != 0 {
+            dust.push((instrument, quantity));
+        }
     }
 
     fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {

@@ -16,6 +16,12 @@ impl Engine {
     pub(super) fn on_market(&mut self, event: &MarketEvent) -> Result<()> {
         self.state.now_ns = event.arrival_time_ns;
         self.state.markets[event.instrument.at()].update(event);
+        self.build_and_route(event)
+    }
+
+    /// Feeds the bars that are built from trades, then everything else.
+    #[inline]
+    fn build_and_route(&mut self, event: &MarketEvent) -> Result<()> {
         if let MarketData::Trade(trade) = event.data()
             && self.routes.get(event.instrument.at()).is_some_and(|routes| !routes.builders.is_empty())
         {
@@ -38,9 +44,38 @@ impl Engine {
         for history in &route.histories {
             self.state.histories[history.at()].push(event);
         }
+        if self.state.warming {
+            return Ok(());
+        }
         for &strategy in &route.strategies {
             self.state.calling = strategy;
             self.strategies[strategy.at()].strategy.on_market(&mut self.state, event)?;
+        }
+        Ok(())
+    }
+
+    /// A row from before the start: it teaches indicators, bars and histories, and is no news (V4).
+    pub(super) fn on_warm_up(&mut self, event: &MarketEvent) -> Result<()> {
+        self.state.now_ns = self.state.now_ns.max(event.arrival_time_ns);
+        let warming = std::mem::replace(&mut self.state.warming, true);
+        if warming {
+            // A gap that is filled later is older than what is known of the market.
+            self.state.markets[event.instrument.at()].update(event);
+        }
+        let outcome = self.build_and_route(event);
+        self.state.warming = warming;
+        outcome
+    }
+
+    /// Warm-up is over: bars that are open get their timers, and strategies may trade.
+    pub(super) fn warmed_up(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.state.warming) && !self.state.stopped {
+            self.state.trading = true;
+        }
+        for builder in 0..self.state.builders.len() {
+            if let Some(due_ns) = self.state.builders[builder].1.open_until_ns() {
+                self.request(Request::Timer { purpose: TimerPurpose::Bar(builder as u32), due_ns: due_ns + BAR_GRACE_NS })?;
+            }
         }
         Ok(())
     }
@@ -52,7 +87,7 @@ impl Engine {
             let open_before = bars.open_until_ns();
             let closed = bars.update(event.venue_time_ns, trade);
             let open_after = bars.open_until_ns();
-            if let Some(due_ns) = open_after.filter(|_| open_after != open_before) {
+            if let Some(due_ns) = open_after.filter(|_| open_after != open_before && !self.state.warming) {
                 self.request(Request::Timer { purpose: TimerPurpose::Bar(builder as u32), due_ns: due_ns + BAR_GRACE_NS })?;
             }
             if let Some(bar) = closed {

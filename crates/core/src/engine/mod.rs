@@ -7,17 +7,21 @@
 mod account;
 mod decision;
 mod market;
+mod outside;
 mod route;
+mod snapshot;
 
 use crate::account::Fill;
 use crate::error::{Code, Error, Result};
-use crate::event::{Command, Entry, Event, Filter, encode_entry};
+use crate::event::{Command, Event, Filter, encode_decision, encode_input};
 use crate::instrument::{AssetIndex, Index};
 use crate::order::{Order, OrderId, Request, Status, StrategyIndex, TimerPurpose};
 use crate::risk::Risk;
 use crate::state::{DecisionHasher, State, Stream};
 use crate::strategy::{Callbacks, StatusChange, Strategy};
 use route::Routes;
+pub use snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How many rounds of decisions one event may lead to (O1).
@@ -28,7 +32,7 @@ pub const MOST_ROUNDS: u32 = 1_000;
 pub const MOST_DECISIONS: usize = 100_000;
 
 /// A fill with what it meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booked {
     /// The fill.
     pub fill: Fill,
@@ -123,6 +127,8 @@ pub struct Parts {
     pub risk: Risk,
     /// The streams that the data hold.
     pub available: Vec<Stream>,
+    /// The names of values from outside that will come; none where any may.
+    pub available_data: Option<Vec<String>>,
     /// The seed of everything that is random.
     pub seed: u64,
     /// Whether the stream of inputs and decisions is written.
@@ -142,8 +148,10 @@ impl Engine {
         }
         let names: Vec<String> = parts.strategies.iter().map(|(name, _)| name.clone()).collect();
         let hasher = DecisionHasher::new(&parts.index, names.iter().map(String::as_str));
+        let mut state = State::new(parts.index, &names, parts.available, parts.seed, parts.keeps_details);
+        state.available_data = parts.available_data;
         Ok(Self {
-            state: Box::new(State::new(parts.index, &names, parts.available, parts.seed, parts.keeps_details)),
+            state: Box::new(state),
             strategies: parts.strategies.into_iter().map(|(_, strategy)| Slot { callbacks: strategy.callbacks(), strategy }).collect(),
             risk: parts.risk,
             routes: Vec::new(),
@@ -197,13 +205,20 @@ impl Engine {
         (last > taken).then_some((taken + 1, last, block))
     }
 
+    /// Drops what was recorded while a journal was taken: it is in there already.
+    pub fn forget_journal(&mut self) {
+        self.entries.1 = self.entries.0;
+        self.journal.as_mut().map(Vec::clear);
+    }
+
     /// Takes one input.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "measured: the event is then read where it lies, not copied")]
     pub fn process(&mut self, event: &Event) -> Result<()> {
         self.sequence += 1;
-        if self.journal.is_some() {
-            self.record(&Entry::Input(*event))?;
+        if let Some(journal) = &mut self.journal {
+            self.entries.0 += 1;
+            encode_input(event, journal)?;
         }
         match event {
             Event::Market(event) => self.on_market(event)?,
@@ -216,31 +231,25 @@ impl Engine {
     #[inline(never)]
     fn on_other(&mut self, event: &Event) -> Result<()> {
         match event {
-            Event::Market(_) => {}
+            Event::Market(event) => self.on_market(event)?,
             Event::Account(report) => self.on_account(report),
             Event::Timer(timer) => self.on_timer(timer.purpose, timer.due_ns, timer.fired_ns)?,
             Event::Command { time_ns, command } => self.on_command(*time_ns, command)?,
+            Event::WarmUp(event) => self.on_warm_up(event)?,
+            Event::Data(data) => self.on_data(data)?,
+            Event::Status(status) => self.on_status(status),
+            Event::Parameter(parameter) => self.on_parameter(parameter)?,
         }
         debug_assert_eq!(self.state.broken_own_rule(), None, "after {event:?}");
         Ok(())
     }
 
-    #[cold]
-    fn record(&mut self, entry: &Entry) -> Result<()> {
-        match &mut self.journal {
-            Some(journal) => {
-                self.entries.0 += 1;
-                encode_entry(entry, journal)
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Sends a request on its way.
     fn request(&mut self, request: Request) -> Result<()> {
         self.hasher.request(&request, self.state.now_ns);
-        if self.journal.is_some() {
-            self.record(&Entry::Decision(request))?;
+        if let Some(journal) = &mut self.journal {
+            self.entries.0 += 1;
+            encode_decision(&request, journal)?;
         }
         self.output.requests.push(request);
         Ok(())
@@ -290,8 +299,11 @@ impl Engine {
                 }
                 Notice::Status(status) => {
                     for (place, slot) in self.strategies.iter_mut().enumerate().filter(|(_, slot)| slot.callbacks.status) {
-                        self.state.calling = StrategyIndex(place as u16);
-                        slot.strategy.on_status(&mut self.state, status)?;
+                        let strategy = StrategyIndex(place as u16);
+                        if outside::concerns(&self.state, strategy, status) {
+                            self.state.calling = strategy;
+                            slot.strategy.on_status(&mut self.state, status)?;
+                        }
                     }
                 }
             }
@@ -321,22 +333,29 @@ impl Engine {
             Command::TradingOff => self.set_trading(false),
             Command::CancelAll(filter) => self.cancel_all(filter, false)?,
             Command::CloseAll(filter) => self.cancel_all(filter, true)?,
-            Command::Start => self.start()?,
+            Command::Start { warms_up } => self.start(*warms_up)?,
             Command::Stop => self.stop()?,
+            Command::WarmedUp => self.warmed_up()?,
+            Command::Open(strategy, order) => {
+                self.state.calling = *strategy;
+                self.state.place(*order)?;
+            }
         }
         Ok(())
     }
 
     fn set_trading(&mut self, trading: bool) {
-        if self.state.trading != trading {
+        if self.state.trading != trading && !(trading && (self.state.stopped || self.state.warming)) {
             self.state.trading = trading;
             self.notices.push(Notice::Status(if trading { StatusChange::TradingOn } else { StatusChange::TradingOff }));
         }
     }
 
-    fn start(&mut self) -> Result<()> {
+    fn start(&mut self, warms_up: bool) -> Result<()> {
+        self.state.started_ns = self.state.now_ns;
         self.state.starting = true;
-        self.state.trading = true;
+        self.state.trading = !warms_up;
+        self.state.warming = warms_up;
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_start(&mut self.state)?;
@@ -347,10 +366,15 @@ impl Engine {
     }
 
     /// Open orders are cancelled first, so that a strategy that closes its positions as it stops
-    /// is not stopped from it; nothing but reductions passes from here on.
+    /// is not stopped from it; nothing but reductions passes from here on, and of what comes
+    /// afterwards strategies hear only about their orders. A second stop only cancels.
     fn stop(&mut self) -> Result<()> {
         self.state.trading = false;
         self.cancel_all(&Filter::default(), false)?;
+        if std::mem::replace(&mut self.state.stopped, true) {
+            return Ok(());
+        }
+        self.routes.iter_mut().for_each(Routes::silence);
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_stop(&mut self.state)?;

@@ -32,6 +32,11 @@ impl Routes {
         }
     }
 
+    /// Nobody is called any more; indicators and histories go on.
+    pub fn silence(&mut self) {
+        self.kinds.iter_mut().chain(self.bars.iter_mut().map(|(_, route)| route)).for_each(|route| route.strategies.clear());
+    }
+
     fn of_mut(&mut self, kind: StreamKind) -> &mut Route {
         let StreamKind::Bars(interval) = kind else { return &mut self.kinds[kind.market_kind() as usize] };
         let place = self.bars.iter().position(|(held, _)| *held == interval).unwrap_or_else(|| {

@@ -9,7 +9,7 @@ use std::fmt;
 macro_rules! codes {
     ($($variant:ident => $slug:literal, $summary:literal;)*) => {
         /// What went wrong, as a stable code.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
             $(#[doc = $summary] $variant,)*
         }
@@ -27,8 +27,30 @@ macro_rules! codes {
             pub const fn summary(self) -> &'static str {
                 match self { $(Code::$variant => $summary,)* }
             }
+
+            /// The code of a slug.
+            pub fn from_slug(slug: &str) -> Option<Code> {
+                match slug {
+                    $($slug => Some(Code::$variant),)*
+                    _ => None,
+                }
+            }
         }
     };
+}
+
+/// Journals hold the slug, so that the table may grow anywhere.
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.slug())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let slug = <&str>::deserialize(deserializer)?;
+        Code::from_slug(slug).ok_or_else(|| serde::de::Error::custom(format!("unknown code {slug:?}")))
+    }
 }
 
 codes! {
@@ -75,8 +97,13 @@ codes! {
     RiskPriceCollar => "risk_price_collar", "The order's price is too far from the mark.";
     RiskNoMark => "risk_no_mark", "A limit needs a mark price and there is none yet.";
     RiskUser => "risk_user", "A check written by the user refused the order.";
+    RiskOrderRate => "risk_order_rate", "More orders in a second than the limit allows.";
+    RiskDailyLoss => "risk_daily_loss", "The loss of this UTC day has reached its limit.";
+    RiskStaleData => "risk_stale_data", "What is known of the market is old or has a hole.";
+    VenueDisconnected => "venue_disconnected", "Orders do not reach the venue now.";
     TradingOff => "trading_off", "Trading is off.";
     // Rejections and cancellations: the venue's
+    MarketHalted => "market_halted", "The venue takes no new orders for the instrument.";
     InsufficientFunds => "insufficient_funds", "The account cannot pay for the order or its margin.";
     BelowMinimumQuantity => "below_minimum_quantity", "The order is smaller than the venue's smallest quantity.";
     BelowMinimumNotional => "below_minimum_notional", "The order is worth less than the venue's smallest notional.";

@@ -1,6 +1,6 @@
 //! Whether an input can be true at all, before an engine takes it from a journal.
 
-use super::{AccountEvent, Command, Event, Filter};
+use super::{AccountEvent, Command, Condition, Event, Filter};
 use crate::account::Fill;
 use crate::error::{Code, Error, Result};
 use crate::instrument::{AssetIndex, Index, InstrumentIndex};
@@ -12,14 +12,17 @@ impl Event {
     /// what the engine can hold: a journal was altered, or belongs to another index.
     pub fn check(&self, index: &Index) -> Result<()> {
         let problem = match self {
-            Event::Market(event) => known_instrument(index, event.instrument).or(event.problem().map(|(_, problem)| problem)),
+            Event::Market(event) | Event::WarmUp(event) => known_instrument(index, event.instrument).or(event.problem().map(|(_, problem)| problem)),
             Event::Account(report) => {
                 let known = index.accounts().len() > report.account.at();
                 (!known).then_some("an unknown account").or(time(report.venue_time_ns)).or_else(|| account(index, &report.event))
             }
             Event::Timer(timer) => time(timer.due_ns),
             Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. } => command(index, filter),
-            Event::Command { .. } => None,
+            Event::Command { command: Command::Open(_, order), .. } => known_instrument(index, order.instrument),
+            Event::Command { .. } | Event::Parameter(_) => None,
+            Event::Data(data) => time(data.time_ns),
+            Event::Status(status) => condition(index, &status.change),
         };
         match problem.or(time(self.arrival_time_ns())) {
             None => Ok(()),
@@ -36,6 +39,7 @@ type Problem = Option<&'static str>;
 fn account(index: &Index, event: &AccountEvent) -> Problem {
     match *event {
         AccountEvent::Accepted(_)
+        | AccountEvent::Lost(_)
         | AccountEvent::Rejected(..)
         | AccountEvent::Cancelled(..)
         | AccountEvent::CancelRejected(..)
@@ -45,7 +49,10 @@ fn account(index: &Index, event: &AccountEvent) -> Problem {
         AccountEvent::Fee { instrument, asset, amount: paid, .. } => {
             known_instrument(index, instrument).or(known_asset(index, asset)).or(amount(paid))
         }
-        AccountEvent::Deposit { asset, amount: paid } | AccountEvent::Insurance { asset, amount: paid } => {
+        AccountEvent::Deposit { asset, amount: paid }
+        | AccountEvent::Foreign { asset, amount: paid }
+        | AccountEvent::Unexplained { asset, amount: paid }
+        | AccountEvent::Insurance { asset, amount: paid } => {
             known_asset(index, asset).or(amount(paid))
         }
         AccountEvent::MarginCall { asset, equity, maintenance } => known_asset(index, asset).or(amount(equity)).or(amount(maintenance)),
@@ -62,6 +69,17 @@ fn fill(index: &Index, fill: &Fill) -> Problem {
         && instrument.specification.value(fill.price, fill.quantity) <= LARGEST_VALUE;
     let most_fee = if fill.fee_asset == instrument.base { i128::from(fill.quantity) } else { LARGEST_VALUE };
     (!in_range || fill.fee.unsigned_abs() > most_fee.unsigned_abs()).then_some("a fill that is out of range")
+}
+
+fn condition(index: &Index, condition: &Condition) -> Problem {
+    match *condition {
+        Condition::Connected(venue, _) | Condition::Disconnected(venue, _) => {
+            (venue.at() >= index.venues().len()).then_some("an unknown venue")
+        }
+        Condition::Stale(stream) | Condition::Fresh(stream) => known_instrument(index, stream.instrument),
+        Condition::Gap { stream, from_ns, length_ns } => known_instrument(index, stream.instrument).or(time(from_ns)).or(time(length_ns)),
+        Condition::Halted(instrument) | Condition::Resumed(instrument) => known_instrument(index, instrument),
+    }
 }
 
 fn command(index: &Index, filter: &Filter) -> Problem {

@@ -1,15 +1,18 @@
 //! Everything that the engine can be told.
 
 use crate::account::{FeeKind, Fill};
+use super::{DataEvent, DataValue, StatusEvent};
 use crate::error::Code;
 use crate::instrument::{AccountIndex, AssetIndex, InstrumentIndex};
 use crate::market::MarketEvent;
-use crate::order::{OrderId, StrategyIndex, TimerPurpose};
+use crate::order::{NewOrder, OrderId, StrategyIndex, TimerPurpose};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
 
 /// One input. The engine's state is a fold over these and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// The codec counts the variants: new ones come last, so that older journals stay readable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// Market data.
     Market(MarketEvent),
@@ -24,19 +27,44 @@ pub enum Event {
         /// What it says.
         command: Command,
     },
+    /// Market data from before the start, or from a gap that was filled: indicators, bars and
+    /// histories take them, nobody is called (V4).
+    WarmUp(MarketEvent),
+    /// A value from outside (V2).
+    Data(Box<DataEvent>),
+    /// A connection, a stream or a market changed its condition.
+    Status(StatusEvent),
+    /// Somebody sets a strategy's parameter while it runs.
+    Parameter(Box<ParameterEvent>),
 }
 
 impl Event {
     /// When it reached us.
     #[inline]
-    pub const fn arrival_time_ns(&self) -> TimeNs {
+    pub fn arrival_time_ns(&self) -> TimeNs {
         match self {
-            Event::Market(event) => event.arrival_time_ns,
+            Event::Market(event) | Event::WarmUp(event) => event.arrival_time_ns,
             Event::Account(report) => report.arrival_time_ns,
             Event::Timer(timer) => timer.fired_ns,
             Event::Command { time_ns, .. } => *time_ns,
+            Event::Data(data) => data.arrival_time_ns,
+            Event::Status(status) => status.time_ns,
+            Event::Parameter(parameter) => parameter.time_ns,
         }
     }
+}
+
+/// Somebody sets a strategy's parameter while it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterEvent {
+    /// When it reached us.
+    pub time_ns: TimeNs,
+    /// Whose parameter.
+    pub strategy: StrategyIndex,
+    /// Which one.
+    pub name: String,
+    /// What it becomes.
+    pub value: DataValue,
 }
 
 /// A timer that fired (T4).
@@ -119,6 +147,22 @@ pub enum AccountEvent {
         /// What is needed to stay open.
         maintenance: i128,
     },
+    /// No answer came in time, or the connection broke before one: the venue may or may not have the order.
+    Lost(OrderId),
+    /// Somebody else moved money of the account: a foreign fill, a transfer (M3). Out when below zero.
+    Foreign {
+        /// Of which asset.
+        asset: AssetIndex,
+        /// How much.
+        amount: i128,
+    },
+    /// The venue's balance differs from ours, and nothing explains it yet (M5). Ours was too high when below zero.
+    Unexplained {
+        /// Of which asset.
+        asset: AssetIndex,
+        /// How much.
+        amount: i128,
+    },
 }
 
 /// Which strategies and instruments a command is for; none means all.
@@ -141,8 +185,15 @@ pub enum Command {
     CancelAll(Filter),
     /// Cancel open orders, then close positions at market.
     CloseAll(Filter),
-    /// Start the strategies.
-    Start,
+    /// Start the strategies; with a warm-up they trade from its end on.
+    Start {
+        /// Whether a warm-up follows.
+        warms_up: bool,
+    },
     /// Stop the strategies; open orders are cancelled (O6).
     Stop,
+    /// Warm-up is over: strategies may trade.
+    WarmedUp,
+    /// Place an order in the name of a strategy.
+    Open(StrategyIndex, NewOrder),
 }

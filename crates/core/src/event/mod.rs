@@ -2,7 +2,11 @@
 
 mod check;
 mod codec;
+mod data;
 mod input;
+mod status;
 
-pub use codec::{CODEC_VERSION, Entry, decode_entries, encode_entry};
-pub use input::{AccountEvent, AccountReport, Command, Event, Filter, TimerFired};
+pub use codec::{CODEC_VERSION, Entry, decode_entries, encode_decision, encode_input};
+pub use data::{DataEvent, DataValue};
+pub use input::{AccountEvent, AccountReport, Command, Event, Filter, ParameterEvent, TimerFired};
+pub use status::{Condition, Part, StatusEvent};

@@ -1,6 +1,7 @@
 //! Checks between a strategy's decision and the venue. A refusal is an event with a reason.
 
 use crate::error::{Code, Result};
+use crate::event::Part;
 use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
 use crate::order::{NewOrder, Order, OrderId, Status};
 use crate::state::State;
@@ -67,6 +68,15 @@ impl Risk {
     fn built_in(&self, state: &State, order: &Order) -> Option<Code> {
         if !state.trading && !reduces(state, order) {
             return Some(Code::TradingOff);
+        }
+        if !state.health.is_good() {
+            let instrument = order.request.instrument;
+            if state.health.is_down(state.index.instrument(instrument).venue, Part::Orders) {
+                return Some(Code::VenueDisconnected);
+            }
+            if state.health.is_stale(&state.index, instrument) && !reduces(state, order) {
+                return Some(Code::RiskStaleData);
+            }
         }
         let limits = self.limits.get(order.request.instrument.at())?;
         if *limits == Limits::default() {

@@ -224,6 +224,21 @@ impl State {
         Ok(())
     }
 
+    /// Names a stream of values from outside that the calling strategy wants to receive (V2).
+    pub fn subscribe_data(&mut self, name: &str) -> Result<()> {
+        self.check_start("subscribe")?;
+        if let Some(held) = self.available_data.as_ref().filter(|held| !held.iter().any(|one| one == name)) {
+            let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+            return Err(Error::new(Code::MissingStream, format!("there is no stream of values {name:?}"))
+                .hint(format!("values from outside are given by name beside the instruments' data; here are {held}")));
+        }
+        let data = &mut self.strategies[self.calling.at()].data;
+        if !data.iter().any(|held| held == name) {
+            data.push(name.to_owned());
+        }
+        Ok(())
+    }
+
     /// Attaches an indicator to a stream, and names the stream.
     pub fn attach(&mut self, kind: IndicatorKind, stream: Stream) -> Result<IndicatorIndex> {
         self.subscribe(stream)?;

@@ -2,40 +2,48 @@
 
 use super::State;
 use crate::account::{Bucket, Fill, Position};
-use crate::instrument::Index;
+use crate::instrument::{Index, InstrumentIndex};
 use crate::market::{Bar, Side};
 use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
+use serde::{Deserialize, Serialize};
 
 /// The version of the algorithm behind the state hash.
-pub const STATE_HASH_VERSION: u32 = 1;
+pub const STATE_HASH_VERSION: u32 = 2;
 
 /// Hashes each strategy's requests and fills as they happen, by the names of instruments
 /// and the strategy's own counts, so that nothing unrelated shifts it.
 #[derive(Clone, Debug)]
 pub struct DecisionHasher {
     names: Vec<[u8; 8]>,
-    strategies: Vec<(String, Buffered)>,
+    strategies: Vec<(String, Chained)>,
 }
 
-#[derive(Clone, Debug)]
-struct Buffered {
+/// A hash that can be saved: what was written is hashed in pieces, each with the hash of those before.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Chained {
+    before: [u8; 32],
     bytes: Vec<u8>,
-    hasher: blake3::Hasher,
 }
 
 /// Large enough that BLAKE3 hashes many of its 1-KiB chunks at once, which is four times faster.
-const BUFFER_BYTES: usize = 16_384;
+const PIECE_BYTES: usize = 16_384;
 
-impl Buffered {
+impl Chained {
     #[inline]
     fn write(&mut self, fields: &[&[u8]]) {
         for field in fields {
             self.bytes.extend_from_slice(field);
         }
-        if self.bytes.len() >= BUFFER_BYTES {
-            self.hasher.update(&self.bytes);
+        if self.bytes.len() >= PIECE_BYTES {
+            self.before = self.finish();
             self.bytes.clear();
         }
+    }
+
+    fn finish(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.before).update(&self.bytes);
+        *hasher.finalize().as_bytes()
     }
 }
 
@@ -47,10 +55,10 @@ impl DecisionHasher {
             bytes.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
             bytes
         };
-        let buffered = || Buffered { bytes: Vec::with_capacity(BUFFER_BYTES + 128), hasher: blake3::Hasher::new() };
+        let chained = || Chained { before: [0; 32], bytes: Vec::with_capacity(PIECE_BYTES + 128) };
         Self {
             names: index.instruments().map(|(_, instrument)| digest(&instrument.name)).collect(),
-            strategies: strategies.map(|name| (name.to_owned(), buffered())).collect(),
+            strategies: strategies.map(|name| (name.to_owned(), chained())).collect(),
         }
     }
 
@@ -113,10 +121,19 @@ impl DecisionHasher {
 
     /// The hash so far of one strategy, whatever its name and whichever others there are.
     pub fn of_strategy(&self, strategy: StrategyIndex) -> [u8; 32] {
-        let buffered = &self.strategies[strategy.at()].1;
-        let mut hasher = buffered.hasher.clone();
-        hasher.update(&buffered.bytes);
-        *hasher.finalize().as_bytes()
+        self.strategies[strategy.at()].1.finish()
+    }
+
+    /// What is hashed so far, by strategy.
+    pub(crate) fn chains(&self) -> Vec<Chained> {
+        self.strategies.iter().map(|(_, chain)| chain.clone()).collect()
+    }
+
+    /// Goes on from what was hashed before.
+    pub(crate) fn resume(&mut self, chains: Vec<Chained>) {
+        for ((_, chain), saved) in self.strategies.iter_mut().zip(chains) {
+            *chain = saved;
+        }
     }
 }
 
@@ -149,6 +166,8 @@ impl State {
     pub fn hash(&self) -> [u8; 32] {
         let mut out = Canonical(blake3::Hasher::new());
         out.number(STATE_HASH_VERSION.into()).number(self.now_ns.into()).number(self.trading.into());
+        out.number(self.warming.into()).number(self.stopped.into());
+        self.hash_health(&mut out);
         self.hash_markets(&mut out);
         self.hash_accounts(&mut out);
         self.hash_strategies(&mut out);
@@ -167,6 +186,18 @@ impl State {
         }
         self.hash_builders(&mut out);
         *out.0.finalize().as_bytes()
+    }
+
+    fn hash_health(&self, out: &mut Canonical) {
+        let name = |instrument: InstrumentIndex| self.index.instrument(instrument).name.as_str();
+        let down = self.health.down().iter().map(|(venue, part)| (self.index.venue(*venue).name.as_str(), part.name().to_owned()));
+        let stale = self.health.stale().iter().map(|stream| (name(stream.instrument), stream.kind.to_string()));
+        let halted = self.health.halted().iter().map(|&instrument| (name(instrument), "halted".to_owned()));
+        let mut all: Vec<_> = down.chain(stale).chain(halted).collect();
+        all.sort();
+        for (what, how) in all {
+            out.text(what).text(&how);
+        }
     }
 
     fn hash_markets(&self, out: &mut Canonical) {
@@ -258,6 +289,11 @@ impl State {
                 out.text(&self.index.instrument(target.instrument).name).number(target.quantity.into());
                 out.text(target.order_type.name()).number(target.order_type.price().unwrap_or(0).into());
             }
+            let mut dust: Vec<_> = strategy.dust.iter().map(|(held, dust)| (&self.index.instrument(*held).name, dust)).collect();
+            dust.sort();
+            for (name, &dust) in dust {
+                out.text("dust").text(name).number(dust.into());
+            }
             for order in self.orders.open(StrategyIndex(place as u16)) {
                 out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
                 self.hash_request(out, &order.request);
@@ -276,7 +312,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::{AccountIndex, FeeAsset, Fees, InstrumentIndex, Kind, Specification};
+    use crate::instrument::{AccountIndex, FeeAsset, Fees, Kind, Specification};
     use crate::market::{BarBuilder, BarInterval, BookDelta, MarketData, MarketEvent, Trade};
     use crate::order::{PositionSlot, TimeInForce};
     use std::collections::BTreeSet;

@@ -2,6 +2,7 @@
 
 use super::Stream;
 use crate::market::MarketEvent;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// The place of a history among those of the run.
@@ -17,7 +18,7 @@ impl HistoryIndex {
 }
 
 /// The last `length` events of a stream, oldest first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct History {
     /// Of which stream.
     pub stream: Stream,
@@ -38,6 +39,11 @@ impl History {
             self.events.pop_front();
         }
         self.events.push_back(*event);
+    }
+
+    /// How many events it keeps.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// The events, oldest first.

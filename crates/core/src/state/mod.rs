@@ -5,6 +5,7 @@
 
 mod call;
 mod hash;
+mod health;
 mod history;
 mod invariant;
 mod market;
@@ -12,7 +13,9 @@ mod orders;
 mod stream;
 
 pub use call::{Decision, Target};
+pub(crate) use hash::Chained;
 pub use hash::{DecisionHasher, STATE_HASH_VERSION};
+pub use health::Health;
 pub use history::{History, HistoryIndex};
 pub use market::Market;
 pub use orders::Orders;
@@ -25,10 +28,11 @@ use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::market::BarBuilder;
 use crate::order::{Order, OrderId, Status, StrategyIndex};
 use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What belongs to one strategy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StrategyState {
     /// Its name.
     pub name: String,
@@ -42,21 +46,35 @@ pub struct StrategyState {
     pub targets: Vec<Target>,
     /// The streams that it named.
     pub subscriptions: Vec<Stream>,
+    /// The streams of values from outside that it named.
+    pub data: Vec<String>,
+    /// What targets could not reach because it is under a lot or the smallest order (O3).
+    pub dust: Vec<(InstrumentIndex, i64)>,
 }
 
 /// Everything that is known.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// The names.
+    #[serde(skip)]
     pub(crate) index: Arc<Index>,
+    /// When the strategies started.
+    pub(crate) started_ns: TimeNs,
     /// The time of the current event, by arrival.
     pub(crate) now_ns: TimeNs,
     /// Whether strategies may open positions.
     pub(crate) trading: bool,
     pub(crate) starting: bool,
+    /// Whether warm-up is under way: nobody is called (V4).
+    pub(crate) warming: bool,
+    /// Whether the strategies have stopped for good.
+    pub(crate) stopped: bool,
     pub(crate) seed: u64,
     /// Streams that the data hold; those that a strategy names must be among them.
     pub(crate) available: Vec<Stream>,
+    /// Names of values from outside that will come; none where any may.
+    pub(crate) available_data: Option<Vec<String>>,
+    pub(crate) health: Health,
     pub(crate) markets: Vec<Market>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) orders: Orders,
@@ -90,6 +108,7 @@ impl State {
                 })
                 .collect(),
             available,
+            available_data: Some(Vec::new()),
             index,
             seed,
             ..Self::default()
@@ -102,10 +121,32 @@ impl State {
         &self.index
     }
 
+    /// The names, to be shared.
+    pub(crate) fn shared_index(&self) -> Arc<Index> {
+        Arc::clone(&self.index)
+    }
+
     /// The time of the current event, by arrival.
     #[inline]
     pub fn now_ns(&self) -> TimeNs {
         self.now_ns
+    }
+
+    /// What is not in order.
+    #[inline]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Whether warm-up is under way.
+    pub fn is_warming(&self) -> bool {
+        self.warming
+    }
+
+    /// What a strategy's targets could not reach in an instrument: under a lot or the smallest order (O3).
+    pub fn dust(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> i64 {
+        let dust = &self.strategies[strategy.at()].dust;
+        dust.iter().find(|(held, _)| *held == instrument).map_or(0, |(_, quantity)| *quantity)
     }
 
     /// Whether strategies may open positions.

@@ -2,6 +2,7 @@
 
 use crate::instrument::{AccountIndex, InstrumentIndex};
 use crate::order::{Order, OrderId, StrategyIndex};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many orders are remembered, so that late reports find those that were closed. At 176
@@ -13,7 +14,7 @@ const REMEMBERED_OLDER: usize = 16;
 
 /// Orders by number. Numbers are dense, so that a look-up among the newest is an array access;
 /// older ones are kept apart while they are open, and forgotten some time after.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Orders {
     newest: VecDeque<Order>,
     /// How many came before the newest: the number of the first of these less one.

@@ -7,7 +7,8 @@ pub use ema_cross::EmaCross;
 pub use follow_trades::FollowTrades;
 
 use crate::account::Fill;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::event::{Condition, DataEvent, DataValue};
 use crate::market::MarketEvent;
 use crate::order::Order;
 use crate::state::State;
@@ -28,14 +29,16 @@ pub struct Callbacks {
     pub timer: bool,
     /// Changes of status.
     pub status: bool,
+    /// Values from outside.
+    pub data: bool,
 }
 
 impl Callbacks {
     /// All of them.
-    pub const ALL: Self = Self { market: [true; 6], order: true, fill: true, timer: true, status: true };
+    pub const ALL: Self = Self { market: [true; 6], order: true, fill: true, timer: true, status: true, data: true };
 }
 
-/// A change that concerns all trading.
+/// A change that concerns trading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatusChange {
     /// Strategies may open positions.
@@ -46,6 +49,8 @@ pub enum StatusChange {
     MarginCall,
     /// The venue closed positions because their margin was used up.
     Liquidation,
+    /// A connection, a stream or a market changed its condition.
+    Condition(Condition),
 }
 
 impl StatusChange {
@@ -56,6 +61,15 @@ impl StatusChange {
             StatusChange::TradingOff => "trading_off",
             StatusChange::MarginCall => "margin_call",
             StatusChange::Liquidation => "liquidation",
+            StatusChange::Condition(condition) => match condition {
+                Condition::Connected(..) => "connected",
+                Condition::Disconnected(..) => "disconnected",
+                Condition::Stale(_) => "stale",
+                Condition::Fresh(_) => "fresh",
+                Condition::Gap { .. } => "gap",
+                Condition::Halted(_) => "halted",
+                Condition::Resumed(_) => "resumed",
+            },
         }
     }
 }
@@ -98,8 +112,28 @@ pub trait Strategy: Send {
         Ok(())
     }
 
-    /// Something changed that concerns all trading.
+    /// Something changed that concerns trading.
     fn on_status(&mut self, state: &mut Box<State>, status: StatusChange) -> Result<()> {
+        Ok(())
+    }
+
+    /// A value of a stream from outside that it named (V2).
+    fn on_data(&mut self, state: &mut Box<State>, data: &DataEvent) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sets one of its parameters while it runs.
+    fn set_parameter(&mut self, state: &mut Box<State>, name: &str, value: &DataValue) -> Result<()> {
+        Err(Error::new(Code::BadStrategy, format!("the parameter {name} cannot be set while the strategy runs")))
+    }
+
+    /// What it declares as its own state, to be restored by [`Strategy::restore`] (D4).
+    fn save(&mut self, state: &mut Box<State>) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes back what [`Strategy::save`] gave, after it was started anew.
+    fn restore(&mut self, state: &mut Box<State>, saved: &[u8]) -> Result<()> {
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ impl Latency {
 }
 
 /// One direction of a connection: messages keep their order, as on one TCP connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     latency: Latency,
     chance: Chance,

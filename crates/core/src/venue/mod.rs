@@ -10,4 +10,4 @@ mod simulated;
 
 pub use fill::{FillModel, Resting, TakingOnTrades};
 pub use latency::{Latency, Line};
-pub use simulated::{SimulatedVenue, VenueSettings};
+pub use simulated::{Halt, SimulatedVenue, VenueSettings};

@@ -31,7 +31,7 @@ impl SimulatedVenue {
     }
 
     fn place(&mut self, id: OrderId, request: &NewOrder, time_ns: TimeNs) {
-        if let Some(code) = self.rejection(request) {
+        if let Some(code) = self.rejection(request, time_ns) {
             self.output.push((time_ns, AccountEvent::Rejected(id, code)));
             return;
         }
@@ -126,11 +126,14 @@ impl SimulatedVenue {
     }
 
     /// The first rule that an order breaks.
-    fn rejection(&self, request: &NewOrder) -> Option<Code> {
+    fn rejection(&self, request: &NewOrder, time_ns: TimeNs) -> Option<Code> {
         let specification = &self.index.instrument(request.instrument).specification;
         let market = &self.markets[request.instrument.at()];
         if self.ended.is_some() {
             return self.ended;
+        }
+        if self.is_halted(request.instrument, time_ns) {
+            return Some(Code::MarketHalted);
         }
         if market.source == Source::None {
             return Some(Code::NoLiquidity);

@@ -3,13 +3,13 @@
 use super::Latency;
 use super::fill::{BarPath, FillModel, Liquidity, Resting, Source, TakingOnTrades};
 use crate::account::Account;
-use crate::error::Code;
+use crate::error::{Code, Error, Result};
 use crate::event::AccountEvent;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex, VenueIndex};
 use crate::market::{BarInterval, Mark, MarkSource, MarketData, MarketEvent, Side, Trade};
 use crate::order::{Liquidity as Role, NewOrder, OrderId, OrderType, TimeInForce};
 use crate::state::{Stream, StreamKind};
-use crate::time::TimeNs;
+use crate::time::{DAY_NS, DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -26,10 +26,41 @@ pub struct VenueSettings {
     pub fill_model: FillModel,
     /// The leverage that the account has chosen; none for the highest the instrument allows.
     pub leverage: Option<i64>,
+    /// How long after its venue time the venue meets a row, as a paper session needs it because rows
+    /// arrive late and out of order (F6); none in a backtest, where all rows are known.
+    pub lag_ns: Option<DurationNs>,
+    /// When it takes no new orders and matches nothing.
+    pub halts: Vec<Halt>,
+}
+
+/// A time in which a venue takes no new orders for an instrument and matches nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// Which instrument.
+    pub instrument: InstrumentIndex,
+    /// From when, by venue time.
+    pub from_ns: TimeNs,
+    /// Until when.
+    pub until_ns: TimeNs,
+}
+
+impl VenueSettings {
+    /// Refuses what cannot be.
+    pub fn validate(&self) -> Result<()> {
+        self.request_latency.validate()?;
+        self.answer_latency.validate()?;
+        if let Some(leverage) = self.leverage.filter(|&leverage| leverage < 1) {
+            return Err(Error::new(Code::BadSetting, format!("the leverage {leverage} of {} is below 1", self.venue)));
+        }
+        if let Some(lag_ns) = self.lag_ns.filter(|lag_ns| !(0..=DAY_NS).contains(lag_ns)) {
+            return Err(Error::new(Code::BadSetting, format!("the lag of {}, {lag_ns} ns, is not between none and a day", self.venue)));
+        }
+        Ok(())
+    }
 }
 
 /// An order that works at the venue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct VenueOrder {
     pub id: OrderId,
     pub request: NewOrder,
@@ -39,7 +70,7 @@ pub(super) struct VenueOrder {
 }
 
 /// What the venue knows of one instrument.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct VenueMarket {
     pub source: Source,
     pub last: Option<i64>,
@@ -55,8 +86,9 @@ pub(super) struct VenueMarket {
 }
 
 /// A simulated venue with one account of ours.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SimulatedVenue {
+    #[serde(skip)]
     pub(super) index: Arc<Index>,
     pub(super) settings: VenueSettings,
     pub(super) account_index: AccountIndex,
@@ -112,6 +144,27 @@ impl SimulatedVenue {
             ended: None,
             output: Vec::new(),
         }
+    }
+
+    /// Whether it takes no orders for an instrument at a time.
+    pub(super) fn is_halted(&self, instrument: InstrumentIndex, time_ns: TimeNs) -> bool {
+        self.settings.halts.iter().any(|halt| halt.instrument == instrument && (halt.from_ns..halt.until_ns).contains(&time_ns))
+    }
+
+    /// States anew which streams there are, before any order.
+    pub fn set_available(&mut self, available: &[Stream]) {
+        for (at, market) in self.markets.iter_mut().enumerate() {
+            let instrument = InstrumentIndex(at as u32);
+            if self.index.instrument(instrument).account == self.account_index {
+                market.source = Source::of(instrument, available);
+                market.bars = finest_bars(instrument, available);
+            }
+        }
+    }
+
+    /// Gives it the names again after it was restored.
+    pub fn attach(&mut self, index: Arc<Index>) {
+        self.index = index;
     }
 
     /// How it was set up.
@@ -278,6 +331,9 @@ impl SimulatedVenue {
 
     /// Orders against a trade: takers where only trades are known, and resting orders that it went through.
     fn match_trade(&mut self, instrument: InstrumentIndex, trade: &Trade, time_ns: TimeNs) {
+        if self.is_halted(instrument, time_ns) {
+            return;
+        }
         let on_trades = self.markets[instrument.at()].source == Source::Trades;
         let whole = self.settings.fill_model.taking_on_trades == TakingOnTrades::NextTradeWhole;
         let mut budget = trade.quantity;
@@ -315,6 +371,9 @@ impl SimulatedVenue {
 
     /// Orders against a changed quote or book.
     fn match_shown(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
+        if self.is_halted(instrument, time_ns) {
+            return;
+        }
         let mut place = 0;
         while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {
             let done =

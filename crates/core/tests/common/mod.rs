@@ -94,7 +94,7 @@ pub fn index() -> Arc<Index> {
 
 /// One venue's settings.
 pub fn venue(name: &str, request_latency: Latency, answer_latency: Latency, fill_model: FillModel) -> VenueSettings {
-    VenueSettings { venue: name.into(), request_latency, answer_latency, fill_model, leverage: None }
+    VenueSettings { venue: name.into(), request_latency, answer_latency, fill_model, leverage: None, lag_ns: None, halts: Vec::new() }
 }
 
 /// What a run is made of, so that it can be made again and changed.
@@ -164,7 +164,10 @@ impl World {
             seed: self.seed,
             keep: self.keep,
             keeps_journal: self.keeps_journal,
-            commands: Vec::new(),
+            inputs: Vec::new(),
+            available_data: Some(Vec::new()),
+            outages: Vec::new(),
+            warm_up_ns: 0,
         }
     }
 

@@ -100,6 +100,15 @@ impl Strategy for Anything {
         self.act(state, 0.5)
     }
 
+    fn save(&mut self, _: &mut Box<State>) -> Result<Vec<u8>> {
+        Ok(postcard::to_stdvec(&(&self.chance, &self.placed)).unwrap())
+    }
+
+    fn restore(&mut self, _: &mut Box<State>, saved: &[u8]) -> Result<()> {
+        (self.chance, self.placed) = postcard::from_bytes(saved).unwrap();
+        Ok(())
+    }
+
     fn on_stop(&mut self, state: &mut Box<State>) -> Result<()> {
         self.act(state, 0.5)
     }
@@ -157,6 +166,7 @@ impl Strategy for Script {
             fill: self.fill.is_some(),
             timer: self.timer.is_some(),
             status: false,
+            data: false,
         }
     }
 

@@ -2,12 +2,13 @@
 
 use crate::market::{Bar, Side};
 use crate::time::TimeNs;
+use serde::{Deserialize, Serialize};
 
 /// A bar as a path: open, one extreme, the other, close, at equal distances in time.
 ///
 /// The extreme that comes first is the one that hurts the position, or the order while
 /// there is no position; it is chosen when it first matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BarPath {
     bar: Bar,
     hurt: Option<Side>,

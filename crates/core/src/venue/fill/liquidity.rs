@@ -1,13 +1,14 @@
 //! What is shown and what we have taken of it (F2).
 
 use crate::market::{Book, BookDelta, Level, Quote, Side};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// Prices and quantities that an order took.
 pub type Taken = SmallVec<[Level; 4]>;
 
 /// The shown sizes of one instrument, less what we took since each price or size last changed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Liquidity {
     quote: Option<Quote>,
     book: Option<Box<Book>>,

@@ -1,0 +1,186 @@
+//! A session: rows and reports as they come, simulated venues and timers by the clock that the
+//! caller reads. Paper trading has only simulated venues, live trading sends requests out.
+
+use super::replay::{Comparison, check};
+use super::timeline::{Settings, Timeline};
+use super::{Divergence, Recorder};
+use crate::engine::Engine;
+use crate::error::{Code, Error, Result};
+use crate::event::{Entry, Event};
+use crate::market::MarketEvent;
+use crate::order::Request;
+use crate::risk::Risk;
+use crate::state::Stream;
+use crate::strategy::Strategy;
+use crate::time::TimeNs;
+use crate::venue::SimulatedVenue;
+
+/// A run that is fed while it happens.
+pub struct Session {
+    timeline: Timeline,
+    comparison: Comparison,
+    rows: u64,
+    failed: Option<Error>,
+}
+
+impl Session {
+    /// A session before its first event. Any stream of the index's instruments may be named.
+    pub fn new(settings: Settings, strategies: Vec<(String, Box<dyn Strategy>)>, risk: Risk, available: Vec<Stream>) -> Result<Self> {
+        let timeline = Timeline::new(settings, strategies, risk, available)?;
+        Ok(Self { timeline, comparison: Comparison::default(), rows: 0, failed: None })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.timeline.engine
+    }
+
+    /// The engine, to take its journal.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.timeline.engine
+    }
+
+    /// What was observed.
+    pub fn recorder(&self) -> &Recorder {
+        &self.timeline.recorder
+    }
+
+    /// The simulated venues, in the order of their names.
+    pub fn venues(&self) -> impl Iterator<Item = &SimulatedVenue> {
+        self.timeline.links.iter().map(|link| &link.venue)
+    }
+
+    /// How many rows the engine has met.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The time of the session, by arrival.
+    pub fn now_ns(&self) -> TimeNs {
+        self.timeline.now_ns
+    }
+
+    /// When something happens by itself next: the caller advances then.
+    pub fn next_ns(&self) -> TimeNs {
+        self.timeline.pending_ns
+    }
+
+    /// Requests for real venues since the last call.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.timeline.outgoing)
+    }
+
+    /// The streams that strategies named, each once.
+    pub fn named_streams(&self) -> Vec<Stream> {
+        let mut streams: Vec<Stream> = self.engine().state().strategies().iter().flat_map(|strategy| strategy.subscriptions.clone()).collect();
+        streams.sort_unstable();
+        streams.dedup();
+        streams
+    }
+
+    /// States which streams arrive, so that simulated venues fill from the most detailed (F1).
+    pub fn set_streams(&mut self, streams: &[Stream]) {
+        self.timeline.links.iter_mut().for_each(|link| link.venue.set_available(streams));
+    }
+
+    /// Starts the strategies.
+    pub fn start(&mut self, now_ns: TimeNs, warms_up: bool) -> Result<()> {
+        self.act(|timeline| timeline.start(now_ns, warms_up))
+    }
+
+    /// Lets everything happen that is due before a time, so that what comes at that time comes after it.
+    pub fn advance(&mut self, before_ns: TimeNs) -> Result<()> {
+        self.act(|timeline| {
+            while timeline.pending_ns < before_ns {
+                timeline.step()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A row of market data, at its time of arrival.
+    pub fn row(&mut self, event: &MarketEvent) -> Result<()> {
+        self.advance(event.arrival_time_ns)?;
+        self.rows += 1;
+        self.act(|timeline| {
+            timeline.meet();
+            timeline.keep_for_venue(event);
+            timeline.row(event)
+        })
+    }
+
+    /// A row of the warm-up.
+    pub fn warm_up(&mut self, event: &MarketEvent) -> Result<()> {
+        self.act(|timeline| timeline.warm_up(event))
+    }
+
+    /// Anything else that reaches us: a report of a real venue, a command, a value, a condition.
+    pub fn input(&mut self, event: &Event) -> Result<()> {
+        self.advance(event.arrival_time_ns())?;
+        self.act(|timeline| {
+            timeline.meet();
+            timeline.input(event)
+        })
+    }
+
+    /// What is needed to go on from here, as bytes.
+    pub fn save(&mut self) -> Result<Vec<u8>> {
+        let snapshot = self.timeline.save()?;
+        postcard::to_stdvec(&snapshot).map_err(|error| Error::new(Code::Internal, format!("the state cannot be saved: {error}")))
+    }
+
+    /// Goes on from what was saved, in the place of a start.
+    pub fn restore(&mut self, saved: &[u8]) -> Result<()> {
+        let snapshot = postcard::from_bytes(saved)
+            .map_err(|error| Error::new(Code::BadJournal, format!("the saved state cannot be read: {error}")))?;
+        self.act(|timeline| timeline.restore(snapshot))
+    }
+
+    /// Takes entries that were recorded after what was restored, or from the start; stops at the first
+    /// decision that differs from the recorded one.
+    pub fn recover(&mut self, entries: &[Entry]) -> Result<Option<Divergence>> {
+        self.timeline.decided.get_or_insert_default();
+        for entry in entries {
+            check(self.engine().state(), self.engine().sequence(), entry)?;
+            let divergence = match entry {
+                Entry::Input(event) => {
+                    if let Some(divergence) = self.comparison.unrecorded() {
+                        return Ok(Some(divergence));
+                    }
+                    self.rows += u64::from(matches!(event, Event::Market(_)));
+                    self.act(|timeline| timeline.replay(event))?;
+                    let decided = self.timeline.decided.get_or_insert_default().drain(..);
+                    self.comparison.decided(self.timeline.engine.sequence(), event.arrival_time_ns(), decided);
+                    None
+                }
+                Entry::Decision(expected) => self.comparison.recorded(expected),
+            };
+            if divergence.is_some() {
+                return Ok(divergence);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The journal has ended: from here on the session is fed what happens, and requests leave.
+    pub fn recovered(&mut self) -> Option<Divergence> {
+        self.timeline.decided = None;
+        self.timeline.engine.forget_journal();
+        self.comparison.unrecorded()
+    }
+
+    /// Ends the session: what is on its way from simulated venues arrives, and the strategies stop.
+    pub fn finish(&mut self) -> Result<()> {
+        self.act(Timeline::finish)
+    }
+
+    /// A session that failed stays failed: its state may be half of a change.
+    fn act(&mut self, act: impl FnOnce(&mut Timeline) -> Result<()>) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(Error::new(Code::RunInterrupted, format!("the session has failed before: {}", error.message)));
+        }
+        let outcome = act(&mut self.timeline);
+        self.failed = outcome.as_ref().err().cloned();
+        outcome
+    }
+}
