@@ -179,11 +179,7 @@ def test_what_is_no_data_is_an_error_with_the_way_to_say_it() -> None:
         run(Holds(), {BTC: [object()]})
 
 
-def test_no_strategies_are_a_run_without_orders() -> None:
-    assert run([]).metrics["rows"] == 10
-
-
-@pytest.mark.parametrize("wrong", [Holds, object(), None, [Holds(), Holds], "Holds"])
+@pytest.mark.parametrize("wrong", [[], Holds, object(), None, [Holds(), Holds], "Holds"])
 def test_what_is_no_strategy(wrong: Any) -> None:
     with pytest.raises(tw.TradewindError) as caught:
         run(wrong)

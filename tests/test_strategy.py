@@ -163,8 +163,8 @@ def test_a_margin_call_reaches_on_status_and_a_liquidation_on_fill() -> None:
                 self.bought = True
                 ctx.buy(self.btc, 1)
 
-        def on_status(self, ctx: tw.Context, status: str) -> None:
-            seen.append(status)
+        def on_status(self, ctx: tw.Context, status: object) -> None:
+            seen.append(str(status))
 
         def on_fill(self, ctx: tw.Context, fill: tw.Fill) -> None:
             seen.append((fill.order_id, fill.side, fill.quantity))

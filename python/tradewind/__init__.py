@@ -6,13 +6,15 @@ Ema { period: 20, seed: Average }
 """
 
 from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
-from tradewind.backtest import Command, backtest
+from tradewind.backtest import Command, Halt, Outage, backtest
 from tradewind.data import bars, binance_raw, funding, marks, quotes, trades
+from tradewind.data.values import values
 from tradewind.dataset import Dataset, load
 from tradewind.determinism import check_determinism
 from tradewind.errors import TradewindError
 from tradewind.indicators import Atr, Ema, Rsi, Sma, StandardDeviation
 from tradewind.instruments import InstrumentFields
+from tradewind.memory import state
 from tradewind.native import ema_cross
 from tradewind.result import Result
 from tradewind.risk import Limits, Risk
@@ -28,11 +30,13 @@ __all__ = [
     "Dataset",
     "Ema",
     "Exponential",
+    "Halt",
     "Index",
     "Instrument",
     "InstrumentFields",
     "Limits",
     "NativeStrategy",
+    "Outage",
     "Outcome",
     "Outcomes",
     "Result",
@@ -56,6 +60,8 @@ __all__ = [
     "marks",
     "param",
     "quotes",
+    "state",
     "synthetic",
     "trades",
+    "values",
 ]

@@ -107,6 +107,7 @@ class Replay:
         checks: Sequence[Callable[[Context, Order], str | None]],
         streams: Sequence[tuple[int, str]],
         seed: int,
+        value_streams: Sequence[str] | None,
     ) -> Replay: ...
     def feed(self, block: bytes) -> dict[str, Any] | None:
         """Feed a block; returns the first divergence, if there is one."""
@@ -336,8 +337,12 @@ class Context:
     @property
     def instruments(self) -> list[Instrument]:
         """All instruments of the run."""
-    def subscribe(self, *streams: Stream) -> None:
-        """Name streams that the strategy wants to receive; only in `on_start` (V1)."""
+    def subscribe(self, *streams: Stream | str) -> None:
+        """Name streams that the strategy wants to receive, values from outside by their name; only in `on_start`."""
+    def is_stale(self, instrument: Instrument) -> bool:
+        """Whether what is known of an instrument's market is old or has a hole."""
+    def dust(self, instrument: Instrument) -> float:
+        """What the strategy's targets could not reach: less than a lot or than the smallest order (O3)."""
     def indicator(self, specification: IndicatorSpecification, stream: Stream) -> Indicator:
         """Attach an indicator to a stream, and name the stream; only in `on_start` (V1)."""
     def history(self, stream: Stream, length: int) -> History:
@@ -662,6 +667,49 @@ class Funding:
     @property
     def rate(self) -> float:
         """The rate as a fraction of the position's value."""
+
+@final
+class Value:
+    """A value of a stream from outside (V2)."""
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+    @property
+    def value(self) -> Any:
+        """What it says: a number, a text, or what a JSON document holds."""
+    @property
+    def time_ns(self) -> int:
+        """When it was true, by its source, in nanoseconds since the epoch."""
+    @property
+    def arrival_time_ns(self) -> int:
+        """When it reached us, in nanoseconds since the epoch."""
+    @property
+    def time(self) -> datetime:
+        """When it was true, by its source."""
+    @property
+    def arrival_time(self) -> datetime:
+        """When it reached us."""
+
+@final
+class Status:
+    """A change that concerns trading; ``str(status)`` is its kind."""
+
+    @property
+    def kind(self) -> str:
+        """Such as `trading_off`, `margin_call`, `disconnected`, `stale`, `halted`."""
+    @property
+    def venue(self) -> str | None:
+        """Which venue, where one is concerned."""
+    @property
+    def instrument(self) -> Instrument | None:
+        """Which instrument, where one is concerned."""
+    @property
+    def stream(self) -> str | None:
+        """Which stream of the instrument, where one is concerned."""
+    @property
+    def part(self) -> str | None:
+        """What a connection serves: `market_data` or `orders`."""
 
 @final
 class Fill:

@@ -38,16 +38,56 @@ class Command:
     time
         When it reaches the engine.
     word
-        ``"trading_off"`` (only reductions pass), ``"trading_on"``, ``"cancel_all"``, or ``"close_all"``.
+        ``"trading_off"`` (only reductions pass), ``"trading_on"``, ``"cancel_all"``, ``"close_all"``, or ``"stop"``:
+        the strategies stop for good.
     strategy, instrument
         For which strategy and instrument orders are cancelled and positions closed; for all where not given.
 
     """
 
     time: datetime
-    word: Literal["trading_on", "trading_off", "cancel_all", "close_all"]
+    word: Literal["trading_on", "trading_off", "cancel_all", "close_all", "stop"]
     strategy: str | None = None
     instrument: str | None = None
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time without a connection to a venue.
+
+    Nothing of its market data arrives, orders are refused (``venue_disconnected``), cancels fail, and what the venue
+    reports arrives when it is over. Strategies hear of it in `on_status`.
+
+    Parameters
+    ----------
+    venue
+        Which venue.
+    start, end
+        From when until when, by arrival.
+
+    """
+
+    venue: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Halt:
+    """A time in which a venue takes no new orders for an instrument and matches nothing.
+
+    Parameters
+    ----------
+    instrument
+        Which instrument.
+    start, end
+        From when until when, by venue time.
+
+    """
+
+    instrument: str
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True)
@@ -62,8 +102,15 @@ class Settings:
     days: Literal[365, 252] = 365
     seed: int = 0
     commands: tuple[Command, ...] = ()
+    incidents: tuple[Outage | Halt, ...] = ()
+    warm_up: Duration = 0
 
     def __post_init__(self) -> None:
+        for incident in self.incidents:
+            if to_ns(incident.end) <= to_ns(incident.start):
+                raise exception("bad_setting", f"{incident!r} ends before it starts")
+        if duration_ns(self.warm_up) < 0:
+            raise exception("bad_setting", f"warm_up = {self.warm_up!r} is below zero")
         if self.days not in (365, 252):
             raise exception("bad_setting", f"days = {self.days!r}", "write 365, or 252 for markets with a calendar")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**64:
@@ -93,6 +140,15 @@ class Settings:
             "keep": keep,
             "journal": journal,
             "commands": [(to_ns(one.time), one.word, one.strategy, one.instrument) for one in self.commands],
+            "values": list(data.values),
+            "value_streams": list(data.value_streams),
+            "outages": [
+                (one.venue, to_ns(one.start), to_ns(one.end)) for one in self.incidents if isinstance(one, Outage)
+            ],
+            "halts": [
+                (one.instrument, to_ns(one.start), to_ns(one.end)) for one in self.incidents if isinstance(one, Halt)
+            ],
+            "warm_up_ns": duration_ns(self.warm_up),
         }
 
     def _balances(self, venues: list[str]) -> list[tuple[str, str, str]]:
@@ -139,6 +195,8 @@ def backtest(
     days: Literal[365, 252] = 365,
     seed: int = 0,
     commands: Iterable[Command] = (),
+    incidents: Iterable[Outage | Halt] = (),
+    warm_up: Duration = 0,
     journal: str | Path | Storage | None = None,
     keep: Literal["everything", "metrics"] = "everything",
     progress: Callable[[int], None] | None = None,
@@ -168,7 +226,12 @@ def backtest(
     seed
         The seed of everything that is random.
     commands
-        Commands from outside at given times, such as a halt.
+        Commands from outside at given times, such as to stop trading.
+    incidents
+        Outages of connections and halts of markets, to see what a strategy makes of them.
+    warm_up
+        How much of the data, from its start, only teaches indicators, bars and histories: strategies are not called,
+        and nothing is traded or counted (V4).
     journal
         A file (or the folder of a run) to write the whole stream of inputs and decisions to, so that the run can be
         replayed.
@@ -206,6 +269,8 @@ def backtest(
         days=days,
         seed=seed,
         commands=tuple(commands),
+        incidents=tuple(incidents),
+        warm_up=warm_up,
     )
     # Before the run: the source of its code may be edited while it goes on.
     manifest = manifest_of(dataset, listed, settings)
@@ -239,6 +304,8 @@ def listed_strategies(strategies: AnyStrategy | Iterable[AnyStrategy]) -> list[A
     if isinstance(strategies, AnyStrategy):
         return [strategies]
     listed = list(strategies) if isinstance(strategies, Iterable) else [strategies]
+    if not listed:
+        raise exception("bad_strategy", "there is no strategy", "give one, or a list of them")
     for one in listed:
         if not isinstance(one, AnyStrategy):
             hint = (

@@ -13,11 +13,12 @@ import polars as pl
 from tradewind import instruments as packaged
 from tradewind._core import ChunkFeed, Index, Instrument, Recording
 from tradewind.data import Stream
+from tradewind.data.values import Row, Values, digest_of
 from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.synthetic import SyntheticMarket
 
-Source = Stream | SyntheticMarket
+Source = Stream | SyntheticMarket | Values
 _COLUMNS = ("venue_time_ns", "arrival_time_ns", "kind", "flags", "a", "b", "c", "d", "e", "interval_ns")
 _CHUNK_ROWS = 1_000_000
 
@@ -35,6 +36,8 @@ class Dataset:
     reports: tuple[str, ...] = ()
     digest: str = ""
     is_synthetic: bool = field(default=False)
+    values: tuple[Row, ...] = field(default=(), repr=False)
+    value_streams: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -75,6 +78,7 @@ def load(
     Dataset(synthetic:BTCUSDT: 1,000 rows)
 
     """
+    tables, data = _apart(data)
     given = {fields.name: fields for fields in instruments}
     names = list(dict.fromkeys([*data, *given]))
     fields = tuple(given.get(name) or packaged.load(name) for name in names)
@@ -101,7 +105,28 @@ def load(
                     f"data of {name}: {type(source).__name__} is not a stream",
                     "wrap it: tw.trades(...), tw.quotes(...), tw.bars(...) or tw.binance_raw(...)",
                 )
-    return Dataset(index, fields, tuple(recordings), tuple(reports), digest.hexdigest(), synthetic)
+    values: list[Row] = []
+    for name, table in tables.items():
+        rows = table.rows(name)
+        digest.update(digest_of(rows))
+        reports.append(f"{name}: {len(rows):,} values")
+        values += rows
+    values.sort(key=lambda row: row[2])
+    return Dataset(
+        index, fields, tuple(recordings), tuple(reports), digest.hexdigest(), synthetic, tuple(values), tuple(tables)
+    )
+
+
+def _apart(
+    data: Mapping[str, Source | Iterable[Source]],
+) -> tuple[dict[str, Values], dict[str, Source | Iterable[Source]]]:
+    """Values from outside apart from market data."""
+    values = {name: one for name, one in data.items() if isinstance(one, Values)}
+    for name in values:
+        if ":" in name:
+            hint = 'give values a name of their own: data={"sentiment": tw.values(...)}'
+            raise exception("bad_setting", f"data of {name}: values from outside belong to no instrument", hint)
+    return values, {name: one for name, one in data.items() if name not in values}
 
 
 def definition(fields: InstrumentFields) -> dict[str, Any]:

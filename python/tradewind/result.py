@@ -107,10 +107,10 @@ class Result:
     @cached_property
     def positions(self) -> pl.DataFrame:
         """What is held at the end, by instrument."""
-        columns = ("instrument", "position", "mark", "mark_source", "unrealised", "realised", "settlement")
+        columns = ("instrument", "position", "dust", "mark", "mark_source", "unrealised", "realised", "settlement")
         rows = [{name: row[name] for name in columns} for row in self.metrics["instruments"]]
         schema = {
-            name: pl.Float64 if name in ("position", "mark", "unrealised", "realised") else pl.String
+            name: pl.Float64 if name in ("position", "dust", "mark", "unrealised", "realised") else pl.String
             for name in columns
         }
         return pl.DataFrame(rows, schema=schema)

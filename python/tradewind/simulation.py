@@ -62,13 +62,14 @@ class Simulated:
     taking_on_trades: Literal["next_trades", "next_trade_whole", "last_trade_whole"] = "next_trades"
     resting: Literal["through", "touch"] = "through"
     leverage: int | None = None
+    lag: Duration | None = None
 
     def __repr__(self) -> str:
         leverage = "" if self.leverage is None else f", leverage {self.leverage}"
+        lag = "" if self.lag is None else f", lag {self.lag}"
         answers = self.latency if self.answer_latency is None else self.answer_latency
-        return (
-            f"Simulated(latency {self.latency}, answers {answers}, {self.taking_on_trades}, {self.resting}{leverage})"
-        )
+        fills = f"{self.taking_on_trades}, {self.resting}"
+        return f"Simulated(latency {self.latency}, answers {answers}, {fills}{leverage}{lag})"
 
     def values(self, venue: str) -> dict[str, Any]:
         """As the kernel takes it."""
@@ -79,6 +80,7 @@ class Simulated:
             "taking_on_trades": self.taking_on_trades,
             "resting": self.resting,
             "leverage": self.leverage,
+            "lag_ns": None if self.lag is None else duration_ns(self.lag),
         }
 
 

@@ -7,10 +7,11 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
+from tradewind import memory
 from tradewind.errors import SettingError, TradewindError
 
 if TYPE_CHECKING:
-    from tradewind._core import Bar, BookUpdate, Context, Fill, Funding, Mark, Order, Quote, Trade
+    from tradewind._core import Bar, BookUpdate, Context, Fill, Funding, Mark, Order, Quote, Status, Trade, Value
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Strategy:
     """
 
     declared: ClassVar[dict[str, Parameter]] = {}
+    remembered: ClassVar[dict[str, memory.Remembered]] = {}
 
     name: str
     parameters: dict[str, Any]
@@ -100,6 +102,8 @@ class Strategy:
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
         cls.declared = {**cls.declared, **own}
+        state = {name: value for name, value in vars(cls).items() if isinstance(value, memory.Remembered)}
+        cls.remembered = {**cls.remembered, **state}
         _check_callbacks(cls)
 
     def __init__(self, *, name: str | None = None, **parameters: Any) -> None:
@@ -121,6 +125,7 @@ class Strategy:
                 hints.append(hint)
             self.parameters[key] = value
             setattr(self, key, value)
+        memory.begin(self, self.remembered)
         if problems:
             raise SettingError(
                 "bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(hints))
@@ -132,6 +137,22 @@ class Strategy:
     def fresh(self) -> Strategy:
         """A new strategy of the same class, name and parameters, with nothing that a run left on it."""
         return type(self)(name=self.name, **self.parameters)
+
+    def set_parameter(self, name: str, value: Any) -> None:
+        """Set a parameter while the strategy runs; a value that is not allowed is an error."""
+        if name not in self.declared:
+            raise SettingError(
+                "bad_strategy",
+                f"{self.name}: {name} is not a parameter",
+                f"there are {', '.join(self.declared) or 'none'}",
+            )
+        declared = self.declared[name]
+        value = _as_type(f"{self.name}: {name}", value, _types(type(self)).get(name, type(declared.default)))
+        problem, hint = _check(name, value, declared)
+        if problem:
+            raise SettingError("bad_strategy", f"{self.name}: {problem}", hint)
+        self.parameters[name] = value
+        setattr(self, name, value)
 
     def on_start(self, ctx: Context) -> None:
         """The run begins: name streams, attach indicators."""
@@ -166,8 +187,11 @@ class Strategy:
     def on_fill(self, ctx: Context, fill: Fill) -> None:
         """One of the strategy's orders was filled, or its position was closed by the venue."""
 
-    def on_status(self, ctx: Context, status: str) -> None:
-        """Trading was switched on or off, or the venue sent a margin call."""
+    def on_data(self, ctx: Context, data: Value) -> None:
+        """A value of a stream from outside that it named came in."""
+
+    def on_status(self, ctx: Context, status: Status) -> None:
+        """Trading, a connection, a stream or a market changed its condition; see ``status.kind``."""
 
 
 def _types(cls: type) -> dict[str, Any]:

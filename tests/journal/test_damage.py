@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tradewind as tw
+from tradewind._core import CODEC_VERSION
 from tradewind._core import Backtest
 from tradewind.backtest import Settings
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
@@ -114,7 +115,7 @@ def test_an_altered_block_is_found_and_named(content, data):
                 replace(block, data=block.data + b"\0"),
                 replace(block, last=block.last + 1),
                 replace(block, first=block.first + 1),
-                replace(block, codec=2),
+                replace(block, codec=99),
                 replace(block, checksum=bytes(16)),
             ]
         )
@@ -181,7 +182,7 @@ def test_an_altered_manifest_is_found(content):
 
 
 def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
-    text = content.kept_manifest[0].replace(b'"codec":1', b'"codec":99')
+    text = content.kept_manifest[0].replace(f'"codec":{CODEC_VERSION}'.encode(), b'"codec":99')
     with pytest.raises(tw.TradewindError, match="pip install tradewind==") as caught:
         Journal(MemoryStorage("run", (text, seal_manifest(text)), [], None))
     assert caught.value.code == "journal_version"

@@ -88,6 +88,26 @@ impl Context {
         is_lent
     }
 
+    /// The calling strategy's source of chance, if it was used, and how many ids were given.
+    pub fn chance(&self, py: Python<'_>) -> PyResult<(Option<Py<PyAny>>, u64)> {
+        let strategy = self.with(|state| Ok(state.calling()))?;
+        let sources = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((sources.get(&strategy).map(|random| random.clone_ref(py)), self.ids.load(Ordering::Relaxed)))
+    }
+
+    /// Takes back what `chance` gave, as `tradewind.memory` restored it.
+    pub fn set_chance(&self, py: Python<'_>, chance: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (random, ids): (Option<Py<PyAny>>, u64) = chance.extract()?;
+        let strategy = self.with(|state| Ok(state.calling()))?;
+        let mut sources = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        match random {
+            Some(random) => sources.insert(strategy, random.clone_ref(py)),
+            None => sources.remove(&strategy),
+        };
+        self.ids.store(ids, Ordering::Relaxed);
+        Ok(())
+    }
+
     pub fn instrument_of(&self, py: Python<'_>, instrument: InstrumentIndex) -> Py<Instrument> {
         self.instruments[instrument.at()].clone_ref(py)
     }
@@ -192,6 +212,18 @@ impl Context {
         Ok(random)
     }
 
+    /// Whether what is known of an instrument's market is old or has a hole, because a connection is
+    /// gone or rows are missing: orders that do not reduce the position are refused meanwhile.
+    fn is_stale(&self, instrument: &Instrument) -> PyResult<bool> {
+        self.with(|state| Ok(state.health().is_stale(state.index(), instrument.instrument)))
+    }
+
+    /// What the strategy's targets could not reach: less than a lot or than the smallest order (O3).
+    fn dust(&self, instrument: &Instrument) -> PyResult<f64> {
+        let quantity = self.with(|state| Ok(state.dust(state.calling(), instrument.instrument)))?;
+        Ok(to_float(quantity, instrument.quantity_decimals))
+    }
+
     /// A new number, from one, that no other call of this strategy gets.
     fn new_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed) + 1
@@ -218,6 +250,10 @@ impl Context {
     #[pyo3(signature = (*streams))]
     fn subscribe(&self, streams: &Bound<'_, PyTuple>) -> PyResult<()> {
         for stream in streams {
+            if let Ok(name) = stream.extract::<String>() {
+                self.with(|state| state.subscribe_data(&name).or_raise())?;
+                continue;
+            }
             let stream = stream.cast::<Stream>()?.get().core();
             self.with(|state| state.subscribe(stream).or_raise())?;
         }

@@ -5,9 +5,11 @@ use crate::number::{datetime, decimal};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use tradewind_core::account;
+use tradewind_core::event::{Condition, DataEvent, DataValue};
 use tradewind_core::instrument::Index;
 use tradewind_core::market::{MarketData, MarketEvent, MarketKind};
 use tradewind_core::number::{RATE_DECIMALS, to_float};
+use tradewind_core::strategy::StatusChange;
 
 /// A class of market events: what all have in common, and what is its own.
 macro_rules! market_class {
@@ -368,5 +370,143 @@ impl Fill {
             self.price(),
             self.liquidity()
         )
+    }
+}
+
+/// A value of a stream from outside (V2).
+#[pyclass(frozen)]
+pub struct Value {
+    pub event: DataEvent,
+}
+
+/// A value as Python has it; a JSON document is read.
+pub fn value_of(py: Python<'_>, value: &DataValue) -> PyResult<Py<PyAny>> {
+    match value {
+        DataValue::Number(number) => Ok(number.into_pyobject(py)?.into_any().unbind()),
+        DataValue::Text(text) => Ok(text.into_pyobject(py)?.into_any().unbind()),
+        DataValue::Json(text) => Ok(py.import("json")?.call_method1("loads", (text,))?.unbind()),
+    }
+}
+
+#[pymethods]
+impl Value {
+    /// The stream's name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.event.name
+    }
+
+    /// What it says: a number, a text, or what a JSON document holds.
+    #[getter]
+    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        value_of(py, &self.event.value)
+    }
+
+    /// When it was true, by its source, in nanoseconds since the epoch.
+    #[getter]
+    fn time_ns(&self) -> i64 {
+        self.event.time_ns
+    }
+
+    /// When it reached us, in nanoseconds since the epoch.
+    #[getter]
+    fn arrival_time_ns(&self) -> i64 {
+        self.event.arrival_time_ns
+    }
+
+    /// When it was true, by its source.
+    #[getter]
+    fn time(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        datetime(py, self.event.time_ns)
+    }
+
+    /// When it reached us.
+    #[getter]
+    fn arrival_time(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        datetime(py, self.event.arrival_time_ns)
+    }
+
+    fn __repr__(&self) -> String {
+        match &self.event.value {
+            DataValue::Number(number) => format!("Value({} = {number})", self.event.name),
+            DataValue::Text(text) => format!("Value({} = {text:?})", self.event.name),
+            DataValue::Json(text) => format!("Value({} = {text})", self.event.name),
+        }
+    }
+}
+
+/// A change that concerns trading: `str(status)` is its kind.
+#[pyclass(frozen)]
+pub struct Status {
+    kind: &'static str,
+    venue: Option<String>,
+    instrument: Option<Py<Instrument>>,
+    stream: Option<String>,
+    part: Option<&'static str>,
+}
+
+impl Status {
+    pub fn of(py: Python<'_>, change: StatusChange, index: &Index, instruments: &[Py<Instrument>]) -> Self {
+        let mut status = Self { kind: change.name(), venue: None, instrument: None, stream: None, part: None };
+        let StatusChange::Condition(condition) = change else { return status };
+        let instrument = match condition {
+            Condition::Connected(venue, part) | Condition::Disconnected(venue, part) => {
+                status.venue = Some(index.venue(venue).name.clone());
+                status.part = Some(part.name());
+                return status;
+            }
+            Condition::Stale(stream) | Condition::Fresh(stream) | Condition::Gap { stream, .. } => {
+                status.stream = Some(stream.kind.to_string());
+                stream.instrument
+            }
+            Condition::Halted(instrument) | Condition::Resumed(instrument) => instrument,
+        };
+        status.venue = Some(index.venue(index.instrument(instrument).venue).name.clone());
+        status.instrument = Some(instruments[instrument.at()].clone_ref(py));
+        status
+    }
+}
+
+#[pymethods]
+impl Status {
+    /// `trading_on`, `trading_off`, `margin_call`, `liquidation`; `connected` and `disconnected` of a
+    /// venue; `stale`, `fresh` and `gap` of a stream; `halted` and `resumed` of an instrument.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Which venue, where one is concerned.
+    #[getter]
+    fn venue(&self) -> Option<&str> {
+        self.venue.as_deref()
+    }
+
+    /// Which instrument, where one is concerned.
+    #[getter]
+    fn instrument(&self, py: Python<'_>) -> Option<Py<Instrument>> {
+        self.instrument.as_ref().map(|instrument| instrument.clone_ref(py))
+    }
+
+    /// Which stream of the instrument, where one is concerned.
+    #[getter]
+    fn stream(&self) -> Option<&str> {
+        self.stream.as_deref()
+    }
+
+    /// `market_data` or `orders`: what a connection serves.
+    #[getter]
+    fn part(&self) -> Option<&'static str> {
+        self.part
+    }
+
+    fn __str__(&self) -> &'static str {
+        self.kind
+    }
+
+    fn __repr__(&self) -> String {
+        let place = [self.venue.clone(), self.instrument.as_ref().map(|held| held.get().definition().name.clone()), self.stream.clone()];
+        let place: Vec<String> = place.into_iter().flatten().chain(self.part.map(str::to_owned)).collect();
+        format!("Status({}{}{})", self.kind, if place.is_empty() { "" } else { ": " }, place.join(", "))
     }
 }

@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use crate::error::error_codes;
     #[pymodule_export]
-    use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Trade};
+    use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Status, Trade, Value};
     #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]

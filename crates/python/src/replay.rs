@@ -31,7 +31,7 @@ pub struct Replay {
 #[pymethods]
 impl Replay {
     #[new]
-    #[pyo3(signature = (index, strategies, limits, checks, streams, seed))]
+    #[pyo3(signature = (index, strategies, limits, checks, streams, seed, value_streams))]
     fn new(
         index: &Bound<'_, Index>,
         strategies: Vec<(String, Bound<'_, PyAny>)>,
@@ -39,6 +39,7 @@ impl Replay {
         checks: Vec<Bound<'_, PyAny>>,
         streams: Vec<(u32, String)>,
         seed: u64,
+        value_streams: Option<Vec<String>>,
     ) -> PyResult<Self> {
         let failure = Failure::default();
         let index = index.get();
@@ -52,6 +53,7 @@ impl Replay {
             strategies,
             risk: risk(&limits, &checks, index, &failure)?,
             available,
+            available_data: value_streams,
             seed,
             keeps_journal: false,
             keeps_details: false,
@@ -73,19 +75,21 @@ impl Replay {
             .feed(&entries)
             .map_err(|error| self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| raised(&error)))?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let inputs = entries.iter().filter_map(|entry| if let Entry::Input(event) = entry { Some(*event) } else { None });
+        let inputs = entries.iter().filter_map(|entry| if let Entry::Input(event) = entry { Some(event) } else { None });
         // The input that led to the decision; the last of the block before where this one adds none.
         let fed = (replay.engine().sequence() - before) as usize;
-        *last = inputs.take(fed).last().or(*last);
-        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), *last, &divergence)).transpose()
+        if let Some(event) = inputs.take(fed).last() {
+            *last = Some(event.clone());
+        }
+        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
     }
 
     /// Ends the replay; returns a decision that the journal does not hold, if there is one.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
         let divergence = replay.finish();
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), last, &divergence)).transpose()
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
     }
 
     /// The state's hash, hexadecimal.
@@ -118,13 +122,13 @@ impl Replay {
         &self,
         py: Python<'py>,
         state: &State,
-        event: Option<Event>,
+        event: Option<&Event>,
         divergence: &driver::Divergence,
     ) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         dict.set_item("sequence", divergence.sequence)?;
         dict.set_item("time_ns", divergence.time_ns)?;
-        dict.set_item("event", event.map_or_else(String::new, |event| self.describe_event(&event)))?;
+        dict.set_item("event", event.map_or_else(String::new, |event| self.describe_event(event)))?;
         dict.set_item("expected", divergence.expected.as_ref().map(|request| self.describe_request(state, request)))?;
         dict.set_item("actual", divergence.actual.as_ref().map(|request| self.describe_request(state, request)))?;
         Ok(dict)
@@ -149,6 +153,9 @@ impl Replay {
                 AccountEvent::Fee { instrument, .. } => format!("fee for {}", self.name(instrument)),
                 AccountEvent::Deposit { asset, .. } => format!("deposit of {}", self.index.asset(asset).name),
                 AccountEvent::Insurance { asset, .. } => format!("insurance in {}", self.index.asset(asset).name),
+                AccountEvent::Lost(_) => "an order's fate is unknown".to_owned(),
+                AccountEvent::Foreign { asset, .. } => format!("somebody else moved {}", self.index.asset(asset).name),
+                AccountEvent::Unexplained { asset, .. } => format!("an unexplained difference of {}", self.index.asset(asset).name),
                 AccountEvent::MarginCall { asset, .. } => format!("margin call in {}", self.index.asset(asset).name),
             },
             Event::Timer(timer) => match timer.purpose {
@@ -160,10 +167,16 @@ impl Replay {
                 Command::TradingOff => "command: trading off",
                 Command::CancelAll(_) => "command: cancel all",
                 Command::CloseAll(_) => "command: close all",
-                Command::Start => "command: start",
+                Command::Start { .. } => "command: start",
+                Command::WarmedUp => "command: warm-up is over",
+                Command::Open(..) => "command: open an order",
                 Command::Stop => "command: stop",
             }
             .to_owned(),
+            Event::WarmUp(event) => format!("warm-up {} of {}", event.kind.name(), self.name(event.instrument)),
+            Event::Data(data) => format!("value of {}", data.name),
+            Event::Status(status) => tradewind_core::strategy::StatusChange::Condition(status.change).name().to_owned(),
+            Event::Parameter(parameter) => format!("parameter {} is set", parameter.name),
         }
     }
 

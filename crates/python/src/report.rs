@@ -116,6 +116,7 @@ impl Outcome {
             row.set_item("mark_source", source)?;
             row.set_item("mark", mark)?;
             row.set_item("position", report.quantity)?;
+            row.set_item("dust", report.dust)?;
             row.set_item("unrealised", report.unrealised)?;
             row.set_item("is_open", report.is_open)?;
             add_summary(&row, &report.summary)?;

@@ -8,16 +8,16 @@ use crate::risk::{LimitValues, PythonCheck};
 use crate::strategy::{NativeStrategy, PythonStrategy};
 use pyo3::prelude::*;
 use std::sync::Arc;
-use tradewind_core::driver::{Keep, Settings};
+use tradewind_core::driver::{Keep, Outage, Settings};
 use tradewind_core::error::{Code, Error};
-use tradewind_core::event::{Command, Filter};
+use tradewind_core::event::{Command, DataEvent, DataValue, Event, Filter};
 use tradewind_core::feed;
 use tradewind_core::number::{NumberProblem, parse_wide};
 use tradewind_core::order::StrategyIndex;
 use tradewind_core::risk::{Check, Limits, Risk};
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
-use tradewind_core::venue::{FillModel, Latency, Resting, TakingOnTrades, VenueSettings};
+use tradewind_core::venue::{FillModel, Halt, Latency, Resting, TakingOnTrades, VenueSettings};
 
 /// How a venue is simulated, as Python gives it.
 #[derive(FromPyObject)]
@@ -29,10 +29,11 @@ pub struct VenueValues {
     taking_on_trades: String,
     resting: String,
     leverage: Option<i64>,
+    lag_ns: Option<i64>,
 }
 
 impl VenueValues {
-    fn read(&self) -> PyResult<VenueSettings> {
+    fn read(&self, halts: Vec<Halt>) -> PyResult<VenueSettings> {
         let taking_on_trades = choice("taking_on_trades", &self.taking_on_trades, &TakingOnTrades::ALL)?;
         let resting = choice("resting", &self.resting, &Resting::ALL)?;
         if self.leverage.is_some_and(|leverage| leverage < 1) {
@@ -44,6 +45,8 @@ impl VenueValues {
             answer_latency: latency(&self.answer_latency)?,
             fill_model: FillModel { taking_on_trades, resting },
             leverage: self.leverage,
+            lag_ns: self.lag_ns,
+            halts,
         })
     }
 }
@@ -89,6 +92,11 @@ pub struct Run<'py> {
     keep: String,
     journal: bool,
     commands: Vec<CommandValues>,
+    values: Vec<Value>,
+    value_streams: Option<Vec<String>>,
+    outages: Vec<(String, i64, i64)>,
+    halts: Vec<(String, i64, i64)>,
+    warm_up_ns: i64,
 }
 
 /// A run as the kernel takes it.
@@ -134,10 +142,19 @@ impl Run<'_> {
             let amount = parse_wide(amount, decimals).map_err(|problem| bad_balance(asset, amount, decimals, problem))?;
             balances.push((place, asset_place, amount));
         }
+        let mut inputs: Vec<Event> = self.values.iter().map(Value::event).collect::<PyResult<_>>()?;
+        for values in &self.commands {
+            let (time_ns, command) = self.command(values)?;
+            inputs.push(Event::Command { time_ns, command });
+        }
+        let mut outages = Vec::new();
+        for (venue, from_ns, until_ns) in &self.outages {
+            outages.push(Outage { venue: index.find_venue(venue).or_raise()?, from_ns: *from_ns, until_ns: *until_ns });
+        }
         let keep = choice("keep", &self.keep, &[("everything", Keep::Everything), ("metrics", Keep::Metrics)])?;
         Ok(Settings {
             index: Arc::clone(index),
-            venues: self.venues.iter().map(VenueValues::read).collect::<PyResult<_>>()?,
+            venues: self.venues.iter().map(|venue| venue.read(self.halts_of(&venue.venue)?)).collect::<PyResult<_>>()?,
             balances,
             currency: index.find_asset(&self.currency).or_raise()?,
             interval_ns: self.interval_ns,
@@ -145,7 +162,10 @@ impl Run<'_> {
             seed: self.seed,
             keep,
             keeps_journal: self.journal,
-            commands: self.commands.iter().map(|command| self.command(command)).collect::<PyResult<_>>()?,
+            inputs,
+            available_data: self.value_streams.clone(),
+            outages,
+            warm_up_ns: self.warm_up_ns,
         })
     }
 }
@@ -153,7 +173,44 @@ impl Run<'_> {
 /// A command as Python gives it: its time, its word, and for which strategy and instrument.
 type CommandValues = (i64, String, Option<String>, Option<String>);
 
+/// A value from outside as Python gives it: its stream, both times, what it is, and itself as a number or text.
+#[derive(FromPyObject)]
+pub struct Value(String, i64, i64, String, Option<f64>, Option<String>);
+
+impl Value {
+    /// The input.
+    pub fn event(&self) -> PyResult<Event> {
+        let Value(name, time_ns, arrival_time_ns, kind, number, text) = self;
+        let value = data_value(kind, *number, text.as_deref())?;
+        let event = DataEvent { name: name.clone(), time_ns: *time_ns, arrival_time_ns: *arrival_time_ns, value };
+        Ok(Event::Data(Box::new(event)))
+    }
+}
+
+/// A value by its kind.
+pub fn data_value(kind: &str, number: Option<f64>, text: Option<&str>) -> PyResult<DataValue> {
+    match (kind, number, text) {
+        ("number", Some(number), _) => Ok(DataValue::Number(number)),
+        ("text", _, Some(text)) => Ok(DataValue::Text(text.to_owned())),
+        ("json", _, Some(text)) => Ok(DataValue::Json(text.to_owned())),
+        _ => Err(raised(&Error::new(Code::WrongType, format!("a value of the kind {kind:?} is missing")))),
+    }
+}
+
 impl Run<'_> {
+    /// When a venue takes no orders.
+    fn halts_of(&self, venue: &str) -> PyResult<Vec<Halt>> {
+        let index = &self.index.get().index;
+        let mut halts = Vec::new();
+        for (name, from_ns, until_ns) in &self.halts {
+            let instrument = index.find_instrument(name).or_raise()?;
+            if index.venue(index.instrument(instrument).venue).name == venue {
+                halts.push(Halt { instrument, from_ns: *from_ns, until_ns: *until_ns });
+            }
+        }
+        Ok(halts)
+    }
+
     fn command(&self, (time_ns, word, strategy, instrument): &CommandValues) -> PyResult<(i64, Command)> {
         let mut names: Vec<&str> = self.strategies.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -175,6 +232,7 @@ impl Run<'_> {
             ("trading_off", Command::TradingOff),
             ("cancel_all", Command::CancelAll(filter)),
             ("close_all", Command::CloseAll(filter)),
+            ("stop", Command::Stop),
         ];
         Ok((*time_ns, choice("command", word, &commands)?))
     }

@@ -1,7 +1,7 @@
 //! A Python strategy as an implementation of the kernel's trait, and the native ones.
 
 use crate::context::Context;
-use crate::event::{Fill, wrap};
+use crate::event::{Fill, Status, Value, value_of, wrap};
 use crate::instrument::{Index, Instrument};
 use crate::lender::{Failure, Lender};
 use crate::order::Order;
@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use std::sync::Arc;
 use tradewind_core::account;
 use tradewind_core::error::Result;
+use tradewind_core::event::{DataEvent, DataValue};
 use tradewind_core::indicator::{IndicatorKind, Seed};
 use tradewind_core::market::{MarketEvent, MarketKind};
 use tradewind_core::order;
@@ -27,6 +28,7 @@ struct Methods {
     fill: Option<Py<PyAny>>,
     timer: Option<Py<PyAny>>,
     status: Option<Py<PyAny>>,
+    data: Option<Py<PyAny>>,
 }
 
 const MARKET_METHODS: [(MarketKind, &str); 6] = [
@@ -42,6 +44,7 @@ const MARKET_METHODS: [(MarketKind, &str); 6] = [
 pub struct PythonStrategy {
     lender: Lender,
     methods: Methods,
+    object: Py<PyAny>,
     instruments: Arc<Vec<Py<Instrument>>>,
     index: Arc<tradewind_core::instrument::Index>,
 }
@@ -68,10 +71,12 @@ impl PythonStrategy {
             fill: method("on_fill")?,
             timer: method("on_timer")?,
             status: method("on_status")?,
+            data: method("on_data")?,
         };
         Ok(Self {
             lender: Lender::new(py, Arc::clone(&index.index), Arc::clone(&index.instruments), failure)?,
             methods,
+            object: object.clone().unbind(),
             instruments: Arc::clone(&index.instruments),
             index: Arc::clone(&index.index),
         })
@@ -120,6 +125,7 @@ impl Strategy for PythonStrategy {
             fill: self.methods.fill.is_some(),
             timer: self.methods.timer.is_some(),
             status: self.methods.status.is_some(),
+            data: self.methods.data.is_some(),
         }
     }
 
@@ -169,7 +175,46 @@ impl Strategy for PythonStrategy {
     }
 
     fn on_status(&mut self, state: &mut Box<State>, status: StatusChange) -> Result<()> {
-        self.call(state, |methods| methods.status.as_ref(), "on_status", |py, context| Ok((context.clone_ref(py), status.name())))
+        let (instruments, index) = (Arc::clone(&self.instruments), Arc::clone(&self.index));
+        self.call(
+            state,
+            |methods| methods.status.as_ref(),
+            "on_status",
+            |py, context| Ok((context.clone_ref(py), Status::of(py, status, &index, &instruments))),
+        )
+    }
+
+    fn on_data(&mut self, state: &mut Box<State>, data: &DataEvent) -> Result<()> {
+        self.call(
+            state,
+            |methods| methods.data.as_ref(),
+            "on_data",
+            |py, context| Ok((context.clone_ref(py), Value { event: data.clone() })),
+        )
+    }
+
+    fn set_parameter(&mut self, state: &mut Box<State>, name: &str, value: &DataValue) -> Result<()> {
+        let object = &self.object;
+        self.lender.call(state, "set_parameter", |py, _| {
+            let value = value_of(py, value)?;
+            object.bind(py).call_method1("set_parameter", (name, value)).map(drop)
+        })
+    }
+
+    fn save(&mut self, state: &mut Box<State>) -> Result<Vec<u8>> {
+        let object = &self.object;
+        self.lender.call(state, "save", |py, context| {
+            let chance = context.get().chance(py)?;
+            py.import("tradewind.memory")?.call_method1("save", (object, chance))?.extract()
+        })
+    }
+
+    fn restore(&mut self, state: &mut Box<State>, saved: &[u8]) -> Result<()> {
+        let object = &self.object;
+        self.lender.call(state, "restore", |py, context| {
+            let chance = py.import("tradewind.memory")?.call_method1("restore", (object, saved))?;
+            context.get().set_chance(py, &chance)
+        })
     }
 }
 

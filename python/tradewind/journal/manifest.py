@@ -60,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     code: Code
     environment: Environment
+    value_streams: list[str] | None = None
 
     def index(self) -> Index:
         """The instruments of the run."""
@@ -109,9 +110,12 @@ def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Sett
             "interval": to_json(settings.interval),
             "days": settings.days,
             "commands": [to_json(asdict(command)) for command in settings.commands],
+            "incidents": [to_json(asdict(incident)) for incident in settings.incidents],
+            "warm_up": to_json(settings.warm_up),
         },
         code=record(strategies, settings.risk.checks),
         environment=_environment(),
+        value_streams=list(data.value_streams),
     )
 
 

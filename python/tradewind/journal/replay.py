@@ -61,7 +61,9 @@ def replay(
         index = manifest.index()
         places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
         streams = [(places[name], kind) for name, kind in manifest.streams]
-        kernel = Replay(index, code.strategies, manifest.risk_limits(), code.checks, streams, manifest.seed)
+        kernel = Replay(
+            index, code.strategies, manifest.risk_limits(), code.checks, streams, manifest.seed, manifest.value_streams
+        )
         divergence = _compare(kernel, recorded, progress)
         return _report(kernel, recorded, code, divergence, time.perf_counter() - started)
 

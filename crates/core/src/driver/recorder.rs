@@ -5,7 +5,7 @@ use crate::engine::{Booked, Charge, Closed, Output};
 use crate::error::Result;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::number::{to_float, wide_to_float};
-use crate::order::{Order, Report, Request, Status};
+use crate::order::{Order, Report, Request, Status, StrategyIndex};
 use crate::state::State;
 use crate::statistics::{Annualisation, EquityCurve, FillFigures, RoundTrips, Summary, TripStatistics};
 use crate::time::{DurationNs, TimeNs};
@@ -36,6 +36,8 @@ pub struct InstrumentReport {
     pub unrealised: Option<f64>,
     /// What is held at the end, by all strategies together.
     pub quantity: f64,
+    /// What targets could not reach (O3), of all strategies together.
+    pub dust: f64,
 }
 
 /// What happened to one asset of one account, by where it went.
@@ -258,6 +260,7 @@ impl Recorder {
         }
         let positions = || state.strategies().iter().map(|strategy| &strategy.positions[instrument.at()]);
         let quantity: i64 = positions().map(|position| position.quantity).sum();
+        let dust = (0..state.strategies().len()).map(|place| state.dust(StrategyIndex(place as u16), instrument)).sum();
         let is_flat = positions().all(|position| position.quantity == 0);
         let mark = state.market(instrument).mark.price();
         let unrealised = |mark| positions().map(|position| position.unrealised(specification, mark)).sum();
@@ -268,6 +271,7 @@ impl Recorder {
             is_open: self.trips.iter().any(|strategy| strategy[instrument.at()].is_open()),
             unrealised: if is_flat { Some(0.0) } else { mark.map(|mark| wide_to_float(unrealised(mark), specification.value_decimals())) },
             quantity: to_float(quantity, specification.quantity_decimals),
+            dust: to_float(dust, specification.quantity_decimals),
         }
     }
 

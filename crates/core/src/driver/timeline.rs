@@ -222,7 +222,9 @@ impl Timeline {
         if !warms_up {
             self.recorder.sample(self.engine.state(), now_ns);
         }
-        self.command(Command::Start { warms_up })
+        self.command(Command::Start { warms_up })?;
+        self.find_pending();
+        Ok(())
     }
 
     /// Gives the engine a command now.

@@ -1,0 +1,161 @@
+"""What a strategy remembers beyond one event: declared as its state, saved and restored (D4)."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import random
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tradewind._core import History, Indicator, Instrument, Order, Stream
+from tradewind.errors import TradewindWarning, exception
+
+if TYPE_CHECKING:
+    from tradewind.strategy import Strategy
+
+_HANDLES = (Instrument, Indicator, Stream, History, Order)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A declared attribute: what it is before the first event."""
+
+    initial: Any
+
+
+def state(initial: Any) -> Any:
+    """Declare an attribute of a strategy that it remembers from event to event.
+
+    A session saves it with its snapshots and restores it after a restart. It may hold what JSON holds, tuples,
+    `Decimal`, `datetime`, `timedelta` and numpy arrays, nested as wanted. Each strategy gets a copy of its own.
+
+    Examples
+    --------
+    >>> import tradewind as tw
+    >>> class Patient(tw.Strategy):
+    ...     losses: int = tw.state(0)
+    ...     highs: list = tw.state([])
+    >>> Patient().losses
+    0
+
+    """
+    encoded(initial, "the initial value")
+    return Remembered(initial)
+
+
+def begin(strategy: Strategy, declared: dict[str, Remembered]) -> None:
+    """Give a strategy its initial state."""
+    for name, remembered in declared.items():
+        setattr(strategy, name, copy.deepcopy(remembered.initial))
+
+
+def undeclared(strategy: Strategy) -> list[str]:
+    """Attributes that would be lost: set without declaring, and neither parameters nor handles from ``ctx``."""
+    known = {"name", "parameters", *strategy.declared, *strategy.remembered}
+    return sorted(name for name, value in vars(strategy).items() if name not in known and not _is_handle(value))
+
+
+def save(strategy: Strategy, chance: tuple[random.Random | None, int]) -> bytes:
+    """A strategy's declared state, parameters and source of chance, as bytes."""
+    lost = undeclared(strategy)
+    if lost:
+        listed = ", ".join(lost)
+        warnings.warn(
+            f"{strategy.name}: {listed} will be lost when the session is recovered from a snapshot;"
+            " declare what it remembers: name = tw.state(initial)",
+            TradewindWarning,
+            stacklevel=1,
+        )
+    source, ids = chance
+    saved = {
+        "parameters": encoded(strategy.parameters, f"{strategy.name}.parameters"),
+        "state": {name: encoded(getattr(strategy, name), f"{strategy.name}.{name}") for name in strategy.remembered},
+        "random": None if source is None else encoded(source.getstate(), "random"),
+        "ids": ids,
+    }
+    return json.dumps(saved, separators=(",", ":")).encode()
+
+
+def restore(strategy: Strategy, saved: bytes) -> tuple[random.Random | None, int]:
+    """Give a strategy back what `save` took; returns its source of chance."""
+    values = json.loads(saved)
+    for name, value in decoded(values["parameters"]).items():
+        strategy.parameters[name] = value
+        setattr(strategy, name, value)
+    for name, value in values["state"].items():
+        setattr(strategy, name, decoded(value))
+    source = None
+    if values["random"] is not None:
+        source = random.Random()
+        source.setstate(decoded(values["random"]))
+    return source, values["ids"]
+
+
+def encoded(value: Any, place: str) -> Any:
+    """A value as JSON: what JSON does not know becomes an object whose only key begins with ``$``."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return {"$float": value.hex()}
+        case list():
+            return [encoded(one, place) for one in value]
+        case tuple():
+            return {"$tuple": [encoded(one, place) for one in value]}
+        case dict():
+            return {"$dict": [[encoded(key, place), encoded(one, place)] for key, one in value.items()]}
+        case Decimal():
+            return {"$decimal": str(value)}
+        case datetime():
+            return {"$datetime": value.isoformat()}
+        case timedelta():
+            return {"$timedelta": [value.days, value.seconds, value.microseconds]}
+        case np.ndarray() if value.dtype.kind in "biufM":
+            content = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+            return {"$array": [value.dtype.str, list(value.shape), content]}
+        case _:
+            raise exception(
+                "wrong_type",
+                f"{place} holds a {type(value).__name__}, which cannot be saved",
+                "state holds what JSON holds, tuples, Decimal, datetime, timedelta and numpy arrays of numbers",
+            )
+
+
+def decoded(value: Any) -> Any:
+    """What `encoded` was given."""
+    if isinstance(value, list):
+        return [decoded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    match kind:
+        case "$float":
+            return float.fromhex(content)
+        case "$tuple":
+            return tuple(decoded(one) for one in content)
+        case "$dict":
+            return {decoded(key): decoded(one) for key, one in content}
+        case "$decimal":
+            return Decimal(content)
+        case "$datetime":
+            return datetime.fromisoformat(content)
+        case "$timedelta":
+            return timedelta(*content)
+        case _:
+            dtype, shape, data = content
+            return np.frombuffer(base64.b64decode(data), dtype=np.dtype(dtype)).reshape(shape).copy()
+
+
+def _is_handle(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_handle, value))
+    if isinstance(value, dict):
+        return all(map(_is_handle, value.values()))
+    return isinstance(value, _HANDLES)
