@@ -96,6 +96,151 @@ class Backtest:
         """The equity curve: times in nanoseconds, and values."""
 
 @final
+class Session:
+    """A run that is fed while it happens. Numbers come as text, as they came over the wire."""
+
+    def __new__(cls, run: dict[str, Any], streams: Sequence[tuple[int, str]]) -> Session: ...
+    def start(self, now_ns: int, warms_up: bool) -> None:
+        """Start the strategies."""
+    def named_streams(self) -> list[tuple[int, str]]:
+        """The streams that strategies named, by the instrument's place and the kind."""
+    def set_streams(self, streams: Sequence[tuple[int, str]]) -> None:
+        """State which streams arrive, so that simulated venues fill from the most detailed (F1)."""
+    @property
+    def next_ns(self) -> int:
+        """When something happens by itself next, in nanoseconds; ``2**63 - 1`` for never."""
+    @property
+    def now_ns(self) -> int:
+        """The time of the session."""
+    @property
+    def rows(self) -> int:
+        """How many rows the engine has met."""
+    def advance(self, before_ns: int) -> None:
+        """Let everything happen that is due before a time."""
+    def trade(
+        self,
+        instrument: Instrument,
+        venue_time_ns: int,
+        arrival_time_ns: int,
+        price: str,
+        quantity: str,
+        side: str | None,
+        id: int,
+        *,
+        warm_up: bool = False,
+    ) -> None:
+        """Take a trade."""
+    def quote(
+        self,
+        instrument: Instrument,
+        venue_time_ns: int,
+        arrival_time_ns: int,
+        bid: str,
+        bid_quantity: str,
+        ask: str,
+        ask_quantity: str,
+    ) -> None:
+        """Take the best bid and offer."""
+    def book(
+        self,
+        instrument: Instrument,
+        venue_time_ns: int,
+        arrival_time_ns: int,
+        levels: Sequence[tuple[str, str, str]],
+        snapshot: bool,
+    ) -> None:
+        """Take changed levels of the book, as side, price and quantity; a snapshot replaces what was known."""
+    def bar(
+        self,
+        instrument: Instrument,
+        open_time_ns: int,
+        arrival_time_ns: int,
+        interval: str,
+        prices: tuple[str, str, str, str],
+        volume: str,
+        *,
+        warm_up: bool = False,
+    ) -> None:
+        """Take a bar that has closed: its interval as text, its open time, its prices and volume."""
+    def mark(self, instrument: Instrument, venue_time_ns: int, arrival_time_ns: int, price: str) -> None:
+        """Take a mark price."""
+    def funding(self, instrument: Instrument, venue_time_ns: int, arrival_time_ns: int, rate: str) -> None:
+        """Take a funding payment that falls due."""
+    def command(
+        self, time_ns: int, word: str, strategy: str | None = None, instrument: Instrument | None = None
+    ) -> None:
+        """Take a command, for a strategy and an instrument or for all."""
+    def open_order(
+        self,
+        time_ns: int,
+        strategy: str,
+        instrument: Instrument,
+        side: str,
+        quantity: _Number,
+        price: _Number | None = None,
+        time_in_force: str = "gtc",
+    ) -> None:
+        """Open an order in the name of a strategy."""
+    def value(self, value: tuple[str, int, int, str, float | None, str | None]) -> None:
+        """Take a value from outside: its stream, both times, its kind, and the number or the text."""
+    def parameter(
+        self, time_ns: int, strategy: str, name: str, kind: str, number: float | None = None, text: str | None = None
+    ) -> None:
+        """Set a strategy's parameter."""
+    def connection(self, time_ns: int, kind: str, venue: str, part: str) -> None:
+        """Take a condition of a venue's connection."""
+    def stream(
+        self, time_ns: int, kind: str, instrument: Instrument, stream: str, from_ns: int = 0, length_ns: int = 0
+    ) -> None:
+        """Take a condition of a stream, or a gap in it by venue time."""
+    def order(
+        self, venue: str, venue_time_ns: int, arrival_time_ns: int, order_id: int, kind: str, reason: str
+    ) -> None:
+        """Take what a real venue says of an order."""
+    def fill(self, venue: str, venue_time_ns: int, arrival_time_ns: int, fill: dict[str, Any]) -> None:
+        """Take a fill of a real venue."""
+    def transfer(
+        self, venue: str, venue_time_ns: int, arrival_time_ns: int, kind: str, asset: str, amount: str
+    ) -> None:
+        """Take money that moved without a fill of ours; below zero when it left."""
+    def take_requests(self) -> list[dict[str, Any]]:
+        """Requests for real venues since the last call."""
+    def take_journal(self) -> tuple[int, int, bytes] | None:
+        """The journal's entries since the last call: the first and last number, and the bytes."""
+    def save(self) -> bytes:
+        """What is needed to go on from here."""
+    def restore(self, saved: bytes) -> None:
+        """Go on from what was saved, in the place of a start."""
+    def recover(self, block: bytes) -> dict[str, Any] | None:
+        """Take a block of the journal; returns the first decision that differs, if there is one."""
+    def recovered(self) -> dict[str, Any] | None:
+        """The journal has ended; a decision that it does not hold, if there is one."""
+    def finish(self) -> None:
+        """End the session."""
+    @property
+    def hashes(self) -> tuple[str, str]:
+        """The hash of the state and of all decisions, hexadecimal."""
+    def open_orders(self) -> list[dict[str, Any]]:
+        """Orders that are not closed."""
+    def balances(self, venue: str) -> list[tuple[str, str]]:
+        """What an account holds, by asset, as text."""
+    def positions(self) -> list[tuple[str, str, str]]:
+        """Positions that are not flat: strategy, instrument and quantity as text."""
+    @property
+    def is_trading(self) -> bool:
+        """Whether strategies may open positions."""
+    def outcome(self) -> dict[str, Any]:
+        """The figures and hashes so far."""
+    def orders(self) -> _Columns:
+        """Closed orders, as columns."""
+    def fills(self) -> _Columns:
+        """Fills, as columns."""
+    def ledger(self) -> _Columns:
+        """The postings of the ledger, as columns."""
+    def equity(self) -> tuple[list[int], list[float]]:
+        """The equity curve: times in nanoseconds, and values."""
+
+@final
 class Replay:
     """An engine that is fed a journal, its decisions compared with the recorded ones."""
 

@@ -35,7 +35,7 @@ impl Backtest {
 }
 
 /// The exception of a failed run: the callback's own if there is one.
-fn exception(failure: &Failure, error: &Error) -> PyErr {
+pub fn exception(failure: &Failure, error: &Error) -> PyErr {
     failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| raised(error))
 }
 

@@ -18,6 +18,7 @@ mod recording;
 mod replay;
 mod report;
 mod risk;
+mod session;
 mod settings;
 mod strategy;
 mod synthetic;
@@ -49,6 +50,8 @@ mod _core {
     use crate::recording::{ChunkFeed, Recording};
     #[pymodule_export]
     use crate::replay::Replay;
+    #[pymodule_export]
+    use crate::session::Session;
     #[pymodule_export]
     use crate::strategy::NativeStrategy;
     #[pymodule_export]

@@ -81,7 +81,7 @@ impl Replay {
         if let Some(event) = inputs.take(fed).last() {
             *last = Some(event.clone());
         }
-        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
+        divergence.map(|divergence| Words(&self.index).divergence(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
     }
 
     /// Ends the replay; returns a decision that the journal does not hold, if there is one.
@@ -89,7 +89,7 @@ impl Replay {
         let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
         let divergence = replay.finish();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        divergence.map(|divergence| self.to_dict(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
+        divergence.map(|divergence| Words(&self.index).divergence(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
     }
 
     /// The state's hash, hexadecimal.
@@ -117,8 +117,12 @@ impl Replay {
     }
 }
 
-impl Replay {
-    fn to_dict<'py>(
+/// Entries of a journal in words.
+pub struct Words<'index>(pub &'index tradewind_core::instrument::Index);
+
+impl Words<'_> {
+    /// A divergence, and the input before it where it is known.
+    pub fn divergence<'py>(
         &self,
         py: Python<'py>,
         state: &State,
@@ -135,7 +139,7 @@ impl Replay {
     }
 
     fn name(&self, instrument: InstrumentIndex) -> &str {
-        &self.index.instrument(instrument).name
+        &self.0.instrument(instrument).name
     }
 
     /// An input in words.
@@ -151,12 +155,12 @@ impl Replay {
                 AccountEvent::Fill(fill) => format!("fill in {}", self.name(fill.instrument)),
                 AccountEvent::Funding { instrument, .. } => format!("funding payment for {}", self.name(instrument)),
                 AccountEvent::Fee { instrument, .. } => format!("fee for {}", self.name(instrument)),
-                AccountEvent::Deposit { asset, .. } => format!("deposit of {}", self.index.asset(asset).name),
-                AccountEvent::Insurance { asset, .. } => format!("insurance in {}", self.index.asset(asset).name),
+                AccountEvent::Deposit { asset, .. } => format!("deposit of {}", self.0.asset(asset).name),
+                AccountEvent::Insurance { asset, .. } => format!("insurance in {}", self.0.asset(asset).name),
                 AccountEvent::Lost(_) => "an order's fate is unknown".to_owned(),
-                AccountEvent::Foreign { asset, .. } => format!("somebody else moved {}", self.index.asset(asset).name),
-                AccountEvent::Unexplained { asset, .. } => format!("an unexplained difference of {}", self.index.asset(asset).name),
-                AccountEvent::MarginCall { asset, .. } => format!("margin call in {}", self.index.asset(asset).name),
+                AccountEvent::Foreign { asset, .. } => format!("somebody else moved {}", self.0.asset(asset).name),
+                AccountEvent::Unexplained { asset, .. } => format!("an unexplained difference of {}", self.0.asset(asset).name),
+                AccountEvent::MarginCall { asset, .. } => format!("margin call in {}", self.0.asset(asset).name),
             },
             Event::Timer(timer) => match timer.purpose {
                 TimerPurpose::Strategy(_, number) => format!("timer {number}"),
@@ -185,7 +189,7 @@ impl Replay {
         let of = |strategy: StrategyIndex| &state.strategy(strategy).name;
         match request {
             Request::Place { strategy, count, order, .. } => {
-                let specification = &self.index.instrument(order.instrument).specification;
+                let specification = &self.0.instrument(order.instrument).specification;
                 let side = if order.side == Side::Buy { "buy" } else { "sell" };
                 let quantity = format_decimal(order.quantity.into(), specification.quantity_decimals);
                 let price = match order.order_type {

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use tradewind_core::account::Posting;
-use tradewind_core::driver::{AssetReport, Backtest, InstrumentReport, Recorder};
+use tradewind_core::driver::{AssetReport, InstrumentReport, Recorder, Run};
 use tradewind_core::engine::Booked;
 use tradewind_core::error::Code;
 use tradewind_core::instrument::Index;
@@ -44,7 +44,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of a run that has ended.
-    pub fn of(run: &Backtest) -> Self {
+    pub fn of(run: &impl Run) -> Self {
         let (state, recorder) = (run.engine().state(), run.recorder());
         let returns = recorder.curve().returns();
         let index = state.index();
@@ -231,7 +231,7 @@ impl<'py, 'row, T> Columns<'py, 'row, T> {
 }
 
 /// Closed orders.
-pub fn columns_of_orders<'py>(py: Python<'py>, run: &Backtest) -> PyResult<Bound<'py, PyDict>> {
+pub fn columns_of_orders<'py>(py: Python<'py>, run: &impl Run) -> PyResult<Bound<'py, PyDict>> {
     let state = run.engine().state();
     let index = state.index();
     let specification = |order: &Order| &index.instrument(order.request.instrument).specification;
@@ -264,7 +264,7 @@ fn average_price(order: &Order, index: &Index) -> Option<f64> {
 }
 
 /// Fills.
-pub fn columns_of_fills<'py>(py: Python<'py>, run: &Backtest) -> PyResult<Bound<'py, PyDict>> {
+pub fn columns_of_fills<'py>(py: Python<'py>, run: &impl Run) -> PyResult<Bound<'py, PyDict>> {
     let state = run.engine().state();
     let index = state.index();
     let specification = |booked: &Booked| &index.instrument(booked.fill.instrument).specification;
@@ -298,7 +298,7 @@ fn slippage(booked: &Booked, price_decimals: u8) -> Option<f64> {
 }
 
 /// The ledger's postings, of all accounts.
-pub fn columns_of_ledger<'py>(py: Python<'py>, run: &Backtest) -> PyResult<Bound<'py, PyDict>> {
+pub fn columns_of_ledger<'py>(py: Python<'py>, run: &impl Run) -> PyResult<Bound<'py, PyDict>> {
     let state: &State = run.engine().state();
     let index = state.index();
     let postings: Vec<(&str, &Posting)> = index

@@ -86,7 +86,8 @@ impl State {
         id
     }
 
-    fn check_call(&self, order: &NewOrder) -> Result<()> {
+    /// Refuses a mistake in an order that does not depend on anything but its instrument (O1).
+    pub fn check_call(&self, order: &NewOrder) -> Result<()> {
         let instrument = self.index.instrument(order.instrument);
         let specification = &instrument.specification;
         if order.quantity <= 0 {

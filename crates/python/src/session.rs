@@ -1,0 +1,585 @@
+//! A session, fed from Python while it happens.
+
+use crate::backtest::exception;
+use crate::error::{OrRaise, raised};
+use crate::instrument::{Instrument, price_of, quantity_of};
+use crate::lender::Failure;
+use crate::recording::stream_kind;
+use crate::replay::Words;
+use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_orders};
+use crate::settings::{Run, Value, data_value};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use tradewind_core::account::{FeeKind, Fill};
+use tradewind_core::driver;
+use tradewind_core::error::{Code, Error};
+use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Event, Filter, ParameterEvent, Part, StatusEvent};
+use tradewind_core::event::{decode_entries, Entry};
+use tradewind_core::instrument as core;
+use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
+use tradewind_core::market::{Bar, BarInterval, BookDelta, MarketData, MarketEvent, Quote, Side, Trade};
+use tradewind_core::number::{RATE_DECIMALS, format_decimal, parse_decimal, parse_wide};
+use tradewind_core::order::{Liquidity, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
+use tradewind_core::order::NewOrder;
+use tradewind_core::state::Stream;
+
+/// A run that is fed while it happens. Numbers come as text, as they came over the wire.
+#[pyclass(frozen)]
+pub struct Session {
+    session: Mutex<driver::Session>,
+    failure: Failure,
+    index: Arc<core::Index>,
+    instruments: Arc<Vec<Py<Instrument>>>,
+    /// Strategies in the order of their names.
+    strategies: Vec<String>,
+}
+
+/// What a venue reports of an order, as Python gives it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct FillValues<'py> {
+    order_id: u64,
+    trade_id: u64,
+    instrument: PyRef<'py, Instrument>,
+    side: String,
+    price: String,
+    quantity: String,
+    is_maker: bool,
+    fee: String,
+    fee_asset: String,
+}
+
+impl Session {
+    fn lock(&self) -> PyResult<MutexGuard<'_, driver::Session>> {
+        match self.session.try_lock() {
+            Ok(session) => Ok(session),
+            Err(TryLockError::Poisoned(session)) => Ok(session.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                Err(raised(&Error::new(Code::ContextOutsideCallback, "the session was used from within one of its callbacks")))
+            }
+        }
+    }
+
+    fn act<T>(&self, act: impl FnOnce(&mut driver::Session) -> tradewind_core::error::Result<T>) -> PyResult<T> {
+        let outcome = act(&mut *self.lock()?);
+        outcome.map_err(|error| exception(&self.failure, &error))
+    }
+
+    fn market(&self, instrument: &Instrument, times: (i64, i64), data: MarketData, warm_up: bool) -> PyResult<()> {
+        let event = MarketEvent::new(instrument.instrument, times.0, times.1, data);
+        if let Some((code, problem)) = event.problem() {
+            let name = &instrument.definition().name;
+            return Err(raised(&Error::new(code, format!("{name}: a row with {problem}: {data:?}"))));
+        }
+        if times.1 < times.0 {
+            let name = &instrument.definition().name;
+            let message = format!("{name}: a row arrived at {} ns, before its venue time {} ns", times.1, times.0);
+            return Err(raised(&Error::new(Code::ArrivalBeforeVenueTime, message)));
+        }
+        self.act(|session| if warm_up { session.warm_up(&event) } else { session.row(&event) })
+    }
+
+    fn account(&self, venue: &str) -> PyResult<AccountIndex> {
+        let venue = self.index.find_venue(venue).or_raise()?;
+        let account = self.index.accounts().find(|(_, account)| account.venue == venue).map(|(account, _)| account);
+        account.ok_or_else(|| raised(&Error::new(Code::UnknownVenue, "the venue has no account")))
+    }
+
+    fn report(&self, venue: &str, times: (i64, i64), event: AccountEvent) -> PyResult<()> {
+        let report = AccountReport { account: self.account(venue)?, venue_time_ns: times.0, arrival_time_ns: times.1, event };
+        let event = Event::Account(report);
+        event.check(&self.index).or_raise()?;
+        self.act(|session| session.input(&event))
+    }
+
+    fn strategy(&self, name: &str) -> PyResult<StrategyIndex> {
+        self.strategies.iter().position(|held| held == name).map(|place| StrategyIndex(place as u16)).ok_or_else(|| {
+            let hint = format!("there are {}", self.strategies.join(", "));
+            raised(&Error::new(Code::BadSetting, format!("there is no strategy {name:?}")).hint(hint))
+        })
+    }
+
+    fn streams(streams: &[(u32, String)]) -> PyResult<Vec<Stream>> {
+        streams.iter().map(|(at, kind)| Ok(Stream { instrument: InstrumentIndex(*at), kind: stream_kind(kind)? })).collect()
+    }
+}
+
+fn units(instrument: &Instrument, what: &str, text: &str, decimals: u8) -> PyResult<i64> {
+    parse_decimal(text, decimals).map_err(|problem| {
+        let message = format!("{}: {what} {text:?} is {problem:?}", instrument.definition().name);
+        raised(&Error::new(Code::OffGrid, message).hint("the instrument's decimals changed, or the message was misread"))
+    })
+}
+
+fn price(instrument: &Instrument, text: &str) -> PyResult<i64> {
+    units(instrument, "price", text, instrument.price_decimals)
+}
+
+fn quantity(instrument: &Instrument, text: &str) -> PyResult<i64> {
+    units(instrument, "quantity", text, instrument.quantity_decimals)
+}
+
+fn side(word: &str) -> PyResult<Side> {
+    match word {
+        "buy" => Ok(Side::Buy),
+        "sell" => Ok(Side::Sell),
+        other => Err(raised(&Error::new(Code::WrongType, format!("{other:?} is neither buy nor sell")))),
+    }
+}
+
+fn code(slug: &str) -> PyResult<Code> {
+    Code::from_slug(slug).ok_or_else(|| raised(&Error::new(Code::Internal, format!("{slug:?} is not a code"))))
+}
+
+#[pymethods]
+impl Session {
+    /// Builds a session from a dictionary, as a backtest's without recordings, and from the streams that
+    /// strategies may name.
+    #[new]
+    fn new(run: Run<'_>, streams: Vec<(u32, String)>) -> PyResult<Self> {
+        let failure = Failure::default();
+        let index = run.index.get();
+        let built = run.build(&failure)?;
+        let mut strategies: Vec<String> = built.strategies.iter().map(|(name, _)| name.clone()).collect();
+        strategies.sort_unstable();
+        let session = driver::Session::new(built.settings, built.strategies, built.risk, Self::streams(&streams)?)
+            .map_err(|error| exception(&failure, &error))?;
+        Ok(Self {
+            session: Mutex::new(session),
+            failure,
+            index: Arc::clone(&index.index),
+            instruments: Arc::clone(&index.instruments),
+            strategies,
+        })
+    }
+
+    /// Starts the strategies.
+    fn start(&self, now_ns: i64, warms_up: bool) -> PyResult<()> {
+        self.act(|session| session.start(now_ns, warms_up))
+    }
+
+    /// The streams that strategies named, by the instrument's place and the kind.
+    fn named_streams(&self) -> PyResult<Vec<(u32, String)>> {
+        Ok(self.lock()?.named_streams().iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
+    }
+
+    /// States which streams arrive, so that simulated venues fill from the most detailed (F1).
+    fn set_streams(&self, streams: Vec<(u32, String)>) -> PyResult<()> {
+        self.lock()?.set_streams(&Self::streams(&streams)?);
+        Ok(())
+    }
+
+    /// When something happens by itself next, in nanoseconds; `2**63 - 1` for never.
+    #[getter]
+    fn next_ns(&self) -> PyResult<i64> {
+        Ok(self.lock()?.next_ns())
+    }
+
+    /// The time of the session.
+    #[getter]
+    fn now_ns(&self) -> PyResult<i64> {
+        Ok(self.lock()?.now_ns())
+    }
+
+    /// How many rows the engine has met.
+    #[getter]
+    fn rows(&self) -> PyResult<u64> {
+        Ok(self.lock()?.rows())
+    }
+
+    /// Lets everything happen that is due before a time.
+    fn advance(&self, before_ns: i64) -> PyResult<()> {
+        self.act(|session| session.advance(before_ns))
+    }
+
+    /// A trade.
+    #[pyo3(signature = (instrument, venue_time_ns, arrival_time_ns, price, quantity, side, id, *, warm_up=false))]
+    #[allow(clippy::too_many_arguments, reason = "the fields of a trade")]
+    fn trade(
+        &self,
+        instrument: &Instrument,
+        venue_time_ns: i64,
+        arrival_time_ns: i64,
+        price: &str,
+        quantity: &str,
+        side: Option<&str>,
+        id: i64,
+        warm_up: bool,
+    ) -> PyResult<()> {
+        let trade = Trade {
+            price: self::price(instrument, price)?,
+            quantity: self::quantity(instrument, quantity)?,
+            aggressor: side.map(self::side).transpose()?,
+            id,
+        };
+        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Trade(trade), warm_up)
+    }
+
+    /// The best bid and offer.
+    #[allow(clippy::too_many_arguments, reason = "the fields of a quote")]
+    fn quote(
+        &self,
+        instrument: &Instrument,
+        venue_time_ns: i64,
+        arrival_time_ns: i64,
+        bid: &str,
+        bid_quantity: &str,
+        ask: &str,
+        ask_quantity: &str,
+    ) -> PyResult<()> {
+        let quote = Quote {
+            bid: price(instrument, bid)?,
+            bid_quantity: quantity(instrument, bid_quantity)?,
+            ask: price(instrument, ask)?,
+            ask_quantity: quantity(instrument, ask_quantity)?,
+        };
+        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Quote(quote), false)
+    }
+
+    /// Changed levels of the book, as side, price and quantity; a snapshot replaces what was known.
+    fn book(
+        &self,
+        instrument: &Instrument,
+        venue_time_ns: i64,
+        arrival_time_ns: i64,
+        levels: Vec<(String, String, String)>,
+        snapshot: bool,
+    ) -> PyResult<()> {
+        let mut deltas = Vec::with_capacity(levels.len());
+        for (place, (side, price, quantity)) in levels.iter().enumerate() {
+            deltas.push(BookDelta {
+                side: self::side(side)?,
+                price: self::price(instrument, price)?,
+                quantity: self::quantity(instrument, quantity)?,
+                first: snapshot && place == 0,
+                last: place + 1 == levels.len(),
+            });
+        }
+        deltas.iter().try_for_each(|&delta| self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Book(delta), false))
+    }
+
+    /// A bar that has closed: its interval as text, its open time, and its prices and volume.
+    #[pyo3(signature = (instrument, open_time_ns, arrival_time_ns, interval, prices, volume, *, warm_up=false))]
+    #[allow(clippy::too_many_arguments, reason = "the fields of a bar")]
+    fn bar(
+        &self,
+        instrument: &Instrument,
+        open_time_ns: i64,
+        arrival_time_ns: i64,
+        interval: &str,
+        prices: (String, String, String, String),
+        volume: &str,
+        warm_up: bool,
+    ) -> PyResult<()> {
+        let bar = Bar {
+            interval: BarInterval::parse(interval).or_raise()?,
+            open_time_ns,
+            open: price(instrument, &prices.0)?,
+            high: price(instrument, &prices.1)?,
+            low: price(instrument, &prices.2)?,
+            close: price(instrument, &prices.3)?,
+            volume: quantity(instrument, volume)?,
+        };
+        self.market(instrument, (open_time_ns, arrival_time_ns), MarketData::Bar(bar), warm_up)
+    }
+
+    /// A mark price.
+    fn mark(&self, instrument: &Instrument, venue_time_ns: i64, arrival_time_ns: i64, price: &str) -> PyResult<()> {
+        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Mark(self::price(instrument, price)?), false)
+    }
+
+    /// A funding payment falls due.
+    fn funding(&self, instrument: &Instrument, venue_time_ns: i64, arrival_time_ns: i64, rate: &str) -> PyResult<()> {
+        let rate = units(instrument, "funding rate", rate, RATE_DECIMALS)?;
+        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Funding(rate), false)
+    }
+
+    /// A command, for a strategy and an instrument or for all.
+    #[pyo3(signature = (time_ns, word, strategy=None, instrument=None))]
+    fn command(&self, time_ns: i64, word: &str, strategy: Option<&str>, instrument: Option<&Instrument>) -> PyResult<()> {
+        let strategy = strategy.map(|name| self.strategy(name)).transpose()?;
+        let filter = Filter { strategy, instrument: instrument.map(|held| held.instrument) };
+        let command = match word {
+            "trading_on" => Command::TradingOn,
+            "trading_off" => Command::TradingOff,
+            "cancel_all" => Command::CancelAll(filter),
+            "close_all" => Command::CloseAll(filter),
+            "stop" => Command::Stop,
+            "warmed_up" => Command::WarmedUp,
+            other => return Err(raised(&Error::new(Code::BadSetting, format!("there is no command {other:?}")))),
+        };
+        self.act(|session| session.input(&Event::Command { time_ns, command }))
+    }
+
+    /// Opens an order in the name of a strategy.
+    #[pyo3(signature = (time_ns, strategy, instrument, side, quantity, price=None, time_in_force="gtc"))]
+    #[allow(clippy::too_many_arguments, reason = "the fields of an order")]
+    fn open_order(
+        &self,
+        time_ns: i64,
+        strategy: &str,
+        instrument: &Instrument,
+        side: &str,
+        quantity: &Bound<'_, PyAny>,
+        price: Option<&Bound<'_, PyAny>>,
+        time_in_force: &str,
+    ) -> PyResult<()> {
+        let definition = instrument.definition();
+        let strategy = self.strategy(strategy)?;
+        let order = NewOrder {
+            account: definition.account,
+            slot: PositionSlot::Net,
+            instrument: instrument.instrument,
+            side: self::side(side)?,
+            quantity: quantity_of(definition, quantity)?,
+            order_type: price.map_or(Ok(OrderType::Market), |price| price_of(definition, price).map(OrderType::Limit))?,
+            time_in_force: TimeInForce::from_name(time_in_force)
+                .ok_or_else(|| raised(&Error::new(Code::BadSetting, format!("time_in_force {time_in_force:?} is not known"))))?,
+            reduce_only: false,
+        };
+        self.lock()?.engine().state().check_call(&order).or_raise()?;
+        self.act(|session| session.input(&Event::Command { time_ns, command: Command::Open(strategy, order) }))
+    }
+
+    /// A value from outside: its stream, both times, its kind, and the number or the text.
+    fn value(&self, value: Value) -> PyResult<()> {
+        let event = value.event()?;
+        self.act(|session| session.input(&event))
+    }
+
+    /// Sets a strategy's parameter.
+    #[pyo3(signature = (time_ns, strategy, name, kind, number=None, text=None))]
+    fn parameter(&self, time_ns: i64, strategy: &str, name: &str, kind: &str, number: Option<f64>, text: Option<&str>) -> PyResult<()> {
+        let value = data_value(kind, number, text)?;
+        let event = ParameterEvent { time_ns, strategy: self.strategy(strategy)?, name: name.to_owned(), value };
+        self.act(|session| session.input(&Event::Parameter(Box::new(event))))
+    }
+
+    /// A condition of a venue's connection (`connected`, `disconnected`; of `market_data` or `orders`).
+    fn connection(&self, time_ns: i64, kind: &str, venue: &str, part: &str) -> PyResult<()> {
+        let venue = self.index.find_venue(venue).or_raise()?;
+        let part = if part == "orders" { Part::Orders } else { Part::MarketData };
+        let change = if kind == "connected" { Condition::Connected(venue, part) } else { Condition::Disconnected(venue, part) };
+        self.act(|session| session.input(&Event::Status(StatusEvent { time_ns, change })))
+    }
+
+    /// A condition of a stream (`stale`, `fresh`), or a gap in it by venue time.
+    #[pyo3(signature = (time_ns, kind, instrument, stream, from_ns=0, length_ns=0))]
+    fn stream(&self, time_ns: i64, kind: &str, instrument: &Instrument, stream: &str, from_ns: i64, length_ns: i64) -> PyResult<()> {
+        let stream = Stream { instrument: instrument.instrument, kind: stream_kind(stream)? };
+        let change = match kind {
+            "stale" => Condition::Stale(stream),
+            "fresh" => Condition::Fresh(stream),
+            _ => Condition::Gap { stream, from_ns, length_ns },
+        };
+        self.act(|session| session.input(&Event::Status(StatusEvent { time_ns, change })))
+    }
+
+    /// What a real venue says of an order: `accepted`, `rejected`, `cancelled`, `cancel_rejected`, `expired`, `lost`.
+    fn order(&self, venue: &str, venue_time_ns: i64, arrival_time_ns: i64, order_id: u64, kind: &str, reason: &str) -> PyResult<()> {
+        let id = OrderId(order_id);
+        let event = match kind {
+            "accepted" => AccountEvent::Accepted(id),
+            "rejected" => AccountEvent::Rejected(id, code(reason)?),
+            "cancelled" => AccountEvent::Cancelled(id, code(reason)?),
+            "cancel_rejected" => AccountEvent::CancelRejected(id, code(reason)?),
+            "expired" => AccountEvent::Expired(id),
+            "lost" => AccountEvent::Lost(id),
+            other => return Err(raised(&Error::new(Code::Internal, format!("{other:?} is no report")))),
+        };
+        self.report(venue, (venue_time_ns, arrival_time_ns), event)
+    }
+
+    /// A fill of a real venue.
+    fn fill(&self, venue: &str, venue_time_ns: i64, arrival_time_ns: i64, fill: FillValues<'_>) -> PyResult<()> {
+        let instrument = &*fill.instrument;
+        let fee_asset = self.index.find_asset(&fill.fee_asset).or_raise()?;
+        let decimals = self.index.asset(fee_asset).decimals;
+        let fee = parse_wide(&fill.fee, decimals)
+            .map_err(|problem| raised(&Error::new(Code::OffGrid, format!("a fee of {} {} is {problem:?}", fill.fee, fill.fee_asset))))?;
+        let event = AccountEvent::Fill(Fill {
+            order: OrderId(fill.order_id),
+            trade_id: fill.trade_id,
+            instrument: instrument.instrument,
+            side: side(&fill.side)?,
+            price: price(instrument, &fill.price)?,
+            quantity: quantity(instrument, &fill.quantity)?,
+            liquidity: if fill.is_maker { Liquidity::Maker } else { Liquidity::Taker },
+            fee,
+            fee_asset,
+            fee_kind: FeeKind::Exchange,
+            venue_time_ns,
+        });
+        self.report(venue, (venue_time_ns, arrival_time_ns), event)
+    }
+
+    /// Money that moved without a fill of ours: a `deposit`, `foreign`, or `unexplained`; below zero when it left.
+    fn transfer(&self, venue: &str, venue_time_ns: i64, arrival_time_ns: i64, kind: &str, asset: &str, amount: &str) -> PyResult<()> {
+        let place = self.index.find_asset(asset).or_raise()?;
+        let amount = parse_wide(amount, self.index.asset(place).decimals)
+            .map_err(|problem| raised(&Error::new(Code::OffGrid, format!("an amount of {amount} {asset} is {problem:?}"))))?;
+        let event = match kind {
+            "deposit" => AccountEvent::Deposit { asset: place, amount },
+            "foreign" => AccountEvent::Foreign { asset: place, amount },
+            _ => AccountEvent::Unexplained { asset: place, amount },
+        };
+        self.report(venue, (venue_time_ns, arrival_time_ns), event)
+    }
+
+    /// Requests for real venues since the last call: places as dictionaries, cancels likewise.
+    fn take_requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let requests = self.lock()?.take_requests();
+        let list = PyList::empty(py);
+        for request in requests {
+            let dict = PyDict::new(py);
+            let (id, strategy, count, instrument) = match request {
+                Request::Place { id, strategy, count, order } => {
+                    let specification = &self.index.instrument(order.instrument).specification;
+                    dict.set_item("side", order.side.name())?;
+                    dict.set_item("quantity", format_decimal(order.quantity.into(), specification.quantity_decimals))?;
+                    let price = order.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
+                    dict.set_item("price", price)?;
+                    dict.set_item("time_in_force", order.time_in_force.name())?;
+                    dict.set_item("reduce_only", order.reduce_only)?;
+                    (id, strategy, count, order.instrument)
+                }
+                Request::Cancel { id, strategy, count, instrument } => (id, strategy, count, instrument),
+                Request::Timer { .. } => continue,
+            };
+            dict.set_item("is_cancel", matches!(request, Request::Cancel { .. }))?;
+            dict.set_item("order_id", id.0)?;
+            dict.set_item("strategy", strategy.0)?;
+            dict.set_item("count", count)?;
+            dict.set_item("instrument", self.instruments[instrument.at()].clone_ref(py))?;
+            list.append(dict)?;
+        }
+        Ok(list)
+    }
+
+    /// The journal's entries since the last call: the number of the first and last, and the bytes.
+    fn take_journal<'py>(&self, py: Python<'py>) -> PyResult<Option<(u64, u64, Bound<'py, PyBytes>)>> {
+        let taken = self.lock()?.engine_mut().take_journal();
+        Ok(taken.map(|(first, last, block)| (first, last, PyBytes::new(py, &block))))
+    }
+
+    /// What is needed to go on from here.
+    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.act(driver::Session::save)?))
+    }
+
+    /// Goes on from what was saved, in the place of a start.
+    fn restore(&self, saved: &[u8]) -> PyResult<()> {
+        self.act(|session| session.restore(saved))
+    }
+
+    /// Takes a block of the journal; returns the first decision that differs, if there is one.
+    fn recover<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
+        let divergence = self.act(|session| session.recover(&entries))?;
+        let session = self.lock()?;
+        divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
+    }
+
+    /// The journal has ended; a decision that it does not hold, if there is one.
+    fn recovered<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let mut session = self.lock()?;
+        let divergence = session.recovered();
+        divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
+    }
+
+    /// Ends the session.
+    fn finish(&self) -> PyResult<()> {
+        self.act(driver::Session::finish)
+    }
+
+    /// The hash of the state and of all decisions, hexadecimal.
+    #[getter]
+    fn hashes(&self) -> PyResult<(String, String)> {
+        let session = self.lock()?;
+        let engine = session.engine();
+        Ok((crate::report::hexadecimal(&engine.state().hash()), crate::report::hexadecimal(&engine.decisions_hash())))
+    }
+
+    /// Orders that are not closed: what a request says, the status and what is filled.
+    fn open_orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let session = self.lock()?;
+        let list = PyList::empty(py);
+        for order in session.engine().state().orders().all_open() {
+            let request = &order.request;
+            let specification = &self.index.instrument(request.instrument).specification;
+            let text = |value: i64| format_decimal(value.into(), specification.quantity_decimals);
+            let dict = PyDict::new(py);
+            dict.set_item("order_id", order.id.0)?;
+            dict.set_item("strategy", &self.strategies[order.strategy.at()])?;
+            dict.set_item("strategy_index", order.strategy.0)?;
+            dict.set_item("count", order.count)?;
+            dict.set_item("instrument", self.instruments[request.instrument.at()].clone_ref(py))?;
+            dict.set_item("side", request.side.name())?;
+            dict.set_item("status", order.status.name())?;
+            dict.set_item("quantity", text(request.quantity))?;
+            dict.set_item("filled", text(order.filled))?;
+            let price = request.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
+            dict.set_item("price", price)?;
+            dict.set_item("decided_ns", order.decided_ns)?;
+            dict.set_item("trade_ids", order.trade_ids.to_vec())?;
+            list.append(dict)?;
+        }
+        Ok(list)
+    }
+
+    /// What an account holds, by asset, as text.
+    fn balances(&self, venue: &str) -> PyResult<Vec<(String, String)>> {
+        let account = self.account(venue)?;
+        let session = self.lock()?;
+        let account = session.engine().state().account(account);
+        let held = self.index.assets().map(|(asset, named)| (named.name.clone(), format_decimal(account.wallet(asset), named.decimals)));
+        Ok(held.collect())
+    }
+
+    /// Positions that are not flat: strategy, instrument and quantity as text.
+    fn positions(&self) -> PyResult<Vec<(String, String, String)>> {
+        let session = self.lock()?;
+        let mut listed = Vec::new();
+        for strategy in session.engine().state().strategies() {
+            for (at, position) in strategy.positions.iter().enumerate().filter(|(_, position)| position.quantity != 0) {
+                let definition = self.index.instrument(InstrumentIndex(at as u32));
+                let quantity = format_decimal(position.quantity.into(), definition.specification.quantity_decimals);
+                listed.push((strategy.name.clone(), definition.name.clone(), quantity));
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Whether strategies may open positions.
+    #[getter]
+    fn is_trading(&self) -> PyResult<bool> {
+        Ok(self.lock()?.engine().state().is_trading())
+    }
+
+    /// The figures and hashes so far.
+    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        Outcome::of(&*self.lock()?).to_dict(py)
+    }
+
+    /// Closed orders, as columns.
+    fn orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns_of_orders(py, &*self.lock()?)
+    }
+
+    /// Fills, as columns.
+    fn fills<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns_of_fills(py, &*self.lock()?)
+    }
+
+    /// The postings of the ledger, as columns.
+    fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns_of_ledger(py, &*self.lock()?)
+    }
+
+    /// The equity curve: times in nanoseconds, and values.
+    fn equity(&self) -> PyResult<(Vec<i64>, Vec<f64>)> {
+        let session = self.lock()?;
+        Ok(session.recorder().curve().points().iter().map(|point| (point.time_ns, point.equity)).unzip())
+    }
+}
