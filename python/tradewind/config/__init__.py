@@ -7,7 +7,7 @@ from tradewind.config.account import Account, Adoption, Credentials
 from tradewind.config.data import Bars, Data, Funding, Marks, Quotes, Raw, Synthetic, Trades
 from tradewind.config.instrument import Instrument
 from tradewind.config.operation import Control, Journal, Live, Shutdown
-from tradewind.config.problem import Problem, SystemMistakes
+from tradewind.config.problem import Problem, SystemFileError
 from tradewind.config.risk import Limits, OrderRate, Risk
 from tradewind.config.run import Backtest, Command, Run, WarmUp
 from tradewind.config.strategy import Strategy
@@ -44,7 +44,7 @@ __all__ = [
     "Strategy",
     "Synthetic",
     "System",
-    "SystemMistakes",
+    "SystemFileError",
     "Trades",
     "UniformLatency",
     "Urls",

@@ -7,7 +7,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tradewind.config.base import Amount, InstrumentName, Name, Number, PathText, Section, StrategyName, Text, Whole, mistake
+from tradewind.config.base import (
+    Amount,
+    InstrumentName,
+    Name,
+    Number,
+    PathText,
+    Section,
+    StrategyName,
+    Text,
+    Whole,
+    mistake,
+)
 
 
 def _variable(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewind.backtest import Command, backtest
 from tradewind.config.code import load_check, make_strategy
-from tradewind.config.problem import SystemMistakes
+from tradewind.config.problem import SystemFileError
 from tradewind.config.readiness import missing
 from tradewind.dataset import Dataset, load
 from tradewind.dataset import Source as DataSource
@@ -31,7 +31,7 @@ def run_backtest(system: System, dataset: Dataset | None, **options: Any) -> Res
     """Run a system over its data."""
     refuse_while_loading("a backtest")
     if problems := missing(system, "backtest"):
-        raise SystemMistakes(system.run.name, problems)
+        raise SystemFileError(system.run.name, problems)
     # Strategies first: they are quick to check, and data may take long.
     strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
     checks = tuple(load_check(one, system.folder) for one in system.risk.checks)

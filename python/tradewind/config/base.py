@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from tradewind.config.explanation import explained
-from tradewind.config.problem import SystemMistakes
+from tradewind.config.problem import SystemFileError
 from tradewind.errors import TradewindError
 from tradewind.times import duration_ns
 
@@ -25,7 +25,7 @@ class Section(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise SystemMistakes(type(self).__name__, explained(error, type(self))) from None
+            raise SystemFileError(type(self).__name__, explained(error, type(self))) from None
 
     # Sections within a section are checked by the outermost one, which lists the mistakes of all.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]

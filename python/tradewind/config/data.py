@@ -11,9 +11,20 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AwareDatetime, Field, model_validator
 
 from tradewind import data
-from tradewind.config.base import Duration, Flag, InstrumentName, Lasting, PathText, Positive, Section, Text, Whole, mistake
+from tradewind.config.base import (
+    Duration,
+    Flag,
+    InstrumentName,
+    Lasting,
+    PathText,
+    Positive,
+    Section,
+    Text,
+    Whole,
+    mistake,
+)
 from tradewind.data.columns import Field as Column
-from tradewind.data.tables import BarStream, FundingStream, MarkStream, QuoteStream, TradeStream
+from tradewind.data.tables import BarStream, FundingStream, MarkStream, QuoteStream, TableStream, TradeStream
 from tradewind.dataset import Source
 from tradewind.synthetic import synthetic
 from tradewind.times import duration_ns
@@ -51,8 +62,8 @@ class _Files(_Data):
 
 class _Table(_Files):
     columns: dict[Text, Text | Whole] = Field(default_factory=dict)
-    """Our names of columns to theirs, or to their position from zero: { quantity = "amount" }. Default: common names are
-    recognised."""
+    """Our names of columns to theirs, or to their position from zero: { quantity = "amount" }. Default: common names
+    are recognised."""
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     """What integers in time columns count: "s", "ms", "us" or "ns". Required where times are integers."""
     time_format: Text | None = None
@@ -180,7 +191,7 @@ _FIRST = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 
 
 class Synthetic(_Data):
-    """A synthetic market, for examples and tests; results say that it is one. Either `events` or `duration` is stated."""
+    """A synthetic market, for examples and tests; results say that it is one. `events` or `duration` is stated."""
 
     kind: Literal["synthetic"]
     """What the rows are: a "synthetic" market. Required."""
@@ -214,15 +225,19 @@ class Synthetic(_Data):
         return synthetic(**{name: getattr(self, name) for name in type(self).model_fields if name not in _NOT_ITS})
 
 
-Data: TypeAlias = Annotated[
-    Trades | Quotes | Bars | Marks | Funding | Raw | Synthetic, Field(discriminator="kind")
-]
+Data: TypeAlias = Annotated[Trades | Quotes | Bars | Marks | Funding | Raw | Synthetic, Field(discriminator="kind")]
 
 _NOT_ITS = ("kind", "instrument")
 
 
 def columns_of(one: Data) -> tuple[Column, ...]:
     """The columns that a table of this kind has, by our names."""
-    streams = {Trades: TradeStream, Quotes: QuoteStream, Bars: BarStream, Marks: MarkStream, Funding: FundingStream}
+    streams: dict[type[Section], type[TableStream]] = {
+        Trades: TradeStream,
+        Quotes: QuoteStream,
+        Bars: BarStream,
+        Marks: MarkStream,
+        Funding: FundingStream,
+    }
     stream = streams.get(type(one))
     return () if stream is None else stream.FIELDS

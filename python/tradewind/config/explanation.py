@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tradewind.config.problem import Place, Problem, SystemMistakes, place_text
+from tradewind.config.problem import Place, Problem, SystemFileError, place_text
 
 SECRET_WORDS = ("secret", "password", "passphrase", "private_key", "api_key", "apikey", "token", "credential", "key")
 _LONGEST_VALUE = 60
@@ -27,7 +27,7 @@ def explained(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
 def _each(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         inner = detail.get("ctx", {}).get("error")
-        if isinstance(inner, SystemMistakes):
+        if isinstance(inner, SystemFileError):
             yield from inner.problems
         else:
             yield _problem(detail, model)
@@ -50,14 +50,20 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
         tag = context["discriminator"].strip("'")
         given = detail["input"].get(tag) if isinstance(detail["input"], dict) else None
         if given is None:
-            return Problem("missing_setting", (*place, tag), ": is missing", f"one of {context.get('expected_tags', _TAGS)}")
-        return Problem("bad_setting", (*place, tag), f"{_shown(given)}: is not known", f"one of {context['expected_tags']}")
+            return Problem(
+                "missing_setting", (*place, tag), ": is missing", f"one of {context.get('expected_tags', _TAGS)}"
+            )
+        return Problem(
+            "bad_setting", (*place, tag), f"{_shown(given)}: is not known", f"one of {context['expected_tags']}"
+        )
     if kind in _BOUNDS:
         return Problem("bad_setting", place, f"{shown}: {_BOUNDS[kind](context)}", _first_sentence(around, place))
     wanted = _TYPES.get(kind.removesuffix("_type").removesuffix("_attributes"))
     if wanted:
         return Problem("wrong_type", place, f"{shown}: is not {wanted}", _first_sentence(around, place))
-    return Problem("bad_setting", place, f"{shown}: {detail['msg'].removeprefix('Value error, ')}", _first_sentence(around, place))
+    return Problem(
+        "bad_setting", place, f"{shown}: {detail['msg'].removeprefix('Value error, ')}", _first_sentence(around, place)
+    )
 
 
 _TAGS = "'trades', 'quotes', 'bars', 'marks', 'funding', 'raw', 'synthetic'"
@@ -78,7 +84,7 @@ def _unknown(place: Place, around: dict[str, Any]) -> Problem:
     key, known = str(place[-1]), around.get("properties", {})
     where = place_text(place[:-1]) or "the file"
     if any(word in key.lower() for word in SECRET_WORDS) and "credentials" not in known:
-        hint = "secrets stay out of this file: name environment variables or an owner-only file in accounts.NAME.credentials"
+        hint = "secrets stay out of this file: accounts.NAME.credentials names variables or an owner-only file"
         if near := difflib.get_close_matches(key, known, n=1):
             hint = f"did you mean {near[0]}? {hint}"
         return Problem("bad_setting", place, ": is not known (its value is not shown)", hint)
@@ -107,9 +113,10 @@ def _shown(value: Any) -> str:
         return f" = {ascii(text) if not text.isprintable() else chr(34) + text + chr(34)}"
     if isinstance(value, bool):
         return f" = {str(value).lower()}"
-    if isinstance(value, int | float | Decimal):
-        text = f"{value:.12g}" if isinstance(value, float) or abs(value) > 10**20 else str(value)
-        return f" = {text}"
+    if isinstance(value, int):
+        return f" = {value}" if -(10**20) < value < 10**20 else ""
+    if isinstance(value, float | Decimal):
+        return f" = {value:.12g}"
     return ""
 
 
@@ -134,7 +141,9 @@ def _resolve(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[P
             around = _followed(here, whole)
             continue
         members = [_followed(one, whole) for one in here.get("anyOf", [])]
-        here = next((one for one in members if "properties" in one or "items" in one or "additionalProperties" in one), here)
+        here = next(
+            (one for one in members if "properties" in one or "items" in one or "additionalProperties" in one), here
+        )
         if part == "[key]":
             continue
         around = here

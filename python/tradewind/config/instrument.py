@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
-from pydantic import Field, create_model
+from pydantic import create_model
+from pydantic.fields import FieldInfo
 
 from tradewind import instruments as packaged
 from tradewind.config.base import Amount, Fraction, PathText, Positive, Section
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tradewind.config.venue import Fees
 
 
-class _Specified(Section):
+class Specified(Section):
     """An instrument, by its name venue:symbol. A packaged one needs no keys; a stated key replaces what it says."""
 
     file: PathText | None = None
@@ -67,10 +68,13 @@ def _field(name: str) -> tuple[Any, Any]:
     elif name.endswith("_fee"):
         kind = Fraction
     text = f"{_DESCRIPTIONS[name]} Default: that of the file or the packaged specification."
-    return kind | None, Field(default=None, description=text)
+    return Optional[kind], FieldInfo(default=None, description=text)  # noqa: UP045 - a type of the run time
 
 
 _DESCRIPTIONS = _described(InstrumentFields)
 _KEYS = {name: _field(name) for name in InstrumentFields.model_fields if name not in ("venue", "symbol")}
 
-Instrument = create_model("Instrument", __base__=_Specified, __doc__=_Specified.__doc__, **_KEYS)  # type: ignore[call-overload]
+if TYPE_CHECKING:
+    Instrument = Specified
+else:
+    Instrument = create_model("Instrument", __base__=Specified, __doc__=Specified.__doc__, **_KEYS)

@@ -12,11 +12,11 @@ _BLANK = " \t\r\n"
 
 
 class Lines:
-    """The lines of keys, tables and items of arrays in a text that `tomllib` has accepted.
+    r"""The lines of keys, tables and items of arrays in a text that `tomllib` has accepted.
 
     Examples
     --------
-    >>> lines = Lines('[run]\\nname = "a"\\n[[data]]\\nfiles = [\\n  "b",\\n]')
+    >>> lines = Lines('[run]\nname = "a"\n[[data]]\nfiles = [\n  "b",\n]')
     >>> lines.of(("run", "name")), lines.of(("data", 0, "files", 0)), lines.of(("run", "seed")), lines.of(("nothing",))
     (2, 5, 1, None)
 

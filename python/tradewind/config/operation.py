@@ -23,7 +23,7 @@ class Journal(Section):
     archive: Literal["keep", "parquet", "drop"] = "keep"
     """What becomes of old segments: kept as they are, turned into Parquet, or deleted. Default: "keep"."""
     record_raw: Flag = False
-    """Whether the venue's frames are recorded as they came, too, in the form that `kind = "raw"` reads. Default: false."""
+    """Whether the venue's frames are recorded as they came, too, for data of `kind = "raw"`. Default: false."""
 
 
 class Control(Section):
@@ -64,8 +64,8 @@ class Live(Section):
     """The permission to trade live."""
 
     place_real_orders: Flag = False
-    """Whether `--mode live` may send orders to the venues' addresses, with the account's own money. Default: false; live
-    refuses to start without it."""
+    """Whether `--mode live` may send orders to the venues' addresses, with the account's own money. Default: false;
+    live refuses to start without it."""
 
 
 def _is_loopback(host: str) -> bool:

@@ -36,13 +36,14 @@ def pruned(document: dict[str, Any], mistakes: Sequence[tuple[Place, bool]]) -> 
 
 def _remove(table: Any, place: Place) -> None:
     for part in place[:-1]:
-        if isinstance(table, dict) and part in table:
-            table = table[part]
-        elif isinstance(table, list) and isinstance(part, int) and part < len(table):
-            table = table[part]
-        else:
+        if not _has(table, part):
             return
-    if place and isinstance(table, dict):
-        table.pop(place[-1], None)
-    elif place and isinstance(table, list) and isinstance(place[-1], int) and place[-1] < len(table):
+        table = table[part]
+    if place and _has(table, place[-1]):
         del table[place[-1]]
+
+
+def _has(table: Any, part: str | int) -> bool:
+    if isinstance(table, dict):
+        return part in table
+    return isinstance(table, list) and isinstance(part, int) and part < len(table)

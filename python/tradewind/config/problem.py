@@ -51,7 +51,7 @@ class Problem:
         return {"code": self.code, "place": place, "line": self.line, "message": self.message, "hint": self.hint}
 
 
-class SystemMistakes(SettingError):
+class SystemFileError(SettingError):
     """All mistakes of a system at once.
 
     Parameters

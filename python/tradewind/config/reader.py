@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tradewind.config.explanation import explained
 from tradewind.config.lines import Lines
 from tradewind.config.partial import pruned
-from tradewind.config.problem import Problem, SystemMistakes
+from tradewind.config.problem import Problem, SystemFileError
 from tradewind.config.references import Names, reference_problems
 from tradewind.errors import exception
 
@@ -31,7 +31,7 @@ def read_system(cls: type[SystemType], path: Path) -> SystemType:
     """Read a file, or say everything that is wrong in it."""
     system, problems, _ = examine(cls, path)
     if problems:
-        raise SystemMistakes(str(path), problems[:_MOST_MISTAKES])
+        raise SystemFileError(str(path), problems[:_MOST_MISTAKES])
     return system
 
 
@@ -59,9 +59,7 @@ def in_order(problems: Iterable[Problem], lines: Lines) -> list[Problem]:
     return sorted(placed, key=lambda one: one.line or 0)
 
 
-def _remainder(
-    cls: type[SystemType], document: dict[str, Any], problems: list[Problem]
-) -> SystemType:
+def _remainder(cls: type[SystemType], document: dict[str, Any], problems: list[Problem]) -> SystemType:
     left, wrong = document, [(one.place, one.code == "missing_setting") for one in problems]
     for _ in range(_ROUNDS):
         left = pruned(left, wrong)

@@ -94,7 +94,9 @@ def _credentials(system: System, place: Place, given: Credentials) -> Iterator[P
     for key in ("key_variable", "secret_variable"):
         name = getattr(given, key)
         if name is not None and not os.environ.get(name):
-            yield _lacks((*place, key), ": the environment variable is not set", "export it in the shell that starts the run")
+            yield _lacks(
+                (*place, key), ": the environment variable is not set", "export it in the shell that starts the run"
+            )
     if given.file is None:
         return
     try:

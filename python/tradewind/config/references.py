@@ -79,7 +79,9 @@ def _instruments(system: System, names: Names) -> Iterator[Problem]:
             if one.instrument in names.instruments - {one.instrument}:
                 continue
             hint = _near(one.instrument, packaged.names()) or f'describe it in [instruments."{one.instrument}"]'
-            yield Problem("unknown_instrument", ("data", at, "instrument"), f' = "{one.instrument}": is not known', hint)
+            yield Problem(
+                "unknown_instrument", ("data", at, "instrument"), f' = "{one.instrument}": is not known', hint
+            )
     for name in system.risk.instruments:
         yield from _known(("risk", "instruments", name), name, names.instruments, "instrument", value=False)
 
@@ -107,8 +109,12 @@ def _known(place: Place, name: str, known: Iterable[str], what: str, *, value: b
     if name not in listed:
         shown = f' = "{name}"' if value else ""
         code = {"venue": "unknown_venue", "instrument": "unknown_instrument"}.get(what, "bad_setting")
-        hint = _near(name, listed) or (f"there are {', '.join(listed)}" if listed else f"there is none: add [{what}s.NAME]")
-        yield Problem(code, place, f"{shown}: is not {'an' if what == 'instrument' else 'a'} {what} of this system", hint)
+        hint = _near(name, listed) or (
+            f"there are {', '.join(listed)}" if listed else f"there is none: add [{what}s.NAME]"
+        )
+        yield Problem(
+            code, place, f"{shown}: is not {'an' if what == 'instrument' else 'a'} {what} of this system", hint
+        )
 
 
 def _near(name: str, known: Iterable[str]) -> str:

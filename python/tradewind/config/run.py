@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from tradewind.config.base import Duration, Flag, InstrumentName, Lasting, Name, PathText, Section, StrategyName, Text, Whole
+from tradewind.config.base import (
+    Duration,
+    Flag,
+    InstrumentName,
+    Lasting,
+    Name,
+    PathText,
+    Section,
+    StrategyName,
+    Text,
+    Whole,
+)
 
 
 class Run(Section):

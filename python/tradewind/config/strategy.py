@@ -32,8 +32,8 @@ class Strategy(Section):
 
     code: Annotated[Reference, Field(alias="class")]
     """Its class: "file.py:Class" or "package.module:Class"; in Python, the keyword is `code`. Required."""
-    parameters: Annotated[dict[str, Any], BeforeValidator(lambda given: _plain(given) if isinstance(given, dict) else given)] = Field(
-        default_factory=dict
-    )
-    """Values for the parameters that the class declares, within their ranges; a Decimal is written as text. Default: the
-    defaults of the class."""
+    parameters: Annotated[
+        dict[str, Any], BeforeValidator(lambda given: _plain(given) if isinstance(given, dict) else given)
+    ] = Field(default_factory=dict)
+    """Values for the parameters that the class declares, within their ranges; a Decimal is written as text. Default:
+    the defaults of the class."""

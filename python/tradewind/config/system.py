@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
@@ -13,7 +13,7 @@ from tradewind.config.base import InstrumentName, Name, Section, StrategyName
 from tradewind.config.data import Data
 from tradewind.config.instrument import Instrument
 from tradewind.config.operation import Control, Journal, Live, Shutdown
-from tradewind.config.problem import SystemMistakes
+from tradewind.config.problem import SystemFileError
 from tradewind.config.references import Names, reference_problems
 from tradewind.config.risk import Risk
 from tradewind.config.run import Backtest, Run, WarmUp
@@ -51,7 +51,7 @@ class System(Section):
     >>> tw.System(accounts={"main": {"venue": "binance"}}, venues={"binance_spot": {}})
     Traceback (most recent call last):
     ...
-    tradewind.config.problem.SystemMistakes: [unknown_venue] System has one mistake:
+    tradewind.config.problem.SystemFileError: [unknown_venue] System has one mistake:
       accounts.main.venue = "binance": is not a venue of this system [unknown_venue]
         hint: did you mean binance_spot?
 
@@ -89,7 +89,7 @@ class System(Section):
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
         if not (info.context or {}).get("is_partial") and (found := reference_problems(self, Names.of(self))):
-            raise SystemMistakes("System", found)
+            raise SystemFileError("System", found)
         return self
 
     @classmethod
@@ -102,7 +102,8 @@ class System(Section):
             The TOML file.
 
         """
-        from tradewind.config.reader import read_system
+        # Here, and below: these modules know this one.
+        from tradewind.config.reader import read_system  # noqa: PLC0415
 
         return read_system(cls, Path(path))
 
@@ -170,6 +171,6 @@ class System(Section):
             The data, where they were loaded by `load` before.
 
         """
-        from tradewind.config.backtests import run_backtest
+        from tradewind.config.backtests import run_backtest  # noqa: PLC0415
 
         return run_backtest(self, dataset, journal=journal, keep=keep, progress=progress)

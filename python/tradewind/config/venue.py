@@ -157,9 +157,9 @@ class Venue(Section):
     """A venue, by the name that instruments carry before the colon."""
 
     adapter: Adapter | None = None
-    """What speaks the venue's protocol in paper and live: "binance_spot", "bybit", or your own as "package.module:Class"
-    or "file.py:Class". Default: the packaged one of the venue's name; where there is none, the venue serves backtests
-    only."""
+    """What speaks the venue's protocol in paper and live: "binance_spot", "bybit", or your own as
+    "package.module:Class" or "file.py:Class". Default: the packaged one of the venue's name; where there is none, the
+    venue serves backtests only."""
     simulated: Simulated | None = None
     """How the venue is simulated. Required for backtest and paper."""
     fees: Fees = Field(default_factory=Fees)
