@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tradewind as tw
-from tradewind.config import SystemFileError
+from tradewind.config import Simulated, SystemFileError
 
 TWENTY = """
 [run]
@@ -139,7 +139,7 @@ def test_what_is_no_file_is_explained(folder):
 
 def test_the_same_mistakes_in_python():
     with pytest.raises(SystemFileError, match=r'Simulated has one mistake(.|\n)*latency = "20"'):
-        tw.config.Simulated(latency="20")
+        Simulated(latency="20")
     with pytest.raises(SystemFileError) as caught:
         tw.System(run={"sede": 1}, risk={"daily_loss": 0}, venues={"x": {"simulated": {}}})
     assert {one.place for one in caught.value.problems} == {

@@ -24,14 +24,14 @@ from tradewind.config.base import (
 def _variable(text: str) -> str:
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", text):
         hint = 'export BINANCE_KEY=... in the shell, and write key_variable = "BINANCE_KEY" here'
-        raise mistake("bad_setting", ": is not the name of an environment variable in capitals (not shown)", hint)
+        raise mistake("bad_setting", "is not the name of an environment variable in capitals (not shown)", hint)
     return text
 
 
 def _is_a_path(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9+=_-]{32,}", text):
         hint = "write the secret into a file of your own (chmod 600), and its path here"
-        raise mistake("bad_setting", ": looks like a secret and not like a path (not shown)", hint)
+        raise mistake("bad_setting", "looks like a secret and not like a path (not shown)", hint)
     return text
 
 

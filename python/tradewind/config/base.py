@@ -63,7 +63,8 @@ def _exact(value: Any) -> Any:
         number = Decimal(str(value).strip())
     except ArithmeticError:
         raise mistake("not_a_number", "is not a number", 'write digits, such as "0.1"') from None
-    if not number.is_finite() or abs(number) >= Decimal("1e30") or number.normalize().as_tuple().exponent < -18:  # type: ignore[operator]
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or number.adjusted() >= 30 or exponent < -18:
         raise mistake("out_of_range", "is out of range", "give a finite number with at most 18 decimals")
     return number
 

@@ -36,7 +36,7 @@ def _each(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     place, around = _resolve(detail["loc"], model)
     kind, context = detail["type"], detail.get("ctx", {})
-    shown = "" if _is_private(place) else _shown(detail["input"])
+    shown = "" if _is_private(place, detail["input"]) else _shown(detail["input"])
     if kind == "extra_forbidden":
         return _unknown(place, around)
     if kind == "missing":
@@ -96,11 +96,13 @@ def _unknown(place: Place, around: dict[str, Any]) -> Problem:
 def _choice(detail: ErrorDetails, expected: str) -> str:
     choices = [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
     near = difflib.get_close_matches(str(detail["input"]), choices, n=1)
-    return f'did you mean "{near[0]}"? there are {expected}' if near else f"there are {expected}"
+    return f"did you mean {near[0]}? there are {expected}" if near else f"there are {expected}"
 
 
-def _is_private(place: Place) -> bool:
-    """Whether a value may be a secret, so that it must not be shown."""
+def _is_private(place: Place, value: Any) -> bool:
+    """Whether a value may be a secret, or an address that holds one, so that it must not be shown."""
+    if "urls" in place and any(mark in str(value) for mark in "@?#"):
+        return True
     return "credentials" in place or any(
         word in str(part).lower() for part in place[-1:] for word in SECRET_WORDS if word != "key"
     )
@@ -130,30 +132,49 @@ def _first_sentence(around: dict[str, Any], place: Place) -> str:
 def _resolve(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Place, dict[str, Any]]:
     """The place of an error, and the schema of the table that holds it: pydantic's places name union members, too."""
     whole = schema_of(model)
-    here: dict[str, Any] = whole
-    around = whole
+    here = around = whole
     place: list[str | int] = []
     for part in location:
         here = _followed(here, whole)
-        mapping = here.get("discriminator", {}).get("mapping", {})
-        if part in mapping:
-            here = {"$ref": mapping[part]}
-            around = _followed(here, whole)
+        members = _members(here, whole)
+        if part in members:
+            here = around = members[str(part)]
             continue
-        members = [_followed(one, whole) for one in here.get("anyOf", [])]
-        here = next(
-            (one for one in members if "properties" in one or "items" in one or "additionalProperties" in one), here
-        )
         if part == "[key]":
             continue
+        here = next((one for one in members.values() if _TABLE_WORDS & one.keys()), here)
         around = here
         place.append(part)
-        if isinstance(part, int):
-            here = here.get("items", {})
-        else:
-            more = here.get("additionalProperties", {})
-            here = here.get("properties", {}).get(part) or (more if isinstance(more, dict) else {})
+        here = _inner(here, part)
     return tuple(place), _followed(around, whole)
+
+
+_TABLE_WORDS = {"properties", "items", "additionalProperties", "patternProperties"}
+
+
+def _members(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The members of a union, by the names that pydantic has for them."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, reference in schema.get("discriminator", {}).get("mapping", {}).items():
+        found[name] = _followed({"$ref": reference}, whole)
+    for at, one in enumerate([*schema.get("anyOf", ()), *schema.get("oneOf", ())]):
+        followed = _followed(one, whole)
+        if "oneOf" in followed:
+            found |= _members(followed, whole)
+        else:
+            text = "Duration" if one.get("type") == "string" else f"member {at}"
+            found.setdefault(str(one.get("$ref", text)).rpartition("/")[2], followed)
+    return found
+
+
+def _inner(schema: dict[str, Any], part: str | int) -> dict[str, Any]:
+    """The schema of a key or an item."""
+    if isinstance(part, int):
+        found = schema.get("items", {})
+    else:
+        more = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties", {})]
+        found = schema.get("properties", {}).get(part) or more[0]
+    return found if isinstance(found, dict) else {}
 
 
 def _followed(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:

@@ -39,14 +39,13 @@ class Lines:
     def _document(self) -> None:
         table: Place = ()
         while self._skip_to_something():
-            start = self._at
             if self._text[self._at] == "[":
                 table = self._header()
-                self._note(table, start)
             else:
                 self._assignment(table)
 
     def _header(self) -> Place:
+        start = self._at
         is_array = self._text.startswith("[[", self._at)
         self._at += 2 if is_array else 1
         path: Place = ()
@@ -55,8 +54,10 @@ class Lines:
             path = (*path, key)
             if is_array and place == len(keys):
                 self._counts[path] = self._counts.get(path, 0) + 1
+            self._note(path, start)
             if path in self._counts:
                 path = (*path, self._counts[path] - 1)
+                self._note(path, start)
         self._at += 2 if is_array else 1
         return path
 

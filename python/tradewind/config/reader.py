@@ -25,6 +25,7 @@ SystemType = TypeVar("SystemType", bound="System")
 _LARGEST_BYTES = 256 * 1024
 _MOST_MISTAKES = 100
 _ROUNDS = 20
+_DEEPEST = 32
 
 
 def read_system(cls: type[SystemType], path: Path) -> SystemType:
@@ -91,14 +92,32 @@ def _text(path: Path) -> str:
 
 def _document(path: Path, text: str) -> tuple[dict[str, Any], Lines]:
     try:
-        document = tomllib.loads(text, parse_float=Decimal)
+        document = _tables(path, text)
         lines = Lines(text)
-    except (ValueError, ArithmeticError) as error:
-        raise exception("unreadable_file", f"{path} is not TOML: {error}") from None
+        if _depth(document) > _DEEPEST:
+            raise RecursionError
     except RecursionError:
         raise exception("unreadable_file", f"{path} is nested too deeply to be a system file") from None
     _plain_parameters(document)
     return document, lines
+
+
+def _tables(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, ArithmeticError) as error:
+        raise exception("unreadable_file", f"{path} is not TOML: {error}") from None
+
+
+def _depth(document: dict[str, Any]) -> int:
+    """How deep tables and arrays are nested, without going deeper than is allowed."""
+    level: list[Any] = [document]
+    depth = 0
+    while level and depth <= _DEEPEST:
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for values in inner for one in values]
+        depth += 1
+    return depth
 
 
 def _plain_parameters(document: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ class System(Section):
     shutdown: Shutdown = Field(default_factory=Shutdown)
     """What becomes of orders and positions when trading ends."""
     live: Live = Field(default_factory=Live)
-    """The permission to trade live."""
+    """Whether live trading is allowed."""
 
     _folder: Path = PrivateAttr(default_factory=Path)
 

@@ -75,14 +75,14 @@ class ExponentialLatency(Section):
 def _latency_kind(value: Any) -> str:
     """Which of the forms a latency has, so that its mistakes are those of that form alone."""
     if isinstance(value, UniformLatency) or (isinstance(value, dict) and ("low" in value or "high" in value)):
-        return "uniform"
-    return "exponential" if isinstance(value, ExponentialLatency | dict) else "constant"
+        return "UniformLatency"
+    return "ExponentialLatency" if isinstance(value, ExponentialLatency | dict) else "Duration"
 
 
 Latency: TypeAlias = Annotated[
-    Annotated[Duration, Tag("constant")]
-    | Annotated[UniformLatency, Tag("uniform")]
-    | Annotated[ExponentialLatency, Tag("exponential")],
+    Annotated[Duration, Tag("Duration")]
+    | Annotated[UniformLatency, Tag("UniformLatency")]
+    | Annotated[ExponentialLatency, Tag("ExponentialLatency")],
     Discriminator(_latency_kind),
 ]
 
