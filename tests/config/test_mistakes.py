@@ -111,7 +111,7 @@ def test_secrets_are_refused_and_never_shown(cli, folder, text):
         (b"# " + b"x" * 300_000, "is larger than"),
         (b"risk = 1\ndata = 2\nvenues = []\n", "has 3 mistakes"),
         (b"[data]\na = 1\n", "data"),
-        (b"a" + b".a" * 20_000 + b" = 1", "is not known"),
+        (b"a" + b".a" * 20_000 + b" = 1", "is nested too deeply"),
         (b"".join(b"a%d = 1\n" % at for at in range(5_000)), "mistakes"),
         (b"risk.daily_loss = nan", "is out of range"),
         (b"risk.daily_loss = 1e999999999", "is out of range"),
