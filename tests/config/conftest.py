@@ -52,7 +52,7 @@ class = "strategy.py:Cross"
 parameters = { fast = 10, quantity = 0.01 }
 
 [risk]
-order_notional = "602"
+order_notional = "600.9"
 checks = ["strategy.py:never_on_top"]
 
 [risk.instruments."synthetic:BTCUSDT"]
@@ -65,7 +65,7 @@ events = 20_000
 seed = 5
 
 [[backtest.commands]]
-time = 2026-01-01T00:08:00Z
+time = 2026-01-01T00:10:00Z
 word = "trading_off"
 """
 

@@ -37,10 +37,10 @@ def test_a_system_runs_as_the_call_that_says_the_same(folder):
             "synthetic": tw.Simulated("5ms", answer_latency=tw.Exponential("1ms", "2ms"), resting="touch", leverage=3)
         },
         risk=tw.Risk(
-            by_instrument={"synthetic:BTCUSDT": tw.Limits(order_notional=602, position=0.015)}, checks=(check,)
+            by_instrument={"synthetic:BTCUSDT": tw.Limits(order_notional="600.9", position=0.015)}, checks=(check,)
         ),
         seed=3,
-        commands=[tw.Command(datetime(2026, 1, 1, 0, 8, tzinfo=UTC), "trading_off")],
+        commands=[tw.Command(datetime(2026, 1, 1, 0, 10, tzinfo=UTC), "trading_off")],
     )
     said = system.backtest()
     assert said.metrics["orders"] > 0
