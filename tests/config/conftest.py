@@ -65,7 +65,7 @@ events = 20_000
 seed = 5
 
 [[backtest.commands]]
-time = 2026-01-01T00:10:00Z
+time = 2026-01-01T00:05:00Z
 word = "trading_off"
 """
 

@@ -40,7 +40,7 @@ def test_a_system_runs_as_the_call_that_says_the_same(folder):
             by_instrument={"synthetic:BTCUSDT": tw.Limits(order_notional="600.9", position=0.015)}, checks=(check,)
         ),
         seed=3,
-        commands=[tw.Command(datetime(2026, 1, 1, 0, 10, tzinfo=UTC), "trading_off")],
+        commands=[tw.Command(datetime(2026, 1, 1, 0, 5, tzinfo=UTC), "trading_off")],
     )
     said = system.backtest()
     assert said.metrics["orders"] > 0
