@@ -7,6 +7,7 @@ Ema { period: 20, seed: Average }
 
 from tradewind._core import Context, Index, Instrument, NativeStrategy, __version__
 from tradewind.backtest import Command, Halt, Outage, backtest
+from tradewind.config import System
 from tradewind.data import bars, binance_raw, funding, marks, quotes, trades
 from tradewind.data.values import values
 from tradewind.dataset import Dataset, load
@@ -46,6 +47,7 @@ __all__ = [
     "Sma",
     "StandardDeviation",
     "Strategy",
+    "System",
     "TradewindError",
     "Uniform",
     "__version__",

@@ -395,7 +395,8 @@ def test_lists(cli):
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("demo",), ("new",), ("backtest",), ("replay",), ("instruments",), ("errors",)]
+    "command",
+    [(), ("demo",), ("new",), ("backtest",), ("run",), ("config",), ("replay",), ("instruments",), ("errors",)],
 )
 def test_help(cli, snapshot, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "100")

@@ -14,11 +14,13 @@ from cyclopts import App, CycloptsError, Parameter
 import tradewind
 from tradewind import __version__
 from tradewind.cli.backtest import backtest
+from tradewind.cli.config import config
 from tradewind.cli.demo import demo
 from tradewind.cli.hints import spoken
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.replay import replay
+from tradewind.cli.run import run_system
 from tradewind.cli.screen import show_error
 from tradewind.errors import TradewindError
 
@@ -34,6 +36,8 @@ app = App(
 )
 for command in (demo, new, backtest, replay, instruments, errors):
     app.command(command)
+app.command(config)
+app.command(run_system, name="run")
 
 
 def main() -> None:

@@ -1,0 +1,72 @@
+"""``tradewind run``: a system file, in any mode."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from tradewind.cli.backtest import show
+from tradewind.cli.screen import note, progress
+from tradewind.config import Mode, System
+from tradewind.config.backtests import load_data
+from tradewind.config.problem import SystemFileError
+from tradewind.config.readiness import absent, missing
+from tradewind.journal import FILE_NAME
+
+
+def run_system(system: Path, /, *, mode: Mode, json: bool = False) -> int:
+    """Run a system file: over its recorded data, on paper with live data, or live with real orders.
+
+    tradewind run system.toml --mode backtest
+
+    Parameters
+    ----------
+    system
+        The system file.
+    mode
+        What feeds the engine and who carries out its orders.
+    json
+        Print metrics as JSON.
+
+    """
+    read = System.read(system)
+    if problems := [*absent(read), *missing(read, mode)]:
+        raise SystemFileError(f"{system} in the mode {mode}", problems)
+    if mode == "backtest":
+        return _backtest(read, json=json)
+    session = importlib.import_module("tradewind.session")
+    code: int = session.run(read, mode)
+    return code
+
+
+def _backtest(system: System, *, json: bool) -> int:
+    for text in _unused(system):
+        note(text)
+    note("reading data")
+    dataset = load_data(system)
+    for report in dataset.reports:
+        note(f"  {report}")
+    folder = system.run_folder("backtest")
+    folder.mkdir(parents=True, exist_ok=True)
+    journals = folder if system.journal.directory is None else system.path(system.journal.directory)
+    journals.mkdir(parents=True, exist_ok=True)
+    journal = journals / FILE_NAME
+    with progress("backtest", dataset.rows) as update:
+        result = system.backtest(dataset=dataset, journal=journal, progress=update)
+    show(result, out=folder, journal=journal, json=json)
+    return 0
+
+
+def _unused(system: System) -> list[str]:
+    """What the file says and a backtest does not do: it must not be taken for tested."""
+    stated = {
+        "risk.order_rate": system.risk.order_rate is not None,
+        "risk.daily_loss": system.risk.daily_loss is not None,
+        "warm_up": bool(system.warm_up.model_fields_set),
+        "accounts.adopt": any(account.adopt for account in system.accounts.values()),
+    }
+    return [
+        f"{name} holds in paper and live only: this backtest runs without it"
+        for name, is_stated in stated.items()
+        if is_stated
+    ]

@@ -1,0 +1,60 @@
+"""A system as the arguments of a backtest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tradewind.backtest import Command, backtest
+from tradewind.config.code import load_check, make_strategy
+from tradewind.config.problem import SystemFileError
+from tradewind.config.readiness import missing
+from tradewind.dataset import Dataset, load
+from tradewind.dataset import Source as DataSource
+from tradewind.loading import refuse_while_loading
+from tradewind.result import Result
+from tradewind.risk import Risk
+
+if TYPE_CHECKING:
+    from tradewind.config.system import System
+
+
+def load_data(system: System) -> Dataset:
+    """Read the data of a system."""
+    sources: dict[str, list[DataSource]] = {}
+    for one in system.data:
+        sources.setdefault(one.instrument, []).append(one.source(system.path))
+    settings = system.backtest_settings
+    return load(sources, system.specifications(), chunk_rows=settings.chunk_rows, stream=settings.stream)
+
+
+def run_backtest(system: System, dataset: Dataset | None, **options: Any) -> Result:
+    """Run a system over its data."""
+    refuse_while_loading("a backtest")
+    if problems := missing(system, "backtest"):
+        raise SystemFileError(system.run.name, problems)
+    # Strategies first: they are quick to check, and data may take long.
+    strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
+    checks = tuple(load_check(one, system.folder) for one in system.risk.checks)
+    names = [fields.name for fields in system.specifications()]
+    used = dict.fromkeys(name.partition(":")[0] for name in names)
+    by_instrument = {name: system.risk.limits_of(name) for name in system.risk.instruments}
+    return backtest(
+        strategies,
+        data=load_data(system) if dataset is None else dataset,
+        balances={one.venue: one.balances for one in system.accounts.values() if one.venue in used},
+        venues={venue: _simulated(system, venue) for venue in used},
+        risk=Risk(system.risk.limits_of(""), by_instrument or None, checks),
+        currency=system.currency,
+        interval=system.run.interval,
+        days=system.run.days,
+        seed=system.run.seed,
+        commands=[Command(**dict(one)) for one in system.backtest_settings.commands],
+        **options,
+    )
+
+
+def _simulated(system: System, venue: str) -> Any:
+    owner = system.account_of(venue)
+    settings = system.venues[venue].simulated
+    assert settings is not None  # `missing` has seen to it
+    return settings.value(owner[1].leverage if owner else None)

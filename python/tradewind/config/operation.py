@@ -1,0 +1,75 @@
+"""How a session is kept, steered and ended."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tradewind.config.base import Flag, Lasting, PathText, Section, Text, Whole, mistake
+
+
+class Journal(Section):
+    """The journal of a run: everything that went in, and every decision."""
+
+    directory: PathText | None = None
+    """Where it is written. Default: the folder of the run."""
+    durability: Literal["process", "power"] = "process"
+    """What an order's record survives before the order leaves: "process", the end of the process; "power", a power cut,
+    at the cost of a write to the disk for each order. Default: "process"."""
+    segment: Lasting = "1d"
+    """The time that a segment spans; a recovery reads the last one. Default: "1d"."""
+    archive: Literal["keep", "parquet", "drop"] = "keep"
+    """What becomes of old segments: kept as they are, turned into Parquet, or deleted. Default: "keep"."""
+    record_raw: Flag = False
+    """Whether the venue's frames are recorded as they came, too, for data of `kind = "raw"`. Default: false."""
+
+
+class Control(Section):
+    """The HTTP interface of a running session, for `tradewind ctl` and your own tools."""
+
+    enabled: Flag = True
+    """Whether there is one. Default: true."""
+    host: Text = "127.0.0.1"
+    """The address that it listens on. Default: "127.0.0.1", this machine only."""
+    port: Annotated[Whole, Field(ge=0, lt=2**16)] = 8470
+    """The port; 0 takes a free one and prints it. Default: 8470."""
+    allow_remote: Flag = False
+    """Whether `host` may be an address that other machines reach. Default: false."""
+    token_file: PathText | None = None
+    """The owner-only file of the token that callers show; made where it is not there. Default: "control.token" in the
+    folder of the run."""
+
+    @model_validator(mode="after")
+    def _is_local(self) -> Control:
+        if not (self.allow_remote or _is_loopback(self.host)):
+            hint = 'write host = "127.0.0.1", or add allow_remote = true and mean it'
+            raise mistake("bad_setting", f'host = "{self.host}" can be reached from other machines', hint)
+        return self
+
+
+class Shutdown(Section):
+    """What becomes of orders and positions when trading ends, for whatever reason (O6)."""
+
+    orders: Literal["cancel", "keep"] = "cancel"
+    """Open orders are cancelled, or kept. Default: "cancel"."""
+    positions: Literal["keep", "close"] = "keep"
+    """Positions are kept, or closed at the market. Default: "keep"."""
+    timeout: Lasting = "10s"
+    """How long the venue's answers are waited for; what is open then is said. Default: "10s"."""
+
+
+class Live(Section):
+    """The permission to trade live."""
+
+    place_real_orders: Flag = False
+    """Whether `--mode live` may send orders to the venues' addresses, with the account's own money. Default: false;
+    live refuses to start without it."""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,185 @@
+"""All mistakes of a file are named at once, with their lines, and without secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import tradewind as tw
+from tradewind.config import Simulated, SystemFileError
+
+TWENTY = """
+[run]
+name = "a b"
+seed = -1
+curency = "USDT"
+days = 360
+
+[venues.binance_spot]
+adaptor = "binance_spot"
+simulated = { latency = "20", resting = "tuch" }
+urls = { rest = "http://api.binance.com", stream = "wss://me:HIDDEN@stream.binance.com" }
+
+[accounts.main]
+venue = "binance_sopt"
+balances = { USDT = "lots" }
+leverage = true
+credentials = { key_variable = "HIDDENkey", secret = "HIDDEN" }
+
+[instruments."binance:BTCUSDT"]
+
+[strategies.trend]
+parameters = { fast = 1 }
+
+[risk]
+order_notional = 0
+order_rate = { orders = 10 }
+price_collar = 5
+
+[[data]]
+instrument = "binance_spot:BTCUSDT"
+kind = "trade"
+
+[[data]]
+instrument = "binance_spot:BTCUSDT"
+kind = "bars"
+files = []
+interval = "1m"
+
+[control]
+host = "0.0.0.0"
+
+[shutdown]
+orders = "cancle"
+"""
+
+
+def test_twenty_mistakes_are_listed_at_once(read, snapshot):
+    with pytest.raises(SystemFileError) as caught:
+        read(TWENTY)
+    assert str(caught.value) == snapshot
+    problems = caught.value.problems
+    assert len(problems) >= 20
+    assert all(problem.line is not None for problem in problems)
+    assert [problem.line for problem in problems] == sorted(problem.line for problem in problems)
+    assert "HIDDEN" not in str(caught.value) + repr(caught.value)
+
+
+def test_a_wrong_key_of_a_file_is_on_its_line(read):
+    with pytest.raises(SystemFileError) as caught:
+        read('[run]\n\n# seed = 1\nseed = [\n  1,\n]\n[risk]\norder_rate = { orders = 1,  interval = "x" }\n')
+    assert [(one.line, one.code) for one in caught.value.problems] == [(4, "wrong_type"), (8, "bad_setting")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'api_key = "HIDDEN"',
+        '[accounts.main]\nvenue = "binance_spot"\nsecret = "HIDDEN"',
+        '[accounts.main]\nvenue = "binance_spot"\ncredentials = "HIDDEN"',
+        '[accounts.main]\nvenue = "binance_spot"\ncredentials = ["HIDDEN"]',
+        '[accounts.main.credentials]\nsecret_variable = "HIDDEN secret"\nkey_variable = "KEY"',
+        '[accounts.main.credentials]\nfile = "HIDDENHIDDENHIDDENHIDDENHIDDENHIDDENHIDDEN"',
+        '[accounts.main.credentials]\nfile = "HIDDEN\\n"',
+        '[control]\ntoken = "HIDDEN"',
+        '[control]\ntoken_file = "HIDDEN\\u0000"',
+        '[venues.binance_spot]\nurls = { api = "wss://x/?apiKey=HIDDEN" }',
+    ],
+)
+def test_secrets_are_refused_and_never_shown(cli, folder, text):
+    (folder / "system.toml").write_text(text)
+    for command in (("config", "check"), ("config", "check", "--json"), ("config", "show")):
+        code, out, err = cli(*command, "system.toml")
+        assert code == 1
+        assert "HIDDEN" not in out + err
+    code, out, err = cli("run", "system.toml", "--mode", "live")
+    assert (code, "HIDDEN" in out + err) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe[run]", "is not UTF-8"),
+        (b'[run]\nname = "\xe9"', "line 2: is not UTF-8"),
+        (b"[run", "is not TOML"),
+        (b"[run]\nseed = 1\nseed = 2", "is not TOML"),
+        (b"a = " + b"[" * 100_000, "is nested too deeply"),
+        (b"a = " + b"{a=" * 50_000, "is nested too deeply"),
+        (b"a = " + b"9" * 100_000, "is not TOML"),
+        (b"# " + b"x" * 300_000, "is larger than"),
+        (b"risk = 1\ndata = 2\nvenues = []\n", "has 3 mistakes"),
+        (b"[data]\na = 1\n", "data"),
+        (b"a" + b".a" * 20_000 + b" = 1", "is nested too deeply"),
+        (b"".join(b"a%d = 1\n" % at for at in range(5_000)), "mistakes"),
+        (b"risk.daily_loss = nan", "is out of range"),
+        (b"risk.daily_loss = 1e999999999", "is out of range"),
+        (b"run.seed = 1.5", "whole number"),
+        (b'run.seed = "1"', "whole number"),
+        (b"live.place_real_orders = 1", "true or false"),
+        (b'live.place_real_orders = "true"', "true or false"),
+    ],
+)
+def test_nonsense_is_explained(folder, content, words):
+    (folder / "bad.toml").write_bytes(content)
+    with pytest.raises(tw.TradewindError) as caught:
+        tw.System.read("bad.toml")
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 100_000
+
+
+def test_what_is_no_file_is_explained(folder):
+    os.mkfifo(folder / "pipe")
+    for path, words in (("nowhere.toml", "No such file"), (folder, "is not a file"), ("pipe", "is not a file")):
+        with pytest.raises(tw.TradewindError, match=words) as caught:
+            tw.System.read(path)
+        assert caught.value.code == "unreadable_file"
+
+
+def test_the_same_mistakes_in_python():
+    with pytest.raises(SystemFileError, match=r'Simulated has one mistake(.|\n)*latency = "20"'):
+        Simulated(latency="20")
+    with pytest.raises(SystemFileError) as caught:
+        tw.System(run={"sede": 1}, risk={"daily_loss": 0}, venues={"x": {"simulated": {}}})
+    assert {one.place for one in caught.value.problems} == {
+        ("run", "sede"),
+        ("risk", "daily_loss"),
+        ("venues", "x", "simulated"),
+    }
+    assert "did you mean seed?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("fast = 10", "fast = 4"),
+        ("fast = 10", "fats = 10"),
+        ("strategy.py:Cross", "strategy.py:Crss"),
+        ("strategy.py:Cross", "gone.py:Cross"),
+        ("strategy.py:Cross", "nopackage.module:Cross"),
+        ("strategy.py:never_on_top", "strategy.py:nothing"),
+        ('kind = "synthetic"\nevents = 20_000\nseed = 5', 'kind = "trades"\nfiles = ["gone.parquet"]'),
+    ],
+)
+def test_check_finds_what_cannot_be_loaded(cli, folder, snapshot, change, words):
+    text = (folder / "system.toml").read_text()
+    assert change in text
+    (folder / "system.toml").write_text(text.replace(change, words))
+    code, out, err = cli("config", "check", "system.toml")
+    assert (code, out) == (1, "")
+    assert err == snapshot
+
+
+def test_credentials_must_be_there_and_private(cli, folder):
+    base = (folder / "system.toml").read_text().replace("leverage = 3", 'credentials = { file = "keys.toml" }')
+    (folder / "system.toml").write_text(base)
+    keys = Path("keys.toml")
+    assert "credentials.file: cannot be read" in cli("config", "check", "system.toml")[1]
+    keys.write_text('key = "HIDDEN"')
+    keys.chmod(0o644)
+    out = cli("config", "check", "system.toml")[1]
+    assert "credentials.file: can be read by others" in out
+    assert "HIDDEN" not in out
+    keys.chmod(0o600)
+    assert "credentials" not in cli("config", "check", "system.toml")[1]
