@@ -94,10 +94,7 @@ async def _serve(settings: Settings, path: Path) -> None:
         loop.add_signal_handler(name, stopped.set)
     async with Sandbox(settings) as exchange:
         kept = [number for number, account in exchange.server.exchange.accounts.items() if account.name == "yours"]
-        if kept:
-            first = exchange.new_key(kept[0])
-        else:
-            first = exchange.new_account(settings.balances, name="yours")
+        first = exchange.new_key(kept[0]) if kept else exchange.new_account(settings.balances, name="yours")
         made = [first, exchange.new_key(first.account, kind="ED25519"), exchange.new_key(first.account, kind="RSA")]
         _write_keys(path, exchange, made)
         print(f"REST           {exchange.rest_url}")
@@ -126,4 +123,5 @@ def _write_keys(path: Path, exchange: Sandbox, made: list[Credentials]) -> None:
             out.write(text + "\n")
         fresh.replace(path)
     except OSError as error:
-        raise exception("unreadable_file", f"{path} cannot be written: {error.strerror}", "name another with --keys")
+        message = f"{path} cannot be written: {error.strerror}"
+        raise exception("unreadable_file", message, "name another with --keys") from error

@@ -20,6 +20,8 @@ from tradewind.sandbox.units import UNIT, share, worth
 _FIRST_ORDER_ID = 1_000_000
 _FIRST_CROWD_KEY = 1 << 62
 _FIRST_CROWD_PARTICIPANT = 1 << 30
+_FIRST_OUTSIDE_KEY = 1 << 63
+"""Keys of orders that belong to nobody, above those of the participants."""
 _ENDED: dict[str, Status] = {"EXPIRED": "EXPIRED", "TRADE_PREVENTION": "EXPIRED_IN_MATCH", "CANCELED": "CANCELED"}
 
 
@@ -48,6 +50,7 @@ class Exchange:
         self.paid_in: dict[str, int] = defaultdict(int)
         self.order_id = _FIRST_ORDER_ID
         self._observer = observer
+        self._crowd_key = _FIRST_OUTSIDE_KEY
         self._open_names: dict[tuple[int, str, str], Order] = {}
         self._changed_orders: dict[int, Order] = {}
         self._new_fills: list[Fill] = []
@@ -146,6 +149,21 @@ class Exchange:
         return open_order or next(names, None)
 
     # The crowd
+
+    def fill_by_crowd(self, order: Order, now_ns: int) -> None:
+        """Let somebody of the crowd trade what rests before an order, and the order."""
+        market = self.markets[order.symbol]
+        ahead = sum(
+            quantity
+            for price, quantity in market.book.levels(order.buy)
+            if (price >= order.price if order.buy else price <= order.price)
+        )
+        self._crowd_key += 1
+        key, participant = self._crowd_key, _FIRST_CROWD_PARTICIPANT - 1
+        _, trades, levels, _ = market.book.submit(key, participant, not order.buy, ahead, order.price, "ioc")
+        self._settle(market, trades, None, now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
 
     def advance(self, market: Market, until_ns: int, now_ns: int, maximum: int = 1_000) -> int:
         """Let the participants act until then in their time; how many actions changed something."""

@@ -11,14 +11,15 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
-from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
-from picows.api import WSAutoPingStrategy
-from picows.picows import WSProtocol
+from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from tradewind.sandbox import control
 from tradewind.sandbox.binance_spot import answer, rest
 from tradewind.sandbox.binance_spot.api_connection import ApiConnection
 from tradewind.sandbox.binance_spot.connection import Connection
 from tradewind.sandbox.binance_spot.failure import Failure
+from tradewind.sandbox.binance_spot.faulty import SilenceError
 from tradewind.sandbox.binance_spot.stream_connection import StreamConnection
 from tradewind.sandbox.binance_spot.streams import Hub
 from tradewind.sandbox.binance_spot.user_events import Users
@@ -26,17 +27,20 @@ from tradewind.sandbox.binance_spot.venue import Venue
 from tradewind.sandbox.clock import Clock
 from tradewind.sandbox.crowd import crowded_market
 from tradewind.sandbox.exchange import Exchange
+from tradewind.sandbox.faults import Faults
 from tradewind.sandbox.market import Level, Market
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, Trade
 from tradewind.sandbox.settings import Settings
 from tradewind.sandbox.state import StateFile
 from tradewind.sandbox.symbol import Symbol
+from tradewind.sandbox.units import show
 
 _log = logging.getLogger("tradewind.sandbox")
 _HOSTS = (".binance.com", ".binance.vision")
 _BEAT_SECONDS = 0.1
 _LARGEST_HEAD = 16_384
 _HEAD_SECONDS = 10
+_SILENCE_SECONDS = 60
 _LARGEST_FRAME = 1 << 20
 _SHORTEST_SLEEP_SECONDS = 0.001
 
@@ -57,7 +61,8 @@ class Server:
         self.notice_seconds = 10.0
         self.control_token = secrets.token_urlsafe(32)
         self.connections: set[Connection] = set()
-        self.users = Users()
+        self.faults = Faults(self)
+        self.users = Users(self.faults)
         self.state = StateFile(settings.state) if settings.state else None
         kept = self.state.kept if self.state else None
         now_ns = self.clock.now_ns()
@@ -65,7 +70,7 @@ class Server:
         prices = kept.prices if kept else {}
         markets = [crowded_market(one, settings, now_ns, prices.get(one.name, one.start_price)) for one in symbols]
         self.exchange = Exchange(markets, self)
-        self.venue = Venue(self.exchange, self.clock, settings.limits)
+        self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
         self.hub = Hub(self.exchange.markets)
         self._begun_ns = now_ns
         self._crowd_ns = now_ns
@@ -73,7 +78,7 @@ class Server:
         self._events: list[tuple[int, dict[str, Any]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
-        self._web = web.Server(self._rest)  # type: ignore[arg-type]
+        self._web = web.Server(self._rest)
         self._loop: asyncio.AbstractEventLoop | None = None
         if kept is not None:
             self._restore(kept, now_ns)
@@ -104,6 +109,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close everything."""
+        self.faults.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -130,7 +136,7 @@ class Server:
         self._crowd_ns = self._begun_ns + int((wall_ns - self._begun_ns) * self.settings.speed)
         upcoming = []
         for market in self.exchange.markets.values():
-            if market.is_open:
+            if market.is_open and "quiet_market" not in self.faults.active:
                 self.exchange.advance(market, self._crowd_ns, now_ns)
                 upcoming.append(market.book.next_action_ns or 1 << 62)
         return min(upcoming, default=1 << 62)
@@ -174,7 +180,7 @@ class Server:
 
     def on_transfer(self, account: int, asset: str, amount: int, now_ns: int) -> None:
         """Something was paid in or out."""
-        event = {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": answer.show(amount), "T": now_ns}
+        event = {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns}
         self._tell(account, event)
 
     def on_changes(self, orders: Sequence[Order], fills: Sequence[Fill], accounts: Sequence[int]) -> None:
@@ -200,7 +206,20 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
         address = request.remote or ""
-        found = rest.handle(self.venue, request.method, local_path(path), query, body, request.headers, address)
+        path = local_path(path)
+        if path.startswith("/control/") and self.settings.control:
+            status, text = control.handle(self, request.method, path, body, request.headers.get("Authorization", ""))
+            return web.Response(status=status, body=text, content_type="application/json")
+        if self.faults.active and (wrong := self._faulty(path)) is not None:
+            return wrong
+        try:
+            found = rest.handle(self.venue, request.method, path, query, body, request.headers, address)
+        except SilenceError:
+            # The client waits until it gives up, or the connection breaks.
+            await asyncio.sleep(_SILENCE_SECONDS)
+            raise
+        if request.method != "GET" and (late := self.faults.fires("push_before_answer")) is not None:
+            await asyncio.sleep(float(late.parameters.get("delay_seconds", 0.2)))
         return web.Response(
             status=found.status,
             body=found.body,
@@ -208,6 +227,17 @@ class Server:
             content_type="application/json",
             charset="utf-8",
         )
+
+    def _faulty(self, path: str) -> web.Response | None:
+        """The answer that a fault gives instead of ours."""
+        if (switch := self.faults.fires_at("rest_error", path)) is not None:
+            given = switch.parameters
+            body = {"code": given.get("code", -1000), "msg": given.get("message", "An unknown error occurred.")}
+            headers = {"Retry-After": str(given["retry_after"])} if "retry_after" in given else {}
+            return web.json_response(body, status=int(given.get("status", 503)), headers=headers)
+        if (switch := self.faults.fires_at("nonsense_body", path)) is not None:
+            return web.Response(text=str(switch.parameters.get("body", "<html><body>502 Bad Gateway</body></html>")))
+        return None
 
     def open_rest(self) -> asyncio.Protocol:
         """What talks to a REST client."""
@@ -342,8 +372,8 @@ def _hand_over(transport: asyncio.Transport, protocol: asyncio.BufferedProtocol,
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
     while head:
-        buffer = protocol.get_buffer(len(head))
+        buffer = memoryview(protocol.get_buffer(len(head)))
         count = min(len(buffer), len(head))
-        buffer[:count] = head[:count]  # type: ignore[index]
+        buffer[:count] = head[:count]
         head = head[count:]
         protocol.buffer_updated(count)

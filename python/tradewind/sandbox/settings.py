@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
-import tomllib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradewind.errors import exception

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 DECIMALS = 8
-UNIT = 10**DECIMALS
+UNIT: int = 10**DECIMALS
 _LARGEST = 2**62
 _FORM = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,20}))?\Z", re.ASCII)
 
 
-class TooPrecise(ValueError):
+class TooPreciseError(ValueError):
     """More decimals than an amount can have."""
 
 
@@ -28,7 +28,7 @@ def parse(text: str) -> int:
         raise ValueError(f"{text!r} is not an amount")
     whole, fraction = found[1], (found[2] or "").rstrip("0")
     if len(fraction) > DECIMALS:
-        raise TooPrecise(f"{text!r} has more than {DECIMALS} decimals")
+        raise TooPreciseError(f"{text!r} has more than {DECIMALS} decimals")
     units = int(whole) * UNIT + int(fraction.ljust(DECIMALS, "0"))
     if units > _LARGEST:
         raise ValueError(f"{text!r} is too large")
@@ -51,7 +51,7 @@ def show(units: int) -> str:
 
 
 def worth(price: int, quantity: int) -> int:
-    """Price × quantity; exact where the symbol's tick and lot are (checked by `Symbol`)."""
+    """Price times quantity; exact where the symbol's tick and lot are (checked by `Symbol`)."""
     return price * quantity // UNIT
 
 

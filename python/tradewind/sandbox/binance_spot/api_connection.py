@@ -13,6 +13,7 @@ from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.call import Method
 from tradewind.sandbox.binance_spot.connection import Connection, framed
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory
+from tradewind.sandbox.binance_spot.faulty import SilenceError
 from tradewind.sandbox.binance_spot.signature import is_signed, sorted_payload
 
 if TYPE_CHECKING:
@@ -112,7 +113,14 @@ class ApiConnection(Connection):
             status, field, body = 200, b"result", msgspec.json.encode(result)
         except Failure as failure:
             status, field, body = failure.status, b"error", msgspec.json.encode(failure.body())
+        except SilenceError:
+            return
         limits = self._limits(method, signer, now_ms) if return_limits else b""
+        late = server.faults.fires("push_before_answer") if method is not None and method.is_order else None
+        if late is not None:
+            delay_seconds = float(late.parameters.get("delay_seconds", 0.2))
+            self._loop.call_later(delay_seconds, self._reply, id_, status, field, body, limits)
+            return
         self._reply(id_, status, field, body, limits)
         if status == 418:
             self.end(WSCloseCode.POLICY_VIOLATION, "IP banned")

@@ -18,7 +18,7 @@ _LARGEST_MESSAGE = 1 << 20
 
 
 def framed(payload: bytes) -> bytes:
-    """A text frame as it goes over the wire, the same to every client: a frame is encoded once.
+    r"""A text frame as it goes over the wire, the same to every client: a frame is encoded once.
 
     Examples
     --------
@@ -152,6 +152,11 @@ class Connection(WSListener):
         _log.warning("dropped a connection of %s: %s", self.address, reason)
         if self._socket is not None:
             self._socket.abort()
+
+    def hang_up(self) -> None:
+        """Close the connection without a word, after what was sent."""
+        if self._socket is not None:
+            self._socket.close()
 
     def announce_end(self) -> None:
         """Say that the connection is about to be closed, and close it a little later."""

@@ -34,6 +34,10 @@ class Window:
         self._counts[of] = (now_ms // self.length_ms, count)
         return count
 
+    def known(self) -> list[object]:
+        """Whose counts there are."""
+        return list(self._counts)
+
     def rest_ms(self, now_ms: int) -> int:
         """How long the window still lasts."""
         return self.length_ms - now_ms % self.length_ms
@@ -106,6 +110,11 @@ class Meter:
             "Please use WebSocket Streams for live updates to avoid bans."
         )
         return Failure(-1003, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
+
+    def ban_all(self, until_ms: int) -> None:
+        """Ban every address that ever asked for something."""
+        for address in self.weight.known():
+            self._banned_until_ms[str(address)] = until_ms
 
     def _refuse(self, address: str, now_ms: int) -> None:
         self._refused[address] += 1

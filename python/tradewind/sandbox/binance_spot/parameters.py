@@ -66,7 +66,7 @@ class Parameters:
             return None
         try:
             return units.parse(value)
-        except units.TooPrecise:
+        except units.TooPreciseError:
             raise precise(name) from None
         except ValueError:
             raise illegal(name, _AMOUNT_RANGE) from None

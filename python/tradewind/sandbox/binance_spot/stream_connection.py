@@ -34,6 +34,7 @@ class StreamConnection(Connection):
         self.combined = combined
         self.scale = scale
         self.names: dict[str, None] = dict.fromkeys(names)
+        self._held: bytes | None = None
         self._second = 0
         self._messages = 0
 
@@ -50,7 +51,31 @@ class StreamConnection(Connection):
 
     def deliver(self, stream: str, frame: bytes) -> None:
         """Send an event of a stream."""
+        if self.server.faults.active and not self._pass(stream, frame):
+            return
         self.send(frame)
+
+    def _pass(self, stream: str, frame: bytes) -> bool:
+        """Whether the faults that are on let an event through as it is."""
+        faults = self.server.faults
+        stalled = faults.active.get("stalled_stream")
+        if faults.fires("silent_stall") or (stalled is not None and stalled.parameters.get("stream") == stream):
+            return False
+        if stream.partition("@")[2].partition("@")[0] != "depth":
+            return True
+        if faults.fires("dropped_diff"):
+            return False
+        if faults.fires("duplicated_diff"):
+            self.send(frame)
+        if self._held is not None:
+            self.send(frame)
+            self.send(self._held)
+            self._held = None
+            return False
+        if faults.fires("reordered_diffs"):
+            self._held = frame
+            return False
+        return True
 
     def farewell(self) -> bytes:
         """``serverShutdown``, as it comes on streams."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -117,11 +118,11 @@ class Hub:
         channel = self.channels.get(f"{low}@trade")
         if channel is not None:
             for trade in trades:
-                channel.publish(lambda scale, trade=trade: _trade(market, trade, now_ns, scale))
+                channel.publish(partial(_trade, market, trade, now_ns))
         channel = self.channels.get(f"{low}@aggTrade")
         if channel is not None:
             for one in aggregates:
-                channel.publish(lambda scale, one=one: _aggregate(market, one, now_ns, scale))
+                channel.publish(partial(_aggregate, market, one, now_ns))
 
     def book(self, market: Market, levels: Sequence[Level], first_id: int, best_changed: bool) -> None:
         """Levels that changed."""

@@ -10,6 +10,7 @@ from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
 from tradewind.sandbox.order import Kind, Order, OrderRequest, SelfTrade, TimeInForce
 from tradewind.sandbox.refusal import Reason, Refusal
+from tradewind.sandbox.units import show
 
 _KINDS = ("LIMIT", "MARKET", "LIMIT_MAKER")
 _UNSUPPORTED = {
@@ -45,7 +46,7 @@ def test(call: Call) -> dict[str, Any]:
     call.venue.exchange.check(call.account, request, call.now_ns)
     if not wants_rates:
         return {}
-    rates = {"maker": answer.show(call.account.maker_rate), "taker": answer.show(call.account.taker_rate)}
+    rates = {"maker": show(call.account.maker_rate), "taker": show(call.account.taker_rate)}
     nothing = {"maker": answer.ZERO, "taker": answer.ZERO}
     return {
         "standardCommissionForOrder": rates,

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tradewind.sandbox.binance_spot.api_connection import ApiConnection
+    from tradewind.sandbox.faults import Faults
 
 
 class Users:
-    """Who listens to which account."""
+    """Who listens to which account.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    faults
+        What goes wrong.
+
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._listeners: dict[int, dict[ApiConnection, int]] = {}
 
     def add(self, account: int, connection: ApiConnection, number: int) -> None:
@@ -34,6 +43,14 @@ class Users:
         return list(self._listeners.get(account, ()))
 
     def deliver(self, account: int, event: dict[str, Any]) -> None:
-        """Send an event to all who listen."""
+        """Send an event to all who listen, as far as faults let it through."""
+        if self._faults.active:
+            if self._faults.fires("silent_stall") or self._faults.fires("lost_push"):
+                return
+            if event.get("x") == "TRADE" and self._faults.fires("duplicated_fill"):
+                self._send(account, event)
+        self._send(account, event)
+
+    def _send(self, account: int, event: dict[str, Any]) -> None:
         for connection, number in list(self._listeners.get(account, {}).items()):
             connection.deliver(number, event)

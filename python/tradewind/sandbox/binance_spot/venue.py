@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradewind.sandbox.account import Account, ApiKey
 from tradewind.sandbox.binance_spot import account_methods, answer, market_methods, trade_methods
 from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
+from tradewind.sandbox.binance_spot.faulty import run_with_faults
 from tradewind.sandbox.binance_spot.limits import Meter
 from tradewind.sandbox.binance_spot.parameters import Parameters
 from tradewind.sandbox.clock import Clock
@@ -16,6 +17,9 @@ from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.refusal import Refusal
 from tradewind.sandbox.settings import Limits
+
+if TYPE_CHECKING:
+    from tradewind.sandbox.faults import Faults
 
 METHODS = (*market_methods.METHODS, *trade_methods.METHODS, *account_methods.METHODS)
 _SIGNED = ("timestamp", "recvWindow", "signature", "apiKey")
@@ -34,11 +38,14 @@ class Venue:
         The venue's time.
     limits
         How much may be asked for.
+    faults
+        What goes wrong.
 
     """
 
-    def __init__(self, exchange: Exchange, clock: Clock, limits: Limits) -> None:
+    def __init__(self, exchange: Exchange, clock: Clock, limits: Limits, faults: Faults) -> None:
         self.exchange = exchange
+        self.faults = faults
         self.clock = clock
         self.meter = Meter(limits)
         self.keys: dict[str, ApiKey] = {}
@@ -55,7 +62,7 @@ class Venue:
             parameters.ignore(*_SIGNED)
         call = Call(self, parameters, now_ns, scale, signer)
         try:
-            result = method.run(call)
+            result = method.run(call) if not self.faults.active else run_with_faults(method, call)
         except Refusal as refusal:
             raise of_refusal(refusal) from None
         parameters.finish()
@@ -88,6 +95,8 @@ class Venue:
 
     def snapshot(self, market: Market, limit: int) -> dict[str, Any]:
         """The book as REST and the WebSocket API give it."""
+        if self.faults.active and (old := self.faults.snapshot(market.symbol.name)) is not None:
+            return {**old, "bids": old["bids"][:limit], "asks": old["asks"][:limit]}
         bids, asks = (answer.levels(market.book.levels(side, limit)) for side in (True, False))
         return {"lastUpdateId": market.update_id, "bids": bids, "asks": asks}
 
