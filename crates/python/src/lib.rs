@@ -8,6 +8,7 @@ mod boundary;
 mod context;
 mod error;
 mod event;
+mod exchange;
 mod history;
 mod indicator;
 mod instrument;
@@ -38,6 +39,8 @@ mod _core {
     use crate::error::error_codes;
     #[pymodule_export]
     use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Status, Trade, Value};
+    #[pymodule_export]
+    use crate::exchange::MatchingBook;
     #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]

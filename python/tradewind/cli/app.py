@@ -21,6 +21,7 @@ from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.replay import replay
 from tradewind.cli.run import run_system
+from tradewind.cli.sandbox import sandbox
 from tradewind.cli.screen import show_error
 from tradewind.errors import TradewindError
 
@@ -34,7 +35,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (demo, new, backtest, replay, instruments, errors):
+for command in (demo, new, backtest, replay, sandbox, instruments, errors):
     app.command(command)
 app.command(config)
 app.command(run_system, name="run")
