@@ -216,6 +216,9 @@ class Session:
         """Take a block of the journal; returns the first decision that differs, if there is one."""
     def recovered(self) -> dict[str, Any] | None:
         """The journal has ended; a decision that it does not hold, if there is one."""
+    @property
+    def is_failed(self) -> bool:
+        """Whether something failed within the kernel or a callback, so that nothing more is taken."""
     def finish(self) -> None:
         """End the session."""
     @property

@@ -488,6 +488,12 @@ impl Session {
         divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
     }
 
+    /// Whether something failed within the kernel or a callback, so that nothing more is taken.
+    #[getter]
+    fn is_failed(&self) -> PyResult<bool> {
+        Ok(self.lock()?.is_failed())
+    }
+
     /// Ends the session.
     fn finish(&self) -> PyResult<()> {
         self.act(driver::Session::finish)

@@ -125,6 +125,10 @@ class Simulated(Section):
             leverage=leverage,
         )
 
+    def paper(self, leverage: int | None = None) -> simulation.Simulated:
+        """As a paper session takes it: its venue meets rows when all of their time must have arrived (F6)."""
+        return replace(self.value(leverage), lag=self.data_delay_bound)
+
 
 def _latency(given: str | UniformLatency | ExponentialLatency) -> simulation.Latency:
     return given if isinstance(given, str) else given.value()

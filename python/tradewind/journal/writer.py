@@ -33,7 +33,19 @@ class JournalWriter:
         self._last = 0
         self._is_ended = False
 
+    @classmethod
+    def resume(cls, place: str | Path, last: int, checksum: bytes) -> JournalWriter:
+        """Go on behind the last block of a journal whose run was cut off."""
+        writer = cls.__new__(cls)
+        writer._storage = SqliteStorage.resume(place)
+        writer._checksum = checksum
+        writer._last = last
+        writer._is_ended = False
+        return writer
+
     def __enter__(self) -> Self:
+        if self._last:
+            return self
         self._storage.put_manifest(self._text, self._checksum)
         return self
 

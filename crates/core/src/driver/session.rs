@@ -70,6 +70,11 @@ impl Session {
         std::mem::take(&mut self.timeline.outgoing)
     }
 
+    /// Whether something failed, so that nothing more is taken.
+    pub fn is_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// The streams that strategies named, each once.
     pub fn named_streams(&self) -> Vec<Stream> {
         let mut streams: Vec<Stream> = self.engine().state().strategies().iter().flat_map(|strategy| strategy.subscriptions.clone()).collect();

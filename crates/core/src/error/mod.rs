@@ -104,6 +104,7 @@ codes! {
     TradingOff => "trading_off", "Trading is off.";
     // Rejections and cancellations: the venue's
     MarketHalted => "market_halted", "The venue takes no new orders for the instrument.";
+    VenueRejected => "venue_rejected", "The venue does not take the order, for a reason of its own.";
     InsufficientFunds => "insufficient_funds", "The account cannot pay for the order or its margin.";
     BelowMinimumQuantity => "below_minimum_quantity", "The order is smaller than the venue's smallest quantity.";
     BelowMinimumNotional => "below_minimum_notional", "The order is worth less than the venue's smallest notional.";
