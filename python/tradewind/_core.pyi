@@ -31,8 +31,11 @@ __all__ = [
     "Quote",
     "Recording",
     "Replay",
+    "Session",
+    "Status",
     "Stream",
     "Trade",
+    "Value",
     "__version__",
     "boundary",
     "error_codes",
@@ -941,10 +944,10 @@ class MatchingBook:
         """How much an order could trade at once, up to what is wanted."""
 
     def cost(self, buy: bool, quantity: int) -> tuple[int, int]:
-        """How much of a quantity the other side has, and what it costs (price × quantity)."""
+        """How much of a quantity the other side has, and what it costs (price times quantity)."""
 
     def affordable(self, buy: bool, value: int, lot: int) -> int:
-        """How much of the other side so much value (price × quantity) pays for, in whole lots."""
+        """How much of the other side so much value (price times quantity) pays for, in whole lots."""
 
     def own_orders_ahead(self, participant: int, buy: bool, quantity: int, price: int | None) -> tuple[int, list[int]]:
         """What an order would trade before it meets one of its own participant, and the keys that it would meet."""

@@ -138,6 +138,19 @@ class SqliteStorage:
         return cls(path, connection)
 
     @classmethod
+    def resume(cls, path: str | Path) -> SqliteStorage:
+        """Open the journal of a run that was cut off, to write on behind its last block."""
+        path = existing(journal_path(path))
+        try:
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            # A run that was ended in order may have said that it was interrupted; it goes on.
+            connection.execute("DELETE FROM ending")
+        except (sqlite3.Error, OSError) as error:
+            raise exception("bad_setting", f"the journal {path} cannot be written: {error}") from error
+        return cls(path, connection)
+
+    @classmethod
     def open(cls, path: str | Path) -> SqliteStorage:
         """Open an existing file for reading; ``path`` may be the folder of its run."""
         path = existing(journal_path(path))

@@ -262,8 +262,7 @@ class Exchange:
                 self._show_levels(market, levels, now_ns)
                 return
         if order.is_open and order.remaining:
-            prevented = quantity < order.remaining and order.prevented
-            self._end(order, "TRADE_PREVENTION" if prevented else "EXPIRED", now_ns)
+            self._end(order, "TRADE_PREVENTION" if order.prevented else "EXPIRED", now_ns)
         self._show_levels(market, levels, now_ns)
 
     def _allowed(self, market: Market, order: Order, limit: int | None, now_ns: int) -> int:
@@ -275,6 +274,12 @@ class Exchange:
         ):
             quantity = self._prevent(market, order, limit, now_ns)
         if order.buy and order.kind == "MARKET":
+            # What was to be had cheaply may have been our own.
+            missing = self._market_cost(market, quantity) - order.locked
+            more = min(missing, self.accounts[order.account].balance(market.symbol.quote).free)
+            if more > 0:
+                order.locked += more
+                self._lock(order, more)
             quantity = min(quantity, market.book.affordable(True, order.locked * UNIT, market.symbol.lot))
         return quantity
 

@@ -413,7 +413,7 @@ class MarketFeed:
     def connected(self, *, is_connected: bool) -> None:
         """The connection stands, or is gone."""
         if self._session.health.connections.get(f"{self._venue} market_data") != is_connected:
-            self._session._connection(self._venue, "market_data", is_connected=is_connected)  # noqa: SLF001
+            self._session._connection(self._venue, "market_data", is_connected=is_connected)
 
     def stale(self, symbol: str, kind: str, *, is_stale: bool) -> None:
         """A stream is stale, or whole again."""
@@ -471,7 +471,7 @@ class AccountFeed:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif self._session.health.connections.get(f"{self._venue} orders"):
-            self._session._connection(self._venue, "orders", is_connected=False)  # noqa: SLF001
+            self._session._connection(self._venue, "orders", is_connected=False)
 
     async def _connect(self) -> None:
         try:
@@ -480,7 +480,7 @@ class AccountFeed:
             log.warning("%s: %s", self._venue, error)
             return
         self._was_connected = True
-        self._session._connection(self._venue, "orders", is_connected=True)  # noqa: SLF001
+        self._session._connection(self._venue, "orders", is_connected=True)
 
     def credentials_lost(self, why: str) -> None:
         """The key is not accepted any more: trading stops, what is known is kept (F52)."""

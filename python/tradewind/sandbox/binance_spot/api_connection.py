@@ -240,4 +240,6 @@ class ApiConnection(Connection):
 def _text(raw: msgspec.Raw) -> str:
     """A parameter as text, as it was sent: no number passes through a float."""
     text = bytes(raw)
+    if text == b"null":
+        return ""
     return _decode_text(text) if text[:1] == b'"' else text.decode()

@@ -51,7 +51,7 @@ class StreamConnection(Connection):
 
     def deliver(self, stream: str, frame: bytes) -> None:
         """Send an event of a stream."""
-        if self.server.faults.active and not self._pass(stream, frame):
+        if (self.server.faults.active or self._held is not None) and not self._pass(stream, frame):
             return
         self.send(frame)
 

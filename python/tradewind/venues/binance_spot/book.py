@@ -5,6 +5,7 @@ Rules: binance-spot-api-docs, web-socket-streams.md, "How to manage a local orde
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -74,10 +75,10 @@ class BookSequence:
         """The differences that follow a snapshot; None where it is older than the first of them: fetch another."""
         last = snapshot.lastUpdateId
         later = [depth for depth in self.waiting if depth.u > last]
-        if later and later[0].U > last + 1:
+        if later and last + 1 < later[0].U:
             return None
-        for before, after in zip(later, later[1:], strict=False):
-            if after.U > before.u + 1:
+        for before, after in itertools.pairwise(later):
+            if before.u + 1 < after.U:
                 # A hole among those that waited: what is before it is of no use.
                 self.waiting = later[later.index(after) :]
                 return None

@@ -1,0 +1,264 @@
+"""From a system file to a session that trades."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tradewind import _core
+from tradewind.backtest import Settings
+from tradewind.config.code import load_check, make_strategy
+from tradewind.dataset import Dataset, definition
+from tradewind.errors import TradewindError, exception
+from tradewind.journal import FILE_NAME, Journal, JournalWriter
+from tradewind.journal.manifest import Manifest, manifest_of
+from tradewind.journal.values import to_json
+from tradewind.risk import Risk
+from tradewind.session.client_ids import new_run
+from tradewind.session.clock import SessionClock
+from tradewind.session.session import Session, VenueParts
+from tradewind.venues import Credentials
+from tradewind.venues.binance_spot import BinanceSpotExecution, BinanceSpotMarketData, Urls
+
+if TYPE_CHECKING:
+    from tradewind.config.system import System
+
+_STREAMS = ("trades", "quotes", "book")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LINE_SECONDS = 5.0
+
+
+@dataclass
+class Prepared:
+    """A session that is ready to run, with what it writes."""
+
+    session: Session
+    kernel: _core.Session
+    writer: JournalWriter
+    folder: Path
+    is_recovered: bool
+
+
+def run(system: System, mode: Literal["paper", "live"]) -> int:
+    """Run a system until Ctrl-C; the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(_run(system, mode))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _run(system: System, mode: Literal["paper", "live"]) -> None:
+    with await prepared(system, mode) as ready:
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, ready.session.stop)
+        ready.session.watch(_lines(ready.kernel, ready.session))
+        await ready.session.run(is_recovered=ready.is_recovered)
+
+
+def _lines(kernel: _core.Session, session: Session) -> Callable[[], None]:
+    """Print how the session is, every few seconds."""
+    last = [0.0]
+
+    def line() -> None:
+        if time.monotonic() - last[0] < _LINE_SECONDS:
+            return
+        last[0] = time.monotonic()
+        outcome = kernel.outcome()
+        [name for name, is_up in session.health.connections.items() if not is_up]
+        ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
+        outcome["final_equity"]
+
+    return line
+
+
+async def prepared(system: System, mode: Literal["paper", "live"]) -> Any:
+    """A context in which the session of a system is ready to run."""
+    parts = [_venue(system, name, mode) for name in _venue_names(system)]
+    offset_ns = await parts[0].market_data.server_offset_ns()
+    return _prepared(system, mode, parts, offset_ns)
+
+
+@contextmanager
+def _prepared(
+    system: System, mode: Literal["paper", "live"], parts: list[VenueParts], offset_ns: int
+) -> Iterator[Prepared]:
+    folder = system.run_folder(mode)
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = (folder if system.journal.directory is None else system.path(system.journal.directory)) / FILE_NAME
+    fields = tuple(system.specifications())
+    index = _core.Index([definition(one) for one in fields])
+    strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
+    settings = _settings(system, mode)
+    data = Dataset(index, fields, (), (f"{mode} market data",))
+    values = settings.run(strategies, data, keep="everything", journal=True)
+    values["value_streams"] = None
+    if mode == "live":
+        values["venues"], values["balances"] = [], []
+    streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
+    kernel = _core.Session(values, streams)
+    clock = SessionClock(offset_ns)
+    before = _unfinished(journal)
+    if before is None:
+        manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
+        _set_aside(journal)
+        with JournalWriter(journal, manifest) as writer:
+            yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
+            writer.finish(kernel.outcome())
+        return
+    manifest, last, checksum = _recover(kernel, before, strategies, settings, data)
+    clock.start_after(kernel.now_ns)
+    with JournalWriter.resume(journal, last, checksum) as writer:
+        yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
+        writer.finish(kernel.outcome())
+
+
+def _ready(
+    kernel: _core.Session,
+    index: _core.Index,
+    parts: list[VenueParts],
+    writer: JournalWriter,
+    manifest: Manifest,
+    clock: SessionClock,
+    folder: Path,
+    *,
+    is_recovered: bool,
+) -> Prepared:
+    session = Session(kernel, index, parts, writer, manifest.settings["run"], clock)
+    return Prepared(session, kernel, writer, folder, is_recovered)
+
+
+def _settings(system: System, mode: Literal["paper", "live"]) -> Settings:
+    venues: dict[str, Any] = {}
+    balances: dict[str, Any] = {}
+    for name in _venue_names(system):
+        owner = system.account_of(name)
+        simulated = system.venues[name].simulated
+        leverage = owner[1].leverage if owner else None
+        if simulated is not None:
+            venues[name] = simulated.paper(leverage)
+        if owner is not None and mode == "paper":
+            balances[name] = dict(owner[1].balances)
+    by_instrument = {name: system.risk.limits_of(name) for name in system.risk.instruments}
+    checks = tuple(load_check(one, system.folder) for one in system.risk.checks)
+    return Settings(
+        balances=balances,
+        venues=venues,
+        risk=Risk(system.risk.limits_of(""), by_instrument or None, checks),
+        currency=system.currency,
+        interval=system.run.interval,
+        days=system.run.days,
+        seed=system.run.seed,
+    )
+
+
+def _venue_names(system: System) -> list[str]:
+    return list(dict.fromkeys(name.partition(":")[0] for name in system.instruments))
+
+
+def _venue(system: System, name: str, mode: Literal["paper", "live"]) -> VenueParts:
+    settings = system.venues[name]
+    adapter = settings.adapter_of(name)
+    if adapter != "binance_spot":
+        message = f"venues.{name}: the adapter {adapter} is not there yet"
+        raise exception("bad_setting", message, 'sessions speak "binance_spot" so far')
+    defaults = Urls()
+    authority = settings.urls.authority_file
+    urls = Urls(
+        rest=settings.urls.rest or defaults.rest,
+        stream=settings.urls.stream or defaults.stream,
+        api=settings.urls.api or defaults.api,
+        authority_file=None if authority is None else system.path(authority),
+    )
+    market_data = BinanceSpotMarketData(urls)
+    if mode == "paper":
+        return VenueParts(name, market_data)
+    if urlsplit(urls.api).hostname not in _LOOPBACK:
+        message = f"venues.{name}: live trading away from this machine is refused: risk.daily_loss is not enforced yet"
+        raise exception("bad_setting", message, "point urls at `tradewind sandbox`, or trade in the mode paper")
+    owner = system.account_of(name)
+    stated = None if owner is None else owner[1].credentials
+    if stated is None:
+        raise exception("missing_setting", f"accounts: {name} has no credentials", "add [accounts.NAME.credentials]")
+    if stated.file is not None:
+        credentials = Credentials.from_file(system.path(stated.file))
+    else:
+        credentials = Credentials.from_environment(stated.key_variable or "", stated.secret_variable or "")
+    return VenueParts(name, market_data, BinanceSpotExecution(credentials, urls))
+
+
+def _manifest(
+    data: Dataset,
+    strategies: list[Any],
+    settings: Settings,
+    mode: str,
+    run_name: str,
+    streams: list[tuple[int, str]],
+) -> Manifest:
+    manifest = manifest_of(data, strategies, settings)
+    names = [instrument.name for instrument in data.index.instruments]
+    return msgspec.structs.replace(
+        manifest,
+        streams=[(names[at], kind) for at, kind in streams],
+        value_streams=None,
+        settings={**manifest.settings, "mode": mode, "run": run_name},
+    )
+
+
+def _unfinished(journal: Path) -> Path | None:
+    """The journal of a run that was cut off, to go on with."""
+    if not journal.exists():
+        return None
+    with Journal(journal) as kept:
+        return None if kept.ending.finished else journal
+
+
+def _set_aside(journal: Path) -> None:
+    """Keep the journal of an earlier run beside the new one."""
+    if journal.exists():
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(journal.stat().st_mtime))
+        journal.rename(journal.with_name(f"{journal.stem}-{stamp}{journal.suffix}"))
+
+
+def _recover(
+    kernel: _core.Session, journal: Path, strategies: list[Any], settings: Settings, data: Dataset
+) -> tuple[Manifest, int, bytes]:
+    """Take the journal of a run that was cut off; the run goes on behind it (D5)."""
+    with Journal(journal) as kept:
+        manifest = kept.manifest
+        now = manifest_of(data, strategies, settings)
+        for name in ("instruments", "limits", "seed"):
+            if to_json(getattr(now, name)) != to_json(getattr(manifest, name)):
+                message = f"{journal}: the run was cut off, and its {name} have changed since"
+                raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
+        last, checksum = 0, b""
+        for block in kept.blocks():
+            found = kernel.recover(block.data)
+            if found is not None:
+                raise _diverged(journal, found)
+            last, checksum = block.last, block.checksum
+        found = kernel.recovered()
+        if found is not None:
+            raise _diverged(journal, found)
+        return manifest, last, checksum
+
+
+def _diverged(journal: Path, found: dict[str, Any]) -> TradewindError:
+    message = (
+        f"{journal}: after input {found['sequence']:,} the strategy now decides {found['actual'] or 'nothing'},"
+        f" and then decided {found['expected'] or 'nothing'}"
+    )
+    return exception("divergence", message, "go on with the code of the run, or move its journal away")
