@@ -35,7 +35,7 @@ def run_system(system: Path, /, *, mode: Mode, json: bool = False) -> int:
     if mode == "backtest":
         return _backtest(read, json=json)
     session = importlib.import_module("tradewind.session")
-    code: int = session.run(read, mode)
+    code: int = session.run(read, mode, note)
     return code
 
 

@@ -50,39 +50,50 @@ class Prepared:
     is_recovered: bool
 
 
-def run(system: System, mode: Literal["paper", "live"]) -> int:
-    """Run a system until Ctrl-C; the exit code."""
+def run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None] = lambda _: None) -> int:
+    """Run a system until Ctrl-C; gives the exit code. What goes on is said some times a minute."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        asyncio.run(_run(system, mode))
+        asyncio.run(_run(system, mode, say))
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _run(system: System, mode: Literal["paper", "live"]) -> None:
+async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None]) -> None:
     with await prepared(system, mode) as ready:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, ready.session.stop)
-        ready.session.watch(_lines(ready.kernel, ready.session))
+        verb = "goes on" if ready.is_recovered else "starts"
+        say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
+        ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
         await ready.session.run(is_recovered=ready.is_recovered)
+        say(_line(ready.kernel, ready.session))
 
 
-def _lines(kernel: _core.Session, session: Session) -> Callable[[], None]:
-    """Print how the session is, every few seconds."""
-    last = [0.0]
+def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
+    """Act when it was not done for a while."""
+    last = time.monotonic()
 
-    def line() -> None:
-        if time.monotonic() - last[0] < _LINE_SECONDS:
-            return
-        last[0] = time.monotonic()
-        outcome = kernel.outcome()
-        [name for name, is_up in session.health.connections.items() if not is_up]
-        ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
-        outcome["final_equity"]
+    def watch() -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            act()
 
-    return line
+    return watch
+
+
+def _line(kernel: _core.Session, session: Session) -> str:
+    """How a session is, in a line."""
+    outcome = kernel.outcome()
+    down = [name for name, is_up in session.health.connections.items() if not is_up]
+    state = "trading" if kernel.is_trading else "not trading"
+    held = ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
+    worth = "unknown" if outcome["final_equity"] is None else f"{outcome['final_equity']:,.2f}"
+    counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
+    return f"{state}{'; down: ' + ', '.join(down) if down else ''} | {held} | equity {worth} | {counts}"
 
 
 async def prepared(system: System, mode: Literal["paper", "live"]) -> Any:
