@@ -217,6 +217,8 @@ class Session:
         """Go on from what was saved, in the place of a start."""
     def recover(self, block: bytes) -> dict[str, Any] | None:
         """Take a block of the journal; returns the first decision that differs, if there is one."""
+    def live_again(self, block: bytes) -> None:
+        """Live through a block of a recorded session again, simulated venues in the place of what answered."""
     def recovered(self) -> dict[str, Any] | None:
         """The journal has ended; a decision that it does not hold, if there is one."""
     @property
@@ -231,6 +233,9 @@ class Session:
         """Orders that are not closed."""
     def balances(self, venue: str) -> list[tuple[str, str]]:
         """What an account holds, by asset, as text."""
+    @property
+    def equity_now(self) -> float | None:
+        """What everything is worth now, in the currency of totals; None where a price is missing."""
     def positions(self) -> list[tuple[str, str, str]]:
         """Positions that are not flat: strategy, instrument and quantity as text."""
     @property
@@ -413,6 +418,9 @@ class Recording:
         """The streams that it holds, as (instrument's index, kind)."""
     def to_bytes(self) -> bytes:
         """The rows in the kernel's codec, to send them to another process."""
+    @staticmethod
+    def from_journal(name: str, blocks: Iterable[bytes]) -> Recording:
+        """Make the recording of a journal's market data."""
     @staticmethod
     def from_bytes(name: str, bytes: bytes) -> Recording:
         """Make the recording of rows that another process sent."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import random
 import warnings
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tradewind._core import History, Indicator, Instrument, Order, Stream
 from tradewind.errors import TradewindWarning, exception
+from tradewind.journal.values import from_json, to_json
 
 if TYPE_CHECKING:
     from tradewind.strategy import Strategy
@@ -86,71 +82,40 @@ def save(strategy: Strategy, chance: tuple[random.Random | None, int]) -> bytes:
 def restore(strategy: Strategy, saved: bytes) -> tuple[random.Random | None, int]:
     """Give a strategy back what `save` took; returns its source of chance."""
     values = json.loads(saved)
-    for name, value in decoded(values["parameters"]).items():
+    for name, value in from_json(values["parameters"]).items():
         strategy.parameters[name] = value
         setattr(strategy, name, value)
     for name, value in values["state"].items():
-        setattr(strategy, name, decoded(value))
+        setattr(strategy, name, from_json(value))
     source = None
     if values["random"] is not None:
         source = random.Random()
-        source.setstate(decoded(values["random"]))
+        source.setstate(from_json(values["random"]))
     return source, values["ids"]
 
 
 def encoded(value: Any, place: str) -> Any:
-    """A value as JSON: what JSON does not know becomes an object whose only key begins with ``$``."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return {"$float": value.hex()}
-        case list():
-            return [encoded(one, place) for one in value]
-        case tuple():
-            return {"$tuple": [encoded(one, place) for one in value]}
+    """A value as JSON; one that cannot be made again from it is an error."""
+    held = to_json(value)
+    if _has_other(held):
+        raise exception(
+            "wrong_type",
+            f"{place} holds {value!r}, which cannot be saved",
+            "state holds what JSON holds, tuples, Decimal, datetime, timedelta and numpy arrays of numbers",
+        )
+    return held
+
+
+def _has_other(held: Any) -> bool:
+    match held:
+        case {"$": kind, "value": inner}:
+            return kind == "other" or _has_other(inner)
         case dict():
-            return {"$dict": [[encoded(key, place), encoded(one, place)] for key, one in value.items()]}
-        case Decimal():
-            return {"$decimal": str(value)}
-        case datetime():
-            return {"$datetime": value.isoformat()}
-        case timedelta():
-            return {"$timedelta": [value.days, value.seconds, value.microseconds]}
-        case np.ndarray() if value.dtype.kind in "biufM":
-            content = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
-            return {"$array": [value.dtype.str, list(value.shape), content]}
+            return any(map(_has_other, held.values()))
+        case list():
+            return any(map(_has_other, held))
         case _:
-            raise exception(
-                "wrong_type",
-                f"{place} holds a {type(value).__name__}, which cannot be saved",
-                "state holds what JSON holds, tuples, Decimal, datetime, timedelta and numpy arrays of numbers",
-            )
-
-
-def decoded(value: Any) -> Any:
-    """What `encoded` was given."""
-    if isinstance(value, list):
-        return [decoded(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    ((kind, content),) = value.items()
-    match kind:
-        case "$float":
-            return float.fromhex(content)
-        case "$tuple":
-            return tuple(decoded(one) for one in content)
-        case "$dict":
-            return {decoded(key): decoded(one) for key, one in content}
-        case "$decimal":
-            return Decimal(content)
-        case "$datetime":
-            return datetime.fromisoformat(content)
-        case "$timedelta":
-            return timedelta(*content)
-        case _:
-            dtype, shape, data = content
-            return np.frombuffer(base64.b64decode(data), dtype=np.dtype(dtype)).reshape(shape).copy()
+            return False
 
 
 def _is_handle(value: Any) -> bool:

@@ -73,7 +73,7 @@ class Result:
     @cached_property
     def orders(self) -> pl.DataFrame:
         """Every order, in the order of closing."""
-        return _frame(self._run.orders())
+        return frame(self._run.orders())
 
     def _rejections(self, total: Mapping[str, Any]) -> dict[str, int] | None:
         """How many orders were refused by us or rejected by the venue, by reason; None where orders were not kept."""
@@ -89,12 +89,12 @@ class Result:
     @cached_property
     def fills(self) -> pl.DataFrame:
         """Every fill, with its fee, the profit it realised and its slippage against the mid at the decision."""
-        return _frame(self._run.fills())
+        return frame(self._run.fills())
 
     @cached_property
     def ledger(self) -> pl.DataFrame:
         """Every posting of the double-entry ledger."""
-        return _frame(self._run.ledger())
+        return frame(self._run.ledger())
 
     @cached_property
     def equity(self) -> pl.DataFrame:
@@ -148,7 +148,8 @@ class Result:
         return render(self)
 
 
-def _frame(columns: dict[str, tuple[str, Any]]) -> pl.DataFrame:
+def frame(columns: dict[str, tuple[str, Any]]) -> pl.DataFrame:
+    """A frame of the columns that the kernel gives."""
     series = []
     for name, (kind, values) in columns.items():
         match kind:

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::PoisonError;
 use tradewind_core::error::{Code, Error, Result};
+use tradewind_core::event::{Entry, Event, decode_entries};
 use tradewind_core::feed::{self, Chunk, ChunkSource};
 use tradewind_core::instrument::InstrumentIndex;
 use tradewind_core::market::{BarInterval, MarketEvent};
@@ -86,6 +87,21 @@ impl Recording {
         let mut held: Vec<Chunk> = Vec::new();
         for chunk in chunks.try_iter()? {
             held.push(chunk?.extract::<Columns<'_>>()?.read(at, index.index.instruments().len())?.into());
+        }
+        Ok(Self { recording: feed::Recording::new(name, held).or_raise()? })
+    }
+
+    /// The market data of a journal's blocks, in the order in which they were met.
+    #[staticmethod]
+    fn from_journal(name: String, blocks: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut held: Vec<Chunk> = Vec::new();
+        for block in blocks.try_iter()? {
+            let entries = decode_entries(block?.extract::<&[u8]>()?).or_raise()?;
+            let rows: Vec<MarketEvent> =
+                entries.into_iter().filter_map(|entry| if let Entry::Input(Event::Market(row)) = entry { Some(row) } else { None }).collect();
+            if !rows.is_empty() {
+                held.push(rows.into());
+            }
         }
         Ok(Self { recording: feed::Recording::new(name, held).or_raise()? })
     }

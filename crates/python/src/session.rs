@@ -481,6 +481,12 @@ impl Session {
         divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
     }
 
+    /// Lives through a block of a recorded session again, with simulated venues in the place of what answered.
+    fn live_again(&self, block: &[u8]) -> PyResult<()> {
+        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
+        self.act(|session| session.live_again(&entries))
+    }
+
     /// The journal has ended; a decision that it does not hold, if there is one.
     fn recovered<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let mut session = self.lock()?;
@@ -561,6 +567,13 @@ impl Session {
     #[getter]
     fn is_trading(&self) -> PyResult<bool> {
         Ok(self.lock()?.engine().state().is_trading())
+    }
+
+    /// What everything is worth now, in the currency of totals; None where a price is missing.
+    #[getter]
+    fn equity_now(&self) -> PyResult<Option<f64>> {
+        let session = self.lock()?;
+        Ok(session.recorder().valuation().equity(session.engine().state()))
     }
 
     /// The figures and hashes so far.

@@ -19,6 +19,7 @@ from tradewind.cli.demo import demo
 from tradewind.cli.hints import spoken
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
+from tradewind.cli.parity import parity
 from tradewind.cli.replay import replay
 from tradewind.cli.run import run_system
 from tradewind.cli.sandbox import sandbox
@@ -35,7 +36,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (demo, new, backtest, replay, sandbox, instruments, errors):
+for command in (demo, new, backtest, replay, parity, sandbox, instruments, errors):
     app.command(command)
 app.command(config)
 app.command(run_system, name="run")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+import numpy as np
 
 from tradewind.errors import exception
 
@@ -43,6 +46,11 @@ def to_json(value: Any) -> Any:  # noqa: PLR0912 - a case for each type
             return _tagged("tuple", [to_json(one) for one in value])
         case dict() if all(isinstance(key, str) for key in value) and _TAG not in value:
             return {key: to_json(one) for key, one in value.items()}
+        case dict() if type(value) is dict:
+            return _tagged("dict", [[to_json(key), to_json(one)] for key, one in value.items()])
+        case np.ndarray() if value.dtype.kind in "biufM":
+            content = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+            return _tagged("array", [value.dtype.str, list(value.shape), content])
         case int() if type(value) is int:
             return _tagged("int", str(value))
         case float() if type(value) is float:
@@ -87,6 +95,11 @@ def _untagged(kind: str, held: Any) -> Any:
             return timedelta(*held)
         case "tuple":
             return tuple(from_json(one) for one in held)
+        case "dict":
+            return {from_json(key): from_json(one) for key, one in held}
+        case "array":
+            dtype, shape, content = held
+            return np.frombuffer(base64.b64decode(content), dtype=np.dtype(dtype)).reshape(shape).copy()
         case "int":
             return int(held)
         case "float":

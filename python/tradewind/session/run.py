@@ -27,7 +27,7 @@ from tradewind.journal.values import to_json
 from tradewind.risk import Risk
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
-from tradewind.session.session import Session, VenueParts
+from tradewind.session.session import Session, VenueParts, received
 from tradewind.venues import Credentials
 from tradewind.venues.binance_spot import BinanceSpotExecution, BinanceSpotMarketData, Urls
 
@@ -87,11 +87,11 @@ def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
 
 def _line(kernel: _core.Session, session: Session) -> str:
     """How a session is, in a line."""
-    outcome = kernel.outcome()
+    outcome, equity = kernel.outcome(), kernel.equity_now
     down = [name for name, is_up in session.health.connections.items() if not is_up]
     state = "trading" if kernel.is_trading else "not trading"
     held = ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
-    worth = "unknown" if outcome["final_equity"] is None else f"{outcome['final_equity']:,.2f}"
+    worth = "unknown" if equity is None else f"{equity:,.2f}"
     counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
     return f"{state}{'; down: ' + ', '.join(down) if down else ''} | {held} | equity {worth} | {counts}"
 
@@ -130,7 +130,9 @@ def _prepared(
             yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
             writer.finish(kernel.outcome())
         return
-    manifest, last, checksum = _recover(kernel, before, strategies, settings, data)
+    manifest, last, checksum = _recover(
+        kernel, before, strategies, settings, data, {part.name for part in parts if part.execution is not None}
+    )
     clock.start_after(kernel.now_ns)
     with JournalWriter.resume(journal, last, checksum) as writer:
         yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
@@ -245,7 +247,12 @@ def _set_aside(journal: Path) -> None:
 
 
 def _recover(
-    kernel: _core.Session, journal: Path, strategies: list[Any], settings: Settings, data: Dataset
+    kernel: _core.Session,
+    journal: Path,
+    strategies: list[Any],
+    settings: Settings,
+    data: Dataset,
+    real: set[str],
 ) -> tuple[Manifest, int, bytes]:
     """Take the journal of a run that was cut off; the run goes on behind it (D5)."""
     with Journal(journal) as kept:
@@ -260,6 +267,8 @@ def _recover(
             found = kernel.recover(block.data)
             if found is not None:
                 raise _diverged(journal, found)
+            if last == 0:
+                received(kernel, data.index, real)
             last, checksum = block.last, block.checksum
         found = kernel.recovered()
         if found is not None:

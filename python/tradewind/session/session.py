@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -47,6 +47,19 @@ class Health:
     misread: Counter[str] = field(default_factory=Counter)
     foreign_reports: int = 0
     early_rows: int = 0
+
+
+def received(kernel: _core.Session, index: Index, real: Collection[str]) -> list[tuple[int, str]]:
+    """The streams that a started session receives; its simulated venues fill from them (F1).
+
+    Bars are built from trades. Where nothing more detailed was named, simulated orders fill from quotes.
+    """
+    streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
+    for at, kind in list(streams):
+        if index.instruments[at].venue not in real and kind != "book" and (at, "book") not in streams:
+            streams[at, "quotes"] = None
+    kernel.set_streams(list(streams))
+    return list(streams)
 
 
 class Session:
@@ -228,18 +241,13 @@ class Session:
         if not is_recovered:
             now_ns = self.stamp()
             self.act(lambda: self.kernel.start(now_ns, False))
+            # A block of its own: who recovers the run knows from it which streams were named.
+            self.write()
         if self._failure is not None:
             raise self._failure
         instruments = self._index.instruments
-        streams = dict.fromkeys(
-            (at, "trades" if kind.startswith("bars") else kind) for at, kind in self.kernel.named_streams()
-        )
-        # Simulated orders fill from quotes where nothing more detailed was named (F1).
-        for at, kind in list(streams):
-            venue = self._venues.get(instruments[at].venue)
-            if venue is not None and venue.execution is None and (at, "book") not in streams and kind != "book":
-                streams[at, "quotes"] = None
-        self.kernel.set_streams(list(streams))
+        real = {name for name, venue in self._venues.items() if venue.execution is not None}
+        streams = received(self.kernel, self._index, real)
         subscriptions: dict[str, list[Subscription]] = {name: [] for name in self._venues}
         for at, kind in streams:
             subscriptions[instruments[at].venue].append(Subscription(instruments[at].symbol, kind))

@@ -6,7 +6,7 @@ use super::timeline::{Settings, Timeline};
 use super::{Divergence, Recorder};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::event::{Entry, Event};
+use crate::event::{AccountEvent, Command, Entry, Event};
 use crate::market::MarketEvent;
 use crate::order::Request;
 use crate::risk::Risk;
@@ -172,6 +172,29 @@ impl Session {
         self.timeline.decided = None;
         self.timeline.engine.forget_journal();
         self.comparison.unrecorded()
+    }
+
+    /// Lives through a recorded session again, with simulated venues in the place of everything that
+    /// answered then: rows, commands, values and conditions come as they did; reports and timers are made
+    /// anew. A paper session gives the same fills, without a difference (F6).
+    pub fn live_again(&mut self, entries: &[Entry]) -> Result<()> {
+        for entry in entries {
+            check(self.engine().state(), self.engine().sequence(), entry)?;
+            let Entry::Input(event) = entry else { continue };
+            match event {
+                Event::Market(row) => self.row(row)?,
+                Event::WarmUp(row) => self.warm_up(row)?,
+                Event::Command { time_ns, command: Command::Start { warms_up } } => self.start(*time_ns, *warms_up)?,
+                Event::Account(report) if matches!(report.event, AccountEvent::Deposit { .. }) => {
+                    self.advance(report.arrival_time_ns)?;
+                    self.act(|timeline| timeline.deposit_again(report))?;
+                }
+                Event::Account(_) | Event::Timer(_) => {}
+                Event::Command { command: Command::Stop, .. } => self.act(Timeline::end)?,
+                event => self.input(event)?,
+            }
+        }
+        Ok(())
     }
 
     /// Ends the session: what is on its way from simulated venues arrives, and the strategies stop.

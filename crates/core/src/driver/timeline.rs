@@ -503,6 +503,14 @@ impl Timeline {
         Ok(())
     }
 
+    /// Money comes in again, at the venue and here.
+    pub fn deposit_again(&mut self, report: &AccountReport) -> Result<()> {
+        if let Some(link) = self.links.iter_mut().find(|link| link.venue.account_index() == report.account) {
+            link.replay(report);
+        }
+        self.input(&Event::Account(*report))
+    }
+
     /// Lets simulated venues go on up to a time, or including it.
     fn catch_up(&mut self, until_ns: TimeNs, inclusive: bool) -> Result<()> {
         loop {
@@ -528,9 +536,14 @@ impl Timeline {
     /// After the last row only reductions pass: what is on its way arrives, timers that lie
     /// beyond are dropped, the strategies stop, and what still works at simulated venues is cancelled (O6).
     pub fn finish(&mut self) -> Result<()> {
-        let end_ns = self.now_ns;
         self.inputs.clear();
         self.command(Command::TradingOff)?;
+        self.end()
+    }
+
+    /// The end, once trading is off.
+    pub fn end(&mut self) -> Result<()> {
+        let end_ns = self.now_ns;
         self.drain(end_ns)?;
         self.command(Command::Stop)?;
         self.drain(end_ns)?;
