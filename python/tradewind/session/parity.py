@@ -77,26 +77,25 @@ def parity(run: str | Path) -> Parity:
         blocks = [block.data for block in recorded.blocks()]
         with rebuilt(manifest.code, None, None) as code:
             told = _kernel(manifest, code, is_simulated=mode == "paper")
-            agrees = _feed_all(told, manifest, blocks)
+            agrees = _feed_all(told, blocks)
         with rebuilt(manifest.code, None, None) as code:
             again = _kernel(manifest, code, is_simulated=True)
             for place, block in enumerate(blocks):
                 again.live_again(block)
                 if place == 0:
-                    received(again, manifest.index(), ())
+                    received(again)
     theirs, ours = frame(told.orders()), frame(again.orders())
     if mode == "paper":
         agrees = agrees and told.hashes == again.hashes
     return Parity(mode, agrees, theirs.height, _differing(theirs, ours))
 
 
-def _feed_all(kernel: _core.Session, manifest: Manifest, blocks: list[bytes]) -> bool:
-    real = () if manifest.settings["mode"] == "paper" else tuple(manifest.index().venues)
+def _feed_all(kernel: _core.Session, blocks: list[bytes]) -> bool:
     for place, block in enumerate(blocks):
         if kernel.recover(block) is not None:
             return False
         if place == 0:
-            received(kernel, manifest.index(), real)
+            received(kernel)
     return kernel.recovered() is None
 
 

@@ -130,9 +130,7 @@ def _prepared(
             yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
             writer.finish(kernel.outcome())
         return
-    manifest, last, checksum = _recover(
-        kernel, before, strategies, settings, data, {part.name for part in parts if part.execution is not None}
-    )
+    manifest, last, checksum = _recover(kernel, before, strategies, settings, data)
     clock.start_after(kernel.now_ns)
     with JournalWriter.resume(journal, last, checksum) as writer:
         yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
@@ -252,7 +250,6 @@ def _recover(
     strategies: list[Any],
     settings: Settings,
     data: Dataset,
-    real: set[str],
 ) -> tuple[Manifest, int, bytes]:
     """Take the journal of a run that was cut off; the run goes on behind it (D5)."""
     with Journal(journal) as kept:
@@ -268,7 +265,7 @@ def _recover(
             if found is not None:
                 raise _diverged(journal, found)
             if last == 0:
-                received(kernel, data.index, real)
+                received(kernel)
             last, checksum = block.last, block.checksum
         found = kernel.recovered()
         if found is not None:

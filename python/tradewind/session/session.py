@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -49,14 +49,15 @@ class Health:
     early_rows: int = 0
 
 
-def received(kernel: _core.Session, index: Index, real: Collection[str]) -> list[tuple[int, str]]:
-    """The streams that a started session receives; its simulated venues fill from them (F1).
+def received(kernel: _core.Session) -> list[tuple[int, str]]:
+    """The streams that a started session receives; simulated venues fill from them (F1).
 
-    Bars are built from trades. Where nothing more detailed was named, simulated orders fill from quotes.
+    Bars are built from trades. Where no book was named, quotes come too: simulated orders fill from them, in paper
+    trading and in the backtest that a live session is compared with.
     """
     streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
     for at, kind in list(streams):
-        if index.instruments[at].venue not in real and kind != "book" and (at, "book") not in streams:
+        if kind != "book" and (at, "book") not in streams:
             streams[at, "quotes"] = None
     kernel.set_streams(list(streams))
     return list(streams)
@@ -246,8 +247,7 @@ class Session:
         if self._failure is not None:
             raise self._failure
         instruments = self._index.instruments
-        real = {name for name, venue in self._venues.items() if venue.execution is not None}
-        streams = received(self.kernel, self._index, real)
+        streams = received(self.kernel)
         subscriptions: dict[str, list[Subscription]] = {name: [] for name in self._venues}
         for at, kind in streams:
             subscriptions[instruments[at].venue].append(Subscription(instruments[at].symbol, kind))
