@@ -175,7 +175,9 @@ def test_a_status_of_another_market_is_not_told() -> None:
 
 
 def test_stop_ends_the_strategies_once() -> None:
-    seen = told(Buys, quote_rows([100.0] * 6), commands=[tw.Command(at(2.5), "stop"), tw.Command(at(3.5), "trading_on")])
+    seen = told(
+        Buys, quote_rows([100.0] * 6), commands=[tw.Command(at(2.5), "stop"), tw.Command(at(3.5), "trading_on")]
+    )
     assert seen.count("stop") == 1
     assert sum(one[0] == "quote" for one in seen) == 3
     assert seen.count(("cancelled", "requested")) == 3

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tradewind as tw
-from tradewind._core import CODEC_VERSION
-from tradewind._core import Backtest
+from tradewind._core import CODEC_VERSION, Backtest
 from tradewind.backtest import Settings
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
 from tradewind.journal import replay as replayed

@@ -109,6 +109,7 @@ def test_an_exception_of_the_strategy_ends_the_session_and_cancels_its_orders(tr
         "        if self.seen == 3:\n            ctx.buy(self.btc, 0.001, round(trade.price * 0.9, 2))\n"
         "        if self.seen == 12:\n            raise ZeroDivisionError('mine')\n"
     )
+
     async def meanwhile(sandbox: Any, ready: Any) -> None:
         await asyncio.sleep(6)
 

@@ -76,10 +76,10 @@ def parity(run: str | Path) -> Parity:
         mode = str(manifest.settings["mode"])
         blocks = [block.data for block in recorded.blocks()]
         with rebuilt(manifest.code, None, None) as code:
-            told = _kernel(manifest, code, is_simulated=mode == "paper")
-            agrees = _feed_all(told, blocks)
+            told = kernel_of(manifest, code, is_simulated=mode == "paper")
+            agrees = recover(told, blocks)
         with rebuilt(manifest.code, None, None) as code:
-            again = _kernel(manifest, code, is_simulated=True)
+            again = kernel_of(manifest, code, is_simulated=True)
             for place, block in enumerate(blocks):
                 again.live_again(block)
                 if place == 0:
@@ -90,7 +90,8 @@ def parity(run: str | Path) -> Parity:
     return Parity(mode, agrees, theirs.height, _differing(theirs, ours))
 
 
-def _feed_all(kernel: _core.Session, blocks: list[bytes]) -> bool:
+def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
+    """Feed a kernel the blocks of a session's journal; false where it decides otherwise."""
     for place, block in enumerate(blocks):
         if kernel.recover(block) is not None:
             return False
@@ -99,7 +100,8 @@ def _feed_all(kernel: _core.Session, blocks: list[bytes]) -> bool:
     return kernel.recovered() is None
 
 
-def _kernel(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core.Session:
+def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core.Session:
+    """The kernel of a recorded session, before its first event."""
     settings = manifest.settings
     index = manifest.index()
     places = {instrument.name: at for at, instrument in enumerate(index.instruments)}

@@ -1,0 +1,83 @@
+"""A session that is killed goes on where it was: no order is lost or doubled (D5)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from session_exchange import exchange, held_by, write_keys, write_system
+
+import tradewind as tw
+from tradewind.journal import Journal
+from tradewind.session.parity import parity
+
+
+async def _kill_and_go_on(folder: Path, mode: str, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
+    async with exchange() as sandbox:
+        keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
+        write_keys(folder, keys.api_key, keys.secret)
+        path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url)
+        command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", mode]
+        for kill in range(kills + 1):
+            process = await asyncio.create_subprocess_exec(
+                *command, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": "0"}
+            )
+            is_last = kill == kills
+            # Starting takes a second or two; a kill may come while it recovers, too.
+            await asyncio.sleep(5.0 if is_last else chance.uniform(1.2, 4.5))
+            process.send_signal(signal.SIGINT if is_last else signal.SIGKILL)
+            _, said = await process.communicate()
+            assert process.returncode == (0 if is_last else -signal.SIGKILL), said.decode()
+        ours, theirs = held_by(folder, mode), sandbox.balances(keys.account)
+        if mode == "live":
+            assert ours == {asset: free + locked for asset, (free, locked) in theirs.items() if asset in ours}
+            assert not sandbox.server.exchange.open_orders[keys.account]
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_two_kills(tmp_path: Path, mode: str) -> None:
+    asyncio.run(_kill_and_go_on(tmp_path, mode, 2, 7))
+    folder = tmp_path / "runs/busy" / mode
+    with Journal(folder) as journal:
+        assert journal.ending.finished and journal.ending.fills > 3
+    assert tw.journal.replay(folder).identical
+    found: Any = parity(folder)
+    assert found.is_equal if mode == "paper" else found.decisions_agree, str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_hundred_kills(tmp_path: Path, mode: str) -> None:
+    asyncio.run(_kill_and_go_on(tmp_path, mode, 100, 8))
+    assert tw.journal.replay(tmp_path / "runs/busy" / mode).identical
+
+
+def test_a_run_whose_code_changed_does_not_go_on(tmp_path: Path) -> None:
+    asyncio.run(_change_and_go_on(tmp_path))
+
+
+async def _change_and_go_on(folder: Path) -> None:
+    trader = folder / "trader.py"
+    source = Path(__file__).with_name("trader.py").read_text()
+    trader.write_text(source)
+    async with exchange() as sandbox:
+        keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
+        write_keys(folder, keys.api_key, keys.secret)
+        path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
+        command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
+        for number, sent in enumerate((signal.SIGKILL, signal.SIGINT)):
+            process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+            await asyncio.sleep(4)
+            if process.returncode is None and number == 0:
+                process.send_signal(sent)
+            _, said = await process.communicate()
+            trader.write_text(source.replace("0.01 if", "0.02 if"))
+        assert process.returncode == 1
+        assert "[divergence]" in said.decode() and "buy 0.02" in said.decode()
