@@ -63,6 +63,7 @@ check-python: $(STAMPS)/dev $(STAMPS)/test $(STAMPS)/check ## Formatting, lints 
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest tradewind._core
 	$(BIN)/python tools/check_links.py
 	$(BIN)/python tools/error_table.py --check
+	$(BIN)/python tools/system_tables.py --check
 	$(BIN)/python tools/run_examples.py
 
 clean: ## Remove everything that was built.

@@ -97,8 +97,10 @@ impl Recording {
         let mut held: Vec<Chunk> = Vec::new();
         for block in blocks.try_iter()? {
             let entries = decode_entries(block?.extract::<&[u8]>()?).or_raise()?;
-            let rows: Vec<MarketEvent> =
-                entries.into_iter().filter_map(|entry| if let Entry::Input(Event::Market(row)) = entry { Some(row) } else { None }).collect();
+            let rows: Vec<MarketEvent> = entries
+                .into_iter()
+                .filter_map(|entry| if let Entry::Input(Event::Market(row)) = entry { Some(row) } else { None })
+                .collect();
             if !rows.is_empty() {
                 held.push(rows.into());
             }

@@ -15,13 +15,13 @@ use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::driver;
 use tradewind_core::error::{Code, Error};
 use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Event, Filter, ParameterEvent, Part, StatusEvent};
-use tradewind_core::event::{decode_entries, Entry};
+use tradewind_core::event::{Entry, decode_entries};
 use tradewind_core::instrument as core;
 use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::{Bar, BarInterval, BookDelta, MarketData, MarketEvent, Quote, Side, Trade};
 use tradewind_core::number::{RATE_DECIMALS, format_decimal, parse_decimal, parse_wide};
-use tradewind_core::order::{Liquidity, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
 use tradewind_core::order::NewOrder;
+use tradewind_core::order::{Liquidity, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
 use tradewind_core::state::Stream;
 
 /// A run that is fed while it happens. Numbers come as text, as they came over the wire.

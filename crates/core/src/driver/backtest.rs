@@ -1,7 +1,7 @@
 //! A backtest: recorded rows on the two-sided timeline.
 
-use super::timeline::{Settings, Timeline};
 use super::Recorder;
+use super::timeline::{Settings, Timeline};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event};

@@ -64,8 +64,7 @@ impl Link {
             // Risk refuses orders while the connection is gone; a cancel fails at once.
             if let Request::Cancel { id, .. } = request {
                 let event = AccountEvent::CancelRejected(id, Code::VenueDisconnected);
-                let message =
-                    AccountReport { account: self.venue.account_index(), venue_time_ns: now_ns, arrival_time_ns: now_ns, event };
+                let message = AccountReport { account: self.venue.account_index(), venue_time_ns: now_ns, arrival_time_ns: now_ns, event };
                 self.to_engine.push_front(OnTheWay { arrival_ns: now_ns, round, message });
             }
             return;

@@ -77,7 +77,8 @@ impl Session {
 
     /// The streams that strategies named, each once.
     pub fn named_streams(&self) -> Vec<Stream> {
-        let mut streams: Vec<Stream> = self.engine().state().strategies().iter().flat_map(|strategy| strategy.subscriptions.clone()).collect();
+        let mut streams: Vec<Stream> =
+            self.engine().state().strategies().iter().flat_map(|strategy| strategy.subscriptions.clone()).collect();
         streams.sort_unstable();
         streams.dedup();
         streams

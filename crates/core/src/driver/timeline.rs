@@ -572,6 +572,7 @@ impl Timeline {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn unsaved(error: postcard::Error) -> Error {
     Error::new(Code::BadJournal, format!("the simulated venues' state cannot be saved or read: {error}"))
 }

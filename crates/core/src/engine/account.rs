@@ -40,12 +40,13 @@ impl Engine {
                 self.state.accounts[account].apply_fee(asset, amount, kind, instrument, time_ns);
                 self.output.charges.push(Charge { instrument, asset, paid: amount, is_funding: false });
             }
-            AccountEvent::Deposit { asset, amount } => self.state.accounts[account].deposit(asset, amount, time_ns),
+            AccountEvent::Deposit { asset, amount } | AccountEvent::Foreign { asset, amount } => {
+                self.state.accounts[account].deposit(asset, amount, time_ns);
+            }
             AccountEvent::Insurance { asset, amount } => self.state.accounts[account].apply_insurance(asset, amount, time_ns),
             AccountEvent::Lost(id) => {
                 self.report(id, Report::Lost, None);
             }
-            AccountEvent::Foreign { asset, amount } => self.state.accounts[account].deposit(asset, amount, time_ns),
             AccountEvent::Unexplained { asset, amount } => self.state.accounts[account].post_unexplained(asset, amount, time_ns),
             AccountEvent::MarginCall { .. } => self.notices.push(Notice::Status(StatusChange::MarginCall)),
         }

@@ -20,8 +20,8 @@ use crate::risk::Risk;
 use crate::state::{DecisionHasher, State, Stream};
 use crate::strategy::{Callbacks, StatusChange, Strategy};
 use route::Routes;
-pub use snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
+pub use snapshot::Snapshot;
 use std::sync::Arc;
 
 /// How many rounds of decisions one event may lead to (O1).

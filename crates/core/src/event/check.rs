@@ -12,7 +12,9 @@ impl Event {
     /// what the engine can hold: a journal was altered, or belongs to another index.
     pub fn check(&self, index: &Index) -> Result<()> {
         let problem = match self {
-            Event::Market(event) | Event::WarmUp(event) => known_instrument(index, event.instrument).or(event.problem().map(|(_, problem)| problem)),
+            Event::Market(event) | Event::WarmUp(event) => {
+                known_instrument(index, event.instrument).or(event.problem().map(|(_, problem)| problem))
+            }
             Event::Account(report) => {
                 let known = index.accounts().len() > report.account.at();
                 (!known).then_some("an unknown account").or(time(report.venue_time_ns)).or_else(|| account(index, &report.event))
@@ -52,9 +54,7 @@ fn account(index: &Index, event: &AccountEvent) -> Problem {
         AccountEvent::Deposit { asset, amount: paid }
         | AccountEvent::Foreign { asset, amount: paid }
         | AccountEvent::Unexplained { asset, amount: paid }
-        | AccountEvent::Insurance { asset, amount: paid } => {
-            known_asset(index, asset).or(amount(paid))
-        }
+        | AccountEvent::Insurance { asset, amount: paid } => known_asset(index, asset).or(amount(paid)),
         AccountEvent::MarginCall { asset, equity, maintenance } => known_asset(index, asset).or(amount(equity)).or(amount(maintenance)),
     }
 }

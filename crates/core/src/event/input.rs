@@ -1,7 +1,7 @@
 //! Everything that the engine can be told.
 
-use crate::account::{FeeKind, Fill};
 use super::{DataEvent, DataValue, StatusEvent};
+use crate::account::{FeeKind, Fill};
 use crate::error::Code;
 use crate::instrument::{AccountIndex, AssetIndex, InstrumentIndex};
 use crate::market::MarketEvent;

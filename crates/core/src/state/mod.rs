@@ -54,6 +54,7 @@ pub struct StrategyState {
 
 /// Everything that is known.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own: trading may be off while running")]
 pub struct State {
     /// The names.
     #[serde(skip)]
