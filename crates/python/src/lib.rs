@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod event;
 mod history;
+mod inbox;
 mod indicator;
 mod instrument;
 mod lender;
@@ -21,6 +22,7 @@ mod risk;
 mod settings;
 mod strategy;
 mod synthetic;
+mod wire;
 
 use pyo3::prelude::*;
 
@@ -40,6 +42,8 @@ mod _core {
     #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]
+    use crate::inbox::Inbox;
+    #[pymodule_export]
     use crate::indicator::{Indicator, IndicatorSpecification};
     #[pymodule_export]
     use crate::instrument::{Index, Instrument, Stream};
@@ -53,6 +57,8 @@ mod _core {
     use crate::strategy::NativeStrategy;
     #[pymodule_export]
     use crate::synthetic::synthetic_rows;
+    #[pymodule_export]
+    use crate::wire::{BinanceDecoder, BybitDecoder};
 
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
