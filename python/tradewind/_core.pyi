@@ -24,6 +24,7 @@ __all__ = [
     "IndicatorSpecification",
     "Instrument",
     "Mark",
+    "MatchingBook",
     "NativeStrategy",
     "Order",
     "Position",
@@ -700,3 +701,54 @@ class Fill:
     @property
     def venue_time(self) -> datetime:
         """When it happened at the venue."""
+
+_BookTrade = tuple[int, int, bool, int, int, int, int, int, int]
+_BookLevel = tuple[bool, int, int]
+_BookOutcome = tuple[str | None, list[_BookTrade], list[_BookLevel], int]
+
+@final
+class MatchingBook:
+    """A price-time book in which users and synthetic participants trade."""
+
+    def __new__(cls, instrument: Instrument | None = None, settings: dict[str, Any] | None = None) -> MatchingBook: ...
+    def submit(
+        self, key: int, participant: int, buy: bool, quantity: int, price: int | None, time_in_force: str
+    ) -> _BookOutcome:
+        """Takes an order; without a price it is a market order."""
+
+    def cancel(self, key: int) -> _BookOutcome:
+        """Takes an order out of the book."""
+
+    def amend(self, key: int, price: int, remaining: int) -> _BookOutcome:
+        """Gives an order a price and what is left of it; smaller at the same price it keeps its place."""
+
+    @property
+    def next_action_ns(self) -> int | None:
+        """When a participant acts next."""
+
+    def advance(self, until_ns: int, maximum: int) -> list[tuple[int, list[_BookTrade], list[_BookLevel]]]:
+        """What participants do until then: time, trades and levels of each action that did something."""
+
+    def history(self, until_ns: int) -> list[tuple[int, int, int, bool]]:
+        """The trades of the participants until then: time, price, quantity, and whether a buyer took."""
+
+    def levels(self, buy: bool, maximum: int | None = None) -> list[tuple[int, int]]:
+        """The levels of one side, best first."""
+
+    def best(self, buy: bool) -> tuple[int, int] | None:
+        """The best price and quantity of one side."""
+
+    def remaining(self, key: int) -> int | None:
+        """What is left of an order in the book."""
+
+    def available(self, buy: bool, price: int | None, wanted: int) -> int:
+        """How much an order could trade at once, up to what is wanted."""
+
+    def cost(self, buy: bool, quantity: int) -> tuple[int, int]:
+        """How much of a quantity the other side has, and what it costs (price times quantity)."""
+
+    def affordable(self, buy: bool, value: int, lot: int) -> int:
+        """How much of the other side so much value (price times quantity) pays for, in whole lots."""
+
+    def own_orders_ahead(self, participant: int, buy: bool, quantity: int, price: int | None) -> tuple[int, list[int]]:
+        """What an order would trade before it meets one of its own participant, and the keys that it would meet."""

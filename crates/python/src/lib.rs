@@ -8,6 +8,7 @@ mod boundary;
 mod context;
 mod error;
 mod event;
+mod exchange;
 mod history;
 mod inbox;
 mod indicator;
@@ -39,6 +40,8 @@ mod _core {
     use crate::error::error_codes;
     #[pymodule_export]
     use crate::event::{Bar, BookUpdate, Fill, Funding, Mark, Quote, Trade};
+    #[pymodule_export]
+    use crate::exchange::MatchingBook;
     #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]

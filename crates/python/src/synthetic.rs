@@ -24,7 +24,7 @@ pub struct SyntheticValues {
 }
 
 impl SyntheticValues {
-    fn read(&self) -> PyResult<SyntheticSettings> {
+    pub fn read(&self) -> PyResult<SyntheticSettings> {
         let length = match (self.events, self.duration_ns) {
             (Some(events), None) => Length::Events(events),
             (None, Some(duration_ns)) => Length::Duration(duration_ns),

@@ -19,6 +19,7 @@ from tradewind.cli.hints import spoken
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.replay import replay
+from tradewind.cli.sandbox import sandbox
 from tradewind.cli.screen import show_error
 from tradewind.errors import TradewindError
 
@@ -32,7 +33,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (demo, new, backtest, replay, instruments, errors):
+for command in (demo, new, backtest, replay, sandbox, instruments, errors):
     app.command(command)
 
 

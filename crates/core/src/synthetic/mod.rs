@@ -8,6 +8,7 @@
 //! on which kinds of rows are asked for.
 
 mod market;
+mod open;
 mod participants;
 mod perpetual;
 mod settings;
@@ -16,5 +17,6 @@ mod tests;
 mod value;
 
 pub use market::SyntheticMarket;
+pub use open::OpenMarket;
 pub use participants::Participants;
 pub use settings::{Length, SyntheticSettings};

@@ -9,6 +9,7 @@ mod event;
 #[cfg(test)]
 mod model;
 mod queue;
+mod reach;
 
 pub use book::{MatchingBook, RestingOrder, Submission};
 pub use event::{Match, MatchEvent, OrderKey, Participant};

@@ -1,0 +1,148 @@
+"""Request weights and order counts, in fixed windows; who goes on after a 429 is banned."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from tradewind.sandbox.binance_spot.failure import Failure
+from tradewind.sandbox.settings import Limits
+
+_MINUTE_MS = 60_000
+_RAW_MS = 5 * _MINUTE_MS
+_ORDER_WINDOWS_MS = (10_000, 86_400_000)
+_GRACE = 10
+"""So many requests after a 429 lead to a ban."""
+
+
+class Window:
+    """A count that starts again at fixed times."""
+
+    def __init__(self, length_ms: int, limit: int) -> None:
+        self.length_ms = length_ms
+        self.limit = limit
+        self._counts: dict[object, tuple[int, int]] = {}
+
+    def count(self, of: object, now_ms: int) -> int:
+        """What was counted in this window."""
+        place, count = self._counts.get(of, (0, 0))
+        return count if place == now_ms // self.length_ms else 0
+
+    def add(self, of: object, amount: int, now_ms: int) -> int:
+        """Count more (or less); gives the count."""
+        count = max(self.count(of, now_ms) + amount, 0)
+        self._counts[of] = (now_ms // self.length_ms, count)
+        return count
+
+    def known(self) -> list[object]:
+        """Whose counts there are."""
+        return list(self._counts)
+
+    def rest_ms(self, now_ms: int) -> int:
+        """How long the window still lasts."""
+        return self.length_ms - now_ms % self.length_ms
+
+
+class Meter:
+    """The counts of all addresses and accounts."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.weight = Window(_MINUTE_MS, limits.weight_per_minute)
+        self.raw = Window(_RAW_MS, limits.raw_requests_per_5_minutes)
+        self.connections = Window(_RAW_MS, limits.connections_per_5_minutes)
+        per_window = (limits.orders_per_10_seconds, limits.orders_per_day)
+        self.orders = [Window(ms, limit) for ms, limit in zip(_ORDER_WINDOWS_MS, per_window, strict=True)]
+        self._refused: dict[str, int] = defaultdict(int)
+        self._banned_until_ms: dict[str, int] = {}
+
+    def charge(self, address: str, weight: int, now_ms: int) -> None:
+        """Count a request before it is looked at; refuse it where too much was asked for."""
+        banned_until_ms = self._banned_until_ms.get(address, 0)
+        if now_ms < banned_until_ms:
+            raise self.ban(now_ms, banned_until_ms)
+        self.raw.add(address, 1, now_ms)
+        if self.weight.add(address, weight, now_ms) > self.weight.limit:
+            self._refuse(address, now_ms)
+            limit = self.weight.limit
+            raise self.too_many(
+                now_ms,
+                self.weight.rest_ms(now_ms),
+                f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+                "Please use WebSocket Streams for live updates to avoid polling the API.",
+            )
+        if self.raw.count(address, now_ms) > self.raw.limit:
+            self._refuse(address, now_ms)
+            raise self.too_many(
+                now_ms,
+                self.raw.rest_ms(now_ms),
+                f"Too many requests; current limit is {self.raw.limit} raw requests per 5 MINUTES.",
+            )
+        self._refused.pop(address, None)
+
+    def give_back(self, address: str, weight: int, now_ms: int) -> None:
+        """Take back the weight of an order that was successful."""
+        self.weight.add(address, -weight, now_ms)
+
+    def check_orders(self, account: int, now_ms: int) -> None:
+        """Refuse an order where the account has sent too many that are not filled."""
+        for window, words in zip(self.orders, ("10 SECOND", "1 DAY"), strict=True):
+            if window.count(account, now_ms) >= window.limit:
+                rest_ms = window.rest_ms(now_ms)
+                data = {"serverTime": now_ms, "retryAfter": now_ms + rest_ms}
+                message = f"Too many new orders; current limit is {window.limit} orders per {words}."
+                raise Failure(-1015, message, 429, data)
+
+    def count_order(self, account: int, amount: int, now_ms: int) -> None:
+        """Count an order that was sent, or one less because it was filled."""
+        for window in self.orders:
+            window.add(account, amount, now_ms)
+
+    def too_many(self, now_ms: int, rest_ms: int, message: str) -> Failure:
+        """The answer to who must wait."""
+        return Failure(-1003, message, 429, {"serverTime": now_ms, "retryAfter": now_ms + rest_ms})
+
+    @staticmethod
+    def ban(now_ms: int, until_ms: int) -> Failure:
+        """The answer to who is banned."""
+        message = (
+            f"Way too much request weight used; IP banned until {until_ms}. "
+            "Please use WebSocket Streams for live updates to avoid bans."
+        )
+        return Failure(-1003, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
+
+    def ban_all(self, until_ms: int) -> None:
+        """Ban every address that ever asked for something."""
+        for address in self.weight.known():
+            self._banned_until_ms[str(address)] = until_ms
+
+    def _refuse(self, address: str, now_ms: int) -> None:
+        self._refused[address] += 1
+        if self._refused[address] > _GRACE:
+            self._refused.pop(address)
+            self._banned_until_ms[address] = now_ms + int(self.limits.ban_seconds * 1_000)
+
+    def order_rows(self, account: int, now_ms: int, *, counted: bool = True) -> list[dict[str, Any]]:
+        """The order limits as Binance lists them."""
+        shapes = (("SECOND", 10), ("DAY", 1))
+        return [
+            _row("ORDERS", interval, number, window.limit, window.count(account, now_ms) if counted else None)
+            for window, (interval, number) in zip(self.orders, shapes, strict=True)
+        ]
+
+    def weight_row(self, address: str, now_ms: int) -> dict[str, Any]:
+        """The weight limit with what is used of it."""
+        return _row("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit, self.weight.count(address, now_ms))
+
+    def announced(self) -> list[dict[str, Any]]:
+        """All limits, as exchangeInfo announces them."""
+        return [
+            _row("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit, None),
+            *self.order_rows(0, 0, counted=False),
+            _row("RAW_REQUESTS", "MINUTE", 5, self.raw.limit, None),
+        ]
+
+
+def _row(kind: str, interval: str, number: int, limit: int, count: int | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
+    return row if count is None else {**row, "count": count}

@@ -1,0 +1,343 @@
+"""Market streams: who listens to what, and frames that are encoded once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tradewind.sandbox.binance_spot import answer
+from tradewind.sandbox.binance_spot.connection import framed
+from tradewind.sandbox.candles import LENGTHS_MS, following
+from tradewind.sandbox.market import Level, Market
+from tradewind.sandbox.order import AggregateTrade, Trade
+from tradewind.sandbox.units import show
+
+if TYPE_CHECKING:
+    from tradewind.sandbox.binance_spot.stream_connection import StreamConnection
+
+Event = dict[str, Any]
+_TOPIC = re.compile(
+    r"trade|aggTrade|bookTicker|miniTicker|ticker|avgPrice|depth(@100ms|@1000ms)?|depth(5|10|20)(@100ms|@1000ms)?|"
+    r"ticker_(1h|4h|1d)|kline_(" + "|".join(LENGTHS_MS) + r")(@\+08:00)?\Z"
+)
+_EVERYTHING = ("!miniTicker@arr", "!bookTicker", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
+_EAST_MS = 8 * 3_600_000
+_WINDOWS_MS = {"1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000}
+
+
+class Channel:
+    """One stream and its listeners: as it is or in a combined connection, in milliseconds or microseconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._prefix = b'{"stream":' + msgspec.json.encode(name) + b',"data":'
+        self.candle_ms: int | None = None
+        self._listeners: dict[tuple[bool, int], dict[StreamConnection, None]] = {}
+
+    def add(self, listener: StreamConnection) -> None:
+        """Let a connection listen."""
+        self._listeners.setdefault((listener.combined, listener.scale), {})[listener] = None
+
+    def remove(self, listener: StreamConnection) -> None:
+        """Let it listen no longer."""
+        group = self._listeners.get((listener.combined, listener.scale), {})
+        group.pop(listener, None)
+        if not group:
+            self._listeners.pop((listener.combined, listener.scale), None)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody listens."""
+        return bool(self._listeners)
+
+    def publish(self, build: Callable[[int], Any]) -> None:
+        """Send an event, built for each unit of time that is wanted."""
+        raw: dict[int, bytes] = {}
+        for (combined, scale), listeners in self._listeners.items():
+            if scale not in raw:
+                raw[scale] = msgspec.json.encode(build(scale))
+            frame = framed(self._prefix + raw[scale] + b"}" if combined else raw[scale])
+            for listener in listeners:
+                listener.deliver(self.name, frame)
+
+
+class Hub:
+    """All streams.
+
+    Parameters
+    ----------
+    markets
+        The markets by symbol.
+
+    """
+
+    def __init__(self, markets: dict[str, Market]) -> None:
+        self._markets = markets
+        self.channels: dict[str, Channel] = {}
+        self._diffs: dict[str, dict[str, _Diff]] = {}
+        self._partials: dict[str, int] = {}
+
+    def exists(self, name: str) -> bool:
+        """Whether a stream of this name can be subscribed to."""
+        if name in _EVERYTHING:
+            return True
+        symbol, _, topic = name.partition("@")
+        return symbol == symbol.lower() and symbol.upper() in self._markets and bool(_TOPIC.fullmatch(topic))
+
+    def subscribe(self, name: str, listener: StreamConnection) -> None:
+        """Let a connection listen to a stream; one that does not exist stays silent, as Binance's do."""
+        channel = self.channels.get(name)
+        if channel is None:
+            channel = self.channels[name] = Channel(name)
+            symbol, _, topic = name.partition("@")
+            if self.exists(name) and topic.partition("@")[0] == "depth":
+                self._diffs.setdefault(symbol.upper(), {})[name] = _Diff()
+        channel.add(listener)
+
+    def unsubscribe(self, name: str, listener: StreamConnection) -> None:
+        """Let it listen no longer."""
+        channel = self.channels.get(name)
+        if channel is None:
+            return
+        channel.remove(listener)
+        if not channel.is_wanted:
+            del self.channels[name]
+            self._diffs.get(name.partition("@")[0].upper(), {}).pop(name, None)
+
+    # As it happens
+
+    def trades(
+        self, market: Market, trades: Sequence[Trade], aggregates: Sequence[AggregateTrade], now_ns: int
+    ) -> None:
+        """Trades of one action."""
+        low = market.symbol.name.lower()
+        channel = self.channels.get(f"{low}@trade")
+        if channel is not None:
+            for trade in trades:
+                channel.publish(partial(_trade, market, trade, now_ns))
+        channel = self.channels.get(f"{low}@aggTrade")
+        if channel is not None:
+            for one in aggregates:
+                channel.publish(partial(_aggregate, market, one, now_ns))
+
+    def book(self, market: Market, levels: Sequence[Level], first_id: int, best_changed: bool) -> None:
+        """Levels that changed."""
+        name = market.symbol.name
+        for diff in self._diffs.get(name, {}).values():
+            diff.take(levels, first_id, market.update_id)
+        if best_changed:
+            for stream in (f"{name.lower()}@bookTicker", "!bookTicker"):
+                channel = self.channels.get(stream)
+                if channel is not None:
+                    channel.publish(lambda _: _book_ticker(market))
+
+    # By the clock
+
+    def beat(self, beat: int, now_ns: int) -> None:
+        """What is sent every 100 ms (a beat) or more seldom."""
+        for name, channel in list(self.channels.items()):
+            symbol, _, topic = name.partition("@")
+            market = self._markets.get(symbol.upper())
+            if market is not None and symbol == symbol.lower():
+                self._beat_topic(channel, market, topic, beat, now_ns)
+            elif beat % 10 == 0 and name.endswith("@arr"):
+                self._everything(channel, symbol, now_ns)
+
+    def _beat_topic(self, channel: Channel, market: Market, topic: str, beat: int, now_ns: int) -> None:
+        if topic.startswith("depth"):
+            if beat % (1 if topic.endswith("@100ms") else 10) == 0:
+                self._depth(channel, market, topic, now_ns)
+        elif topic.startswith("kline_"):
+            interval, _, zone = topic[6:].partition("@")
+            if beat % (10 if interval == "1s" else 20) == 0:
+                self._kline(channel, market, interval, _EAST_MS if zone else 0, now_ns)
+        elif beat % 10 == 0 and topic in ("ticker", "miniTicker", "avgPrice", "ticker_1h", "ticker_4h", "ticker_1d"):
+            channel.publish(lambda scale: _statistics(market, topic, now_ns, scale))
+
+    def _depth(self, channel: Channel, market: Market, topic: str, now_ns: int) -> None:
+        levels = topic.partition("@")[0].removeprefix("depth")
+        if levels:
+            # A partial book is sent when it may have changed.
+            if self._partials.get(channel.name) != market.update_id:
+                self._partials[channel.name] = market.update_id
+                snapshot = _partial(market, int(levels))
+                channel.publish(lambda _: snapshot)
+            return
+        diff = self._diffs.get(market.symbol.name, {}).get(channel.name)
+        if diff is not None and diff.changes:
+            event = diff.event(market, now_ns)
+            channel.publish(lambda scale: event | {"E": now_ns // scale})
+
+    @staticmethod
+    def _kline(channel: Channel, market: Market, interval: str, zone_ms: int, now_ns: int) -> None:
+        now_ms = now_ns // 1_000_000
+        candle = market.candles.current(interval, now_ms, zone_ms)
+        if candle is None:
+            return
+        previous_ms, channel.candle_ms = channel.candle_ms, candle.start_ms
+        if previous_ms is not None and previous_ms < candle.start_ms:
+            closed = next(market.candles.between(interval, previous_ms, previous_ms, zone_ms), None)
+            if closed is not None:
+                channel.publish(lambda scale: _kline(market, closed, interval, zone_ms, now_ns, True, scale))
+        channel.publish(lambda scale: _kline(market, candle, interval, zone_ms, now_ns, False, scale))
+
+    def _everything(self, channel: Channel, symbol: str, now_ns: int) -> None:
+        topic = symbol.removeprefix("!")
+        channel.publish(lambda scale: [_statistics(market, topic, now_ns, scale) for market in self._markets.values()])
+
+
+class _Diff:
+    """Changed levels since the last event of a depth stream."""
+
+    def __init__(self) -> None:
+        self.changes: dict[tuple[bool, int], int] = {}
+        self._ids = (0, 0)
+
+    def take(self, levels: Iterable[Level], first_id: int, last_id: int) -> None:
+        """Note what changed."""
+        self._ids = (self._ids[0] if self.changes else first_id, last_id)
+        for buy, price, quantity in levels:
+            self.changes[buy, price] = quantity
+
+    def event(self, market: Market, now_ns: int) -> Event:
+        """What changed, as an event, the best prices first; starts anew."""
+        changes, self.changes = self.changes, {}
+        bids = sorted(((price, quantity) for (buy, price), quantity in changes.items() if buy), reverse=True)
+        asks = sorted((price, quantity) for (buy, price), quantity in changes.items() if not buy)
+        return {
+            "e": "depthUpdate",
+            "E": now_ns,
+            "s": market.symbol.name,
+            "U": self._ids[0],
+            "u": self._ids[1],
+            "b": answer.levels(bids),
+            "a": answer.levels(asks),
+        }
+
+
+def _trade(market: Market, trade: Trade, now_ns: int, scale: int) -> Event:
+    return {
+        "e": "trade",
+        "E": now_ns // scale,
+        "s": market.symbol.name,
+        "t": trade.id,
+        "p": show(trade.price),
+        "q": show(trade.quantity),
+        "T": trade.time_ns // scale,
+        "m": trade.buyer_is_maker,
+        "M": True,
+    }
+
+
+def _aggregate(market: Market, trade: AggregateTrade, now_ns: int, scale: int) -> Event:
+    body = answer.aggregate_trade(trade, scale)
+    return {"e": "aggTrade", "E": now_ns // scale, "s": market.symbol.name, **body}
+
+
+def _book_ticker(market: Market) -> Event:
+    (bid, bid_quantity), (ask, ask_quantity) = (best or (0, 0) for best in market.best)
+    return {
+        "u": market.update_id,
+        "s": market.symbol.name,
+        "b": show(bid),
+        "B": show(bid_quantity),
+        "a": show(ask),
+        "A": show(ask_quantity),
+    }
+
+
+def _partial(market: Market, count: int) -> Event:
+    bids, asks = (answer.levels(market.book.levels(side, count)) for side in (True, False))
+    return {"lastUpdateId": market.update_id, "bids": bids, "asks": asks}
+
+
+def _kline(market: Market, candle: Any, interval: str, zone_ms: int, now_ns: int, closed: bool, scale: int) -> Event:
+    row = answer.kline(candle, following(interval, candle.start_ms, zone_ms), scale)
+    name = market.symbol.name
+    body = {
+        "t": row[0],
+        "T": row[6],
+        "s": name,
+        "i": interval,
+        "f": candle.first_id,
+        "L": candle.last_id,
+        "o": row[1],
+        "c": row[4],
+        "h": row[2],
+        "l": row[3],
+        "v": row[5],
+        "n": candle.count,
+        "x": closed,
+        "q": row[7],
+        "V": row[9],
+        "Q": row[10],
+        "B": "0",
+    }
+    return {"e": "kline", "E": now_ns // scale, "s": name, "k": body}
+
+
+def _statistics(market: Market, topic: str, now_ns: int, scale: int) -> Event:
+    """A ticker of any kind."""
+    name, event_time = market.symbol.name, now_ns // scale
+    if topic == "avgPrice":
+        price = show(market.average_price(now_ns))
+        traded = market.trades[-1].time_ns // scale if market.trades else event_time
+        return {"e": "avgPrice", "E": event_time, "s": name, "i": "5m", "w": price, "T": traded}
+    full = answer.day_ticker(market, now_ns, scale)
+    prices = {"o": full["openPrice"], "h": full["highPrice"], "l": full["lowPrice"]}
+    volumes = {"v": full["volume"], "q": full["quoteVolume"]}
+    if topic == "miniTicker":
+        opened = {"o": prices["o"], "h": prices["h"], "l": prices["l"]}
+        return {"e": "24hrMiniTicker", "E": event_time, "s": name, "c": full["lastPrice"], **opened, **volumes}
+    ends = {
+        "O": full["openTime"],
+        "C": full["closeTime"],
+        "F": full["firstId"],
+        "L": full["lastId"],
+        "n": full["count"],
+    }
+    changes = {"p": full["priceChange"], "P": full["priceChangePercent"]}
+    if topic.startswith("ticker_"):
+        length = topic.removeprefix("ticker_")
+        candle = answer.window(market, now_ns // 1_000_000 - _WINDOWS_MS[length])
+        difference, percent = answer.change(candle)
+        return {
+            "e": f"{length}Ticker",
+            "E": event_time,
+            "s": name,
+            "p": difference,
+            "P": percent,
+            "o": show(candle.open),
+            "h": show(candle.high),
+            "l": show(candle.low),
+            "c": show(candle.close),
+            "w": answer.average(candle),
+            "v": show(candle.volume),
+            "q": show(candle.value),
+            "O": candle.start_ms * 1_000_000 // scale,
+            "C": event_time,
+            "F": candle.first_id,
+            "L": candle.last_id,
+            "n": candle.count,
+        }
+    return {
+        "e": "24hrTicker",
+        "E": event_time,
+        "s": name,
+        **changes,
+        "w": full["weightedAvgPrice"],
+        "x": full["prevClosePrice"],
+        "c": full["lastPrice"],
+        "Q": full["lastQty"],
+        "b": full["bidPrice"],
+        "B": full["bidQty"],
+        "a": full["askPrice"],
+        "A": full["askQty"],
+        **prices,
+        **volumes,
+        **ends,
+    }

@@ -1,0 +1,58 @@
+"""The synthetic participants behind a market."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradewind._core import Index, MatchingBook
+from tradewind.sandbox.market import Market
+from tradewind.sandbox.settings import Settings
+from tradewind.sandbox.symbol import Symbol
+from tradewind.sandbox.units import show
+
+# Their smallest orders are so many times the smallest that the venue takes, so that the book has some depth.
+_SIZE = 100
+
+
+def crowded_market(symbol: Symbol, settings: Settings, now_ns: int, start_price: int) -> Market:
+    """A market whose participants have traded for a while, up to now."""
+    definition: dict[str, Any] = {
+        "venue": "binance_spot",
+        "symbol": symbol.name,
+        "kind": "spot",
+        "base": symbol.base,
+        "quote": symbol.quote,
+        "settlement": symbol.quote,
+        "price_decimals": 8,
+        "quantity_decimals": 8,
+        "tick": show(symbol.tick),
+        "lot": show(symbol.lot),
+        "minimum_quantity": show(symbol.minimum_quantity),
+        "minimum_notional": show(symbol.minimum_notional * _SIZE),
+        "multiplier": "1",
+        "maker_fee": "0",
+        "taker_fee": "0",
+        "liquidation_fee": "0",
+        "fee_asset": "received",
+        "initial_margin": None,
+        "maintenance_margin": None,
+    }
+    instrument = Index([definition]).instrument(f"binance_spot:{symbol.name}")
+    begin_ns = now_ns - int(settings.history_seconds * 1e9)
+    values = {
+        "seed": settings.seed,
+        "start_ns": begin_ns,
+        "events": 1,
+        "duration_ns": None,
+        "initial_price": start_price,
+        "volatility": settings.volatility,
+        "activity": settings.activity,
+        "latency_ns": 1_000_000,
+        "emit": ["trade"],
+    }
+    book = MatchingBook(instrument, values)
+    history = book.history(now_ns)
+    market = Market(symbol, book)
+    market.last_price = start_price
+    market.aggregate([market.remember(*row, (0, 0)) for row in history])
+    return market

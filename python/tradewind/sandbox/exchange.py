@@ -1,0 +1,433 @@
+"""A local exchange: accounts, orders and markets, without any protocol, clock or socket.
+
+Every amount is an integer in units of 1e-8. Everything that is owned by an account, by the venue (its fees) or by the
+crowd (the synthetic participants, who may owe) adds up to what was paid in, after every call.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from tradewind.sandbox import filters
+from tradewind.sandbox.account import Account
+from tradewind.sandbox.market import Level, Market, RawTrade
+from tradewind.sandbox.observer import Observer
+from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, Status, Trade
+from tradewind.sandbox.refusal import Reason, Refusal
+from tradewind.sandbox.units import UNIT, share, worth
+
+_FIRST_ORDER_ID = 1_000_000
+_FIRST_CROWD_KEY = 1 << 62
+_FIRST_CROWD_PARTICIPANT = 1 << 30
+_FIRST_OUTSIDE_KEY = 1 << 63
+"""Keys of orders that belong to nobody, above those of the participants."""
+_ENDED: dict[str, Status] = {"EXPIRED": "EXPIRED", "TRADE_PREVENTION": "EXPIRED_IN_MATCH", "CANCELED": "CANCELED"}
+
+
+class Exchange:
+    """Accounts, orders and markets.
+
+    Parameters
+    ----------
+    markets
+        The markets by symbol.
+    observer
+        Who is told of what happens.
+
+    """
+
+    def __init__(self, markets: Iterable[Market], observer: Observer) -> None:
+        self.markets = {market.symbol.name: market for market in markets}
+        self.accounts: dict[int, Account] = {}
+        self.orders: dict[int, Order] = {}
+        self.by_account: dict[tuple[int, str], list[Order]] = defaultdict(list)
+        self.open_orders: dict[int, dict[int, Order]] = defaultdict(dict)
+        self.fills: dict[tuple[int, str], list[Fill]] = defaultdict(list)
+        self.fills_by_order: dict[int, list[Fill]] = defaultdict(list)
+        self.fees: dict[str, int] = defaultdict(int)
+        self.crowd: dict[str, int] = defaultdict(int)
+        self.paid_in: dict[str, int] = defaultdict(int)
+        self.order_id = _FIRST_ORDER_ID
+        self._observer = observer
+        self._crowd_key = _FIRST_OUTSIDE_KEY
+        self._open_names: dict[tuple[int, str, str], Order] = {}
+        self._changed_orders: dict[int, Order] = {}
+        self._new_fills: list[Fill] = []
+        self._touched: dict[int, dict[str, None]] = {}
+
+    # Accounts
+
+    def add_account(self, name: str, now_ns: int) -> Account:
+        """Open an account that holds nothing."""
+        account = Account(number=len(self.accounts) + 1, name=name, updated_ns=now_ns)
+        self.accounts[account.number] = account
+        self._touch(account.number)
+        self._finish(now_ns)
+        return account
+
+    def transfer(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
+        """Pay into an account, or out of what is free of it."""
+        balance = account.balance(asset)
+        if balance.free + amount < 0:
+            raise Refusal(Reason.INSUFFICIENT_BALANCE)
+        balance.free += amount
+        self.paid_in[asset] += amount
+        self._touch(account.number, asset)
+        self._observer.on_transfer(account.number, asset, amount, now_ns)
+        self._finish(now_ns)
+
+    def total(self, asset: str) -> int:
+        """What all accounts, the venue and the crowd have of an asset: always what was paid in."""
+        held = sum(one.free + one.locked for account in self.accounts.values() if (one := account.balances.get(asset)))
+        return held + self.fees[asset] + self.crowd[asset]
+
+    # Orders
+
+    def submit(self, account: Account, request: OrderRequest, now_ns: int) -> Order:
+        """Carry out an order; it is refused whole or taken."""
+        market = self._market(request.symbol)
+        quantity, reserve = self._checked(account, market, request, now_ns)
+        self.order_id += 1
+        order = Order(
+            id=self.order_id,
+            account=account.number,
+            symbol=request.symbol,
+            buy=request.buy,
+            kind=request.kind,
+            client_id=request.client_id,
+            time_in_force=request.time_in_force,
+            price=request.price,
+            quantity=quantity,
+            quote_quantity=request.quote_quantity,
+            self_trade=request.self_trade,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+            locked=reserve,
+            strategy_id=request.strategy_id,
+            strategy_type=request.strategy_type,
+        )
+        self._open(order)
+        self._lock(order, reserve)
+        self._report(order, "NEW", None, now_ns)
+        self._match(market, order, now_ns)
+        self._finish(now_ns)
+        return order
+
+    def check(self, account: Account, request: OrderRequest, now_ns: int) -> None:
+        """Refuse what `submit` would refuse; change nothing."""
+        self._checked(account, self._market(request.symbol), request, now_ns)
+
+    def cancel(self, order: Order, now_ns: int, client_id: str = "") -> None:
+        """Take an order out of the book; the cancel may have a client id of its own."""
+        if not order.is_open:
+            raise Refusal(Reason.UNKNOWN_ORDER)
+        market = self.markets[order.symbol]
+        _, _, levels, _ = market.book.cancel(order.id)
+        order.replaced_id = client_id
+        self._end(order, "CANCELED", now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
+
+    def expire(self, order: Order, reason: str, now_ns: int) -> None:
+        """End an open order on the venue's own account."""
+        market = self.markets[order.symbol]
+        _, _, levels, _ = market.book.cancel(order.id)
+        order.expiry_reason = reason
+        self._end(order, "EXPIRED", now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
+
+    def find(self, account: Account, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
+        """An order of an account by its id, or the latest one by its client id."""
+        if order_id is not None:
+            order = self.orders.get(order_id)
+            mine = order is not None and order.account == account.number and order.symbol == symbol
+            return order if mine and client_id in (None, order and order.client_id) else None
+        names = (order for order in reversed(self.by_account[account.number, symbol]) if order.client_id == client_id)
+        open_order = self._open_names.get((account.number, symbol, client_id or ""))
+        return open_order or next(names, None)
+
+    # The crowd
+
+    def fill_by_crowd(self, order: Order, now_ns: int) -> None:
+        """Let somebody of the crowd trade what rests before an order, and the order."""
+        market = self.markets[order.symbol]
+        ahead = sum(
+            quantity
+            for price, quantity in market.book.levels(order.buy)
+            if (price >= order.price if order.buy else price <= order.price)
+        )
+        self._crowd_key += 1
+        key, participant = self._crowd_key, _FIRST_CROWD_PARTICIPANT - 1
+        _, trades, levels, _ = market.book.submit(key, participant, not order.buy, ahead, order.price, "ioc")
+        self._settle(market, trades, None, now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
+
+    def advance(self, market: Market, until_ns: int, now_ns: int, maximum: int = 1_000) -> int:
+        """Let the participants act until then in their time; how many actions changed something."""
+        actions = market.book.advance(until_ns, maximum)
+        for _, trades, levels in actions:
+            if trades:
+                self._settle(market, trades, None, now_ns)
+            self._show_levels(market, levels, now_ns)
+            self._finish(now_ns)
+        return len(actions)
+
+    # State that is restored
+
+    def restore(self, accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[Fill]) -> None:
+        """Take over what was kept; open orders enter the book, the oldest first, and may trade there."""
+        self.accounts.update({account.number: account for account in accounts})
+        for fill in fills:
+            self._file(fill)
+        for order in sorted(orders, key=lambda one: one.id):
+            self.orders[order.id] = order
+            self.by_account[order.account, order.symbol].append(order)
+            self.order_id = max(self.order_id, order.id)
+        for order in list(self.orders.values()):
+            if order.is_open:
+                self.open_orders[order.account][order.id] = order
+                self._open_names[order.account, order.symbol, order.client_id] = order
+
+    def reenter(self, now_ns: int) -> None:
+        """Put the restored open orders into the books."""
+        for orders in list(self.open_orders.values()):
+            for order in list(orders.values()):
+                self._match(self.markets[order.symbol], order, now_ns)
+                self._finish(now_ns)
+
+    # What an order needs
+
+    def _market(self, symbol: str) -> Market:
+        market = self.markets.get(symbol)
+        if market is None:
+            raise Refusal(Reason.UNKNOWN_SYMBOL)
+        return market
+
+    def _checked(self, account: Account, market: Market, request: OrderRequest, now_ns: int) -> tuple[int, int]:
+        """The quantity of an order and what must be set aside for it, if it may be taken."""
+        if not market.is_open:
+            raise Refusal(Reason.MARKET_CLOSED)
+        quantity = request.quantity
+        if request.kind == "MARKET" and request.quote_quantity:
+            quantity = self._quantity_of_quote(market, request)
+        filters.check(market, request, quantity, now_ns)
+        filters.check_account(market, request, quantity, account, self.open_orders[account.number].values())
+        if (account.number, request.symbol, request.client_id) in self._open_names:
+            raise Refusal(Reason.DUPLICATE)
+        limit = request.price if request.kind != "MARKET" else None
+        if request.kind == "LIMIT_MAKER" and market.book.available(request.buy, limit, 1):
+            raise Refusal(Reason.WOULD_TAKE)
+        reserve = quantity
+        if request.buy:
+            reserve = worth(request.price, quantity) if limit is not None else self._market_cost(market, quantity)
+        asset = market.symbol.quote if request.buy else market.symbol.base
+        if account.balance(asset).free < reserve:
+            raise Refusal(Reason.INSUFFICIENT_BALANCE)
+        return quantity, reserve
+
+    @staticmethod
+    def _quantity_of_quote(market: Market, request: OrderRequest) -> int:
+        """How much the book gives for an amount of the quote asset."""
+        symbol = market.symbol
+        if market.best[1 if request.buy else 0] is None:
+            raise Refusal(Reason.NO_LIQUIDITY)
+        quantity = market.book.affordable(request.buy, request.quote_quantity * UNIT, symbol.lot)
+        if quantity < symbol.minimum_quantity:
+            raise Refusal(Reason.LITTLE_LIQUIDITY)
+        return quantity
+
+    @staticmethod
+    def _market_cost(market: Market, quantity: int) -> int:
+        _, value = market.book.cost(True, quantity)
+        return -(-value // UNIT)
+
+    def _match(self, market: Market, order: Order, now_ns: int) -> None:
+        """Send an order into the book, and carry out what happens there."""
+        limit = order.price if order.kind != "MARKET" else None
+        quantity = self._allowed(market, order, limit, now_ns)
+        if order.time_in_force == "FOK" and market.book.available(order.buy, limit, quantity) < order.quantity:
+            quantity = 0
+        levels: Sequence[Level] = ()
+        if quantity:
+            rests = order.kind != "MARKET" and order.time_in_force == "GTC" and quantity == order.remaining
+            time_in_force = "gtc" if rests else "ioc"
+            key = order.id
+            _, trades, levels, _ = market.book.submit(key, order.account, order.buy, quantity, limit, time_in_force)
+            if trades:
+                self._settle(market, trades, order, now_ns)
+            if rests:
+                self._show_levels(market, levels, now_ns)
+                return
+        if order.is_open and order.remaining:
+            self._end(order, "TRADE_PREVENTION" if order.prevented else "EXPIRED", now_ns)
+        self._show_levels(market, levels, now_ns)
+
+    def _allowed(self, market: Market, order: Order, limit: int | None, now_ns: int) -> int:
+        """How much an order may trade or rest, after self-trade prevention and within what is set aside for it."""
+        quantity = order.remaining
+        against = self.open_orders[order.account].values()
+        if order.self_trade != "NONE" and any(
+            one.buy != order.buy and one.symbol == order.symbol for one in against if one is not order
+        ):
+            quantity = self._prevent(market, order, limit, now_ns)
+        if order.buy and order.kind == "MARKET":
+            # What was to be had cheaply may have been our own.
+            missing = self._market_cost(market, quantity) - order.locked
+            more = min(missing, self.accounts[order.account].balance(market.symbol.quote).free)
+            if more > 0:
+                order.locked += more
+                self._lock(order, more)
+            quantity = min(quantity, market.book.affordable(True, order.locked * UNIT, market.symbol.lot))
+        return quantity
+
+    def _prevent(self, market: Market, order: Order, limit: int | None, now_ns: int) -> int:
+        """End own orders that an order would meet, or limit how far it goes."""
+        before, own = market.book.own_orders_ahead(order.account, order.buy, order.remaining, limit)
+        if not own:
+            return order.remaining
+        if order.self_trade != "EXPIRE_TAKER":
+            ended = own if order.self_trade == "EXPIRE_MAKER" else own[:1]
+            for key in ended:
+                maker = self.orders[key]
+                maker.prevented = min(maker.remaining, order.remaining)
+                _, _, levels, _ = market.book.cancel(key)
+                self._end(maker, "TRADE_PREVENTION", now_ns)
+                self._show_levels(market, levels, now_ns)
+        if order.self_trade == "EXPIRE_MAKER":
+            return order.remaining
+        order.prevented = order.remaining - before
+        return before
+
+    # Money
+
+    def _settle(self, market: Market, trades: Sequence[RawTrade], taker: Order | None, now_ns: int) -> None:
+        """Carry out the trades of one action."""
+        shown: list[Trade] = []
+        for price, quantity, buyer_took, maker_key, _, _, taker_key, _, _ in trades:
+            orders = (taker_key, maker_key) if buyer_took else (maker_key, taker_key)
+            trade = market.remember(now_ns, price, quantity, buyer_took, orders)
+            shown.append(trade)
+            maker = self.orders[maker_key] if maker_key < _FIRST_CROWD_KEY else None
+            if maker is not None:
+                self._fill(market, maker, trade, True, now_ns)
+            if taker is not None:
+                self._fill(market, taker, trade, False, now_ns)
+            if (maker is None) != (taker is None):
+                # The crowd is the other side.
+                buys = (taker or maker).buy is False  # type: ignore[union-attr]
+                sign = 1 if buys else -1
+                self.crowd[market.symbol.base] += sign * quantity
+                self.crowd[market.symbol.quote] -= sign * worth(price, quantity)
+        self._observer.on_trades(market, shown, market.aggregate(shown))
+
+    def _fill(self, market: Market, order: Order, trade: Trade, maker: bool, now_ns: int) -> None:
+        """Book one side of a trade."""
+        symbol, account = market.symbol, self.accounts[order.account]
+        value = worth(trade.price, trade.quantity)
+        gets, gives = (symbol.base, symbol.quote) if order.buy else (symbol.quote, symbol.base)
+        received, paid = (trade.quantity, value) if order.buy else (value, trade.quantity)
+        fee = share(received, account.maker_rate if maker else account.taker_rate)
+        order.executed += trade.quantity
+        order.value += value
+        order.status = "FILLED" if not order.remaining else "PARTIALLY_FILLED"
+        order.updated_ns = now_ns
+        reserved = worth(order.price, trade.quantity) if order.buy and order.kind != "MARKET" else paid
+        order.locked -= reserved
+        account.balance(gives).locked -= reserved
+        account.balance(gives).free += reserved - paid
+        account.balance(gets).free += received - fee
+        self.fees[gets] += fee
+        fill = Fill(
+            trade_id=trade.id,
+            order_id=order.id,
+            account=order.account,
+            symbol=symbol.name,
+            price=trade.price,
+            quantity=trade.quantity,
+            value=value,
+            fee=fee,
+            fee_asset=gets,
+            time_ns=now_ns,
+            buyer=order.buy,
+            maker=maker,
+        )
+        self._file(fill)
+        self._new_fills.append(fill)
+        self._touch(order.account, gets, gives)
+        if not order.remaining:
+            self._close(order)
+        self._report(order, "TRADE", fill, now_ns)
+
+    def _lock(self, order: Order, amount: int) -> None:
+        balance = self.accounts[order.account].balance(self._given(order))
+        balance.free -= amount
+        balance.locked += amount
+        self._touch(order.account, self._given(order))
+
+    def _unlock(self, order: Order, amount: int) -> None:
+        order.locked -= amount
+        balance = self.accounts[order.account].balance(self._given(order))
+        balance.locked -= amount
+        balance.free += amount
+        self._touch(order.account, self._given(order))
+
+    def _given(self, order: Order) -> str:
+        """The asset that an order gives away."""
+        symbol = self.markets[order.symbol].symbol
+        return symbol.quote if order.buy else symbol.base
+
+    # An order's life
+
+    def _open(self, order: Order) -> None:
+        self.orders[order.id] = order
+        self.by_account[order.account, order.symbol].append(order)
+        self.open_orders[order.account][order.id] = order
+        self._open_names[order.account, order.symbol, order.client_id] = order
+
+    def _end(self, order: Order, execution: Execution, now_ns: int) -> None:
+        """End what is left of an order, and give back what was set aside for it."""
+        order.status, order.updated_ns = _ENDED[execution], now_ns
+        self._close(order)
+        self._report(order, execution, None, now_ns)
+
+    def _close(self, order: Order) -> None:
+        if order.locked:
+            self._unlock(order, order.locked)
+        self.open_orders[order.account].pop(order.id, None)
+        self._open_names.pop((order.account, order.symbol, order.client_id), None)
+
+    def _file(self, fill: Fill) -> None:
+        self.fills[fill.account, fill.symbol].append(fill)
+        self.fills_by_order[fill.order_id].append(fill)
+
+    # Telling of it
+
+    def _touch(self, account: int, *assets: str) -> None:
+        self._touched.setdefault(account, {}).update(dict.fromkeys(assets))
+
+    def _report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
+        self._changed_orders[order.id] = order
+        self._observer.on_report(order, execution, fill, now_ns)
+
+    def _show_levels(self, market: Market, levels: Sequence[Level], now_ns: int) -> None:
+        if levels:
+            first_id = market.update_id + 1
+            self._observer.on_book(market, levels, first_id, market.step(levels), now_ns)
+
+    def _finish(self, now_ns: int) -> None:
+        """The end of an action: what it changed is kept, then the accounts learn of their balances."""
+        if not (self._touched or self._changed_orders or self._new_fills):
+            return
+        touched, self._touched = self._touched, {}
+        orders, self._changed_orders = self._changed_orders, {}
+        fills, self._new_fills = self._new_fills, []
+        for number, assets in touched.items():
+            if assets:
+                self.accounts[number].updated_ns = now_ns
+        self._observer.on_changes(list(orders.values()), fills, list(touched))
+        for number, assets in touched.items():
+            if assets:
+                self._observer.on_balances(number, list(assets), now_ns)

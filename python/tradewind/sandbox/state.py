@@ -1,0 +1,148 @@
+"""A file in which accounts, orders and fills survive the process.
+
+Every action of the exchange appends one line with what it changed, before anybody is answered: a killed process loses
+nothing that it answered. A line that was cut is the last one and is left out. At the start the lines are read, and
+written anew as one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tradewind.errors import exception
+from tradewind.sandbox.account import Account, ApiKey
+from tradewind.sandbox.exchange import Exchange
+from tradewind.sandbox.market import Market
+from tradewind.sandbox.order import Fill, Order
+
+_JUMP = 1_000_000_000
+"""Ids of markets go on so far above those of the process before: they never come again."""
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """What one action changed; the last word on a thing holds."""
+
+    accounts: list[Account] = []
+    orders: list[Order] = []
+    fills: list[Fill] = []
+    keys: list[ApiKey] = []
+    revoked: list[str] = []
+    prices: dict[str, int] = {}
+    fees: dict[str, int] = {}
+    crowd: dict[str, int] = {}
+    paid_in: dict[str, int] = {}
+    jumps: int = 0
+
+
+class Kept:
+    """What was kept, all lines together."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[int, Account] = {}
+        self.orders: dict[int, Order] = {}
+        self.fills: list[Fill] = []
+        self.keys: dict[str, ApiKey] = {}
+        self.prices: dict[str, int] = {}
+        self.fees: dict[str, int] = {}
+        self.crowd: dict[str, int] = {}
+        self.paid_in: dict[str, int] = {}
+        self.jumps = 0
+
+    def take(self, line: Line) -> None:
+        """Take in a line."""
+        self.accounts.update({account.number: account for account in line.accounts})
+        self.orders.update({order.id: order for order in line.orders})
+        self.fills.extend(line.fills)
+        self.keys.update({key.key: key for key in line.keys})
+        for name in line.revoked:
+            self.keys.pop(name, None)
+        self.prices.update(line.prices)
+        self.fees.update(line.fees)
+        self.crowd.update(line.crowd)
+        self.paid_in.update(line.paid_in)
+        self.jumps = max(self.jumps, line.jumps)
+
+    def whole(self) -> Line:
+        """Everything in one line."""
+        return Line(
+            list(self.accounts.values()),
+            list(self.orders.values()),
+            self.fills,
+            list(self.keys.values()),
+            prices=self.prices,
+            fees=self.fees,
+            crowd=self.crowd,
+            paid_in=self.paid_in,
+            jumps=self.jumps,
+        )
+
+    def jump(self, market: Market) -> None:
+        """Let a market's ids begin above all that were ever given."""
+        for name in ("update_id", "trade_id", "aggregate_id"):
+            setattr(market, name, getattr(market, name) + self.jumps * _JUMP)
+
+
+class StateFile:
+    """The file, open for appending.
+
+    Parameters
+    ----------
+    path
+        Where it is; it is made where it is not, readable by its owner only.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        kept = Kept()
+        try:
+            if path.exists():
+                self._read(path, kept)
+                kept.jumps += 1
+            self.kept = kept if kept.jumps else None
+            fresh = path.with_name(path.name + ".new")
+            fresh.unlink(missing_ok=True)
+            self._file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._write(kept.whole())
+            fresh.replace(path)
+        except OSError as error:
+            raise exception("unreadable_file", f"{path} cannot be written: {error.strerror}") from error
+
+    @staticmethod
+    def _read(path: Path, kept: Kept) -> None:
+        lines = path.read_bytes().split(b"\n")
+        for number, text in enumerate(lines[:-1], 1):
+            try:
+                kept.take(msgspec.json.decode(text, type=Line))
+            except msgspec.DecodeError as error:
+                message = f"{path}: line {number} is not the state of a sandbox: {error}"
+                raise exception("unreadable_file", message, "name another file, or remove this one") from None
+
+    def write(
+        self, exchange: Exchange, orders: Sequence[Order], fills: Sequence[Fill], accounts: Iterable[int]
+    ) -> None:
+        """Append what an action changed."""
+        sums: dict[str, Any] = {"fees": exchange.fees, "crowd": exchange.crowd} if fills else {}
+        found = [exchange.accounts[number] for number in accounts]
+        self._write(Line(found, list(orders), list(fills), paid_in=exchange.paid_in, **sums))
+
+    def write_key(self, key: ApiKey) -> None:
+        """Append a key."""
+        self._write(Line(keys=[key]))
+
+    def note_markets(self, markets: Iterable[Market]) -> None:
+        """Append the last prices."""
+        self._write(Line(prices={market.symbol.name: market.last_price for market in markets}))
+
+    def _write(self, line: Line) -> None:
+        text = msgspec.json.encode(line) + b"\n"
+        while text:
+            text = text[os.write(self._file, text) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)

@@ -1,0 +1,202 @@
+"""The life of an order over both interfaces, and what is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tradewind.sandbox.units import show
+
+LIMIT = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "quantity": "0.01",
+    "price": "80000",
+}
+POOR = "Account has insufficient balance for requested action."
+ILLEGAL = "Illegal characters found in parameter '{}'; legal range is '{}'."
+ILLEGAL_PRICE = ILLEGAL.format("price", "^([0-9]{1,20})(\\.[0-9]{1,20})?$")
+ILLEGAL_NAME = ILLEGAL.format("newClientOrderId", "^[a-zA-Z0-9-_]{1,36}$")
+MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+
+
+def test_an_order_s_life_over_rest(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        status, order = await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
+        assert (status, order["status"], order["clientOrderId"], order["fills"]) == (200, "NEW", "mine", [])
+        _, account = await client.ask("GET", "account")
+        usdt = next(row for row in account["balances"] if row["asset"] == "USDT")
+        assert usdt == {"asset": "USDT", "free": "999200.00000000", "locked": "800.00000000"}
+        _, found = await client.ask("GET", "order", symbol="BTCUSDT", origClientOrderId="mine")
+        assert (found["orderId"], found["status"]) == (order["orderId"], "NEW")
+        assert [row["orderId"] for row in (await client.ask("GET", "openOrders"))[1]] == [order["orderId"]]
+        again = await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
+        assert again == (400, {"code": -2010, "msg": "Duplicate order sent."})
+        _, gone = await client.ask("DELETE", "order", symbol="BTCUSDT", orderId=order["orderId"])
+        assert (gone["status"], gone["origClientOrderId"]) == ("CANCELED", "mine")
+        assert gone["clientOrderId"] != "mine"
+        once_more = await client.ask("DELETE", "order", symbol="BTCUSDT", orderId=order["orderId"])
+        assert once_more == (400, {"code": -2011, "msg": "Unknown order sent."})
+        _, filled = await client.ask("POST", "order", **MARKET)
+        assert filled["status"] == "FILLED"
+        value = sum(Decimal(fill["price"]) * Decimal(fill["qty"]) for fill in filled["fills"])
+        assert value == Decimal(filled["cummulativeQuoteQty"])
+        _, trades = await client.ask("GET", "myTrades", symbol="BTCUSDT", orderId=filled["orderId"])
+        assert [row["id"] for row in trades] == [fill["tradeId"] for fill in filled["fills"]]
+        held = sandbox.balances(client.credentials.account)["BTC"][0]
+        assert held == 10 + Decimal("0.01") - sum(Decimal(fill["commission"]) for fill in filled["fills"])
+        assert len((await client.ask("GET", "allOrders", symbol="BTCUSDT"))[1]) == 2
+
+    tell(story)
+
+
+def test_an_order_s_life_over_the_websocket_api(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        assert (await client.call_signed("userDataStream.subscribe.signature"))["result"] == {"subscriptionId": 0}
+        assert (await client.call_signed("userDataStream.subscribe.signature"))["error"]["code"] == -2035
+        answer = await client.call_signed("order.place", **LIMIT)
+        assert [row["rateLimitType"] for row in answer["rateLimits"]] == ["ORDERS", "ORDERS", "REQUEST_WEIGHT"]
+        order = answer["result"]
+        report = await client.event(lambda event: event["e"] == "executionReport")
+        assert (report["i"], report["x"], report["X"], report["w"]) == (order["orderId"], "NEW", "NEW", True)
+        position = await client.event(lambda event: event["e"] == "outboundAccountPosition")
+        assert position["B"] == [{"a": "USDT", "f": "999200.00000000", "l": "800.00000000"}]
+        await client.call_signed("order.cancel", symbol="BTCUSDT", orderId=order["orderId"], newClientOrderId="away")
+        report = await client.event(lambda event: event.get("x") == "CANCELED")
+        assert (report["c"], report["C"]) == ("away", order["clientOrderId"])
+        filled = (await client.call_signed("order.place", **MARKET))["result"]
+        report = await client.event(lambda event: event.get("X") == "FILLED")
+        assert (report["i"], report["z"], report["N"], report["m"]) == (filled["orderId"], "0.01000000", "BTC", False)
+        assert (await client.call("userDataStream.unsubscribe", subscriptionId=0))["result"] == {}
+        await client.event(lambda event: event["e"] == "eventStreamTerminated")
+
+    tell(story)
+
+
+def test_a_user_s_order_rests_in_the_book_that_everybody_sees_and_the_crowd_trades_with_it(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        market = sandbox.server.exchange.markets["BTCUSDT"]
+        ask = market.best[1]
+        price = (ask[0] - 1_000_000) / 1e8
+        _, order = await client.ask("POST", "order", **{**LIMIT, "price": f"{price:.2f}"})
+        assert order["status"] == "NEW"
+        _, book = await client.get("/api/v3/depth", symbol="BTCUSDT", limit=1)
+        assert Decimal(book["bids"][0][0]) == Decimal(f"{price:.2f}")
+        assert Decimal(book["bids"][0][1]) >= Decimal("0.01")
+        exchange, now_ns = sandbox.server.exchange, sandbox.server.clock.now_ns()
+        for seconds in range(1, 600):
+            exchange.advance(market, now_ns + seconds * 10**9, now_ns, 10_000)
+            if exchange.orders[order["orderId"]].status == "FILLED":
+                break
+        fills = exchange.fills_by_order[order["orderId"]]
+        assert sum(fill.quantity for fill in fills) == 1_000_000
+        assert all(fill.maker for fill in fills)
+
+    tell(story, speed=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        ({"price": "80000.001"}, -1013, "Filter failure: PRICE_FILTER"),
+        ({"price": "900000"}, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+        ({"quantity": "0.010001"}, -1013, "Filter failure: LOT_SIZE"),
+        ({"quantity": "0.00001"}, -1013, "Filter failure: NOTIONAL"),
+        ({"quantity": "20"}, -2010, POOR),
+        ({"side": "SELL", "quantity": "20", "price": "100000"}, -2010, POOR),
+        (
+            {"type": "LIMIT_MAKER", "timeInForce": None, "price": "120000"},
+            -2010,
+            "Order would immediately match and take.",
+        ),
+        ({"price": "0.123456789"}, -1111, "Parameter 'price' has too much precision."),
+        ({"price": "1e4"}, -1100, ILLEGAL_PRICE),
+        ({"price": None}, -1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed."),
+        ({"timeInForce": None}, -1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null, or malformed."),
+        ({"timeInForce": "GTX"}, -1115, "Invalid timeInForce."),
+        ({"type": "STOP"}, -1116, "Invalid orderType."),
+        ({"type": "STOP_LOSS"}, -1013, "Stop loss orders are not supported for this symbol."),
+        ({"side": "HOLD"}, -1117, "Invalid side."),
+        ({"symbol": "NOPE"}, -1121, "Invalid symbol."),
+        ({"extra": "1"}, -1104, "Not all sent parameters were read; read '8' parameter(s) but was sent '9'."),
+        ({"newClientOrderId": "a b"}, -1100, ILLEGAL_NAME),
+        ({"stopPrice": "1"}, -1106, "Parameter 'stopPrice' sent when not required."),
+    ],
+)
+def test_what_is_refused_changes_nothing(tell: Any, change: dict[str, str | None], code: int, message: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        values = {name: value for name, value in {**LIMIT, **change}.items() if value is not None}
+        status, body = await client.ask("POST", "order", **values)
+        assert (status, body) == (400, {"code": code, "msg": message})
+        assert sandbox.balances(client.credentials.account)["USDT"] == (1_000_000, 0)
+
+    tell(story)
+
+
+def test_too_many_orders_and_immediate_ones(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        killed = await client.ask("POST", "order", **{**LIMIT, "timeInForce": "FOK"})
+        assert killed[1]["status"] == "EXPIRED"
+        partly = await client.ask("POST", "order", **{**LIMIT, "timeInForce": "IOC"})
+        assert partly[1]["status"] == "EXPIRED"
+        spent = await client.ask("POST", "order", symbol="BTCUSDT", side="BUY", type="MARKET", quoteOrderQty="1000")
+        assert 990 < Decimal(spent[1]["cummulativeQuoteQty"]) <= 1_000
+        for _ in range(200):
+            assert (await client.ask("POST", "order", **{**LIMIT, "quantity": "0.0001"}))[0] == 200
+        full = await client.ask("POST", "order", **LIMIT)
+        assert full[1]["msg"] == "Filter failure: MAX_NUM_ORDERS"
+        assert len((await client.ask("DELETE", "openOrders", symbol="BTCUSDT"))[1]) == 200
+        assert (await client.ask("DELETE", "openOrders", symbol="BTCUSDT"))[1]["code"] == -2011
+        assert sandbox.balances(client.credentials.account)["USDT"][1] == 0
+
+    tell(story)
+
+
+def test_cancel_replace_succeeds_fails_and_does_both(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        replace = {**LIMIT, "cancelReplaceMode": "STOP_ON_FAILURE"}
+        _, order = await client.ask("POST", "order", **LIMIT)
+        status, done = await client.ask("POST", "order/cancelReplace", **replace, cancelOrderId=order["orderId"])
+        assert (status, done["cancelResult"], done["newOrderResult"]) == (200, "SUCCESS", "SUCCESS")
+        status, failed = await client.ask("POST", "order/cancelReplace", **replace, cancelOrderId=1)
+        assert (status, failed["code"]) == (400, -2022)
+        assert failed["data"]["newOrderResult"] == "NOT_ATTEMPTED"
+        allowed = {**replace, "cancelReplaceMode": "ALLOW_FAILURE"}
+        status, partly = await client.ask("POST", "order/cancelReplace", **allowed, cancelOrderId=1)
+        assert (status, partly["code"]) == (409, -2021)
+        too_much = {**replace, "quantity": "100"}
+        new_id = done["newOrderResponse"]["orderId"]
+        status, partly = await client.ask("POST", "order/cancelReplace", **too_much, cancelOrderId=new_id)
+        assert (status, partly["code"], partly["data"]["cancelResult"]) == (409, -2021, "SUCCESS")
+        assert partly["data"]["newOrderResponse"]["code"] == -2010
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("mode", "maker", "taker"),
+    [
+        ("EXPIRE_MAKER", "EXPIRED_IN_MATCH", "FILLED"),
+        ("EXPIRE_TAKER", "NEW", "EXPIRED_IN_MATCH"),
+        ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"),
+        ("NONE", "FILLED", "FILLED"),
+    ],
+)
+def test_nobody_trades_with_himself_unless_he_wants_to(tell: Any, mode: str, maker: str, taker: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        # Our own order is the last one at the best price.
+        market = sandbox.server.exchange.markets["BTCUSDT"]
+        price, quantity = market.best[1]
+        _, resting = await client.ask("POST", "order", **{**LIMIT, "side": "SELL", "price": show(price)})
+        assert resting["status"] == "NEW"
+        taken = {**MARKET, "quantity": show(quantity + 1_000_000)}
+        _, taking = await client.ask("POST", "order", **taken, selfTradePreventionMode=mode)
+        _, left = await client.ask("GET", "order", symbol="BTCUSDT", orderId=resting["orderId"])
+        assert (left["status"], taking["status"]) == (maker, taker)
+
+    tell(story, speed=0)

@@ -1,0 +1,87 @@
+"""What survives the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tradewind.errors import TradewindError
+from tradewind.sandbox import Sandbox
+
+CHILD = """
+import asyncio, sys
+from tradewind.sandbox import Sandbox
+from tradewind.sandbox.order import OrderRequest
+from tradewind.sandbox.units import UNIT
+async def main():
+    async with Sandbox(symbols=("BTCUSDT",), history_seconds=0, state=sys.argv[1]) as sandbox:
+        keys = sandbox.new_account({"USDT": 100000, "BTC": 1}, name="yours")
+        exchange = sandbox.server.exchange
+        number = 0
+        while True:
+            number += 1
+            account = exchange.accounts[keys.account]
+            kind, price = ("LIMIT", (50_000 + number % 1000) * UNIT) if number % 3 else ("MARKET", 0)
+            request = OrderRequest(symbol="BTCUSDT", buy=number % 2 == 0, kind=kind, client_id=f"c{number}",
+                                   quantity=UNIT // 1000, price=price if number % 2 == 0 else price * 3)
+            order = exchange.submit(account, request, sandbox.server.clock.now_ns())
+            if order.is_open and number % 5:
+                exchange.cancel(order, sandbox.server.clock.now_ns())
+            balances = {asset: [row.free, row.locked] for asset, row in account.balances.items()}
+            line = [order.id, order.status, sum(map(len, exchange.fills.values())), balances, keys.api_key]
+            sys.stdout.buffer.write(repr(line).encode() + b"\\n"); sys.stdout.flush()
+            await asyncio.sleep(0)
+            if len(exchange.open_orders[keys.account]) > 150:
+                for one in list(exchange.open_orders[keys.account].values()):
+                    exchange.cancel(one, sandbox.server.clock.now_ns())
+asyncio.run(main())
+"""
+
+
+def test_a_killed_exchange_loses_nothing_that_it_answered(tmp_path: Path) -> None:
+    path = tmp_path / "state.jsonl"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    lines = [child.stdout.readline() for _ in range(100)]
+    os.kill(child.pid, signal.SIGKILL)
+    lines += child.stdout.readlines()
+    child.wait()
+    child.stdout.close()
+    whole = [line for line in lines if line.endswith(b"]\n")]
+    last_id, status, fills, _, key = eval(whole[-1])
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
+
+    async def again() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0, state=path, speed=0) as sandbox:
+            exchange = sandbox.server.exchange
+            assert exchange.accounts[1].name == "yours"
+            assert key in sandbox.server.venue.keys
+            assert exchange.orders[last_id].id == last_id
+            assert exchange.orders[last_id].status in (status, "CANCELED", "FILLED", "PARTIALLY_FILLED")
+            assert sum(map(len, exchange.fills.values())) >= fills
+            for asset, paid in exchange.paid_in.items():
+                assert exchange.total(asset) == paid
+            resting = {key for orders in exchange.open_orders.values() for key in orders}
+            assert resting
+            assert all(exchange.markets["BTCUSDT"].book.remaining(one) for one in resting)
+            assert exchange.markets["BTCUSDT"].trade_id > 1_000_000_000
+
+    asyncio.run(again())
+    text = path.read_bytes()
+    path.write_bytes(text[:-1] + b"\n" + text[: len(text) // 2].replace(b"\n", b""))
+    asyncio.run(again())
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("hello\n")
+    with pytest.raises(TradewindError, match=r"line 1 is not the state of a sandbox"):
+        Sandbox(state=path)
+    assert msgspec.json.encode(path.read_text()) == b'"hello\\n"'
