@@ -142,6 +142,11 @@ impl Inbox {
         self.push(instrument, venue_ns, arrival_ns, |one| Ok(MarketData::Funding(fixed(rate, RATE_DECIMALS, "rate", &one.name)?)))
     }
 
+    /// The instrument of a name.
+    fn instrument(&self, py: Python<'_>, name: &str) -> PyResult<Py<Instrument>> {
+        Ok(self.instruments[self.find(name)?.at()].clone_ref(py))
+    }
+
     /// The rows as event objects; the inbox is empty afterwards.
     fn take_events(&mut self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         self.rows.take().iter().map(|event| wrap(py, event, &self.instruments[event.instrument.at()])).collect()

@@ -50,10 +50,11 @@ class StreamStatus(msgspec.Struct, frozen=True):
 
     ``connected`` delivers, or is subscribed and quiet; ``disconnected`` and ``stale`` must not be traded on;
     ``gap`` names the venue times between which rows are missing; ``resynced`` ends a gap of a book, whose snapshot is
-    in the inbox already; ``error`` is something that could not be read: it was left out, and the stream goes on.
+    in the inbox already; ``error`` is something that could not be read: it was left out, and the stream goes on
+    (no stream is named where it cannot be told which one it was for).
     """
 
-    stream: StreamName
+    stream: StreamName | None
     state: Literal["connected", "disconnected", "stale", "gap", "resynced", "error"]
     reason: str = ""
     from_ns: int = 0

@@ -29,11 +29,14 @@ class MarketSink:
     --------
     A venue of one's own calls the methods below with what came over the wire:
 
-    >>> import tradewind as tw
+    >>> from tradewind import Index, instruments
     >>> from tradewind._core import Inbox
-    >>> index = tw.Index([tw.dataset.definition(tw.instruments.load("binance_spot:BTCUSDT"))])  # doctest: +SKIP
-    >>> sink = MarketSink(Inbox(index), clock=lambda: 2_000)  # doctest: +SKIP
-    >>> sink.trade("binance_spot:BTCUSDT", venue_time_ns=1_000, price="61800.2", quantity="0.5", aggressor="buy", id=1)  # doctest: +SKIP
+    >>> from tradewind.dataset import definition
+    >>> inbox = Inbox(Index([definition(instruments.load("binance_spot:BTCUSDT"))]))
+    >>> sink = MarketSink(inbox, clock=lambda: 2_000)
+    >>> sink.trade("binance_spot:BTCUSDT", venue_time_ns=1_000, price="61800.2", quantity="0.5", aggressor="buy", id=1)
+    >>> inbox.take_events()
+    [Trade(binance_spot:BTCUSDT, 0.5 at 61800.2)]
 
     """
 

@@ -1,0 +1,444 @@
+"""Binance Spot: orders and the account, over its WebSocket API."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tradewind.errors import TradewindError
+from tradewind.venues.binance_spot.account import (
+    AccountPosition,
+    AccountReader,
+    ExecutionReport,
+    side_of,
+    status_of,
+)
+from tradewind.venues.binance_spot.errors import code_of
+from tradewind.venues.binance_spot.market import make_rest, server_time_ns
+from tradewind.venues.binance_spot.signing import cancel_parameters, order_parameters, signed, signed_query
+from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.rest import VenueError
+from tradewind.venues.connection.websocket import Channel, Link
+from tradewind.venues.constants import constants
+from tradewind.venues.credentials import Credentials
+from tradewind.venues.interface import (
+    AccountStatus,
+    Balance,
+    CancelRejected,
+    CancelRequest,
+    ClockStatus,
+    Commission,
+    Execution,
+    Filled,
+    OrderRequest,
+    OrderState,
+    Rejected,
+    Report,
+    ReportSink,
+    Unknown,
+)
+from tradewind.venues.streaming import budget
+
+_VENUE = "binance_spot"
+_MILLISECOND_NS = 1_000_000
+_SERVER_ERROR = 500
+_CLOCK_SECONDS = 60.0
+_SWEEP_SECONDS = 0.5
+_LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
+_OK = 200
+
+
+class _Error(Struct):
+    code: int = 0
+    msg: str = ""
+
+
+class _Message(Struct):
+    """An answer has an id, an event has none."""
+
+    id: str | int | None = None
+    status: int = 0
+    result: Raw = Raw(b"null")
+    error: _Error | None = None
+    event: Raw = Raw(b"")
+
+
+class _Done(Struct):
+    """What the answers to orders and cancels have in common."""
+
+    orderId: int = 0  # noqa: N815 - Binance's name
+    transactTime: int = 0  # noqa: N815
+
+
+class _Kind(Struct):
+    e: str = ""
+
+
+_read = msgspec.json.Decoder(_Message).decode
+_read_done = msgspec.json.Decoder(_Done).decode
+_read_kind = msgspec.json.Decoder(_Kind).decode
+_read_execution = msgspec.json.Decoder(ExecutionReport).decode
+_read_position = msgspec.json.Decoder(AccountPosition).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class BinanceSpotExecution(Execution):
+    """Orders and the account at Binance Spot.
+
+    Parameters
+    ----------
+    credentials
+        Of the account. With an Ed25519 key the connection logs on once; otherwise each request is signed.
+    api_url, rest_url
+        Where it is; Binance itself where they are not stated.
+    clock
+        The venue's clock, to be shared with its market data.
+    patience_seconds
+        An order without an answer for so long is of unknown fate.
+    receive_window_ms
+        How late a request may reach the venue and still count.
+
+    """
+
+    venue = _VENUE
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        api_url: str = "",
+        rest_url: str = "",
+        clock: VenueClock | None = None,
+        patience_seconds: float = 5.0,
+        receive_window_ms: int = 5_000,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        words = constants(_VENUE)
+        self.clock = clock or VenueClock()
+        self._credentials = credentials
+        self._patience_ns = int(patience_seconds * 1e9)
+        self._window = receive_window_ms
+        self._rest = make_rest(rest_url, self.clock, sign=self._sign_query)
+        self._credential_errors = frozenset(words["errors"]["credentials"])
+        self._unknown_errors = frozenset(words["errors"]["unknown"])
+        self._clock_error = words["errors"]["clock"]
+        self._link = Link(
+            api_url or words["urls"]["api"],
+            self._opened,
+            self._received,
+            self._lost,
+            budget(_VENUE, words["connections"]),
+            lifetime_seconds=words["stream"]["lifetime_seconds"],
+            ssl_context=ssl_context,
+        )
+        self._ready: Channel | None = None
+        self._is_logged_on = credentials.kind == "ed25519"
+        self._is_over = False
+        # What was sent and not answered: the channel, and when it was.
+        self._pending: dict[str, tuple[Channel, int]] = {}
+        self._logons: dict[Channel, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sink: ReportSink
+        self._reader: AccountReader
+
+    # The interface.
+
+    async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
+        """Connect, log on and subscribe to the account's events; the sink is told when that is done."""
+        self._sink = sink
+        self._reader = AccountReader(_VENUE, is_own)
+        await self._compare_clocks()
+        self._link.start()
+        self._start_task(self._sweep())
+        self._start_task(self._compare_on())
+
+    async def close(self) -> None:
+        """Disconnect; what was not answered is of unknown fate."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._link.close()
+        self._ready = None
+        self._fate_unknown("the connection was closed before an answer", None)
+        await self._rest.close()
+
+    def place(self, order: OrderRequest) -> None:
+        """Write the order to the socket now."""
+        channel = self._ready
+        number = _PLACE + order.client_id
+        if channel is None or not channel.send(self._render("order.place", number, order_parameters(order))):
+            reason = "there is no connection to the venue; nothing was sent"
+            self._sink(Rejected(order.client_id, "unreachable", reason, self.clock()))
+            return
+        self._pending[number] = (channel, self.clock.monotonic_ns())
+
+    def cancel(self, order: CancelRequest) -> None:
+        """Write the cancel to the socket now."""
+        channel = self._ready
+        number = _CANCEL + order.client_id
+        if channel is None or not channel.send(self._render("order.cancel", number, cancel_parameters(order))):
+            reason = "there is no connection to the venue; nothing was sent"
+            self._sink(CancelRejected(order.client_id, "unreachable", reason, self.clock()))
+            return
+        self._pending[number] = (channel, self.clock.monotonic_ns())
+
+    async def open_orders(self) -> list[OrderState]:
+        """All open orders of the account."""
+        return [_state(one) for one in await self._rest.get("/api/v3/openOrders", is_signed=True)]
+
+    async def order(self, client_id: str, instrument: str) -> OrderState | None:
+        """The order of a client id; the venue may not know one yet that it took just now (F29)."""
+        parameters = {"symbol": _symbol(instrument), "origClientOrderId": client_id}
+        try:
+            return _state(await self._rest.get("/api/v3/order", parameters, is_signed=True))
+        except VenueError as error:
+            if error.number == -2013:  # noqa: PLR2004 - no such order
+                return None
+            raise
+
+    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
+        """Fills of an instrument, which do not name their client ids."""
+        parameters: dict[str, Any] = {"symbol": _symbol(instrument), "limit": 1_000}
+        if from_id is None and since_ns:
+            # The venue answers by time for a day at most; the first fill's id leads to all others.
+            first = await self._first_fill(parameters, since_ns)
+            if first is None:
+                return []
+            from_id = first
+        found: list[Filled] = []
+        next_id = from_id or 0
+        while True:
+            rows = await self._rest.get("/api/v3/myTrades", parameters | {"fromId": next_id}, is_signed=True)
+            found += [_fill(one) for one in rows]
+            if len(rows) < parameters["limit"]:
+                return found
+            next_id = rows[-1]["id"] + 1
+
+    async def balances(self) -> list[Balance]:
+        """What the account holds."""
+        answer = await self._rest.get("/api/v3/account", {"omitZeroBalances": "true"}, is_signed=True)
+        time_ns = answer["updateTime"] * _MILLISECOND_NS
+        return [
+            Balance(one["asset"], Decimal(one["free"]) + Decimal(one["locked"]), Decimal(one["locked"]), time_ns)
+            for one in answer["balances"]
+        ]
+
+    async def commission(self, instrument: str) -> Commission:
+        """The account's fees."""
+        answer = await self._rest.get("/api/v3/account/commission", {"symbol": _symbol(instrument)}, is_signed=True)
+        rates = answer["standardCommission"]
+        return Commission(instrument, rates["maker"], rates["taker"])
+
+    # Connection.
+
+    def _opened(self, channel: Channel) -> None:
+        self._logons[channel] = self.clock.monotonic_ns()
+        if self._is_logged_on:
+            self._request(channel, "session.logon", _LOGON, signed(self._credentials, self._times()))
+        else:
+            self._request(
+                channel, "userDataStream.subscribe.signature", _SUBSCRIBE, signed(self._credentials, self._times())
+            )
+
+    def _received(self, channel: Channel, data: bytes) -> None:
+        try:
+            message = _read(data)
+            if message.event:
+                self._event(message.event)
+            elif isinstance(message.id, str):
+                self._answer(channel, message.id, message)
+            elif message.error is not None:
+                self._sink(AccountStatus("error", f"{message.error.code} {message.error.msg}"))
+        except (msgspec.DecodeError, ArithmeticError) as error:
+            self._sink(AccountStatus("error", f"[bad_frame] {error} in {data[:120]!r}"))
+
+    def _lost(self, channel: Channel | None, reason: str) -> None:
+        if channel is not None:
+            self._logons.pop(channel, None)
+        if self._ready is channel:
+            self._ready = None
+        self._fate_unknown(f"the connection was lost before an answer: {reason}", channel)
+        if not self._is_over:
+            self._sink(AccountStatus("disconnected", reason))
+
+    def _answer(self, channel: Channel, number: str, message: _Message) -> None:
+        if number in (_LOGON, _SUBSCRIBE):
+            self._logged_on(channel, number, message)
+            return
+        self._pending.pop(number, None)
+        client_id, is_place = number[1:], number[0] == _PLACE
+        if message.status == _OK:
+            done = _read_done(message.result)
+            if is_place:
+                self._tell(self._reader.accepted(client_id, done.orderId, done.transactTime))
+            else:
+                self._tell(self._reader.cancelled(client_id, "requested", done.transactTime))
+            return
+        error = message.error or _Error()
+        self._refused(client_id, is_place, message.status, error)
+
+    def _refused(self, client_id: str, is_place: bool, status: int, error: _Error) -> None:
+        code = code_of(error.code, error.msg)
+        text = f"{error.code} {error.msg}"
+        if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
+            self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
+        elif is_place:
+            self._tell(self._reader.rejected(client_id, error.code, error.msg, self.clock()))
+        else:
+            self._sink(CancelRejected(client_id, code, text, self.clock()))
+        if error.code in self._credential_errors:
+            self._credentials_lost(text)
+        elif error.code == self._clock_error:
+            self._start_task(self._compare_clocks())
+
+    def _logged_on(self, channel: Channel, number: str, message: _Message) -> None:
+        if message.status == _OK and number == _LOGON:
+            self._request(channel, "userDataStream.subscribe", _SUBSCRIBE, {})
+            return
+        self._logons.pop(channel, None)
+        if message.status == _OK:
+            self._ready = channel
+            channel.is_delivering.set()
+            self._sink(AccountStatus("connected"))
+            return
+        error = message.error or _Error()
+        if error.code in self._credential_errors:
+            self._credentials_lost(f"{error.code} {error.msg}")
+            return
+        if error.code == self._clock_error:
+            self._start_task(self._compare_clocks())
+        self._sink(AccountStatus("error", f"{number}: {error.code} {error.msg}"))
+        channel.close()
+
+    def _event(self, event: Raw) -> None:
+        kind = _read_kind(event).e
+        if kind == "executionReport":
+            self._tell(self._reader.execution(_read_execution(event)))
+        elif kind == "outboundAccountPosition":
+            self._tell(self._reader.position(_read_position(event)))
+        elif kind == "serverShutdown":
+            self._link.replace()
+        elif kind == "eventStreamTerminated":
+            self._sink(AccountStatus("stream_ended", "the venue ended the account's events"))
+            if self._link.current is not None:
+                self._ready = None
+                self._opened(self._link.current)
+
+    def _credentials_lost(self, reason: str) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._ready = None
+            self._sink(AccountStatus("credentials_lost", reason))
+            self._start_task(self._link.close())
+
+    # Requests.
+
+    def _render(self, method: str, number: str, parameters: dict[str, Any]) -> bytes:
+        parameters.update(self._times())
+        if not self._is_logged_on:
+            parameters = signed(self._credentials, parameters)
+        return _encode({"id": number, "method": method, "params": parameters})
+
+    def _request(self, channel: Channel, method: str, number: str, parameters: dict[str, Any]) -> None:
+        channel.send(_encode({"id": number, "method": method, "params": parameters}))
+
+    def _times(self) -> dict[str, Any]:
+        return {"recvWindow": self._window, "timestamp": self.clock() // _MILLISECOND_NS}
+
+    def _sign_query(self, parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
+        return signed_query(self._credentials, parameters | self._times()), {"X-MBX-APIKEY": self._credentials.api_key}
+
+    def _tell(self, reports: list[Report]) -> None:
+        for report in reports:
+            self._sink(report)
+
+    def _fate_unknown(self, why: str, channel: Channel | None, before_ns: int | None = None) -> None:
+        """What was sent on a channel (or any) and not answered may or may not have been carried out (law 7)."""
+        lost = [
+            number
+            for number, (sent_on, sent_ns) in self._pending.items()
+            if (channel is None or sent_on is channel) and (before_ns is None or sent_ns < before_ns)
+        ]
+        for number in lost:
+            del self._pending[number]
+            self._sink(Unknown(number[1:], why))
+
+    # In the background.
+
+    def _start_task(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            before_ns = self.clock.monotonic_ns() - self._patience_ns
+            self._fate_unknown(f"no answer within {self._patience_ns / 1e9:g} s", None, before_ns)
+            for channel, since_ns in list(self._logons.items()):
+                if since_ns < before_ns:
+                    del self._logons[channel]
+                    channel.close()
+
+    async def _compare_on(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_SECONDS)
+            await self._compare_clocks()
+
+    async def _compare_clocks(self) -> None:
+        try:
+            await self._rest.observe_clock("/api/v3/time", server_time_ns)
+        except TradewindError as error:
+            self._sink(AccountStatus("error", f"clocks were not compared: {error.message}"))
+        else:
+            self._sink(ClockStatus(_VENUE, self.clock.offset_ns, self.clock.uncertainty_ns))
+
+    async def _first_fill(self, parameters: dict[str, Any], since_ns: int) -> int | None:
+        day_ms, start, now = 86_400_000, since_ns // _MILLISECOND_NS, self.clock() // _MILLISECOND_NS
+        while start <= now:
+            times = {"startTime": start, "endTime": min(start + day_ms - 1, now + 1)}
+            rows = await self._rest.get("/api/v3/myTrades", parameters | times | {"limit": 1_000}, is_signed=True)
+            if rows:
+                return int(rows[0]["id"])
+            start += day_ms
+        return None
+
+
+def _symbol(instrument: str) -> str:
+    return instrument.partition(":")[2]
+
+
+def _state(order: dict[str, Any]) -> OrderState:
+    return OrderState(
+        order["clientOrderId"],
+        str(order["orderId"]),
+        f"{_VENUE}:{order['symbol']}",
+        side_of(order["side"]),
+        order["origQty"],
+        order["executedQty"],
+        None if order["type"] == "MARKET" else order["price"],
+        status_of(order["status"]),  # type: ignore[arg-type]
+        order["updateTime"] * _MILLISECOND_NS,
+    )
+
+
+def _fill(trade: dict[str, Any]) -> Filled:
+    return Filled(
+        "",
+        str(trade["orderId"]),
+        trade["id"],
+        f"{_VENUE}:{trade['symbol']}",
+        "buy" if trade["isBuyer"] else "sell",
+        trade["price"],
+        trade["qty"],
+        trade["commission"],
+        trade["commissionAsset"],
+        trade["isMaker"],
+        trade["time"] * _MILLISECOND_NS,
+    )
