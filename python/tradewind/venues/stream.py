@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from tradewind._core import Index, Inbox
+from tradewind._core import Inbox, Index
 from tradewind.dataset import definition
 from tradewind.errors import exception
 from tradewind.venues.binance_spot import BinanceSpotMarketData
@@ -55,7 +55,7 @@ async def stream(
     url, rest_url
         Where the venue is, if not at its own address. Of a URL alone the REST interface is at the same place.
     statuses
-        Whether changes of the streams' states are yielded too (`StreamStatus`); gaps and stale streams show nowhere else.
+        Whether changes of the streams' states are yielded too (`StreamStatus`): gaps and stale streams show only there.
 
     Examples
     --------

@@ -326,7 +326,7 @@ class StreamingMarketData(MarketData):
                     await self._ask_about(stream, watched)
 
     async def _ask_about(self, stream: StreamName, watched: _Watched) -> None:
-        """A silent stream: is there nothing to say, or does it not say it?"""
+        """Find out whether a silent stream has nothing to say, or does not say it."""
         try:
             theirs = await self.latest(stream)
         except TradewindError as error:

@@ -196,11 +196,13 @@ class BinanceSpotExecution(Execution):
         """The order of a client id; the venue may not know one yet that it took just now (F29)."""
         parameters = {"symbol": _symbol(instrument), "origClientOrderId": client_id}
         try:
-            return _state(await self._rest.get("/api/v3/order", parameters, is_signed=True))
+            found = _state(await self._rest.get("/api/v3/order", parameters, is_signed=True))
         except VenueError as error:
-            if error.number == -2013:  # noqa: PLR2004 - no such order
+            if error.number == -2013:  # no such order
                 return None
             raise
+        # Of a cancelled order the venue names the id of the cancel.
+        return msgspec.structs.replace(found, client_id=client_id)
 
     async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
         """Fills of an instrument, which do not name their client ids."""

@@ -16,8 +16,8 @@ def query(parameters: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> query({"symbol": "１２", "side": "BUY"})
-    'symbol=%EF%BC%91%EF%BC%92&side=BUY'
+    >>> query({"symbol": "这", "side": "BUY"})
+    'symbol=%E8%BF%99&side=BUY'
 
     """
     return urlencode(parameters, quote_via=quote)
@@ -28,8 +28,8 @@ def payload(parameters: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> payload({"symbol": "１２", "side": "BUY"})
-    'side=BUY&symbol=１２'
+    >>> payload({"symbol": "这", "side": "BUY"})
+    'side=BUY&symbol=这'
 
     """
     return "&".join([f"{name}={parameters[name]}" for name in sorted(parameters)])

@@ -16,7 +16,7 @@ _LARGEST_FRAME = 64 << 20
 _FAILURES = (OSError, WSError, TimeoutError, ssl.SSLError)
 
 
-class Channel(WSListener):  # type: ignore[misc]
+class Channel(WSListener):
     """One socket, from its handshake to its end."""
 
     def __init__(self, link: Link) -> None:
