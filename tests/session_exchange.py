@@ -63,7 +63,7 @@ def write_system(folder: Path, rest: str, stream: str, api: str, trader: Path = 
 
 def write_keys(folder: Path, key: str, secret: str) -> None:
     """The keys in a file of their owner's."""
-    text = f'key = "{key}"\nsecret = """{secret}"""\n'
+    text = f'api_key = "{key}"\nsecret = """{secret}"""\n'
     with os.fdopen(os.open(folder / "keys.toml", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
 

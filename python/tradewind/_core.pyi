@@ -13,12 +13,15 @@ __all__ = [
     "STATE_HASH_VERSION",
     "Backtest",
     "Bar",
+    "BinanceDecoder",
     "BookUpdate",
+    "BybitDecoder",
     "ChunkFeed",
     "Context",
     "Fill",
     "Funding",
     "History",
+    "Inbox",
     "Index",
     "Indicator",
     "IndicatorSpecification",
@@ -121,55 +124,8 @@ class Session:
         """How many rows the engine has met."""
     def advance(self, before_ns: int) -> None:
         """Let everything happen that is due before a time."""
-    def trade(
-        self,
-        instrument: Instrument,
-        venue_time_ns: int,
-        arrival_time_ns: int,
-        price: str,
-        quantity: str,
-        side: str | None,
-        id: int,
-        *,
-        warm_up: bool = False,
-    ) -> None:
-        """Take a trade."""
-    def quote(
-        self,
-        instrument: Instrument,
-        venue_time_ns: int,
-        arrival_time_ns: int,
-        bid: str,
-        bid_quantity: str,
-        ask: str,
-        ask_quantity: str,
-    ) -> None:
-        """Take the best bid and offer."""
-    def book(
-        self,
-        instrument: Instrument,
-        venue_time_ns: int,
-        arrival_time_ns: int,
-        levels: Sequence[tuple[str, str, str]],
-        snapshot: bool,
-    ) -> None:
-        """Take changed levels of the book, as side, price and quantity; a snapshot replaces what was known."""
-    def bar(
-        self,
-        instrument: Instrument,
-        open_time_ns: int,
-        arrival_time_ns: int,
-        interval: str,
-        prices: tuple[str, str, str, str],
-        volume: str,
-        *,
-        warm_up: bool = False,
-    ) -> None:
-        """Take a bar that has closed: its interval as text, its open time, its prices and volume."""
-    def mark(self, instrument: Instrument, venue_time_ns: int, arrival_time_ns: int, price: str) -> None:
-        """Take a mark price."""
-    def funding(self, instrument: Instrument, venue_time_ns: int, arrival_time_ns: int, rate: str) -> None:
-        """Take a funding payment that falls due."""
+    def take_rows(self, inbox: Inbox) -> int:
+        """Take the rows of an inbox; gives the time of the last."""
     def command(
         self, time_ns: int, word: str, strategy: str | None = None, instrument: Instrument | None = None
     ) -> None:
@@ -959,3 +915,114 @@ class MatchingBook:
 
     def own_orders_ahead(self, participant: int, buy: bool, quantity: int, price: int | None) -> tuple[int, list[int]]:
         """What an order would trade before it meets one of its own participant, and the keys that it would meet."""
+
+@final
+class Inbox:
+    """Market rows in the order of their arrival."""
+
+    def __new__(cls, index: Index, latency_ns: int = 1_000_000) -> Inbox: ...
+    def trade(
+        self,
+        instrument: str,
+        venue_ns: int | None,
+        arrival_ns: int,
+        price: _Number,
+        quantity: _Number,
+        aggressor: str | None,
+        id: int,
+    ) -> None:
+        """Add a trade."""
+    def quote(
+        self,
+        instrument: str,
+        venue_ns: int | None,
+        arrival_ns: int,
+        bid: _Number,
+        bid_quantity: _Number,
+        ask: _Number,
+        ask_quantity: _Number,
+    ) -> None:
+        """Add a quote."""
+    def book(
+        self,
+        instrument: str,
+        venue_ns: int | None,
+        arrival_ns: int,
+        bids: Sequence[tuple[_Number, _Number]],
+        asks: Sequence[tuple[_Number, _Number]],
+        is_snapshot: bool,
+    ) -> None:
+        """Add levels of a book."""
+    def bar(
+        self,
+        instrument: str,
+        interval: str,
+        open_time_ns: int,
+        arrival_ns: int,
+        open: _Number,
+        high: _Number,
+        low: _Number,
+        close: _Number,
+        volume: _Number,
+    ) -> None:
+        """Add a bar that has closed."""
+    def mark(self, instrument: str, venue_ns: int | None, arrival_ns: int, price: _Number) -> None:
+        """Add a mark price."""
+    def funding(self, instrument: str, venue_ns: int | None, arrival_ns: int, rate: _Number) -> None:
+        """Add a funding payment."""
+    def instrument(self, name: str) -> Instrument:
+        """The instrument of a name."""
+    def take_events(self) -> list[Any]:
+        """The rows as event objects; the inbox is empty afterwards."""
+    def rows(self) -> list[tuple[str, str, int, int, int, list[int]]]:
+        """The rows as exact numbers: kind, instrument, times, flags, values. They stay."""
+    def clear(self) -> None:
+        """Forget all rows."""
+    @property
+    def clamped(self) -> int:
+        """How many rows arrived before they happened, by the clocks (T2)."""
+    def __len__(self) -> int: ...
+
+@final
+class BinanceDecoder:
+    """Reads frames into an inbox."""
+
+    def __new__(
+        cls,
+        inbox: Inbox,
+        symbols: Sequence[tuple[str, str]],
+        continuity: Literal["first", "previous"] = "first",
+        time_unit_ns: int = 1_000_000,
+    ) -> BinanceDecoder: ...
+    def decode(self, frame: bytes, arrival_ns: int) -> tuple[str, str, str, int, int] | None:
+        """Read a frame: None for data, else what it was (`control`, or `gap` with kind, instrument and times)."""
+    def add(self, symbol: str, name: str) -> None:
+        """Know another instrument by the venue's symbol."""
+    def arrival_ns(self, symbol: str, kind: str) -> int | None:
+        """When a message of a stream last arrived; None if none did."""
+    def progress(self, symbol: str, kind: str, interval_ns: int) -> list[int]:
+        """How far a stream has come; empty at its beginning."""
+    def forget(self, symbol: str, kind: str) -> None:
+        """Forget what was seen of a stream."""
+    def is_live(self, symbol: str) -> bool:
+        """Whether the book of a symbol is followed."""
+    def snapshot(self, symbol: str, body: bytes, arrival_ns: int) -> Literal["taken", "too_old", "not_needed"]:
+        """Read a snapshot of a book that was asked for."""
+
+@final
+class BybitDecoder:
+    """Reads frames into an inbox."""
+
+    def __new__(cls, inbox: Inbox, symbols: Sequence[tuple[str, str]]) -> BybitDecoder: ...
+    def decode(self, frame: bytes, arrival_ns: int) -> tuple[str, str, str, int, int] | None:
+        """Read a frame: None for data, else what it was (`control`, or `gap` with kind, instrument and times)."""
+    def add(self, symbol: str, name: str) -> None:
+        """Know another instrument by the venue's symbol."""
+    def arrival_ns(self, symbol: str, kind: str) -> int | None:
+        """When a message of a stream last arrived; None if none did."""
+    def progress(self, symbol: str, kind: str, interval_ns: int) -> list[int]:
+        """How far a stream has come; empty at its beginning."""
+    def forget(self, symbol: str, kind: str) -> None:
+        """Forget what was seen of a stream."""
+    def is_live(self, symbol: str) -> bool:
+        """Whether the book of a symbol is followed."""

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod exchange;
 mod history;
+mod inbox;
 mod indicator;
 mod instrument;
 mod lender;
@@ -23,6 +24,7 @@ mod session;
 mod settings;
 mod strategy;
 mod synthetic;
+mod wire;
 
 use pyo3::prelude::*;
 
@@ -44,6 +46,8 @@ mod _core {
     #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]
+    use crate::inbox::Inbox;
+    #[pymodule_export]
     use crate::indicator::{Indicator, IndicatorSpecification};
     #[pymodule_export]
     use crate::instrument::{Index, Instrument, Stream};
@@ -59,6 +63,8 @@ mod _core {
     use crate::strategy::NativeStrategy;
     #[pymodule_export]
     use crate::synthetic::synthetic_rows;
+    #[pymodule_export]
+    use crate::wire::{BinanceDecoder, BybitDecoder};
 
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {

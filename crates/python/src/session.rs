@@ -2,6 +2,7 @@
 
 use crate::backtest::exception;
 use crate::error::{OrRaise, raised};
+use crate::inbox::Inbox;
 use crate::instrument::{Instrument, price_of, quantity_of};
 use crate::lender::Failure;
 use crate::recording::stream_kind;
@@ -18,8 +19,8 @@ use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Eve
 use tradewind_core::event::{Entry, decode_entries};
 use tradewind_core::instrument as core;
 use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
-use tradewind_core::market::{Bar, BarInterval, BookDelta, MarketData, MarketEvent, Quote, Side, Trade};
-use tradewind_core::number::{RATE_DECIMALS, format_decimal, parse_decimal, parse_wide};
+use tradewind_core::market::Side;
+use tradewind_core::number::{format_decimal, parse_decimal, parse_wide};
 use tradewind_core::order::NewOrder;
 use tradewind_core::order::{Liquidity, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
 use tradewind_core::state::Stream;
@@ -64,20 +65,6 @@ impl Session {
     fn act<T>(&self, act: impl FnOnce(&mut driver::Session) -> tradewind_core::error::Result<T>) -> PyResult<T> {
         let outcome = act(&mut *self.lock()?);
         outcome.map_err(|error| exception(&self.failure, &error))
-    }
-
-    fn market(&self, instrument: &Instrument, times: (i64, i64), data: MarketData, warm_up: bool) -> PyResult<()> {
-        let event = MarketEvent::new(instrument.instrument, times.0, times.1, data);
-        if let Some((code, problem)) = event.problem() {
-            let name = &instrument.definition().name;
-            return Err(raised(&Error::new(code, format!("{name}: a row with {problem}: {data:?}"))));
-        }
-        if times.1 < times.0 {
-            let name = &instrument.definition().name;
-            let message = format!("{name}: a row arrived at {} ns, before its venue time {} ns", times.1, times.0);
-            return Err(raised(&Error::new(Code::ArrivalBeforeVenueTime, message)));
-        }
-        self.act(|session| if warm_up { session.warm_up(&event) } else { session.row(&event) })
     }
 
     fn account(&self, venue: &str) -> PyResult<AccountIndex> {
@@ -193,106 +180,11 @@ impl Session {
         self.act(|session| session.advance(before_ns))
     }
 
-    /// A trade.
-    #[pyo3(signature = (instrument, venue_time_ns, arrival_time_ns, price, quantity, side, id, *, warm_up=false))]
-    #[allow(clippy::too_many_arguments, reason = "the fields of a trade")]
-    fn trade(
-        &self,
-        instrument: &Instrument,
-        venue_time_ns: i64,
-        arrival_time_ns: i64,
-        price: &str,
-        quantity: &str,
-        side: Option<&str>,
-        id: i64,
-        warm_up: bool,
-    ) -> PyResult<()> {
-        let trade = Trade {
-            price: self::price(instrument, price)?,
-            quantity: self::quantity(instrument, quantity)?,
-            aggressor: side.map(self::side).transpose()?,
-            id,
-        };
-        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Trade(trade), warm_up)
-    }
-
-    /// The best bid and offer.
-    #[allow(clippy::too_many_arguments, reason = "the fields of a quote")]
-    fn quote(
-        &self,
-        instrument: &Instrument,
-        venue_time_ns: i64,
-        arrival_time_ns: i64,
-        bid: &str,
-        bid_quantity: &str,
-        ask: &str,
-        ask_quantity: &str,
-    ) -> PyResult<()> {
-        let quote = Quote {
-            bid: price(instrument, bid)?,
-            bid_quantity: quantity(instrument, bid_quantity)?,
-            ask: price(instrument, ask)?,
-            ask_quantity: quantity(instrument, ask_quantity)?,
-        };
-        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Quote(quote), false)
-    }
-
-    /// Changed levels of the book, as side, price and quantity; a snapshot replaces what was known.
-    fn book(
-        &self,
-        instrument: &Instrument,
-        venue_time_ns: i64,
-        arrival_time_ns: i64,
-        levels: Vec<(String, String, String)>,
-        snapshot: bool,
-    ) -> PyResult<()> {
-        let mut deltas = Vec::with_capacity(levels.len());
-        for (place, (side, price, quantity)) in levels.iter().enumerate() {
-            deltas.push(BookDelta {
-                side: self::side(side)?,
-                price: self::price(instrument, price)?,
-                quantity: self::quantity(instrument, quantity)?,
-                first: snapshot && place == 0,
-                last: place + 1 == levels.len(),
-            });
-        }
-        deltas.iter().try_for_each(|&delta| self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Book(delta), false))
-    }
-
-    /// A bar that has closed: its interval as text, its open time, and its prices and volume.
-    #[pyo3(signature = (instrument, open_time_ns, arrival_time_ns, interval, prices, volume, *, warm_up=false))]
-    #[allow(clippy::too_many_arguments, reason = "the fields of a bar")]
-    fn bar(
-        &self,
-        instrument: &Instrument,
-        open_time_ns: i64,
-        arrival_time_ns: i64,
-        interval: &str,
-        prices: (String, String, String, String),
-        volume: &str,
-        warm_up: bool,
-    ) -> PyResult<()> {
-        let bar = Bar {
-            interval: BarInterval::parse(interval).or_raise()?,
-            open_time_ns,
-            open: price(instrument, &prices.0)?,
-            high: price(instrument, &prices.1)?,
-            low: price(instrument, &prices.2)?,
-            close: price(instrument, &prices.3)?,
-            volume: quantity(instrument, volume)?,
-        };
-        self.market(instrument, (open_time_ns, arrival_time_ns), MarketData::Bar(bar), warm_up)
-    }
-
-    /// A mark price.
-    fn mark(&self, instrument: &Instrument, venue_time_ns: i64, arrival_time_ns: i64, price: &str) -> PyResult<()> {
-        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Mark(self::price(instrument, price)?), false)
-    }
-
-    /// A funding payment falls due.
-    fn funding(&self, instrument: &Instrument, venue_time_ns: i64, arrival_time_ns: i64, rate: &str) -> PyResult<()> {
-        let rate = units(instrument, "funding rate", rate, RATE_DECIMALS)?;
-        self.market(instrument, (venue_time_ns, arrival_time_ns), MarketData::Funding(rate), false)
+    /// Takes the rows of an inbox; gives the time of the last.
+    fn take_rows(&self, inbox: &Bound<'_, Inbox>) -> PyResult<i64> {
+        let rows = inbox.borrow_mut().take();
+        self.act(|session| session.rows_of(rows))?;
+        self.now_ns()
     }
 
     /// A command, for a strategy and an instrument or for all.

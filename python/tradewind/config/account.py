@@ -46,7 +46,8 @@ class Credentials(Section):
     secret_variable: Variable | None = None
     """The environment variable that holds the secret: an HMAC secret, or a private key (RSA or Ed25519) in PEM."""
     file: Annotated[PathText, AfterValidator(_is_a_path)] | None = None
-    """A file that only its owner can read (chmod 600), TOML with `key` and `secret`."""
+    """A file that only its owner can read (chmod 600), TOML with `api_key` and `secret`, or the file of keys that
+    `tradewind sandbox` writes."""
 
     @model_validator(mode="after")
     def _is_one_way(self) -> Credentials:

@@ -1,31 +1,29 @@
-"""The clock of a session: monotonic, on the venue's time, never the same twice."""
+"""The clock of a session: a venue's clock, never the same twice."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 
 class SessionClock:
     """Stamps what arrives (T2).
 
-    The wall clock is read once: later corrections of it must not move the session. The venue's offset is added, so
-    that what the venue says happened before it arrived.
+    Parameters
+    ----------
+    now
+        A clock in nanoseconds that does not go back: monotonic, on the venue's time.
 
     Examples
     --------
-    >>> clock = SessionClock()
-    >>> clock.stamp() < clock.stamp()
-    True
+    >>> clock = SessionClock(lambda: 5)
+    >>> clock.stamp(), clock.stamp(), clock.stamp(at_least_ns=9)
+    (5, 6, 9)
 
     """
 
-    def __init__(self, offset_ns: int = 0) -> None:
-        self._base_ns = time.time_ns() - time.monotonic_ns() + offset_ns
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now_ns = now
         self._last_ns = 0
-
-    def now_ns(self) -> int:
-        """The time now."""
-        return self._base_ns + time.monotonic_ns()
 
     def stamp(self, at_least_ns: int = 0) -> int:
         """The time of what arrives now: later than everything before it, and not before `at_least_ns`."""
@@ -33,5 +31,5 @@ class SessionClock:
         return self._last_ns
 
     def start_after(self, time_ns: int) -> None:
-        """Go on after what was recorded, whatever the wall clock says now."""
+        """Go on after a time that was met, whatever the clock says now."""
         self._last_ns = max(self._last_ns, time_ns)

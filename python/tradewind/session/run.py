@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,8 +30,8 @@ from tradewind.risk import Risk
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.session import Session, VenueParts, received
-from tradewind.venues import Credentials
-from tradewind.venues.binance_spot import BinanceSpotExecution, BinanceSpotMarketData, Urls
+from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
+from tradewind.venues.binance_spot.market import server_time_ns
 
 if TYPE_CHECKING:
     from tradewind.config.system import System
@@ -96,16 +98,16 @@ def _line(kernel: _core.Session, session: Session) -> str:
     return f"{state}{'; down: ' + ', '.join(down) if down else ''} | {held} | equity {worth} | {counts}"
 
 
-async def prepared(system: System, mode: Literal["paper", "live"]) -> Any:
+async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractContextManager[Prepared]:
     """A context in which the session of a system is ready to run."""
-    parts = [_venue(system, name, mode) for name in _venue_names(system)]
-    offset_ns = await parts[0].market_data.server_offset_ns()
-    return _prepared(system, mode, parts, offset_ns)
+    clock = VenueClock()
+    parts = [await _venue(system, name, mode, clock) for name in _venue_names(system)]
+    return _prepared(system, mode, parts, SessionClock(clock))
 
 
 @contextmanager
 def _prepared(
-    system: System, mode: Literal["paper", "live"], parts: list[VenueParts], offset_ns: int
+    system: System, mode: Literal["paper", "live"], parts: list[VenueParts], clock: SessionClock
 ) -> Iterator[Prepared]:
     folder = system.run_folder(mode)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +123,6 @@ def _prepared(
         values["venues"], values["balances"] = [], []
     streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
     kernel = _core.Session(values, streams)
-    clock = SessionClock(offset_ns)
     before = _unfinished(journal)
     if before is None:
         manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
@@ -180,24 +181,25 @@ def _venue_names(system: System) -> list[str]:
     return list(dict.fromkeys(name.partition(":")[0] for name in system.instruments))
 
 
-def _venue(system: System, name: str, mode: Literal["paper", "live"]) -> VenueParts:
+async def _venue(system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock) -> VenueParts:
     settings = system.venues[name]
     adapter = settings.adapter_of(name)
     if adapter != "binance_spot":
         message = f"venues.{name}: the adapter {adapter} is not there yet"
         raise exception("bad_setting", message, 'sessions speak "binance_spot" so far')
-    defaults = Urls()
-    authority = settings.urls.authority_file
-    urls = Urls(
-        rest=settings.urls.rest or defaults.rest,
-        stream=settings.urls.stream or defaults.stream,
-        api=settings.urls.api or defaults.api,
-        authority_file=None if authority is None else system.path(authority),
+    urls = settings.urls
+    context = None
+    if urls.authority_file is not None:
+        context = ssl.create_default_context()
+        context.load_verify_locations(system.path(urls.authority_file))
+    market_data = BinanceSpotMarketData(
+        stream_url=urls.stream or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
     )
-    market_data = BinanceSpotMarketData(urls)
+    # Before the first stamp: the session's time is the venue's from its start on.
+    await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
     if mode == "paper":
         return VenueParts(name, market_data)
-    if urlsplit(urls.api).hostname not in _LOOPBACK:
+    if urlsplit(urls.api or "").hostname not in _LOOPBACK:
         message = f"venues.{name}: live trading away from this machine is refused: risk.daily_loss is not enforced yet"
         raise exception("bad_setting", message, "point urls at `tradewind sandbox`, or trade in the mode paper")
     owner = system.account_of(name)
@@ -207,8 +209,13 @@ def _venue(system: System, name: str, mode: Literal["paper", "live"]) -> VenuePa
     if stated.file is not None:
         credentials = Credentials.from_file(system.path(stated.file))
     else:
-        credentials = Credentials.from_environment(stated.key_variable or "", stated.secret_variable or "")
-    return VenueParts(name, market_data, BinanceSpotExecution(credentials, urls))
+        credentials = Credentials(
+            *(os.environ.get(one or "", "") for one in (stated.key_variable, stated.secret_variable))
+        )
+    execution = BinanceSpotExecution(
+        credentials, api_url=urls.api or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
+    )
+    return VenueParts(name, market_data, execution)
 
 
 def _manifest(

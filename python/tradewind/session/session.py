@@ -12,14 +12,32 @@ from decimal import Decimal
 from typing import Any
 
 from tradewind import _core
-from tradewind._core import Index, Instrument
+from tradewind._core import Inbox, Index, Instrument
 from tradewind.data.values import row_of
-from tradewind.errors import TradewindError, exception
+from tradewind.errors import TradewindError
 from tradewind.journal import JournalWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
-from tradewind.venues import Execution, FillReport, MarketData, NewOrder, OrderReport, Subscription
-from tradewind.venues.interface import Side
+from tradewind.venues import (
+    Accepted,
+    AccountStatus,
+    Cancelled,
+    CancelRejected,
+    CancelRequest,
+    ClockStatus,
+    Execution,
+    Expired,
+    Filled,
+    Foreign,
+    MarketData,
+    MarketSink,
+    OrderRequest,
+    Rejected,
+    Report,
+    StreamName,
+    StreamStatus,
+    Unknown,
+)
 
 log = logging.getLogger(__name__)
 _NEVER_NS = 2**63 - 1
@@ -27,6 +45,7 @@ _WRITE_SECONDS = 0.2
 _SETTLE_SECONDS = 1.0
 _ASK_SECONDS = 0.5
 _ASKED_TIMES = 6
+_LOOK_BACK_NS = 60 * 10**9
 """How often a venue that does not know an order is asked: what was just placed can be missing for a while (F29)."""
 
 
@@ -46,6 +65,7 @@ class Health:
     connections: dict[str, bool] = field(default_factory=dict)
     misread: Counter[str] = field(default_factory=Counter)
     foreign_reports: int = 0
+    gaps: int = 0
     early_rows: int = 0
 
 
@@ -94,7 +114,7 @@ class Session:
     ) -> None:
         self.kernel = kernel
         self.health = Health()
-        self._index = index
+        self.index = index
         self._venues = {venue.name: venue for venue in venues}
         self._writer = writer
         self._run = run
@@ -134,7 +154,7 @@ class Session:
 
     def command(self, word: str, strategy: str | None = None, instrument: str | None = None) -> None:
         """Command the engine: `trading_on`, `trading_off`, `cancel_all`, `close_all`."""
-        held = None if instrument is None else self._index.instrument(instrument)
+        held = None if instrument is None else self.index.instrument(instrument)
         self.act(lambda: self.kernel.command(self.stamp(), word, strategy, held))
 
     def send(self, name: str, value: Any) -> None:
@@ -173,14 +193,14 @@ class Session:
         venue = self._venues[instrument.venue]
         assert venue.execution is not None
         name = client_id(self._run, request["strategy"], request["count"])
-        self._orders[name] = (request["order_id"], instrument.symbol)
+        self._orders[name] = (request["order_id"], instrument.name)
         if request["is_cancel"]:
-            venue.execution.cancel(name, instrument.symbol)
+            venue.execution.cancel(CancelRequest(name, instrument.name))
             return
         venue.execution.place(
-            NewOrder(
+            OrderRequest(
                 client_id=name,
-                symbol=instrument.symbol,
+                instrument=instrument.name,
                 side=request["side"],
                 quantity=request["quantity"],
                 price=request["price"],
@@ -211,34 +231,38 @@ class Session:
 
     async def run(self, *, is_recovered: bool = False) -> None:
         """Start, trade until asked to stop, and end in order."""
-        subscriptions = self._start(is_recovered)
-        tasks = [asyncio.create_task(self._write_now_and_then())]
+        streams = self._start(is_recovered)
+        writing = asyncio.create_task(self._write_now_and_then())
         try:
             for venue in self._venues.values():
-                feed = MarketFeed(self, self._index, venue.name)
-                tasks.append(asyncio.create_task(venue.market_data.run(subscriptions[venue.name], feed)))
+                await MarketFeed(self, venue).start(
+                    [name for name in streams if name.instrument.startswith(f"{venue.name}:")]
+                )
                 if venue.execution is not None:
-                    account = AccountFeed(self, venue.name, venue.execution, is_known=is_recovered)
-                    tasks.append(asyncio.create_task(venue.execution.run(account)))
-            waiting = asyncio.create_task(self._stopped.wait())
-            done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            for task in done - {waiting}:
-                task.result()
-                raise exception("internal", "a venue's task ended by itself")
+                    feed = AccountFeed(self, venue.name, venue.execution, is_known=is_recovered)
+                    await venue.execution.start(feed.take, lambda name: read(name, self._run) is not None)
+            stopping = asyncio.create_task(self._stopped.wait())
+            await asyncio.wait([stopping, writing], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             await self._end()
         finally:
-            for task in [*tasks, *self._asking.values()]:
+            for venue in self._venues.values():
+                await venue.market_data.close()
+                if venue.execution is not None:
+                    await venue.execution.close()
+            for task in (writing, *self._asking.values()):
                 task.cancel()
-            await asyncio.gather(*tasks, *self._asking.values(), return_exceptions=True)
+            ended = await asyncio.gather(writing, *self._asking.values(), return_exceptions=True)
             if self._timer is not None:
                 self._timer.cancel()
+            if self._failure is None:
+                self._failure = next((one for one in ended if isinstance(one, Exception)), None)
             with contextlib.suppress(TradewindError):
                 self.write()
         if self._failure is not None:
             raise self._failure
 
-    def _start(self, is_recovered: bool) -> dict[str, list[Subscription]]:
+    def _start(self, is_recovered: bool) -> list[StreamName]:
         if not is_recovered:
             now_ns = self.stamp()
             self.act(lambda: self.kernel.start(now_ns, False))
@@ -246,21 +270,34 @@ class Session:
             self.write()
         if self._failure is not None:
             raise self._failure
-        instruments = self._index.instruments
+        instruments = self.index.instruments
         streams = received(self.kernel)
-        subscriptions: dict[str, list[Subscription]] = {name: [] for name in self._venues}
         for at, kind in streams:
-            subscriptions[instruments[at].venue].append(Subscription(instruments[at].symbol, kind))
+            self.stream(instruments[at], kind, is_fresh=False)
         for name, venue in self._venues.items():
-            self._connection(name, "market_data", is_connected=False)
             if venue.execution is not None:
-                self._connection(name, "orders", is_connected=False)
-        return subscriptions
+                self.connection(name, is_connected=False)
+        return [StreamName(instruments[at].name, kind) for at, kind in streams]  # type: ignore[arg-type]
 
-    def _connection(self, venue: str, part: str, *, is_connected: bool) -> None:
-        self.health.connections[f"{venue} {part}"] = is_connected
+    def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool) -> None:
+        """Tell the engine whether a stream can be traded on."""
+        self.health.connections[f"{instrument.name} {kind}"] = is_fresh
+        self.act(lambda: self.kernel.stream(self.stamp(), "fresh" if is_fresh else "stale", instrument, kind))
+
+    def gap(self, instrument: Instrument, kind: str, from_ns: int, to_ns: int) -> None:
+        """Tell the engine that rows of a stream are missing (V4)."""
+        self.health.gaps += 1
+        self.act(lambda: self.kernel.stream(self.stamp(), "gap", instrument, kind, from_ns, max(0, to_ns - from_ns)))
+
+    def connection(self, venue: str, *, is_connected: bool) -> None:
+        """Tell the engine whether orders reach a venue."""
+        self.health.connections[f"{venue} orders"] = is_connected
         kind = "connected" if is_connected else "disconnected"
-        self.act(lambda: self.kernel.connection(self.stamp(), kind, venue, part))
+        self.act(lambda: self.kernel.connection(self.stamp(), kind, venue, "orders"))
+
+    def take_rows(self, inbox: Inbox) -> None:
+        """Give the engine what has arrived."""
+        self.act(lambda: self._clock.start_after(self.kernel.take_rows(inbox)))
 
     async def _write_now_and_then(self) -> None:
         while True:
@@ -276,10 +313,10 @@ class Session:
     async def _end(self) -> None:
         """No new positions, orders cancelled and their outcome awaited; then the strategies stop (O6)."""
         if self._failure is not None:
-            for name, (_, symbol) in self._orders.items():
-                for venue in self._venues.values():
-                    if venue.execution is not None and self._is_open(name):
-                        venue.execution.cancel(name, symbol)
+            for name, (_, instrument) in self._orders.items():
+                venue = self._venues[instrument.partition(":")[0]]
+                if venue.execution is not None and self._is_open(name):
+                    venue.execution.cancel(CancelRequest(name, instrument))
             await asyncio.sleep(_SETTLE_SECONDS if self._orders else 0)
             return
         self.command("trading_off")
@@ -320,25 +357,31 @@ class Session:
         held = self.order_of(name)
         if held is None:
             return
-        order_id, symbol = held
+        order_id, instrument = held
         missing = 0
         while missing < _ASKED_TIMES:
             await asyncio.sleep(_ASK_SECONDS)
             try:
-                state = await execution.order(name, symbol)
+                state = await execution.order(name, instrument)
+                if state is None:
+                    missing += 1
+                    continue
+                since_ns = max(0, self._decided_ns(order_id) - _LOOK_BACK_NS)
+                fills = [] if Decimal(state.filled) == 0 else await execution.fills(instrument, since_ns=since_ns)
             except TradewindError as error:
                 log.warning("%s: %s", venue, error)
                 continue
-            if state is None:
-                missing += 1
-                continue
             self.report(venue, order_id, "accepted", "requested", None)
-            for fill in state.fills:
-                self.fill(venue, order_id, fill)
+            for fill in fills:
+                if fill.venue_order_id == state.venue_order_id:
+                    self.fill(venue, order_id, fill)
             if state.status in ("cancelled", "expired", "rejected"):
                 self.report(venue, order_id, "cancelled", "requested", None)
             return
         self.report(venue, order_id, "rejected", "order_not_open", None)
+
+    def _decided_ns(self, order_id: int) -> int:
+        return next((one["decided_ns"] for one in self.kernel.open_orders() if one["order_id"] == order_id), 0)
 
     def report(self, venue: str, order_id: int, kind: str, reason: str, venue_time_ns: int | None) -> None:
         """Give the engine a report about an order."""
@@ -346,36 +389,36 @@ class Session:
         time_ns = now_ns if venue_time_ns is None else venue_time_ns
         self.act(lambda: self.kernel.order(venue, time_ns, now_ns, order_id, kind, reason))
 
-    def fill(self, venue: str, order_id: int, fill: FillReport) -> None:
+    def fill(self, venue: str, order_id: int, fill: Filled) -> None:
         """Give the engine a fill; one that it knows changes nothing."""
         now_ns = self.stamp(fill.venue_time_ns)
-        time_ns = now_ns if fill.venue_time_ns is None else fill.venue_time_ns
         values = {
             "order_id": order_id,
             "trade_id": fill.trade_id,
-            "instrument": self._index.instrument(f"{venue}:{fill.symbol}"),
+            "instrument": self.index.instrument(fill.instrument),
             "side": fill.side,
-            "price": fill.price,
-            "quantity": fill.quantity,
+            "price": str(fill.price),
+            "quantity": str(fill.quantity),
             "is_maker": fill.is_maker,
-            "fee": fill.fee,
+            "fee": str(fill.fee),
             "fee_asset": fill.fee_asset,
         }
-        self.act(lambda: self.kernel.fill(venue, time_ns, now_ns, values))
+        self.act(lambda: self.kernel.fill(venue, fill.venue_time_ns, now_ns, values))
 
     async def reconcile(self, venue: str, execution: Execution, *, is_first: bool) -> None:
         """Compare open orders and balances with the venue's, and take over what it says (M5)."""
         for one in self.kernel.open_orders():
             if one["instrument"].venue == venue:
                 name = client_id(self._run, one["strategy_index"], one["count"])
-                self._orders[name] = (one["order_id"], one["instrument"].symbol)
+                self._orders[name] = (one["order_id"], one["instrument"].name)
                 self.ask_later(venue, execution, name)
         await asyncio.gather(*self._asking.values())
         held = dict(self.kernel.balances(venue))
-        for asset, amount in (await execution.balances()).items():
+        for balance in await execution.balances():
             # An asset that no instrument of the run knows moves nothing here.
-            if asset in held and amount != Decimal(held[asset]):
-                self._transfer(venue, "deposit" if is_first else "unexplained", asset, amount - Decimal(held[asset]))
+            difference = Decimal(balance.total) - Decimal(held.get(balance.asset, balance.total))
+            if difference:
+                self._transfer(venue, "deposit" if is_first else "unexplained", balance.asset, difference)
 
     def _transfer(self, venue: str, kind: str, asset: str, amount: Decimal) -> None:
         now_ns = self.stamp()
@@ -383,62 +426,37 @@ class Session:
 
 
 class MarketFeed:
-    """Stamps a venue's market data and gives them to the engine."""
+    """Gives the engine a venue's market data."""
 
-    def __init__(self, session: Session, index: Index, venue: str) -> None:
+    def __init__(self, session: Session, venue: VenueParts) -> None:
         self._session = session
-        self._kernel = session.kernel
         self._venue = venue
-        self._instruments = {one.symbol: one for one in index.instruments if one.venue == venue}
+        self._inbox = Inbox(session.index)
 
-    def trade(
-        self, symbol: str, venue_time_ns: int | None, price: str, quantity: str, side: Side | None, id: int
-    ) -> None:
-        """Somebody traded."""
-        now_ns = self._session.stamp(venue_time_ns)
-        time_ns = now_ns if venue_time_ns is None else venue_time_ns
-        instrument = self._instruments[symbol]
-        self._take(lambda: self._kernel.trade(instrument, time_ns, now_ns, price, quantity, side, id))
+    async def start(self, streams: Sequence[StreamName]) -> None:
+        """Connect and subscribe."""
+        take, session = self._inbox, self._session
+        sink = MarketSink(take, session.stamp, lambda: session.take_rows(take), self._status)
+        await self._venue.market_data.start(sink)
+        self._venue.market_data.subscribe(streams)
 
-    def quote(
-        self, symbol: str, venue_time_ns: int | None, bid: str, bid_quantity: str, ask: str, ask_quantity: str
-    ) -> None:
-        """The best bid and offer changed."""
-        now_ns = self._session.stamp(venue_time_ns)
-        time_ns = now_ns if venue_time_ns is None else venue_time_ns
-        instrument = self._instruments[symbol]
-        self._take(lambda: self._kernel.quote(instrument, time_ns, now_ns, bid, bid_quantity, ask, ask_quantity))
-
-    def book(
-        self, symbol: str, venue_time_ns: int | None, levels: Sequence[tuple[Side, str, str]], *, snapshot: bool
-    ) -> None:
-        """Levels of the book changed."""
-        now_ns = self._session.stamp(venue_time_ns)
-        time_ns = now_ns if venue_time_ns is None else venue_time_ns
-        instrument = self._instruments[symbol]
-        self._take(lambda: self._kernel.book(instrument, time_ns, now_ns, levels, snapshot))
-
-    def connected(self, *, is_connected: bool) -> None:
-        """The connection stands, or is gone."""
-        if self._session.health.connections.get(f"{self._venue} market_data") != is_connected:
-            self._session._connection(self._venue, "market_data", is_connected=is_connected)
-
-    def stale(self, symbol: str, kind: str, *, is_stale: bool) -> None:
-        """A stream is stale, or whole again."""
-        word, instrument = "stale" if is_stale else "fresh", self._instruments[symbol]
-        self._session.act(lambda: self._kernel.stream(self._session.stamp(), word, instrument, kind))
-
-    def misread(self, what: str) -> None:
-        """A message could not be read."""
-        self._session.health.misread[what.partition(":")[0][:60]] += 1
-        log.warning("%s: %s", self._venue, what)
-
-    def _take(self, act: Callable[[], None]) -> None:
-        """A row that cannot be true is not traded on: it is counted and said."""
-        try:
-            self._session.act(act)
-        except TradewindError as error:
-            self.misread(str(error))
+    def _status(self, status: StreamStatus | ClockStatus) -> None:
+        if isinstance(status, ClockStatus):
+            return
+        if status.state == "error":
+            self._session.health.misread[status.reason.partition("]")[0]] += 1
+            log.warning("%s: %s", self._venue.name, status.reason)
+            return
+        # What arrived before the change comes before it.
+        self._session.take_rows(self._inbox)
+        if status.stream is not None:
+            instrument = self._session.index.instrument(status.stream.instrument)
+            if status.state == "gap":
+                self._session.gap(instrument, status.stream.kind, status.from_ns, status.to_ns)
+            # A book with a hole is not traded on until it was resynced; missing trades do not come any more.
+            if status.state != "gap" or status.stream.kind == "book":
+                is_fresh = status.state in ("connected", "resynced")
+                self._session.stream(instrument, status.stream.kind, is_fresh=is_fresh)
 
 
 class AccountFeed:
@@ -449,37 +467,55 @@ class AccountFeed:
         self._venue = venue
         self._execution = execution
         self._was_connected = is_known
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connecting: asyncio.Task[None] | None = None
 
-    def order(self, report: OrderReport) -> None:
-        """An order of ours changed; those of others are left alone."""
-        held = self._session.order_of(report.client_id)
-        if held is None:
-            self._session.health.foreign_reports += 1
-            return
-        self._session.report(self._venue, held[0], report.kind, report.reason, report.venue_time_ns)
-        if report.kind == "lost":
-            self._session.ask_later(self._venue, self._execution, report.client_id)
+    def take(self, report: Report) -> None:
+        """Take a report; those about orders of others are counted and left alone (M3)."""
+        match report:
+            case Accepted(client_id=name, venue_time_ns=time_ns):
+                self._order(name, "accepted", "requested", time_ns)
+            case Rejected(client_id=name, code=code, venue_time_ns=time_ns):
+                self._order(name, "rejected", code, time_ns)
+            case Cancelled(client_id=name, reason=reason, venue_time_ns=time_ns):
+                self._order(name, "cancelled", reason, time_ns)
+            case Expired(client_id=name, reason=reason, venue_time_ns=time_ns):
+                self._order(name, "cancelled", reason, time_ns)
+            case CancelRejected(client_id=name, code=code, venue_time_ns=time_ns):
+                self._order(name, "cancel_rejected", code, time_ns)
+            case Unknown(client_id=name):
+                self._order(name, "lost", "requested", None)
+                self._session.ask_later(self._venue, self._execution, name)
+            case Filled(client_id=name):
+                held = self._session.order_of(name)
+                if held is not None:
+                    self._session.fill(self._venue, held[0], report)
+            case Foreign():
+                self._session.health.foreign_reports += 1
+            case AccountStatus():
+                self._status(report)
+            case _:
+                pass  # balances are asked for when both sides are compared; the clock is the venue's own
 
-    def fill(self, report: FillReport) -> None:
-        """An order of ours was filled."""
-        held = self._session.order_of(report.client_id)
-        if held is None:
-            self._session.health.foreign_reports += 1
-            return
-        self._session.fill(self._venue, held[0], report)
+    def _order(self, name: str, kind: str, reason: str, venue_time_ns: int | None) -> None:
+        held = self._session.order_of(name)
+        if held is not None:
+            self._session.report(self._venue, held[0], kind, reason, venue_time_ns)
 
-    def balances(self, balances: dict[str, Decimal]) -> None:
-        """What the account holds; compared when orders have settled."""
-
-    def account_connected(self, *, is_connected: bool) -> None:
+    def _status(self, status: AccountStatus) -> None:
         """Orders reach the venue, or do not; before they do, both sides are compared."""
-        if is_connected:
-            task = asyncio.get_running_loop().create_task(self._connect())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif self._session.health.connections.get(f"{self._venue} orders"):
-            self._session._connection(self._venue, "orders", is_connected=False)
+        match status.state:
+            case "connected":
+                if self._connecting is None or self._connecting.done():
+                    self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            case "credentials_lost":
+                log.error("%s: the key is refused: %s", self._venue, status.reason)
+                self._session.command("trading_off")
+            case "error":
+                self._session.health.misread[status.reason.partition("]")[0]] += 1
+                log.warning("%s: %s", self._venue, status.reason)
+            case _:
+                if self._session.health.connections.get(f"{self._venue} orders"):
+                    self._session.connection(self._venue, is_connected=False)
 
     async def _connect(self) -> None:
         try:
@@ -488,9 +524,4 @@ class AccountFeed:
             log.warning("%s: %s", self._venue, error)
             return
         self._was_connected = True
-        self._session._connection(self._venue, "orders", is_connected=True)
-
-    def credentials_lost(self, why: str) -> None:
-        """The key is not accepted any more: trading stops, what is known is kept (F52)."""
-        log.error("%s: the key is refused: %s", self._venue, why)
-        self._session.command("trading_off")
+        self._session.connection(self._venue, is_connected=True)

@@ -1,27 +1,64 @@
-"""Venues: the interfaces that one implements, and those that are packaged."""
+"""Venues: the interfaces that one implements, and the venues that come with Tradewind.
 
+They work without an engine: ``async for event in tradewind.venues.stream("binance_spot", trades=["BTCUSDT"])``.
+"""
+
+from tradewind.venues.binance_spot import BinanceSpotExecution, BinanceSpotMarketData
+from tradewind.venues.bybit import BybitMarketData
+from tradewind.venues.connection.clock import VenueClock
 from tradewind.venues.credentials import Credentials
 from tradewind.venues.interface import (
-    AccountSink,
+    Accepted,
+    AccountStatus,
+    Balance,
+    Cancelled,
+    CancelRejected,
+    CancelRequest,
+    ClockStatus,
+    Commission,
     Execution,
-    FillReport,
+    Expired,
+    Filled,
+    Foreign,
     MarketData,
-    MarketSink,
-    NewOrder,
-    OrderReport,
+    OrderRequest,
     OrderState,
-    Subscription,
+    Rejected,
+    Report,
+    StreamName,
+    StreamStatus,
+    Unknown,
 )
+from tradewind.venues.sink import MarketSink
+from tradewind.venues.stream import market_data, stream
 
 __all__ = [
-    "AccountSink",
+    "Accepted",
+    "AccountStatus",
+    "Balance",
+    "BinanceSpotExecution",
+    "BinanceSpotMarketData",
+    "BybitMarketData",
+    "CancelRejected",
+    "CancelRequest",
+    "Cancelled",
+    "ClockStatus",
+    "Commission",
     "Credentials",
     "Execution",
-    "FillReport",
+    "Expired",
+    "Filled",
+    "Foreign",
     "MarketData",
     "MarketSink",
-    "NewOrder",
-    "OrderReport",
+    "OrderRequest",
     "OrderState",
-    "Subscription",
+    "Rejected",
+    "Report",
+    "StreamName",
+    "StreamStatus",
+    "Unknown",
+    "VenueClock",
+    "market_data",
+    "stream",
 ]

@@ -1,16 +1,17 @@
-"""API keys: read from the environment or an owner-only file, shown to nobody."""
+"""Keys of an account: read from where only the owner can, and never shown."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import json
 import os
 import stat
 import tomllib
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,78 +19,97 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from tradewind.errors import exception
 
+KeyKind = Literal["hmac", "rsa", "ed25519"]
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
-@dataclass(frozen=True)
+
 class Credentials:
-    """An API key and its secret: a shared one (HMAC), or a private key in PEM (RSA or Ed25519).
+    """An API key and its secret: shared text (HMAC), or a private key in PEM (RSA, Ed25519).
 
     Examples
     --------
-    >>> Credentials("key", "secret")
-    Credentials()
+    >>> credentials = Credentials("my-key", "my-secret")
+    >>> credentials
+    Credentials(hmac)
+    >>> credentials.sign(b"symbol=LTCBTC")[:16]
+    '84eee6db6b3bcd5b'
 
     """
 
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
+    __slots__ = ("__private", "__secret", "api_key", "kind")
+
+    def __init__(self, api_key: str, secret: str) -> None:
+        if not api_key or not secret:
+            raise exception("bad_credentials", "the key or its secret is empty")
+        self.api_key = api_key
+        self.__secret = secret.encode()
+        self.__private: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | None = None
+        self.kind: KeyKind = "hmac"
+        if secret.lstrip().startswith("-----BEGIN"):
+            self.__private = _private_key(self.__secret)
+            self.kind = "rsa" if isinstance(self.__private, rsa.RSAPrivateKey) else "ed25519"
 
     @classmethod
-    def from_environment(cls, key_variable: str, secret_variable: str) -> Credentials:
-        """From two environment variables."""
-        values = [os.environ.get(name, "") for name in (key_variable, secret_variable)]
-        for name, value in zip((key_variable, secret_variable), values, strict=True):
-            if not value:
-                raise exception("missing_setting", f"the environment variable {name} is not set", f"export {name}=...")
-        return cls(*values)
+    def from_environment(cls, venue: str, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read ``TRADEWIND_<VENUE>_KEY`` and ``TRADEWIND_<VENUE>_SECRET``."""
+        names = [f"TRADEWIND_{venue.upper()}_{part}" for part in ("KEY", "SECRET")]
+        if missing := [name for name in names if not environment.get(name)]:
+            raise exception(
+                "bad_credentials", f"{' and '.join(missing)} not set", "or keep both in a file that only you can read"
+            )
+        return cls(environment[names[0]], environment[names[1]])
 
     @classmethod
-    def from_file(cls, path: Path) -> Credentials:
-        """From a TOML file with ``key`` and ``secret`` that only its owner can read."""
+    def from_file(cls, path: str | Path, name: str = "hmac") -> Self:
+        """Read a TOML file with ``api_key`` and ``secret``, or ``private_key_file`` beside it.
+
+        Of the sandbox's file of keys the one of this name is read.
+        """
+        text = _owners_text(Path(path))
         try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                    message = f"{path}: others can read it ({stat.filemode(mode)})"
-                    raise exception("bad_setting", message, f"chmod 600 {path}, and make a new key: this one was open")
-                values = tomllib.load(file)
-        except OSError as error:
-            raise exception("unreadable_file", f"{path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            raise exception("unreadable_file", f"{path} is not TOML", 'write key = "..." and secret = "..."') from None
-        pair = [values.get(name) for name in ("key", "secret")]
-        if not all(isinstance(one, str) and one for one in pair):
-            raise exception("missing_setting", f"{path} lacks key or secret", 'write key = "..." and secret = "..."')
-        return cls(str(pair[0]), str(pair[1]))
-
-    @property
-    def is_ed25519(self) -> bool:
-        """Whether a session can be logged on with it."""
-        return isinstance(self._private, ed25519.Ed25519PrivateKey)
+            fields = json.loads(text)["keys"][name] if text.lstrip().startswith("{") else tomllib.loads(text)
+        except (ValueError, KeyError, TypeError):
+            raise exception("bad_credentials", f"{path}: no TOML, and no file of keys with {name!r}") from None
+        private = fields.get("private_key_file")
+        secret = _owners_text(Path(path).parent / private) if private else fields.get("secret", "")
+        if not fields.get("api_key") or not secret:
+            raise exception("bad_credentials", f"{path}: api_key and secret (or private_key_file) are needed")
+        return cls(str(fields["api_key"]), str(secret))
 
     def sign(self, payload: bytes) -> str:
-        """The signature: hexadecimal for a shared secret, else base64.
+        """The signature of a payload: hexadecimal for HMAC, else base64."""
+        if isinstance(self.__private, ed25519.Ed25519PrivateKey):
+            return base64.b64encode(self.__private.sign(payload)).decode()
+        if isinstance(self.__private, rsa.RSAPrivateKey):
+            return base64.b64encode(self.__private.sign(payload, padding.PKCS1v15(), hashes.SHA256())).decode()
+        return hmac.new(self.__secret, payload, hashlib.sha256).hexdigest()
 
-        Examples
-        --------
-        >>> Credentials("key", "secret").sign(b"a=1")[:16]
-        'cf7a4e2e5b2b4e2f'
+    def __repr__(self) -> str:
+        return f"Credentials({self.kind})"
 
-        """
-        private = self._private
-        if private is None:
-            return hmac.new(self.secret.encode(), payload, hashlib.sha256).hexdigest()
-        if isinstance(private, ed25519.Ed25519PrivateKey):
-            return base64.b64encode(private.sign(payload)).decode()
-        return base64.b64encode(private.sign(payload, padding.PKCS1v15(), hashes.SHA256())).decode()
+    def __reduce__(self) -> str:
+        raise TypeError("credentials are not written anywhere")
 
-    @cached_property
-    def _private(self) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | None:
-        if "PRIVATE KEY" not in self.secret:
-            return None
-        try:
-            private = serialization.load_pem_private_key(self.secret.encode(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise exception("bad_setting", "the private key cannot be read", "PEM, without a password") from None
-        if not isinstance(private, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-            raise exception("bad_setting", "the private key is neither RSA nor Ed25519")
-        return private
+
+def _private_key(pem: bytes) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise exception("bad_credentials", "the private key cannot be read", "PEM (PKCS8) without a password") from None
+    if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+        raise exception("bad_credentials", f"a private key of type {type(key).__name__}", "RSA or Ed25519 is needed")
+    return key
+
+
+def _owners_text(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if mode & _OTHERS:
+            raise exception(
+                "bad_credentials",
+                f"{path} can be read by others (mode {stat.S_IMODE(mode):o})",
+                f"chmod 600 {path}, and make a new key if others had access",
+            )
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise exception("bad_credentials", f"{path} cannot be read: {error.strerror}") from error

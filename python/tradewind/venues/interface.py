@@ -1,157 +1,300 @@
-"""What a venue is for a session: market data that come in, orders that go out.
+"""What a venue implements: market data, execution, and what both report.
 
-Implement both for a venue of your own.
+A venue has two sides, and either may be missing. `MarketData` pushes rows into a `MarketSink`; `Execution` carries out
+orders and tells what became of them. Prices and quantities are exact: text as it came from the wire, or ``Decimal``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-Part = Literal["market_data", "orders"]
+import msgspec
+
+if TYPE_CHECKING:
+    from tradewind.instruments import InstrumentFields
+    from tradewind.venues.sink import MarketSink
+
+Exact = str | Decimal
 Side = Literal["buy", "sell"]
-OrderKind = Literal["accepted", "rejected", "cancelled", "cancel_rejected", "expired", "lost"]
+StreamKind = Literal["trades", "quotes", "book", "bars", "marks", "funding"]
 
 
-@dataclass(frozen=True)
-class Subscription:
-    """A stream of one instrument: `trades`, `quotes`, `book`, `marks`, `funding` or `bars(1m)`."""
+class StreamName(msgspec.Struct, frozen=True, order=True):
+    """One kind of data of one instrument; bars have an interval.
 
-    symbol: str
-    kind: str
+    Examples
+    --------
+    >>> str(StreamName("binance_spot:BTCUSDT", "bars", "1m"))
+    'binance_spot:BTCUSDT.bars(1m)'
 
-
-class MarketSink(Protocol):
-    """Takes what market data say. Numbers come as text, as they came over the wire (N1).
-
-    It stamps the time of arrival itself, when it is called: call it at once. A row without a time of the venue has
-    ``venue_time_ns`` of None. Symbols are the venue's own.
     """
 
-    def trade(
-        self, symbol: str, venue_time_ns: int | None, price: str, quantity: str, side: Side | None, id: int
-    ) -> None:
-        """Somebody traded; `side` is that of the order that took."""
+    instrument: str
+    kind: StreamKind
+    interval: str = ""
 
-    def quote(
-        self, symbol: str, venue_time_ns: int | None, bid: str, bid_quantity: str, ask: str, ask_quantity: str
-    ) -> None:
-        """The best bid and offer changed."""
+    def __str__(self) -> str:
+        return f"{self.instrument}.{self.kind}" + (f"({self.interval})" if self.interval else "")
 
-    def book(
-        self, symbol: str, venue_time_ns: int | None, levels: Sequence[tuple[Side, str, str]], *, snapshot: bool
-    ) -> None:
-        """Levels of the book changed to these quantities; a snapshot replaces the book."""
-
-    def connected(self, *, is_connected: bool) -> None:
-        """The connection stands, with all subscriptions, or is gone."""
-
-    def stale(self, symbol: str, kind: str, *, is_stale: bool) -> None:
-        """What is known of a stream is old or has a hole, or is whole again."""
-
-    def misread(self, what: str) -> None:
-        """A message could not be read; nothing of it was taken."""
+    @property
+    def symbol(self) -> str:
+        """What the venue calls the instrument."""
+        return self.instrument.partition(":")[2]
 
 
-class MarketData(Protocol):
+class StreamStatus(msgspec.Struct, frozen=True):
+    """A stream's state changed.
+
+    ``connected`` delivers, or is subscribed and quiet; ``disconnected`` and ``stale`` must not be traded on;
+    ``gap`` names the venue times between which rows are missing; ``resynced`` ends a gap of a book, whose snapshot is
+    in the inbox already; ``error`` is something that could not be read: it was left out, and the stream goes on
+    (no stream is named where it cannot be told which one it was for).
+    """
+
+    stream: StreamName | None
+    state: Literal["connected", "disconnected", "stale", "gap", "resynced", "error"]
+    reason: str = ""
+    from_ns: int = 0
+    to_ns: int = 0
+
+
+class ClockStatus(msgspec.Struct, frozen=True):
+    """The venue's clock was compared with ours: what is added to ours, and how far that may be off (T2)."""
+
+    venue: str
+    offset_ns: int
+    uncertainty_ns: int
+
+
+class MarketData(ABC):
     """The market data of a venue."""
 
-    async def run(self, subscriptions: Iterable[Subscription], sink: MarketSink) -> None:
-        """Feed the sink until cancelled, through every disconnect."""
+    venue: str
 
-    async def server_offset_ns(self) -> int:
-        """How far the venue's clock is ahead of `time.time_ns`, from the quickest of some requests."""
+    @abstractmethod
+    async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
+        """The specifications of these symbols, or of all."""
+
+    @abstractmethod
+    async def start(self, sink: MarketSink) -> None:
+        """Connect; what is subscribed to goes into the sink from now on."""
+
+    @abstractmethod
+    def subscribe(self, streams: Sequence[StreamName]) -> None:
+        """Deliver these too, from now on or as soon as there is a connection."""
+
+    @abstractmethod
+    def unsubscribe(self, streams: Sequence[StreamName]) -> None:
+        """Deliver these no more."""
+
+    @abstractmethod
+    async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
+        """Push the closed bars or the trades between two venue times, oldest first, into a sink of their own."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Disconnect; nothing is pushed after it returns."""
 
 
-@dataclass(frozen=True)
-class NewOrder:
-    """An order to be placed. A market order has no price."""
+class OrderRequest(msgspec.Struct, frozen=True):
+    """An order to place. The client id has at most 32 letters and digits and is the session's own."""
 
     client_id: str
-    symbol: str
+    instrument: str
     side: Side
-    quantity: str
-    price: str | None
-    time_in_force: str
+    quantity: Exact
+    price: Exact | None = None
+    time_in_force: Literal["gtc", "ioc", "post_only"] = "gtc"
+
+    @property
+    def symbol(self) -> str:
+        """What the venue calls the instrument."""
+        return self.instrument.partition(":")[2]
 
 
-@dataclass(frozen=True)
-class OrderReport:
-    """What the venue, or the connection, says of an order. The reason is a code of the one table."""
-
-    client_id: str
-    kind: OrderKind
-    reason: str = "requested"
-    venue_time_ns: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class FillReport:
-    """A fill of an order; its identity is that of the trade at the venue (O5)."""
+class CancelRequest(msgspec.Struct, frozen=True):
+    """An order to cancel."""
 
     client_id: str
+    instrument: str
+
+    @property
+    def symbol(self) -> str:
+        """What the venue calls the instrument."""
+        return self.instrument.partition(":")[2]
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The venue has the order. Reported once for each order, whichever of its messages came first."""
+
+    client_id: str
+    venue_order_id: str
+    venue_time_ns: int
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The venue does not take the order: one of our codes, and what the venue said."""
+
+    client_id: str
+    code: str
+    message: str
+    venue_time_ns: int
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """A fill. Reported once for each instrument, order and trade id (O5)."""
+
+    client_id: str
+    venue_order_id: str
     trade_id: int
-    symbol: str
+    instrument: str
     side: Side
-    price: str
-    quantity: str
-    is_maker: bool
-    fee: str
+    price: Exact
+    quantity: Exact
+    fee: Exact
     fee_asset: str
-    venue_time_ns: int | None
+    is_maker: bool
+    venue_time_ns: int
 
 
-@dataclass(frozen=True)
-class OrderState:
-    """What the venue knows of an order when it is asked, with its fills."""
+class Cancelled(msgspec.Struct, frozen=True):
+    """The order was cancelled: one of our codes."""
 
     client_id: str
-    status: Literal["open", "filled", "cancelled", "expired", "rejected"]
-    fills: tuple[FillReport, ...] = field(default=())
+    reason: str
+    venue_time_ns: int
 
 
-class AccountSink(Protocol):
-    """Takes what a venue says about the account."""
+class CancelRejected(msgspec.Struct, frozen=True):
+    """The order was not cancelled: one of our codes, and what the venue said."""
 
-    def order(self, report: OrderReport) -> None:
-        """An order of ours changed."""
-
-    def fill(self, report: FillReport) -> None:
-        """An order of ours was filled."""
-
-    def balances(self, balances: dict[str, Decimal]) -> None:
-        """What the account holds now, of the assets that are named."""
-
-    def account_connected(self, *, is_connected: bool) -> None:
-        """Orders reach the venue and reports reach us, or they do not."""
-
-    def credentials_lost(self, why: str) -> None:
-        """The venue does not accept the key any more."""
+    client_id: str
+    code: str
+    message: str
+    venue_time_ns: int
 
 
-class Execution(Protocol):
-    """The orders and the account at a venue."""
+class Expired(msgspec.Struct, frozen=True):
+    """The venue ended the order by its own rules: one of our codes."""
 
-    async def run(self, sink: AccountSink) -> None:
-        """Keep the connection and feed the sink until cancelled."""
+    client_id: str
+    reason: str
+    venue_time_ns: int
 
-    def place(self, order: NewOrder) -> None:
-        """Send an order at once, without waiting; what becomes of it comes to the sink.
 
-        It is never sent again: where no answer comes, the sink is told that it is lost (law 7).
-        """
+class Unknown(msgspec.Struct, frozen=True):
+    """The venue may or may not have carried out what was asked: ask for the order by its client id (law 7)."""
 
-    def cancel(self, client_id: str, symbol: str) -> None:
-        """Ask to cancel an order at once, without waiting."""
+    client_id: str
+    why: str
 
-    async def order(self, client_id: str, symbol: str) -> OrderState | None:
-        """What the venue knows of an order of ours; None where it does not know it."""
 
-    async def open_orders(self) -> list[tuple[str, str]]:
-        """The client ids and symbols of the account's open orders, ours and others."""
+class Balance(msgspec.Struct, frozen=True):
+    """What the account holds of an asset, ``locked`` included."""
 
-    async def balances(self) -> dict[str, Decimal]:
-        """What the account holds, by asset."""
+    asset: str
+    total: Exact
+    locked: Exact
+    venue_time_ns: int
+
+
+class OrderState(msgspec.Struct, frozen=True):
+    """An order as the venue knows it."""
+
+    client_id: str
+    venue_order_id: str
+    instrument: str
+    side: Side
+    quantity: Exact
+    filled: Exact
+    price: Exact | None
+    status: Literal["open", "partly_filled", "filled", "cancelled", "rejected", "expired"]
+    venue_time_ns: int
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """An order, or a fill of one, of another client of the same account: it is left alone (M3)."""
+
+    order: OrderState
+    fill: Filled | None = None
+
+
+class Commission(msgspec.Struct, frozen=True):
+    """The fees of an instrument as fractions of the traded value."""
+
+    instrument: str
+    maker: Exact
+    taker: Exact
+
+
+class AccountStatus(msgspec.Struct, frozen=True):
+    """The connection to the account changed.
+
+    ``connected`` takes orders and delivers reports; after ``disconnected`` and ``stream_ended`` reports may have been
+    missed, so orders, fills and balances are asked for again after the next ``connected``; after
+    ``credentials_lost`` nothing is tried again; ``error`` is a message that could not be read and was left out.
+    """
+
+    state: Literal["connected", "disconnected", "stream_ended", "credentials_lost", "error"]
+    reason: str = ""
+
+
+Report = (
+    Accepted
+    | Rejected
+    | Filled
+    | Cancelled
+    | CancelRejected
+    | Expired
+    | Unknown
+    | Balance
+    | Foreign
+    | AccountStatus
+    | ClockStatus
+)
+ReportSink = Callable[[Report], None]
+
+
+class Execution(ABC):
+    """Orders and the account at a venue."""
+
+    venue: str
+
+    @abstractmethod
+    async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
+        """Connect and log on. `is_own` tells our client ids from those of others (`Foreign`)."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Disconnect; orders stay as they are."""
+
+    @abstractmethod
+    def place(self, order: OrderRequest) -> None:
+        """Send an order at once, never twice. What becomes of it comes through the sink, even a failure to send."""
+
+    @abstractmethod
+    def cancel(self, order: CancelRequest) -> None:
+        """Send a cancel at once. What becomes of it comes through the sink."""
+
+    @abstractmethod
+    async def open_orders(self) -> list[OrderState]:
+        """All open orders of the account, ours and others'."""
+
+    @abstractmethod
+    async def order(self, client_id: str, instrument: str) -> OrderState | None:
+        """The order of a client id; none if the venue does not know it (yet)."""
+
+    @abstractmethod
+    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
+        """Fills since a time, or from a trade id on, oldest first. Their client ids may be empty."""
+
+    @abstractmethod
+    async def balances(self) -> list[Balance]:
+        """What the account holds."""
+
+    @abstractmethod
+    async def commission(self, instrument: str) -> Commission:
+        """The account's fees."""

@@ -115,6 +115,15 @@ impl Session {
         })
     }
 
+    /// Rows in the order of their arrival. One that was stamped before what has happened here happens now.
+    pub fn rows_of(&mut self, rows: Vec<MarketEvent>) -> Result<()> {
+        for mut row in rows {
+            row.arrival_time_ns = row.arrival_time_ns.max(self.timeline.now_ns);
+            self.row(&row)?;
+        }
+        Ok(())
+    }
+
     /// A row of the warm-up.
     pub fn warm_up(&mut self, event: &MarketEvent) -> Result<()> {
         self.act(|timeline| timeline.warm_up(event))

@@ -104,7 +104,6 @@ codes! {
     TradingOff => "trading_off", "Trading is off.";
     // Rejections and cancellations: the venue's
     MarketHalted => "market_halted", "The venue takes no new orders for the instrument.";
-    VenueRejected => "venue_rejected", "The venue does not take the order, for a reason of its own.";
     InsufficientFunds => "insufficient_funds", "The account cannot pay for the order or its margin.";
     BelowMinimumQuantity => "below_minimum_quantity", "The order is smaller than the venue's smallest quantity.";
     BelowMinimumNotional => "below_minimum_notional", "The order is worth less than the venue's smallest notional.";
@@ -121,6 +120,12 @@ codes! {
     JournalVersion => "journal_version", "A journal was written by a version that cannot be read here.";
     Divergence => "divergence", "A replay took another decision than the recorded run.";
     RunInterrupted => "run_interrupted", "The run was stopped before its end.";
+    // Venues
+    BadFrame => "bad_frame", "A venue sent something that cannot be read.";
+    BadCredentials => "bad_credentials", "Credentials are missing, unusable or readable by others.";
+    VenueRefused => "venue_refused", "A venue refused a request.";
+    RateLimited => "rate_limited", "A venue's request limit is used up.";
+    Unreachable => "unreachable", "A venue cannot be reached, or did not answer.";
     Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
 }
 

@@ -1,7 +1,6 @@
-"""Binance Spot: market streams, and orders over the WebSocket API."""
+"""Binance Spot: market data and orders."""
 
 from tradewind.venues.binance_spot.execution import BinanceSpotExecution
-from tradewind.venues.binance_spot.market_data import BinanceSpotMarketData
-from tradewind.venues.binance_spot.protocol import Urls
+from tradewind.venues.binance_spot.market import BinanceSpotMarketData
 
-__all__ = ["BinanceSpotExecution", "BinanceSpotMarketData", "Urls"]
+__all__ = ["BinanceSpotExecution", "BinanceSpotMarketData"]

@@ -1,400 +1,446 @@
-"""Orders and the account at Binance Spot, over the WebSocket API."""
+"""Binance Spot: orders and the account, over its WebSocket API."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-import aiohttp
 import msgspec
+from msgspec import Raw, Struct
 
-from tradewind.errors import exception
-from tradewind.venues.backoff import Backoff
-from tradewind.venues.binance_spot.protocol import LIMITS, MILLISECOND_NS, Urls, server_offset_ns
-from tradewind.venues.credentials import Credentials
-from tradewind.venues.interface import AccountSink, FillReport, NewOrder, OrderReport, OrderState
-
-_UNKNOWN_FATE = (-1000, -1001, -1006, -1007)
-"""Codes after which the order may or may not be there (errors.md); so may it be after any status of 500 and more."""
-_KEY_REFUSED = (-2014, -2015)
-_NO_SUCH_ORDER = -2013
-_REASONS = (
-    ("insufficient balance", "insufficient_funds"),
-    ("immediately match", "would_take"),
-    ("NOTIONAL", "below_minimum_notional"),
-    ("LOT_SIZE", "off_grid"),
-    ("PRICE_FILTER", "off_grid"),
-    ("Market is closed", "market_halted"),
+from tradewind.errors import TradewindError
+from tradewind.venues.binance_spot.account import (
+    AccountPosition,
+    AccountReader,
+    ExecutionReport,
+    side_of,
+    status_of,
 )
-_STATES: Mapping[str, Literal["open", "filled", "cancelled", "expired", "rejected"]] = {
-    "NEW": "open",
-    "PENDING_NEW": "open",
-    "PARTIALLY_FILLED": "open",
-    "FILLED": "filled",
-    "CANCELED": "cancelled",
-    "REJECTED": "rejected",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-}
-_ENCODER = msgspec.json.Encoder()
+from tradewind.venues.binance_spot.errors import code_of
+from tradewind.venues.binance_spot.market import make_rest, server_time_ns
+from tradewind.venues.binance_spot.signing import cancel_parameters, order_parameters, signed, signed_query
+from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.rest import VenueError
+from tradewind.venues.connection.websocket import Channel, Link
+from tradewind.venues.constants import constants
+from tradewind.venues.credentials import Credentials
+from tradewind.venues.interface import (
+    AccountStatus,
+    Balance,
+    CancelRejected,
+    CancelRequest,
+    ClockStatus,
+    Commission,
+    Execution,
+    Filled,
+    OrderRequest,
+    OrderState,
+    Rejected,
+    Report,
+    ReportSink,
+    Unknown,
+)
+from tradewind.venues.streaming import budget
+
+_VENUE = "binance_spot"
+_MILLISECOND_NS = 1_000_000
+_SERVER_ERROR = 500
+_CLOCK_SECONDS = 60.0
+_SWEEP_SECONDS = 0.5
+_LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
+_OK = 200
 
 
-class VenueError(Exception):
-    """What the venue answered in the place of a result."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-
-    @property
-    def leaves_fate_unknown(self) -> bool:
-        """Whether what was asked for may have happened all the same."""
-        return self.status >= 500 or self.code in _UNKNOWN_FATE
+class _Error(Struct):
+    code: int = 0
+    msg: str = ""
 
 
-class _DisconnectedError(Exception):
-    """The connection ended before an answer came."""
+class _Message(Struct):
+    """An answer has an id, an event has none."""
+
+    id: str | int | None = None
+    status: int = 0
+    result: Raw = Raw(b"null")
+    error: _Error | None = None
+    event: Raw = Raw(b"")
 
 
-class BinanceSpotExecution:
-    """Orders and the account, over one connection of the WebSocket API.
+class _Done(Struct):
+    """What the answers to orders and cancels have in common."""
+
+    orderId: int = 0  # noqa: N815 - Binance's name
+    transactTime: int = 0  # noqa: N815
+
+
+class _Kind(Struct):
+    e: str = ""
+
+
+_read = msgspec.json.Decoder(_Message).decode
+_read_done = msgspec.json.Decoder(_Done).decode
+_read_kind = msgspec.json.Decoder(_Kind).decode
+_read_execution = msgspec.json.Decoder(ExecutionReport).decode
+_read_position = msgspec.json.Decoder(AccountPosition).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class BinanceSpotExecution(Execution):
+    """Orders and the account at Binance Spot.
 
     Parameters
     ----------
     credentials
-        The key; with an Ed25519 key the connection is logged on once, else every request is signed.
-    urls
-        Where the venue is.
+        Of the account. With an Ed25519 key the connection logs on once; otherwise each request is signed.
+    api_url, rest_url
+        Where it is; Binance itself where they are not stated.
+    clock
+        The venue's clock, to be shared with its market data.
+    patience_seconds
+        An order without an answer for so long is of unknown fate.
+    receive_window_ms
+        How late a request may reach the venue and still count.
 
     """
 
-    def __init__(self, credentials: Credentials, urls: Urls | None = None) -> None:
+    venue = _VENUE
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        api_url: str = "",
+        rest_url: str = "",
+        clock: VenueClock | None = None,
+        patience_seconds: float = 5.0,
+        receive_window_ms: int = 5_000,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        words = constants(_VENUE)
+        self.clock = clock or VenueClock()
         self._credentials = credentials
-        self._urls = urls or Urls()
-        self._offset_ms = 0
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._logged_on = False
-        self._sink: AccountSink | None = None
-        self._number = 0
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._placing: dict[int, str] = {}
-        self._cancelling: dict[int, str] = {}
-        self._accepted: dict[str, None] = {}
-        self._seen_fills: dict[tuple[str, int], None] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._patience_ns = int(patience_seconds * 1e9)
+        self._window = receive_window_ms
+        self._rest = make_rest(rest_url, self.clock, sign=self._sign_query)
+        self._credential_errors = frozenset(words["errors"]["credentials"])
+        self._unknown_errors = frozenset(words["errors"]["unknown"])
+        self._clock_error = words["errors"]["clock"]
+        self._link = Link(
+            api_url or words["urls"]["api"],
+            self._opened,
+            self._received,
+            self._lost,
+            budget(_VENUE, words["connections"]),
+            lifetime_seconds=words["stream"]["lifetime_seconds"],
+            ssl_context=ssl_context,
+        )
+        self._ready: Channel | None = None
+        self._is_logged_on = credentials.kind == "ed25519"
+        self._is_over = False
+        # What was sent and not answered: the channel, and when it was.
+        self._pending: dict[str, tuple[Channel, int]] = {}
+        self._logons: dict[Channel, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sink: ReportSink
+        self._reader: AccountReader
 
-    async def run(self, sink: AccountSink) -> None:
-        """Keep the connection and feed the sink until cancelled."""
+    # The interface.
+
+    async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
+        """Connect, log on and subscribe to the account's events; the sink is told when that is done."""
         self._sink = sink
-        backoff = Backoff()
-        async with aiohttp.ClientSession(connector=self._urls.connector()) as client:
-            while True:
-                try:
-                    self._offset_ms = await server_offset_ns(self._urls) // MILLISECOND_NS
-                    await self._connection(client, sink, backoff)
-                except VenueError as error:
-                    if error.code in _KEY_REFUSED:
-                        sink.credentials_lost(str(error))
-                except (aiohttp.ClientError, OSError, TimeoutError, _DisconnectedError):
-                    pass  # it is tried again; the sink learns that the connection is gone
-                finally:
-                    self._drop(sink)
-                await asyncio.sleep(backoff.next_seconds())
+        self._reader = AccountReader(_VENUE, is_own)
+        await self._compare_clocks()
+        self._link.start()
+        self._start_task(self._sweep())
+        self._start_task(self._compare_on())
 
-    async def _connection(self, client: aiohttp.ClientSession, sink: AccountSink, backoff: Backoff) -> None:
-        silent = aiohttp.ClientWSTimeout(ws_receive=LIMITS["silent_seconds"], ws_close=2)
-        ends = time.monotonic() + LIMITS["life_seconds"]
-        async with client.ws_connect(self._urls.api, timeout=silent, max_msg_size=64 * 2**20, compress=0) as socket:
-            self._socket = socket
-            reader = asyncio.get_running_loop().create_task(self._read(socket, ends))
-            try:
-                if self._credentials.is_ed25519:
-                    await self._ask("session.logon", {}, signed=True)
-                    self._logged_on = True
-                    await self._ask("userDataStream.subscribe", {}, signed=False)
-                else:
-                    await self._ask("userDataStream.subscribe.signature", {}, signed=True)
-                backoff.reset()
-                sink.account_connected(is_connected=True)
-                await reader
-            finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
+    async def close(self) -> None:
+        """Disconnect; what was not answered is of unknown fate."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._link.close()
+        self._ready = None
+        self._fate_unknown("the connection was closed before an answer", None)
+        await self._rest.close()
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse, ends: float) -> None:
-        async for message in socket:
-            if message.type is not aiohttp.WSMsgType.TEXT or not self._take(message.data):
-                return
-            if time.monotonic() > ends and not self._placing:
-                return
-
-    def _drop(self, sink: AccountSink) -> None:
-        """What was sent and not answered may or may not have arrived (law 7)."""
-        self._socket, self._logged_on = None, False
-        waiting, self._answers = self._answers, {}
-        for future in waiting.values():
-            if not future.done():
-                future.set_exception(_DisconnectedError())
-                future.exception()  # nobody may be waiting any more
-        lost = [*self._placing.values(), *self._cancelling.values()]
-        self._placing, self._cancelling = {}, {}
-        sink.account_connected(is_connected=False)
-        for client_id in dict.fromkeys(lost):
-            sink.order(OrderReport(client_id, "lost", message="the connection ended before an answer"))
-
-    def place(self, order: NewOrder) -> None:
-        """Send an order at once, without waiting."""
-        parameters: dict[str, Any] = {
-            "symbol": order.symbol,
-            "side": order.side.upper(),
-            "quantity": order.quantity,
-            "newClientOrderId": order.client_id,
-            "newOrderRespType": "ACK",
-        }
-        if order.price is None:
-            parameters["type"] = "MARKET"
-        elif order.time_in_force == "post_only":
-            parameters |= {"type": "LIMIT_MAKER", "price": order.price}
-        else:
-            parameters |= {"type": "LIMIT", "price": order.price, "timeInForce": order.time_in_force.upper()}
-        self._send_order("order.place", order.client_id, parameters, self._placing)
-
-    def cancel(self, client_id: str, symbol: str) -> None:
-        """Ask to cancel an order at once, without waiting."""
-        parameters = {"symbol": symbol, "origClientOrderId": client_id}
-        self._send_order("order.cancel", client_id, parameters, self._cancelling)
-
-    def _send_order(self, method: str, client_id: str, parameters: dict[str, Any], kept: dict[int, str]) -> None:
-        loop = asyncio.get_running_loop()
-        socket = self._socket
-        if socket is None or socket.closed:
-            kind: Literal["rejected", "cancel_rejected"] = "rejected" if kept is self._placing else "cancel_rejected"
-            loop.call_soon(self._report, OrderReport(client_id, kind, "venue_disconnected"))
+    def place(self, order: OrderRequest) -> None:
+        """Write the order to the socket now."""
+        channel = self._ready
+        number = _PLACE + order.client_id
+        if channel is None or not channel.send(self._render("order.place", number, order_parameters(order))):
+            reason = "there is no connection to the venue; nothing was sent"
+            self._sink(Rejected(order.client_id, "unreachable", reason, self.clock()))
             return
-        number = self._next()
-        kept[number] = client_id
-        task = loop.create_task(socket.send_str(self._frame(number, method, parameters, signed=True)))
+        self._pending[number] = (channel, self.clock.monotonic_ns())
+
+    def cancel(self, order: CancelRequest) -> None:
+        """Write the cancel to the socket now."""
+        channel = self._ready
+        number = _CANCEL + order.client_id
+        if channel is None or not channel.send(self._render("order.cancel", number, cancel_parameters(order))):
+            reason = "there is no connection to the venue; nothing was sent"
+            self._sink(CancelRejected(order.client_id, "unreachable", reason, self.clock()))
+            return
+        self._pending[number] = (channel, self.clock.monotonic_ns())
+
+    async def open_orders(self) -> list[OrderState]:
+        """All open orders of the account."""
+        return [_state(one) for one in await self._rest.get("/api/v3/openOrders", is_signed=True)]
+
+    async def order(self, client_id: str, instrument: str) -> OrderState | None:
+        """The order of a client id; the venue may not know one yet that it took just now (F29)."""
+        parameters = {"symbol": _symbol(instrument), "origClientOrderId": client_id}
+        try:
+            found = _state(await self._rest.get("/api/v3/order", parameters, is_signed=True))
+        except VenueError as error:
+            if error.number == -2013:  # no such order
+                return None
+            raise
+        # Of a cancelled order the venue names the id of the cancel.
+        return msgspec.structs.replace(found, client_id=client_id)
+
+    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
+        """Fills of an instrument, which do not name their client ids."""
+        parameters: dict[str, Any] = {"symbol": _symbol(instrument), "limit": 1_000}
+        if from_id is None and since_ns:
+            # The venue answers by time for a day at most; the first fill's id leads to all others.
+            first = await self._first_fill(parameters, since_ns)
+            if first is None:
+                return []
+            from_id = first
+        found: list[Filled] = []
+        next_id = from_id or 0
+        while True:
+            rows = await self._rest.get("/api/v3/myTrades", parameters | {"fromId": next_id}, is_signed=True)
+            found += [_fill(one) for one in rows]
+            if len(rows) < parameters["limit"]:
+                return found
+            next_id = rows[-1]["id"] + 1
+
+    async def balances(self) -> list[Balance]:
+        """What the account holds."""
+        answer = await self._rest.get("/api/v3/account", {"omitZeroBalances": "true"}, is_signed=True)
+        time_ns = answer["updateTime"] * _MILLISECOND_NS
+        return [
+            Balance(one["asset"], Decimal(one["free"]) + Decimal(one["locked"]), Decimal(one["locked"]), time_ns)
+            for one in answer["balances"]
+        ]
+
+    async def commission(self, instrument: str) -> Commission:
+        """The account's fees."""
+        answer = await self._rest.get("/api/v3/account/commission", {"symbol": _symbol(instrument)}, is_signed=True)
+        rates = answer["standardCommission"]
+        return Commission(instrument, rates["maker"], rates["taker"])
+
+    # Connection.
+
+    def _opened(self, channel: Channel) -> None:
+        self._logons[channel] = self.clock.monotonic_ns()
+        if self._is_logged_on:
+            self._request(channel, "session.logon", _LOGON, signed(self._credentials, self._times()))
+        else:
+            self._request(
+                channel, "userDataStream.subscribe.signature", _SUBSCRIBE, signed(self._credentials, self._times())
+            )
+
+    def _received(self, channel: Channel, data: bytes) -> None:
+        try:
+            message = _read(data)
+            if message.event:
+                self._event(message.event)
+            elif isinstance(message.id, str):
+                self._answer(channel, message.id, message)
+            elif message.error is not None:
+                self._sink(AccountStatus("error", f"{message.error.code} {message.error.msg}"))
+        except (msgspec.DecodeError, ArithmeticError) as error:
+            self._sink(AccountStatus("error", f"[bad_frame] {error} in {data[:120]!r}"))
+
+    def _lost(self, channel: Channel | None, reason: str) -> None:
+        if channel is not None:
+            self._logons.pop(channel, None)
+        if self._ready is channel:
+            self._ready = None
+        self._fate_unknown(f"the connection was lost before an answer: {reason}", channel)
+        if not self._is_over:
+            self._sink(AccountStatus("disconnected", reason))
+
+    def _answer(self, channel: Channel, number: str, message: _Message) -> None:
+        if number in (_LOGON, _SUBSCRIBE):
+            self._logged_on(channel, number, message)
+            return
+        self._pending.pop(number, None)
+        client_id, is_place = number[1:], number[0] == _PLACE
+        if message.status == _OK:
+            done = _read_done(message.result)
+            if is_place:
+                self._tell(self._reader.accepted(client_id, done.orderId, done.transactTime))
+            else:
+                self._tell(self._reader.cancelled(client_id, "requested", done.transactTime))
+            return
+        error = message.error or _Error()
+        self._refused(client_id, is_place, message.status, error)
+
+    def _refused(self, client_id: str, is_place: bool, status: int, error: _Error) -> None:
+        code = code_of(error.code, error.msg)
+        text = f"{error.code} {error.msg}"
+        if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
+            self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
+        elif is_place:
+            self._tell(self._reader.rejected(client_id, error.code, error.msg, self.clock()))
+        else:
+            self._sink(CancelRejected(client_id, code, text, self.clock()))
+        if error.code in self._credential_errors:
+            self._credentials_lost(text)
+        elif error.code == self._clock_error:
+            self._start_task(self._compare_clocks())
+
+    def _logged_on(self, channel: Channel, number: str, message: _Message) -> None:
+        if message.status == _OK and number == _LOGON:
+            self._request(channel, "userDataStream.subscribe", _SUBSCRIBE, {})
+            return
+        self._logons.pop(channel, None)
+        if message.status == _OK:
+            self._ready = channel
+            channel.is_delivering.set()
+            self._sink(AccountStatus("connected"))
+            return
+        error = message.error or _Error()
+        if error.code in self._credential_errors:
+            self._credentials_lost(f"{error.code} {error.msg}")
+            return
+        if error.code == self._clock_error:
+            self._start_task(self._compare_clocks())
+        self._sink(AccountStatus("error", f"{number}: {error.code} {error.msg}"))
+        channel.close()
+
+    def _event(self, event: Raw) -> None:
+        kind = _read_kind(event).e
+        if kind == "executionReport":
+            self._tell(self._reader.execution(_read_execution(event)))
+        elif kind == "outboundAccountPosition":
+            self._tell(self._reader.position(_read_position(event)))
+        elif kind == "serverShutdown":
+            self._link.replace()
+        elif kind == "eventStreamTerminated":
+            self._sink(AccountStatus("stream_ended", "the venue ended the account's events"))
+            if self._link.current is not None:
+                self._ready = None
+                self._opened(self._link.current)
+
+    def _credentials_lost(self, reason: str) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._ready = None
+            self._sink(AccountStatus("credentials_lost", reason))
+            self._start_task(self._link.close())
+
+    # Requests.
+
+    def _render(self, method: str, number: str, parameters: dict[str, Any]) -> bytes:
+        parameters.update(self._times())
+        if not self._is_logged_on:
+            parameters = signed(self._credentials, parameters)
+        return _encode({"id": number, "method": method, "params": parameters})
+
+    def _request(self, channel: Channel, method: str, number: str, parameters: dict[str, Any]) -> None:
+        channel.send(_encode({"id": number, "method": method, "params": parameters}))
+
+    def _times(self) -> dict[str, Any]:
+        return {"recvWindow": self._window, "timestamp": self.clock() // _MILLISECOND_NS}
+
+    def _sign_query(self, parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
+        return signed_query(self._credentials, parameters | self._times()), {"X-MBX-APIKEY": self._credentials.api_key}
+
+    def _tell(self, reports: list[Report]) -> None:
+        for report in reports:
+            self._sink(report)
+
+    def _fate_unknown(self, why: str, channel: Channel | None, before_ns: int | None = None) -> None:
+        """What was sent on a channel (or any) and not answered may or may not have been carried out (law 7)."""
+        lost = [
+            number
+            for number, (sent_on, sent_ns) in self._pending.items()
+            if (channel is None or sent_on is channel) and (before_ns is None or sent_ns < before_ns)
+        ]
+        for number in lost:
+            del self._pending[number]
+            self._sink(Unknown(number[1:], why))
+
+    # In the background.
+
+    def _start_task(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        loop.call_later(LIMITS["answer_seconds"], self._overdue, number, kept)
 
-    def _overdue(self, number: int, kept: dict[int, str]) -> None:
-        client_id = kept.pop(number, None)
-        if client_id is not None:
-            self._report(OrderReport(client_id, "lost", message="no answer in time"))
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            before_ns = self.clock.monotonic_ns() - self._patience_ns
+            self._fate_unknown(f"no answer within {self._patience_ns / 1e9:g} s", None, before_ns)
+            for channel, since_ns in list(self._logons.items()):
+                if since_ns < before_ns:
+                    del self._logons[channel]
+                    channel.close()
 
-    def _report(self, report: OrderReport) -> None:
-        if self._sink is not None:
-            self._sink.order(report)
+    async def _compare_on(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_SECONDS)
+            await self._compare_clocks()
 
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
-
-    def _frame(self, number: int, method: str, parameters: dict[str, Any], *, signed: bool) -> str:
-        if signed:
-            parameters["timestamp"] = time.time_ns() // MILLISECOND_NS + self._offset_ms
-            parameters["recvWindow"] = LIMITS["receive_window_ms"]
-            if not self._logged_on:
-                parameters["apiKey"] = self._credentials.key
-                payload = "&".join(f"{key}={parameters[key]}" for key in sorted(parameters))
-                parameters["signature"] = self._credentials.sign(payload.encode())
-        request = {"id": number, "method": method, "params": parameters}
-        return _ENCODER.encode(request).decode()
-
-    async def _ask(self, method: str, parameters: dict[str, Any], *, signed: bool) -> Any:
-        """A request whose answer is waited for."""
-        socket = self._socket
-        if socket is None or socket.closed:
-            raise _DisconnectedError
-        number = self._next()
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = future
+    async def _compare_clocks(self) -> None:
         try:
-            await socket.send_str(self._frame(number, method, dict(parameters), signed=signed))
-            return await asyncio.wait_for(future, LIMITS["answer_seconds"])
-        finally:
-            self._answers.pop(number, None)
-
-    def _take(self, text: str) -> bool:
-        """Take a message; false where the connection is about to end."""
-        sink = self._sink
-        if sink is None:
-            return False
-        try:
-            message = msgspec.json.decode(text)
-            if not isinstance(message, dict):
-                raise msgspec.DecodeError("not an object")
-            if isinstance(event := message.get("event"), dict):
-                return self._event(event, sink)
-            number = message.get("id")
-            if isinstance(number, int):
-                self._answer(number, message)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError):
-            # What cannot be read is not guessed: the state is asked for anew after a reconnect.
-            return False
-        return True
-
-    def _answer(self, number: int, message: dict[str, Any]) -> None:
-        status = int(message["status"])
-        error = None
-        if status != 200:
-            error = VenueError(status, int(message["error"]["code"]), str(message["error"]["msg"]))
-            if error.code in _KEY_REFUSED and self._sink is not None:
-                self._sink.credentials_lost(str(error))
-        if number in self._placing:
-            self._placed(self._placing.pop(number), error, message.get("result") or {})
-        elif number in self._cancelling:
-            client_id = self._cancelling.pop(number)
-            if error is not None:
-                # A success is reported by the event of the order.
-                kind: Literal["lost", "cancel_rejected"] = "lost" if error.leaves_fate_unknown else "cancel_rejected"
-                self._report(OrderReport(client_id, kind, "order_not_open", message=str(error)))
-        elif (future := self._answers.get(number)) is not None and not future.done():
-            if error is None:
-                future.set_result(message.get("result"))
-            else:
-                future.set_exception(error)
-
-    def _placed(self, client_id: str, error: VenueError | None, result: dict[str, Any]) -> None:
-        if error is None:
-            self._accept(client_id, int(result["transactTime"]) * MILLISECOND_NS)
-        elif error.leaves_fate_unknown:
-            self._report(OrderReport(client_id, "lost", message=str(error)))
+            await self._rest.observe_clock("/api/v3/time", server_time_ns)
+        except TradewindError as error:
+            self._sink(AccountStatus("error", f"clocks were not compared: {error.message}"))
         else:
-            self._report(OrderReport(client_id, "rejected", _reason(error.message), message=str(error)))
+            self._sink(ClockStatus(_VENUE, self.clock.offset_ns, self.clock.uncertainty_ns))
 
-    def _accept(self, client_id: str, venue_time_ns: int) -> None:
-        """Report once that the venue has the order: its event may come before the answer (F30)."""
-        if client_id in self._accepted:
-            return
-        _remember(self._accepted, client_id)
-        self._report(OrderReport(client_id, "accepted", venue_time_ns=venue_time_ns))
-
-    def _event(self, event: dict[str, Any], sink: AccountSink) -> bool:
-        match event["e"]:
-            case "executionReport":
-                self._execution(event, sink)
-            case "outboundAccountPosition":
-                sink.balances({one["a"]: Decimal(one["f"]) + Decimal(one["l"]) for one in event["B"]})
-            case "serverShutdown" | "eventStreamTerminated":
-                return False
-        return True
-
-    def _execution(self, event: dict[str, Any], sink: AccountSink) -> None:
-        time_ns = int(event["T"]) * MILLISECOND_NS
-        # On a cancel, `c` is the id of the cancel and `C` that of the order.
-        client_id = event["C"] or event["c"]
-        match event["x"]:
-            case "NEW":
-                self._accept(client_id, time_ns)
-            case "TRADE":
-                self._accept(client_id, time_ns)
-                self._fill(
-                    FillReport(
-                        client_id=client_id,
-                        trade_id=int(event["t"]),
-                        symbol=event["s"],
-                        side="buy" if event["S"] == "BUY" else "sell",
-                        price=event["L"],
-                        quantity=event["l"],
-                        is_maker=bool(event["m"]),
-                        fee=event["n"],
-                        fee_asset=event["N"] or "",
-                        venue_time_ns=time_ns,
-                    ),
-                    sink,
-                )
-            case "CANCELED" | "REPLACED":
-                sink.order(OrderReport(client_id, "cancelled", "requested", time_ns))
-            case "EXPIRED" | "TRADE_PREVENTION":
-                self._accept(client_id, time_ns)
-                reason = "no_liquidity" if Decimal(event["z"]) == 0 else "immediate_or_cancel"
-                sink.order(OrderReport(client_id, "cancelled", reason, time_ns))
-            case "REJECTED":
-                sink.order(OrderReport(client_id, "rejected", "venue_rejected", time_ns, str(event["r"])))
-
-    def _fill(self, fill: FillReport, sink: AccountSink) -> None:
-        key = (fill.symbol, fill.trade_id)
-        if key not in self._seen_fills:
-            _remember(self._seen_fills, key)
-            sink.fill(fill)
-
-    async def order(self, client_id: str, symbol: str) -> OrderState | None:
-        """What the venue knows of an order of ours; None where it does not know it."""
-        try:
-            found = await self._ask("order.status", {"symbol": symbol, "origClientOrderId": client_id}, signed=True)
-        except VenueError as error:
-            if error.code == _NO_SUCH_ORDER:
-                return None
-            raise _unanswered(error) from None
-        except (_DisconnectedError, TimeoutError):
-            raise exception("venue_disconnected", "the venue was asked for an order and did not answer") from None
-        fills: tuple[FillReport, ...] = ()
-        if Decimal(found["executedQty"]) > 0:
-            try:
-                trades = await self._ask("myTrades", {"symbol": symbol, "orderId": found["orderId"]}, signed=True)
-            except VenueError as error:
-                raise _unanswered(error) from None
-            except (_DisconnectedError, TimeoutError):
-                raise exception("venue_disconnected", "the venue was asked for fills and did not answer") from None
-            fills = tuple(_past_fill(client_id, one) for one in trades)
-        return OrderState(client_id, _STATES[found["status"]], fills)
-
-    async def open_orders(self) -> list[tuple[str, str]]:
-        """The client ids and symbols of the account's open orders, ours and others."""
-        try:
-            found = await self._ask("openOrders.status", {}, signed=True)
-        except VenueError as error:
-            raise _unanswered(error) from None
-        except (_DisconnectedError, TimeoutError):
-            raise exception("venue_disconnected", "the venue was asked for open orders and did not answer") from None
-        return [(one["clientOrderId"], one["symbol"]) for one in found]
-
-    async def balances(self) -> dict[str, Decimal]:
-        """What the account holds, by asset."""
-        try:
-            found = await self._ask("account.status", {"omitZeroBalances": "true"}, signed=True)
-        except VenueError as error:
-            raise _unanswered(error) from None
-        except (_DisconnectedError, TimeoutError):
-            raise exception("venue_disconnected", "the venue was asked for balances and did not answer") from None
-        return {one["asset"]: Decimal(one["free"]) + Decimal(one["locked"]) for one in found["balances"]}
+    async def _first_fill(self, parameters: dict[str, Any], since_ns: int) -> int | None:
+        day_ms, start, now = 86_400_000, since_ns // _MILLISECOND_NS, self.clock() // _MILLISECOND_NS
+        while start <= now:
+            times = {"startTime": start, "endTime": min(start + day_ms - 1, now + 1)}
+            rows = await self._rest.get("/api/v3/myTrades", parameters | times | {"limit": 1_000}, is_signed=True)
+            if rows:
+                return int(rows[0]["id"])
+            start += day_ms
+        return None
 
 
-def _past_fill(client_id: str, trade: dict[str, Any]) -> FillReport:
-    return FillReport(
-        client_id=client_id,
-        trade_id=int(trade["id"]),
-        symbol=trade["symbol"],
-        side="buy" if trade["isBuyer"] else "sell",
-        price=trade["price"],
-        quantity=trade["qty"],
-        is_maker=bool(trade["isMaker"]),
-        fee=trade["commission"],
-        fee_asset=trade["commissionAsset"],
-        venue_time_ns=int(trade["time"]) * MILLISECOND_NS,
+def _symbol(instrument: str) -> str:
+    return instrument.partition(":")[2]
+
+
+def _state(order: dict[str, Any]) -> OrderState:
+    return OrderState(
+        order["clientOrderId"],
+        str(order["orderId"]),
+        f"{_VENUE}:{order['symbol']}",
+        side_of(order["side"]),
+        order["origQty"],
+        order["executedQty"],
+        None if order["type"] == "MARKET" else order["price"],
+        status_of(order["status"]),  # type: ignore[arg-type]
+        order["updateTime"] * _MILLISECOND_NS,
     )
 
 
-def _reason(message: str) -> str:
-    return next((reason for part, reason in _REASONS if part in message), "venue_rejected")
-
-
-def _unanswered(error: VenueError) -> Exception:
-    return exception("venue_disconnected", f"the venue did not answer what it was asked: {error}")
-
-
-_MOST_REMEMBERED = 20_000
-
-
-def _remember(kept: dict[Any, None], key: Any) -> None:
-    """Keep the newest keys only: a session may last for months."""
-    kept[key] = None
-    if len(kept) > _MOST_REMEMBERED:
-        del kept[next(iter(kept))]
+def _fill(trade: dict[str, Any]) -> Filled:
+    return Filled(
+        "",
+        str(trade["orderId"]),
+        trade["id"],
+        f"{_VENUE}:{trade['symbol']}",
+        "buy" if trade["isBuyer"] else "sell",
+        trade["price"],
+        trade["qty"],
+        trade["commission"],
+        trade["commissionAsset"],
+        trade["isMaker"],
+        trade["time"] * _MILLISECOND_NS,
+    )

@@ -1,0 +1,186 @@
+//! The buffer into which venues put market rows.
+
+use crate::error::OrRaise;
+use crate::event::wrap;
+use crate::instrument::{Index, Instrument, price_of, quantity_of};
+use crate::number::fixed;
+use pyo3::prelude::*;
+use std::sync::Arc;
+use tradewind_core::instrument::{self as core, InstrumentIndex};
+use tradewind_core::market::{Bar, BarInterval, Level, MarketData, MarketEvent, Quote, Side, Trade};
+use tradewind_core::number::RATE_DECIMALS;
+use tradewind_wire::{Buffer, Levels};
+
+/// Market rows in the order of their arrival.
+#[pyclass]
+pub struct Inbox {
+    pub rows: Buffer,
+    pub index: Arc<core::Index>,
+    instruments: Arc<Vec<Py<Instrument>>>,
+}
+
+impl Inbox {
+    /// All rows; the inbox is empty afterwards.
+    pub fn take(&mut self) -> Vec<MarketEvent> {
+        self.rows.take()
+    }
+
+    fn find(&self, name: &str) -> PyResult<InstrumentIndex> {
+        self.index.find_instrument(name).or_raise()
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        venue_ns: Option<i64>,
+        arrival_ns: i64,
+        of: impl FnOnce(&core::Instrument) -> PyResult<MarketData>,
+    ) -> PyResult<()> {
+        let place = self.find(name)?;
+        let data = of(self.index.instrument(place))?;
+        self.rows.push(place, venue_ns, arrival_ns, data).or_raise()
+    }
+}
+
+#[pymethods]
+impl Inbox {
+    #[new]
+    #[pyo3(signature = (index, latency_ns = 1_000_000))]
+    fn new(index: &Index, latency_ns: i64) -> Self {
+        Self { rows: Buffer::new(latency_ns), index: Arc::clone(&index.index), instruments: Arc::clone(&index.instruments) }
+    }
+
+    fn trade(
+        &mut self,
+        instrument: &str,
+        venue_ns: Option<i64>,
+        arrival_ns: i64,
+        price: &Bound<'_, PyAny>,
+        quantity: &Bound<'_, PyAny>,
+        aggressor: Option<&str>,
+        id: i64,
+    ) -> PyResult<()> {
+        let aggressor = aggressor.map(side_of).transpose()?;
+        self.push(instrument, venue_ns, arrival_ns, |one| {
+            Ok(MarketData::Trade(Trade { price: price_of(one, price)?, quantity: quantity_of(one, quantity)?, aggressor, id }))
+        })
+    }
+
+    fn quote(
+        &mut self,
+        instrument: &str,
+        venue_ns: Option<i64>,
+        arrival_ns: i64,
+        bid: &Bound<'_, PyAny>,
+        bid_quantity: &Bound<'_, PyAny>,
+        ask: &Bound<'_, PyAny>,
+        ask_quantity: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.push(instrument, venue_ns, arrival_ns, |one| {
+            let quote = Quote {
+                bid: price_of(one, bid)?,
+                bid_quantity: quantity_of(one, bid_quantity)?,
+                ask: price_of(one, ask)?,
+                ask_quantity: quantity_of(one, ask_quantity)?,
+            };
+            tradewind_wire::check_quote(&quote).or_raise()?;
+            Ok(MarketData::Quote(quote))
+        })
+    }
+
+    fn book(
+        &mut self,
+        instrument: &str,
+        venue_ns: Option<i64>,
+        arrival_ns: i64,
+        bids: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+        asks: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+        is_snapshot: bool,
+    ) -> PyResult<()> {
+        let place = self.find(instrument)?;
+        let one = self.index.instrument(place);
+        let level = |(price, quantity): &(Bound<'_, PyAny>, Bound<'_, PyAny>)| -> PyResult<Level> {
+            Ok(Level { price: price_of(one, price)?, quantity: quantity_of(one, quantity)? })
+        };
+        let all = bids.iter().chain(&asks).map(level).collect::<PyResult<Vec<_>>>()?;
+        let levels = Levels { all, bids: bids.len() };
+        levels.push(&mut self.rows, place, (venue_ns, arrival_ns), is_snapshot).or_raise()
+    }
+
+    fn bar(
+        &mut self,
+        instrument: &str,
+        interval: &str,
+        open_time_ns: i64,
+        arrival_ns: i64,
+        open: &Bound<'_, PyAny>,
+        high: &Bound<'_, PyAny>,
+        low: &Bound<'_, PyAny>,
+        close: &Bound<'_, PyAny>,
+        volume: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let interval = BarInterval::parse(interval).or_raise()?;
+        self.push(instrument, Some(open_time_ns), arrival_ns, |one| {
+            Ok(MarketData::Bar(Bar {
+                interval,
+                open_time_ns,
+                open: price_of(one, open)?,
+                high: price_of(one, high)?,
+                low: price_of(one, low)?,
+                close: price_of(one, close)?,
+                volume: quantity_of(one, volume)?,
+            }))
+        })
+    }
+
+    fn mark(&mut self, instrument: &str, venue_ns: Option<i64>, arrival_ns: i64, price: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.push(instrument, venue_ns, arrival_ns, |one| Ok(MarketData::Mark(price_of(one, price)?)))
+    }
+
+    fn funding(&mut self, instrument: &str, venue_ns: Option<i64>, arrival_ns: i64, rate: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.push(instrument, venue_ns, arrival_ns, |one| Ok(MarketData::Funding(fixed(rate, RATE_DECIMALS, "rate", &one.name)?)))
+    }
+
+    /// The instrument of a name.
+    fn instrument(&self, py: Python<'_>, name: &str) -> PyResult<Py<Instrument>> {
+        Ok(self.instruments[self.find(name)?.at()].clone_ref(py))
+    }
+
+    /// The rows as event objects; the inbox is empty afterwards.
+    fn take_events(&mut self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        self.rows.take().iter().map(|event| wrap(py, event, &self.instruments[event.instrument.at()])).collect()
+    }
+
+    /// The rows as exact numbers, for tests and tools: kind, instrument, times, flags, values. They stay.
+    fn rows(&self) -> Vec<(&'static str, &str, i64, i64, u8, [i64; 5])> {
+        let plain = |event: &MarketEvent| {
+            let (flags, values) = event.columns();
+            let name = self.index.instrument(event.instrument).name.as_str();
+            (event.kind.name(), name, event.venue_time_ns, event.arrival_time_ns, flags, values)
+        };
+        self.rows.rows().iter().map(plain).collect()
+    }
+
+    /// Forget all rows.
+    fn clear(&mut self) {
+        self.rows.undo_to(0);
+    }
+
+    /// How many rows arrived before they happened, by the clocks (T2).
+    #[getter]
+    fn clamped(&self) -> u64 {
+        self.rows.clamped()
+    }
+
+    fn __len__(&self) -> usize {
+        self.rows.rows().len()
+    }
+}
+
+fn side_of(word: &str) -> PyResult<Side> {
+    match word {
+        "buy" => Ok(Side::Buy),
+        "sell" => Ok(Side::Sell),
+        _ => Err(pyo3::exceptions::PyValueError::new_err(format!("side {word:?}: buy or sell"))),
+    }
+}

@@ -1,0 +1,68 @@
+//! Rows in the order of their arrival, until the engine takes them.
+
+use tradewind_core::error::{Error, Result};
+use tradewind_core::instrument::InstrumentIndex;
+use tradewind_core::market::{MarketData, MarketEvent};
+use tradewind_core::time::TimeNs;
+
+/// Rows in the order of their arrival.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    rows: Vec<MarketEvent>,
+    clamped: u64,
+    latency_ns: i64,
+}
+
+impl Buffer {
+    /// An empty one; rows without a venue time happened `latency_ns` before they arrived (T2).
+    pub fn new(latency_ns: i64) -> Self {
+        Self { rows: Vec::new(), clamped: 0, latency_ns }
+    }
+
+    /// Adds a row. One that arrives before it happened is moved to when it happened, and counted (T2).
+    #[inline]
+    pub fn push(&mut self, instrument: InstrumentIndex, venue_ns: Option<TimeNs>, arrival_ns: TimeNs, data: MarketData) -> Result<()> {
+        let venue_ns = venue_ns.unwrap_or(arrival_ns.saturating_sub(self.latency_ns));
+        let known_ns = match &data {
+            MarketData::Bar(bar) => venue_ns.saturating_add(bar.interval.duration_ns()),
+            _ => venue_ns,
+        };
+        let event = MarketEvent::new(instrument, venue_ns, arrival_ns.max(known_ns), data);
+        if let Some((code, what)) = event.problem() {
+            return Err(Error::new(code, what));
+        }
+        self.clamped += u64::from(arrival_ns < known_ns);
+        self.rows.push(event);
+        Ok(())
+    }
+
+    /// All rows; the buffer is empty afterwards.
+    pub fn take(&mut self) -> Vec<MarketEvent> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Moves all rows behind those of `rows`, so that both keep their memory.
+    pub fn move_into(&mut self, rows: &mut Vec<MarketEvent>) {
+        rows.append(&mut self.rows);
+    }
+
+    /// The rows that wait.
+    pub fn rows(&self) -> &[MarketEvent] {
+        &self.rows
+    }
+
+    /// Forgets what was added since there were `length` rows: a message counts whole or not at all.
+    pub fn undo_to(&mut self, length: usize) {
+        self.rows.truncate(length);
+    }
+
+    /// How many rows came before they happened, by the clocks.
+    pub fn clamped(&self) -> u64 {
+        self.clamped
+    }
+
+    /// The latency that is taken for rows without a venue time.
+    pub fn latency_ns(&self) -> i64 {
+        self.latency_ns
+    }
+}

@@ -1,0 +1,205 @@
+"""Events of an account, as Binance sends them, into reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from tradewind.venues.binance_spot.errors import code_of
+from tradewind.venues.interface import (
+    Accepted,
+    Balance,
+    Cancelled,
+    Expired,
+    Filled,
+    Foreign,
+    OrderState,
+    Rejected,
+    Report,
+    Side,
+)
+
+_MILLISECOND_NS = 1_000_000
+_KEPT = 100_000
+_STATUSES = {
+    "NEW": "open",
+    "PENDING_NEW": "open",
+    "PARTIALLY_FILLED": "partly_filled",
+    "FILLED": "filled",
+    "CANCELED": "cancelled",
+    "PENDING_CANCEL": "open",
+    "REJECTED": "rejected",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
+}
+
+
+class ExecutionReport(Struct):
+    """What happened to an order; the letters are Binance's."""
+
+    s: str
+    c: str
+    S: str
+    o: str
+    f: str
+    q: str
+    p: str
+    x: str
+    X: str
+    i: int
+    l: str  # noqa: E741
+    z: str
+    L: str
+    T: int
+    C: str = ""
+    r: str = "NONE"
+    n: str | None = None
+    N: str | None = None
+    t: int = -1
+    I: int = -1  # noqa: E741
+    m: bool = False
+
+
+class _Held(Struct):
+    a: str
+    f: str
+    l: str  # noqa: E741
+
+
+class AccountPosition(Struct):
+    """What the account holds of the assets that changed."""
+
+    E: int
+    held: list[_Held] = field(name="B")
+    u: int = 0
+
+
+class Memory:
+    """The last things of which each may be told once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, None] = {}
+
+    def is_new(self, thing: object) -> bool:
+        """Whether it was not told yet; from now on it was."""
+        if thing in self._kept:
+            return False
+        self._kept[thing] = None
+        if len(self._kept) > _KEPT:
+            del self._kept[next(iter(self._kept))]
+        return True
+
+
+class AccountReader:
+    """Turns events and answers into reports, each told once whatever came first or twice (F30, F31).
+
+    Parameters
+    ----------
+    venue
+        The venue's name.
+    is_own
+        Tells our client ids from those of others.
+
+    """
+
+    def __init__(self, venue: str, is_own: Callable[[str], bool]) -> None:
+        self._venue = venue
+        self._is_own = is_own
+        self._memory = Memory()
+
+    def accepted(self, client_id: str, order_id: int, time_ms: int) -> list[Report]:
+        """Take the answer to an order that was accepted."""
+        if not self._memory.is_new(("accepted", client_id)):
+            return []
+        return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
+
+    def rejected(self, client_id: str, number: int, message: str, time_ns: int) -> list[Report]:
+        """Take the answer to an order that was rejected."""
+        if not self._memory.is_new(("closed", client_id)):
+            return []
+        return [Rejected(client_id, code_of(number, message), message, time_ns)]
+
+    def cancelled(self, client_id: str, reason: str, time_ms: int) -> list[Report]:
+        """Take the answer to a cancel."""
+        if not self._memory.is_new(("closed", client_id)):
+            return []
+        return [Cancelled(client_id, reason, time_ms * _MILLISECOND_NS)]
+
+    def position(self, event: AccountPosition) -> list[Report]:
+        """Take new balances."""
+        time_ns = (event.u or event.E) * _MILLISECOND_NS
+        return [Balance(one.a, Decimal(one.f) + Decimal(one.l), Decimal(one.l), time_ns) for one in event.held]
+
+    def execution(self, event: ExecutionReport) -> list[Report]:
+        """Take what happened to an order."""
+        if event.I >= 0 and not self._memory.is_new((event.s, "execution", event.I)):
+            return []
+        # A cancel has an id of its own, and names the order's as the original one.
+        client_id = event.C if event.x == "CANCELED" and event.C else event.c
+        time_ns = event.T * _MILLISECOND_NS
+        fill = self._fill(event, client_id, time_ns) if event.x == "TRADE" else None
+        if fill is not None and not self._memory.is_new((event.s, "trade", event.t)):
+            return []
+        if not self._is_own(client_id):
+            return [Foreign(self._state(event, client_id, time_ns), fill)]
+        if event.x == "NEW":
+            return self.accepted(client_id, event.i, event.T)
+        if fill is not None:
+            return [*self.accepted(client_id, event.i, event.T), fill]
+        if event.x == "REJECTED":
+            return self.rejected(client_id, -2010, event.r, time_ns)
+        if event.x in ("CANCELED", "EXPIRED", "TRADE_PREVENTION"):
+            return self._ended(event, client_id, time_ns)
+        return []
+
+    def _ended(self, event: ExecutionReport, client_id: str, time_ns: int) -> list[Report]:
+        before = self.accepted(client_id, event.i, event.T)
+        if event.x == "CANCELED":
+            return [*before, *self.cancelled(client_id, "requested", event.T)]
+        if not self._memory.is_new(("closed", client_id)):
+            return before
+        if event.o == "MARKET":
+            return [*before, Cancelled(client_id, "no_liquidity", time_ns)]
+        if event.f == "IOC":
+            return [*before, Cancelled(client_id, "immediate_or_cancel", time_ns)]
+        return [*before, Expired(client_id, "venue_refused", time_ns)]
+
+    def _fill(self, event: ExecutionReport, client_id: str, time_ns: int) -> Filled:
+        return Filled(
+            client_id,
+            str(event.i),
+            event.t,
+            f"{self._venue}:{event.s}",
+            side_of(event.S),
+            Decimal(event.L),
+            Decimal(event.l),
+            Decimal(event.n or "0"),
+            event.N or "",
+            event.m,
+            time_ns,
+        )
+
+    def _state(self, event: ExecutionReport, client_id: str, time_ns: int) -> OrderState:
+        return OrderState(
+            client_id,
+            str(event.i),
+            f"{self._venue}:{event.s}",
+            side_of(event.S),
+            event.q,
+            event.z,
+            None if event.o == "MARKET" else event.p,
+            status_of(event.X),  # type: ignore[arg-type]
+            time_ns,
+        )
+
+
+def side_of(word: str) -> Side:
+    """Read BUY or SELL."""
+    return "buy" if word == "BUY" else "sell"
+
+
+def status_of(word: str) -> str:
+    """Read an order's status; one that we do not know is open until it is known to be closed."""
+    return _STATUSES.get(word, "open")

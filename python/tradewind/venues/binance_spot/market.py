@@ -1,0 +1,216 @@
+"""Binance Spot: market data."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tradewind._core import BinanceDecoder
+from tradewind.errors import exception
+from tradewind.instruments import InstrumentFields, load
+from tradewind.times import duration_ns
+from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.rest import Rest
+from tradewind.venues.connection.subscriptions import Subscriptions
+from tradewind.venues.connection.websocket import Link
+from tradewind.venues.constants import constants
+from tradewind.venues.interface import StreamName
+from tradewind.venues.sink import MarketSink
+from tradewind.venues.streaming import StreamingMarketData
+
+_VENUE = "binance_spot"
+_SUFFIXES = {"trades": "trade", "quotes": "bookTicker", "book": "depth@100ms", "bars": "kline_"}
+_PAGE = 1_000
+_MILLISECOND_NS = 1_000_000
+
+
+class BinanceSpotMarketData(StreamingMarketData):
+    """Trades, quotes, books and bars of Binance Spot.
+
+    Parameters
+    ----------
+    stream_url, rest_url
+        Where it is; Binance itself where they are not stated, a sandbox or testnet otherwise.
+    clock
+        The venue's clock, to be shared with its execution and the session.
+
+    Examples
+    --------
+    >>> BinanceSpotMarketData(stream_url="ws://127.0.0.1:9777", rest_url="http://127.0.0.1:9777").venue
+    'binance_spot'
+
+    """
+
+    decoder: BinanceDecoder
+
+    def __init__(
+        self,
+        *,
+        stream_url: str = "",
+        rest_url: str = "",
+        clock: VenueClock | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        words = constants(_VENUE)
+        clock = clock or VenueClock()
+        rest = make_rest(rest_url, clock)
+        super().__init__(_VENUE, words, f"{(stream_url or words['urls']['stream']).rstrip('/')}/stream", rest, clock)
+        self.ssl_context = ssl_context
+
+    async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
+        """Read grid and limits of these symbols, or of all; fees are the regular user's, as packaged."""
+        parameters = {"symbols": msgspec.json.encode(list(symbols)).decode()} if symbols else {}
+        answer = await self.rest.get("/api/v3/exchangeInfo", parameters)
+        return [_fields(one) for one in answer["symbols"] if one.get("isSpotTradingAllowed", True)]
+
+    async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
+        """Push closed bars, or trades as Binance aggregates them: the id is that of the last trade of each."""
+        if stream.kind == "bars":
+            await self._bars(stream, from_ns, to_ns, sink)
+        elif stream.kind == "trades":
+            await self._trades(stream, from_ns, to_ns, sink)
+        else:
+            raise exception("missing_stream", f"{stream}: Binance keeps no history of it", "bars and trades have one")
+
+    def make_decoder(self, sink: MarketSink) -> BinanceDecoder:
+        """Build the decoder that fills the sink's inbox."""
+        return BinanceDecoder(sink.inbox, [], self.words["stream"]["continuity"])
+
+    def topic(self, stream: StreamName) -> str:
+        """What Binance calls a stream."""
+        if stream.kind not in _SUFFIXES:
+            raise exception(
+                "missing_stream", f"{stream}: Binance Spot has no such stream", f"one of {', '.join(_SUFFIXES)}"
+            )
+        interval = "1w" if stream.interval == "7d" else stream.interval
+        return f"{stream.symbol.lower()}@{_SUFFIXES[stream.kind]}{interval}"
+
+    def render(self, is_wanted: bool, topics: list[str], number: int) -> bytes:
+        """Render the message that subscribes to topics, or leaves them."""
+        method = "SUBSCRIBE" if is_wanted else "UNSUBSCRIBE"
+        return msgspec.json.encode({"method": method, "params": topics, "id": number})
+
+    def control(self, link: Link, subscriptions: Subscriptions, message: bytes) -> None:
+        """Answers to subscriptions, and the notice that the server goes down."""
+        answer = msgspec.json.decode(message)
+        number = answer.get("id")
+        if isinstance(number, int):
+            problem = answer.get("error", answer if "code" in answer else None)
+            subscriptions.answered(number, str(problem.get("msg", problem)) if isinstance(problem, dict) else "")
+        elif "serverShutdown" in (answer.get("e"), (answer.get("data") or {}).get("e")):
+            link.replace()
+
+    async def latest(self, stream: StreamName) -> list[int]:
+        """Ask how far a stream should have come."""
+        parameters: dict[str, Any] = {"symbol": stream.symbol}
+        if stream.kind == "trades":
+            trades = await self.rest.get("/api/v3/aggTrades", parameters | {"limit": 1})
+            return [trades[-1]["l"]] if trades else []
+        if stream.kind == "book":
+            return [(await self.rest.get("/api/v3/depth", parameters | {"limit": 1}))["lastUpdateId"]]
+        if stream.kind == "quotes":
+            quote = await self.rest.get("/api/v3/ticker/bookTicker", parameters)
+            return self._fixed(stream, quote)
+        bars = await self.rest.get("/api/v3/klines", parameters | {"interval": stream.interval, "limit": 2})
+        return [bars[0][0] * _MILLISECOND_NS] if len(bars) == 2 else []
+
+    async def resync(self, symbol: str) -> bool:
+        """Ask for a snapshot, from which the changes that wait are followed."""
+        limit = self.words["stream"].get("snapshot_levels", 5_000)
+        body = await self.rest.get_bytes("/api/v3/depth", {"symbol": symbol, "limit": limit})
+        fate = self.decoder.snapshot(symbol, body, self.clock())
+        if fate == "taken":
+            self.sink.on_rows()
+        return fate != "too_old"
+
+    async def compare_clocks(self) -> None:
+        """Compare our clock with Binance's."""
+        await self.rest.observe_clock("/api/v3/time", server_time_ns)
+        self.tell_clock()
+
+    def _fixed(self, stream: StreamName, quote: dict[str, str]) -> list[int]:
+        one = self.sink.inbox.instrument(stream.instrument)
+        decimals = {"Price": one.price_decimals, "Qty": one.quantity_decimals}
+        return [
+            int(Decimal(quote[f"{side}{part}"]).scaleb(decimals[part]))
+            for side in ("bid", "ask")
+            for part in ("Price", "Qty")
+        ]
+
+    async def _bars(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
+        length_ns = duration_ns(stream.interval)
+        start, end = -(-from_ns // _MILLISECOND_NS), (to_ns - length_ns) // _MILLISECOND_NS
+        while start <= end:
+            parameters = {"symbol": stream.symbol, "interval": stream.interval, "limit": _PAGE}
+            rows = await self.rest.get("/api/v3/klines", parameters | {"startTime": start, "endTime": end})
+            for opened, *prices, volume in (row[:6] for row in rows):
+                first, high, low, close = prices
+                sink.bar(
+                    stream.instrument, interval=stream.interval, open_time_ns=opened * _MILLISECOND_NS,
+                    open=first, high=high, low=low, close=close, volume=volume,
+                )  # fmt: skip
+            if len(rows) < _PAGE:
+                return
+            start = rows[-1][0] + 1
+
+    async def _trades(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
+        parameters: dict[str, Any] = {"symbol": stream.symbol, "limit": _PAGE}
+        place: dict[str, Any] = {"startTime": -(-from_ns // _MILLISECOND_NS), "endTime": to_ns // _MILLISECOND_NS}
+        while True:
+            rows = await self.rest.get("/api/v3/aggTrades", parameters | place)
+            for row in rows:
+                if row["T"] * _MILLISECOND_NS >= to_ns:
+                    return
+                sink.trade(
+                    stream.instrument, venue_time_ns=row["T"] * _MILLISECOND_NS, price=row["p"], quantity=row["q"],
+                    aggressor="sell" if row["m"] else "buy", id=row["l"],
+                )  # fmt: skip
+            if len(rows) < _PAGE:
+                return
+            place = {"fromId": rows[-1]["a"] + 1}
+
+
+def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
+    """Build a client of Binance Spot's REST interface."""
+    words = constants(_VENUE)
+    limits = words["rest"]
+    return Rest(
+        url or words["urls"]["rest"],
+        clock,
+        weights=limits["weights"],
+        weight_per_minute=limits["weight_per_minute"],
+        weight_header=limits["weight_header"],
+        **more,
+    )
+
+
+def server_time_ns(answer: Any) -> int:
+    """The middle of the millisecond that the venue told."""
+    return int(answer["serverTime"]) * _MILLISECOND_NS + _MILLISECOND_NS // 2
+
+
+def _fields(symbol: dict[str, Any]) -> InstrumentFields:
+    filters = {one["filterType"]: one for one in symbol["filters"]}
+    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
+    regular = load("binance_spot:BTCUSDT")
+    return InstrumentFields(
+        venue=_VENUE,
+        symbol=symbol["symbol"],
+        kind="spot",
+        base=symbol["baseAsset"],
+        quote=symbol["quoteAsset"],
+        settlement=symbol["quoteAsset"],
+        price_decimals=symbol["quotePrecision"],
+        quantity_decimals=symbol["baseAssetPrecision"],
+        tick=Decimal(filters["PRICE_FILTER"]["tickSize"]),
+        lot=Decimal(filters["LOT_SIZE"]["stepSize"]),
+        minimum_quantity=Decimal(filters["LOT_SIZE"]["minQty"]),
+        minimum_notional=Decimal(notional["minNotional"]),
+        maker_fee=regular.maker_fee,
+        taker_fee=regular.taker_fee,
+        source="GET /api/v3/exchangeInfo; fees of a regular user as packaged",
+    )

@@ -1,0 +1,63 @@
+"""A venue's clock, as far as it can be known from here."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+_KEPT = 16
+
+
+class VenueClock:
+    """Now on the venue's clock: a monotonic clock, plus an offset that exchanges with the venue tell (T2).
+
+    Of the last exchanges the one with the shortest round trip decides, because it bounds the offset best. The offset
+    only takes effect where it would not let time go back; it is slewed instead.
+
+    Parameters
+    ----------
+    monotonic
+        A clock in nanoseconds that never goes back.
+    wall
+        The system's clock, which is used until the first exchange.
+
+    Examples
+    --------
+    >>> ticks = iter([1_000, 2_000, 3_000])
+    >>> clock = VenueClock(monotonic=lambda: next(ticks), wall=lambda: 5_000)
+    >>> clock.observe(sent_ns=1_000, venue_ns=9_500, received_ns=2_000)
+    True
+    >>> clock.offset_ns, clock.uncertainty_ns, clock()
+    (8000, 500, 10000)
+
+    """
+
+    def __init__(self, monotonic: object = time.monotonic_ns, wall: object = time.time_ns) -> None:
+        self._monotonic = monotonic if callable(monotonic) else time.monotonic_ns
+        wall_ns = wall() if callable(wall) else time.time_ns()
+        self._exchanges: deque[tuple[int, int]] = deque(maxlen=_KEPT)
+        self._last_ns = 0
+        self.offset_ns = wall_ns - self._monotonic()
+        self.uncertainty_ns = 0
+
+    def __call__(self) -> int:
+        """Now in nanoseconds; never before what was told last."""
+        now_ns: int = self._monotonic() + self.offset_ns
+        if now_ns < self._last_ns:
+            return self._last_ns
+        self._last_ns = now_ns
+        return now_ns
+
+    def monotonic_ns(self) -> int:
+        """What to stamp the two ends of an exchange with."""
+        now_ns: int = self._monotonic()
+        return now_ns
+
+    def observe(self, sent_ns: int, venue_ns: int, received_ns: int) -> bool:
+        """Take an exchange: our monotonic times around the venue's time; tells whether the offset changed."""
+        round_trip_ns = received_ns - sent_ns
+        self._exchanges.append((round_trip_ns, venue_ns - (sent_ns + received_ns) // 2))
+        best_ns, offset_ns = min(self._exchanges)
+        changed = offset_ns != self.offset_ns
+        self.offset_ns, self.uncertainty_ns = offset_ns, best_ns // 2
+        return changed

@@ -1,0 +1,173 @@
+"""Requests over HTTP, within a venue's limits; only what is safe to repeat is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+
+from tradewind.errors import TradewindError, exception
+from tradewind.venues.connection.backoff import Backoff
+from tradewind.venues.connection.clock import VenueClock
+
+_ATTEMPTS = 5
+_TIMEOUT_SECONDS = 10.0
+_LARGEST_BODY = 64 << 20
+_SERVER_ERROR, _TOO_MANY, _BANNED = 500, 429, 418
+_SHARE = 0.9  # of the limit, which others on the same address use too
+
+
+class VenueError(TradewindError):
+    """A venue's answer that refuses a request, with its own number for the reason."""
+
+    def __init__(self, code: str, message: str, hint: str = "", *, status: int = 0, number: int = 0) -> None:
+        super().__init__(code, message, hint)
+        self.status = status
+        self.number = number
+
+
+class Rest:
+    """A client of one venue's REST interface.
+
+    Parameters
+    ----------
+    url
+        Where it is.
+    weights
+        What each path costs.
+    weight_per_minute, weight_header
+        The limit, and the header that tells how much of it is used.
+    sign
+        Adds what proves who asks: called with the parameters of a signed request, returns query and headers.
+
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: VenueClock,
+        *,
+        weights: Mapping[str, int] | None = None,
+        weight_per_minute: int = 6_000,
+        weight_header: str = "",
+        sign: Callable[[dict[str, Any]], tuple[str, dict[str, str]]] | None = None,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._clock = clock
+        self._weights = weights or {}
+        self._limit = weight_per_minute * _SHARE
+        self._header = weight_header
+        self._sign = sign
+        self._session: aiohttp.ClientSession | None = None
+        self._paused_until = 0.0
+        self._minute = 0
+        self.used_weight = 0
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False) -> Any:
+        """Ask for JSON; tried again with back-off, because asking twice does no harm."""
+        body = await self.get_bytes(path, parameters, is_signed=is_signed)
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.DecodeError as error:
+            raise exception("bad_frame", f"{path}: no JSON in {body[:80]!r}") from error
+
+    async def get_bytes(
+        self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False
+    ) -> bytes:
+        """Ask for a body as it is; tried again like `get`."""
+        backoff = Backoff()
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._once(path, dict(parameters or {}), is_signed)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                failure: TradewindError = exception(
+                    "unreachable", f"{self._url}{path}: {error or type(error).__name__}"
+                )
+            except VenueError as error:
+                if error.status < _SERVER_ERROR and error.status != _TOO_MANY:
+                    raise
+                failure = error
+            if attempt + 1 < _ATTEMPTS:
+                await asyncio.sleep(backoff.next())
+        raise failure
+
+    async def observe_clock(self, path: str, times_ns: Callable[[Any], int], samples: int = 5) -> None:
+        """Compare clocks: a few exchanges, of which the quickest counts."""
+        for _ in range(samples):
+            sent_ns = self._clock.monotonic_ns()
+            answer = await self.get(path)
+            self._clock.observe(sent_ns, times_ns(answer), self._clock.monotonic_ns())
+
+    async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
+        await self._wait_for_weight(self._weights.get(path, 20))
+        headers: dict[str, str] = {}
+        query = urlencode(parameters, quote_via=quote)
+        if is_signed:
+            if self._sign is None:
+                raise exception("bad_credentials", f"{path} needs credentials", "give credentials to the venue")
+            query, headers = self._sign(parameters)
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS))
+        url = f"{self._url}{path}" + (f"?{query}" if query else "")
+        from yarl import URL  # noqa: PLC0415 - comes with aiohttp
+
+        async with self._session.get(URL(url, encoded=True), headers=headers) as response:
+            body = await response.content.read(_LARGEST_BODY)
+            self._account(response.headers)
+            if response.status == 200:
+                return body
+            raise self._refusal(path, response, body)
+
+    async def _wait_for_weight(self, weight: int) -> None:
+        """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
+        while True:
+            now = time.monotonic()
+            if self._paused_until > now:
+                await asyncio.sleep(self._paused_until - now)
+                continue
+            minute, rest_ns = divmod(self._clock(), 60_000_000_000)
+            if minute != self._minute:
+                self._minute, self.used_weight = minute, 0
+            if self.used_weight + weight <= self._limit or weight > self._limit:
+                self.used_weight += weight
+                return
+            await asyncio.sleep((60_000_000_000 - rest_ns) / 1e9 + 0.05)
+
+    def _account(self, headers: Mapping[str, str]) -> None:
+        used = headers.get(self._header, "") if self._header else ""
+        if used.isdecimal():
+            self.used_weight = int(used)
+
+    def _refusal(self, path: str, response: aiohttp.ClientResponse, body: bytes) -> VenueError:
+        number, message = 0, body[:200].decode(errors="replace")
+        try:
+            answer = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            answer = None  # a page of a proxy or firewall: its beginning is shown
+        if isinstance(answer, dict):
+            number, message = answer.get("code", 0), str(answer.get("msg", message))
+        if response.status in (_TOO_MANY, _BANNED, 403):
+            after = response.headers.get("Retry-After", "")
+            wait = float(after) if after.isdecimal() else (600.0 if response.status == 403 else 60.0)
+            self._paused_until = time.monotonic() + wait
+            return VenueError(
+                "rate_limited",
+                f"{path}: HTTP {response.status}: {message}; nothing is asked for {wait:g} s",
+                status=response.status,
+                number=number,
+            )
+        code = "unreachable" if response.status >= _SERVER_ERROR else "venue_refused"
+        return VenueError(
+            code, f"{path}: HTTP {response.status}: {number} {message}", status=response.status, number=number
+        )

@@ -1,0 +1,110 @@
+"""Market data of a venue without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from tradewind._core import Inbox, Index
+from tradewind.dataset import definition
+from tradewind.errors import exception
+from tradewind.venues.binance_spot import BinanceSpotMarketData
+from tradewind.venues.bybit import BybitMarketData
+from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.interface import ClockStatus, MarketData, StreamKind, StreamName, StreamStatus
+from tradewind.venues.sink import MarketSink
+
+_VENUES: dict[str, Callable[..., MarketData]] = {
+    "binance_spot": BinanceSpotMarketData,
+    "bybit_spot": lambda **where: BybitMarketData("spot", **where),
+    "bybit_linear": lambda **where: BybitMarketData("linear", **where),
+}
+
+
+def market_data(venue: str, **where: Any) -> MarketData:
+    """Build the market data of a venue that comes with Tradewind; `where` are its URLs and clock."""
+    if venue not in _VENUES:
+        raise exception(
+            "unknown_venue", f"there is no venue {venue!r}", f"one of {', '.join(_VENUES)}, or one of your own"
+        )
+    return _VENUES[venue](**where)
+
+
+async def stream(
+    venue: str | MarketData,
+    *,
+    trades: Sequence[str] = (),
+    quotes: Sequence[str] = (),
+    book: Sequence[str] = (),
+    bars: Sequence[str] = (),
+    marks: Sequence[str] = (),
+    funding: Sequence[str] = (),
+    url: str = "",
+    rest_url: str = "",
+    statuses: bool = False,
+) -> AsyncIterator[Any]:
+    """Yield the market events of a venue as they come, for as long as one takes them.
+
+    Parameters
+    ----------
+    venue
+        Such as ``"binance_spot"``, or market data of one's own.
+    trades, quotes, book, bars, marks, funding
+        Symbols of which these are wanted; bars as ``"BTCUSDT@1m"``.
+    url, rest_url
+        Where the venue is, if not at its own address. Of a URL alone the REST interface is at the same place.
+    statuses
+        Whether changes of the streams' states are yielded too (`StreamStatus`): gaps and stale streams show only there.
+
+    Examples
+    --------
+    >>> async def watch():
+    ...     async for trade in stream("binance_spot", trades=["BTCUSDT"]):
+    ...         print(trade.price, trade.quantity)
+
+    """
+    clock = VenueClock()
+    if isinstance(venue, str):
+        rest_url = rest_url or url.replace("ws", "http", 1)
+        venue = market_data(venue, stream_url=url, rest_url=rest_url, clock=clock)
+    wanted: dict[StreamKind, Sequence[str]] = {
+        "trades": trades, "quotes": quotes, "book": book, "bars": bars, "marks": marks, "funding": funding,
+    }  # fmt: skip
+    names = [_name(venue.venue, kind, symbol) for kind, symbols in wanted.items() for symbol in symbols]
+    if not names:
+        raise exception("missing_setting", "no stream is named", 'such as trades=["BTCUSDT"]')
+    try:
+        fields = await venue.instruments(sorted({name.symbol for name in names}))
+        index = Index([definition(one) for one in fields])
+        for name in names:
+            index.instrument(name.instrument)
+        inbox = Inbox(index)
+        events: list[Any] = []
+        fresh = asyncio.Event()
+
+        def on_status(status: StreamStatus | ClockStatus) -> None:
+            if statuses:
+                events.extend(inbox.take_events())
+                events.append(status)
+                fresh.set()
+
+        await venue.start(MarketSink(inbox, clock, fresh.set, on_status))
+        venue.subscribe(names)
+        while True:
+            await fresh.wait()
+            fresh.clear()
+            ready, events[:] = events + inbox.take_events(), []
+            for event in ready:
+                yield event
+    finally:
+        await venue.close()
+
+
+def _name(venue: str, kind: StreamKind, symbol: str) -> StreamName:
+    symbol, _, interval = symbol.partition("@")
+    if (kind == "bars") != bool(interval):
+        raise exception(
+            "bad_setting", f"{kind} = {symbol!r}: bars and only bars have an interval", 'such as "BTCUSDT@1m"'
+        )
+    return StreamName(f"{venue}:{symbol}", kind, interval)

@@ -1,0 +1,393 @@
+"""Market data over WebSockets: what all venues that stream have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from tradewind.errors import TradewindError
+from tradewind.times import duration_ns
+from tradewind.venues.connection.backoff import Backoff, Budget
+from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.rest import Rest
+from tradewind.venues.connection.subscriptions import Subscriptions
+from tradewind.venues.connection.websocket import Channel, Link
+from tradewind.venues.interface import ClockStatus, MarketData, StreamName, StreamStatus
+from tradewind.venues.sink import MarketSink
+
+_GRACE_SECONDS = 2.0
+_WATCH_SECONDS = 1.0
+_CLOCK_SECONDS = 60.0
+_QUIETEST = 8.0
+_ERRORS_APART_NS = 1_000_000_000
+_budgets: dict[str, Budget] = {}
+
+
+class Decoder(Protocol):
+    """What a decoder of frames offers (`tradewind._core`)."""
+
+    def decode(self, frame: bytes, arrival_ns: int) -> tuple[str, str, str, int, int] | None:
+        """Read a frame."""
+
+    def add(self, symbol: str, name: str) -> None:
+        """Know another instrument."""
+
+    def arrival_ns(self, symbol: str, kind: str) -> int | None:
+        """When a stream's last message arrived."""
+
+    def progress(self, symbol: str, kind: str, interval_ns: int) -> list[int]:
+        """How far a stream has come."""
+
+    def forget(self, symbol: str, kind: str) -> None:
+        """Forget a stream."""
+
+    def is_live(self, symbol: str) -> bool:
+        """Whether a book is followed."""
+
+
+def budget(venue: str, connections: dict[str, Any]) -> Budget:
+    """The connections that this process may make to a venue, shared by all that connect to it."""
+    return _budgets.setdefault(venue, Budget(connections["most"], connections["per_seconds"]))
+
+
+class _Watched:
+    """What is known about the liveness of one stream."""
+
+    def __init__(self, since_ns: int) -> None:
+        self.since_ns = since_ns
+        self.seen: list[int] = []
+        self.quietness = 1.0
+        self.failures = 0
+        self.stale_ns = 0
+
+
+class StreamingMarketData(MarketData):
+    """Connects, subscribes, decodes, watches and repairs; a venue adds its words.
+
+    **Liveness** is judged for each subscription: where nothing came for as long as the venue's data file says, the
+    venue is asked over REST how far the stream should have come. Only if it is ahead, and the stream does not follow
+    within two seconds, it is stale: it is subscribed anew, and if that does not help the connection is replaced. A
+    quiet market only makes the questions rarer, down to an eighth.
+    """
+
+    def __init__(self, venue: str, words: dict[str, Any], url: str, rest: Rest, clock: VenueClock) -> None:
+        self.venue = venue
+        self.words = words
+        self.rest = rest
+        self.clock = clock
+        self.unreadable = 0
+        self.ssl_context: ssl.SSLContext | None = None
+        self._url = url
+        self._names: dict[str, StreamName] = {}
+        self._links: list[Link] = []
+        self._topics: dict[int, dict[str, None]] = {}
+        self._channels: dict[Channel, Subscriptions] = {}
+        self._watched: dict[StreamName, _Watched] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._resyncs: dict[str, None] = {}
+        self._resync_wanted = asyncio.Event()
+        self._error_ns = 0
+        self._told: dict[StreamName, str] = {}
+        self.sink: MarketSink
+
+    # What a venue adds.
+
+    @abstractmethod
+    def make_decoder(self, sink: MarketSink) -> Decoder:
+        """Build the decoder that fills the sink's inbox."""
+
+    @abstractmethod
+    def topic(self, stream: StreamName) -> str:
+        """What the venue calls a stream."""
+
+    @abstractmethod
+    def render(self, is_wanted: bool, topics: list[str], number: int) -> bytes:
+        """Render the message that subscribes to topics, or leaves them."""
+
+    @abstractmethod
+    def control(self, link: Link, subscriptions: Subscriptions, message: bytes) -> None:
+        """Read a message that is no data."""
+
+    @abstractmethod
+    async def latest(self, stream: StreamName) -> list[int]:
+        """Ask the venue how far a stream should have come: what the decoder calls its progress."""
+
+    @abstractmethod
+    async def compare_clocks(self) -> None:
+        """Compare our clock with the venue's."""
+
+    async def resync(self, symbol: str) -> bool:
+        """Begin a book anew; tells whether it is followed now. Venues that send snapshots need only subscribe."""
+        stream = next(name for name in self._watched if name.symbol == symbol and name.kind == "book")
+        self._resubscribe(stream)
+        return True
+
+    # The interface.
+
+    async def start(self, sink: MarketSink) -> None:
+        """Compare clocks, then connect."""
+        self.sink = sink
+        self.decoder = self.make_decoder(sink)
+        try:
+            await self.compare_clocks()
+        except TradewindError as error:
+            self._report(None, "error", f"clocks were not compared: {error.message}")
+        streams, self._names = list(self._names.values()), {}
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(one) for one in (self._watch(), self._resync_books(), self._compare_on())]
+        self.subscribe(streams)
+
+    def subscribe(self, streams: Sequence[StreamName]) -> None:
+        """Deliver these too."""
+        fresh = {self.topic(one): one for one in streams if self.topic(one) not in self._names}
+        self._names |= fresh
+        if not self._tasks:
+            return
+        for topic, stream in fresh.items():
+            self.decoder.add(stream.symbol, stream.instrument)
+            place = self._place()
+            self._topics[place][topic] = None
+            link = self._links[place]
+            for channel, subscriptions in self._channels.items():
+                if channel.link is link:
+                    subscriptions.add([topic])
+
+    def unsubscribe(self, streams: Sequence[StreamName]) -> None:
+        """Deliver these no more."""
+        for stream in streams:
+            topic = self.topic(stream)
+            if self._names.pop(topic, None) is None:
+                continue
+            self._watched.pop(stream, None)
+            self._told.pop(stream, None)
+            for topics in self._topics.values():
+                topics.pop(topic, None)
+            for subscriptions in self._channels.values():
+                subscriptions.remove([topic])
+            if self._tasks:
+                self.decoder.forget(stream.symbol, stream.kind)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for link in self._links:
+            await link.close()
+        for subscriptions in self._channels.values():
+            subscriptions.close()
+        self._links, self._channels, self._topics = [], {}, {}
+        await self.rest.close()
+
+    # Connections.
+
+    def _place(self) -> int:
+        """The first connection with room, a new one if there is none."""
+        most = self.words["stream"]["streams_per_connection"]
+        for place, topics in self._topics.items():
+            if len(topics) < most:
+                return place
+        link = Link(
+            self._url,
+            self._opened,
+            self._received,
+            self._lost,
+            budget(self.venue, self.words["connections"]),
+            lifetime_seconds=self.words["stream"]["lifetime_seconds"],
+            ssl_context=self.ssl_context,
+        )
+        self._links.append(link)
+        self._topics[len(self._links) - 1] = {}
+        link.start()
+        return len(self._links) - 1
+
+    def _opened(self, channel: Channel) -> None:
+        limits = self.words["stream"]
+        subscriptions = Subscriptions(
+            channel, self.render, self._answered, limits["arguments_per_message"], limits["messages_per_second"]
+        )
+        self._channels[channel] = subscriptions
+        subscriptions.add(self._topics[self._links.index(channel.link)])
+
+    def _received(self, channel: Channel, message: bytes) -> None:
+        """A message: decoded and handed on in this call."""
+        arrival_ns = self.clock()
+        try:
+            told = self.decoder.decode(message, arrival_ns)
+        except TradewindError as error:
+            self._left_out(error, message, arrival_ns)
+            return
+        if told is None:
+            self.sink.on_rows()
+        elif told[0] == "control":
+            self.control(channel.link, self._channels[channel], message)
+        else:
+            self._gap(*told[1:])
+        if not channel.is_delivering.is_set() and self._channels[channel].is_settled:
+            channel.is_delivering.set()
+
+    def _lost(self, channel: Channel | None, reason: str) -> None:
+        if channel is None:
+            self._report(None, "error", reason)
+            return
+        subscriptions = self._channels.pop(channel, None)
+        if subscriptions is not None:
+            subscriptions.close()
+        for topic in self._topics[self._links.index(channel.link)]:
+            stream = self._names[topic]
+            self._watched.pop(stream, None)
+            if stream.kind == "book":
+                self.decoder.forget(stream.symbol, "book")
+            self._report(stream, "disconnected", reason)
+        for old in [one for one in self._channels if one.lost.done() or one.is_retired]:
+            self._channels.pop(old).close()
+
+    def _answered(self, topics: list[str], problem: str) -> None:
+        for topic in topics:
+            stream = self._names.get(topic)
+            if stream is None:
+                continue
+            if problem:
+                self._report(stream, "error", problem)
+                continue
+            self._watched[stream] = self._watched.get(stream) or _Watched(self.clock())
+            if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
+                self._want_resync(stream.symbol)
+            else:
+                self._report(stream, "connected")
+
+    # Trouble.
+
+    def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
+        """Something that cannot be read is left out, counted and told, at most once a second."""
+        self.unreadable += 1
+        if arrival_ns - self._error_ns >= _ERRORS_APART_NS:
+            self._error_ns = arrival_ns
+            reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
+            self.sink.on_status(StreamStatus(None, "error", reason))
+
+    def _gap(self, kind: str, instrument: str, from_ns: int, to_ns: int) -> None:
+        self.sink.on_rows()
+        for stream in self._names.values():
+            if stream.instrument == instrument and stream.kind == kind:
+                self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
+                if kind == "book":
+                    self._told[stream] = "gap"
+                    self._want_resync(stream.symbol)
+
+    def _want_resync(self, symbol: str) -> None:
+        self._resyncs[symbol] = None
+        self._resync_wanted.set()
+
+    async def _resync_books(self) -> None:
+        """One book after the other, so that many that break together do not ask together."""
+        backoffs: dict[str, Backoff] = {}
+        while True:
+            await self._resync_wanted.wait()
+            self._resync_wanted.clear()
+            for symbol in list(self._resyncs):
+                stream = next((one for one in self._watched if one.symbol == symbol and one.kind == "book"), None)
+                if stream is None:
+                    self._resyncs.pop(symbol, None)
+                    continue
+                backoff = backoffs.setdefault(symbol, Backoff())
+                try:
+                    is_done = await self.resync(symbol)
+                except TradewindError as error:
+                    self._report(stream, "stale", f"no snapshot: {error.message}")
+                    is_done = False
+                if is_done:
+                    self._resyncs.pop(symbol, None)
+                    backoff.reset()
+                    self._report(stream, "connected" if stream not in self._told else "resynced")
+                else:
+                    asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
+
+    # Liveness.
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now_ns = self.clock()
+            for stream, watched in list(self._watched.items()):
+                arrival_ns = self.decoder.arrival_ns(stream.symbol, stream.kind) or 0
+                if watched.stale_ns and arrival_ns > watched.stale_ns:
+                    self._watched[stream] = _Watched(now_ns)
+                    self._report(stream, "connected")
+                    continue
+                since_ns = max(arrival_ns, watched.since_ns)
+                patience = self.words["silence"].get(stream.kind, 60) + _seconds(stream.interval)
+                if now_ns - since_ns > patience * watched.quietness * 1e9:
+                    watched.since_ns = now_ns
+                    await self._ask_about(stream, watched)
+
+    async def _ask_about(self, stream: StreamName, watched: _Watched) -> None:
+        """Find out whether a silent stream has nothing to say, or does not say it."""
+        try:
+            theirs = await self.latest(stream)
+        except TradewindError as error:
+            watched.failures += 1
+            if watched.failures > 2:
+                self._stale(stream, watched, f"silent, and the venue cannot be asked: {error.message}")
+            return
+        watched.failures = 0
+        ours = self._progress(stream) or watched.seen
+        watched.seen = theirs
+        if ours and theirs and (theirs != ours if stream.kind == "quotes" else theirs > ours):
+            await asyncio.sleep(_GRACE_SECONDS)
+            if stream in self._watched and (self._progress(stream) or ours) == ours:
+                self._stale(stream, watched, "the venue is ahead of what it sends")
+                return
+        watched.quietness = min(watched.quietness * 2, _QUIETEST)
+
+    def _progress(self, stream: StreamName) -> list[int]:
+        interval_ns = int(_seconds(stream.interval) * 1e9)
+        return self.decoder.progress(stream.symbol, stream.kind, interval_ns)
+
+    def _stale(self, stream: StreamName, watched: _Watched, reason: str) -> None:
+        is_again = watched.stale_ns > 0
+        watched.stale_ns = self.clock()
+        self._report(stream, "stale", reason)
+        if is_again:
+            for link in self._links:
+                if self.topic(stream) in self._topics[self._links.index(link)]:
+                    link.replace()
+        else:
+            self._resubscribe(stream)
+
+    def _resubscribe(self, stream: StreamName) -> None:
+        topic = self.topic(stream)
+        if stream.kind == "book":
+            self.decoder.forget(stream.symbol, "book")
+        for subscriptions in self._channels.values():
+            if topic in subscriptions.topics:
+                subscriptions.remove([topic])
+                subscriptions.add([topic])
+
+    async def _compare_on(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_SECONDS)
+            try:
+                await self.compare_clocks()
+            except TradewindError as error:
+                self._report(None, "error", f"clocks were not compared: {error.message}")
+
+    def tell_clock(self) -> None:
+        """Tell how our clock was put on the venue's."""
+        self.sink.on_status(ClockStatus(self.venue, self.clock.offset_ns, self.clock.uncertainty_ns))
+
+    def _report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:
+        """Tell a change of state once."""
+        if stream is not None:
+            if self._told.get(stream) == state and state in ("connected", "disconnected"):
+                return
+            self._told[stream] = state
+        self.sink.on_status(StreamStatus(stream, state, reason))
+
+
+def _seconds(interval: str) -> float:
+    return duration_ns(interval) / 1e9 if interval else 0.0

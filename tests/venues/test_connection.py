@@ -1,0 +1,270 @@
+"""Back-off, budgets, clocks, sockets: against servers that misbehave in one way each."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+import tradewind as tw
+from tradewind.venues.connection.backoff import Backoff, Budget
+from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.rest import Rest, VenueError
+from tradewind.venues.connection.websocket import Channel, Link
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def test_waits_double_and_never_collapse() -> None:
+    backoff = Backoff(first=1.0, longest=8.0)
+    waits = [backoff.next() for _ in range(1_000)]
+    for step, wait in zip((1, 2, 4, 8), waits, strict=False):
+        assert step / 2 <= wait <= step
+    assert min(waits[3:]) >= 4
+    assert len(set(waits)) > 900
+    backoff.reset()
+    assert backoff.next() <= 1
+
+
+def test_a_budget_is_kept_by_all_who_share_it() -> None:
+    async def run() -> float:
+        budget, loop = Budget(3, 0.2), asyncio.get_running_loop()
+        start = loop.time()
+        await asyncio.gather(*(budget.wait() for _ in range(7)))
+        return loop.time() - start
+
+    assert asyncio.run(run()) >= 0.4
+
+
+def test_the_quickest_exchange_sets_the_clock_and_time_never_goes_back() -> None:
+    now = [0]
+    clock = VenueClock(monotonic=lambda: now[0], wall=lambda: 5_000)
+    assert clock() == 5_000
+    clock.observe(sent_ns=0, venue_ns=11_000, received_ns=2_000)
+    assert (clock.offset_ns, clock.uncertainty_ns) == (10_000, 1_000)
+    # A slow exchange with an uneven way back would say 12,500.
+    clock.observe(sent_ns=0, venue_ns=20_000, received_ns=15_000)
+    assert clock.offset_ns == 10_000
+    now[0] = 100
+    assert clock() == 10_100
+    clock.observe(sent_ns=100, venue_ns=9_100, received_ns=102)
+    assert clock() == 10_100, "it stands still until the venue's clock has come as far"
+    now[0] = 2_000
+    assert clock() == 2_000 + clock.offset_ns
+
+
+def frame(data: bytes, opcode: int = 1, fin: bool = True) -> bytes:
+    head = bytes([(0x80 if fin else 0) | opcode])
+    return head + (bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")) + data
+
+
+async def handshake(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    key = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")).split(b": ")[1]
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    return upgrade + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+
+
+class Heard:
+    """What a link was told."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.lost: list[str] = []
+        self.opened = 0
+
+    def link(self, url: str, **more: float) -> Link:
+        def on_open(channel: Channel) -> None:
+            self.opened += 1
+
+        def on_message(channel: Channel, message: bytes) -> None:
+            self.messages.append(message)
+            channel.is_delivering.set()
+
+        return Link(
+            url, on_open, on_message, lambda channel, reason: self.lost.append(reason), Budget(300, 300), **more
+        )
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen")
+
+
+def against(handler: Handler, check: Callable[[str, Heard], Awaitable[None]]) -> None:
+    async def run() -> None:
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        await check(f"ws://{host}:{port}/", Heard())
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(run())
+
+
+def test_data_in_the_segment_of_the_handshake_and_in_pieces() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        big = b"x" * 1_000
+        first = frame(b"first") + frame(b"ping", opcode=9) + frame(b"one ", fin=False)
+        writer.write(await handshake(reader) + first)
+        writer.write(frame(b"message", opcode=0) + frame(big, opcode=2)[:500])
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(frame(big, opcode=2)[500:])
+        await reader.read()
+        writer.close()
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: len(heard.messages) == 3)
+        assert heard.messages == [b"first", b"one message", b"x" * 1_000]
+        await link.close()
+
+    against(serve, check)
+
+
+def test_a_lost_connection_is_told_and_made_again() -> None:
+    count = [0]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count[0] += 1
+        partial = frame(b"cut off")[:4] if count[0] == 1 else frame(b"whole")
+        writer.write(await handshake(reader) + partial)
+        await writer.drain()
+        if count[0] > 1:
+            await reader.read()
+        writer.transport.abort()
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: heard.messages)
+        assert (heard.messages, heard.opened, len(heard.lost)) == ([b"whole"], 2, 1)
+        await link.close()
+
+    against(serve, check)
+
+
+def test_a_server_that_is_not_there_is_told_with_its_address() -> None:
+    async def run() -> None:
+        heard = Heard()
+        link = heard.link("ws://127.0.0.1:9/")
+        link.start()
+        await until(lambda: len(heard.lost) > 1)
+        assert "ws://127.0.0.1:9/ cannot be reached" in heard.lost[0]
+        await link.close()
+
+    asyncio.run(run())
+
+
+def test_the_new_connection_delivers_before_the_old_one_ends() -> None:
+    events: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len([event for event in events if event.startswith("open")])
+        events.append(f"open {number}")
+        writer.write(await handshake(reader))
+        await asyncio.sleep(0.1)
+        events.append(f"data {number}")
+        writer.write(frame(b"%d" % number))
+        await reader.read()
+        events.append(f"close {number}")
+        writer.close()
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: heard.messages)
+        link.replace()
+        link.replace()
+        await until(lambda: "close 0" in events)
+        assert events == ["open 0", "data 0", "open 1", "data 1", "close 0"]
+        assert heard.lost == []
+        await link.close()
+        await until(lambda: "close 1" in events)
+
+    against(serve, check)
+
+
+def rest_against(answers: list[web.Response], check: Callable[[Rest, list[str]], Awaitable[None]]) -> None:
+    async def run() -> None:
+        asked: list[str] = []
+
+        async def handle(request: web.Request) -> web.Response:
+            asked.append(request.path_qs)
+            return answers[min(len(asked), len(answers)) - 1]
+
+        application = web.Application()
+        application.router.add_route("*", "/{tail:.*}", handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        rest = Rest(f"http://{host}:{port}", VenueClock(), weight_header="X-W")
+        try:
+            await check(rest, asked)
+        finally:
+            await rest.close()
+            await runner.cleanup()
+
+    asyncio.run(run())
+
+
+def test_a_question_is_asked_again_after_a_failure_of_the_server() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        assert await rest.get("/a", {"x": "1 2"}) == {"fine": True}
+        assert asked == ["/a?x=1%202"] * 2
+
+    good = web.json_response({"fine": True})
+    rest_against([web.Response(status=502, text="<html>"), good], check)
+
+
+def test_a_refusal_is_not_asked_again() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        with pytest.raises(VenueError, match=r"venue_refused.*-1121 Invalid symbol") as raised:
+            await rest.get("/a")
+        assert raised.value.number == -1121
+        assert len(asked) == 1
+
+    rest_against([web.json_response({"code": -1121, "msg": "Invalid symbol."}, status=400)], check)
+
+
+def test_too_many_requests_wait_as_long_as_they_are_told() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        assert await rest.get("/a") == []
+        assert loop.time() - start >= 1
+        assert rest.used_weight == 77
+
+    limited = web.Response(status=429, headers={"Retry-After": "1"}, text="{}")
+    rest_against([limited, web.json_response([], headers={"X-W": "77"})], check)
+
+
+def test_a_ban_is_not_tried_against() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        with pytest.raises(VenueError, match="rate_limited"):
+            await rest.get("/a")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(rest.get("/b"), 0.3)
+        assert asked == ["/a"]
+
+    rest_against([web.Response(status=418, headers={"Retry-After": "120"}, text="{}")], check)
+
+
+def test_a_page_instead_of_json_is_an_error() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        with pytest.raises(tw.TradewindError, match=r"bad_frame.*<html>"):
+            await rest.get("/a")
+
+    rest_against([web.Response(text="<html>")], check)
