@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -101,10 +102,22 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
 
 def against(handler: Handler, check: Callable[[str, Heard], Awaitable[None]]) -> None:
     async def run() -> None:
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        tasks: list[asyncio.Task[None]] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.append(asyncio.current_task())  # type: ignore[arg-type]
+            try:
+                await handler(reader, writer)
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
         await check(f"ws://{host}:{port}/", Heard())
         server.close()
+        await asyncio.gather(*tasks)
         await server.wait_closed()
 
     asyncio.run(run())

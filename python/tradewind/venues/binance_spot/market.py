@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +37,8 @@ class BinanceSpotMarketData(StreamingMarketData):
         Where it is; Binance itself where they are not stated, a sandbox or testnet otherwise.
     clock
         The venue's clock, to be shared with its execution and the session.
+    silence_seconds
+        By kind of stream, after how long a silence the venue is asked whether there was anything to say.
 
     Examples
     --------
@@ -53,9 +55,11 @@ class BinanceSpotMarketData(StreamingMarketData):
         stream_url: str = "",
         rest_url: str = "",
         clock: VenueClock | None = None,
+        silence_seconds: Mapping[str, float] | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         words = constants(_VENUE)
+        words = words | {"silence": words["silence"] | dict(silence_seconds or {})}
         clock = clock or VenueClock()
         rest = make_rest(rest_url, clock)
         super().__init__(_VENUE, words, f"{(stream_url or words['urls']['stream']).rstrip('/')}/stream", rest, clock)

@@ -127,6 +127,7 @@ class Link:
                 await asyncio.gather(task, return_exceptions=True)
         if self.current is not None:
             self.current.close()
+            await asyncio.wait([self.current.lost], timeout=1.0)
             self.current = None
 
     def replace(self) -> None:

@@ -1,0 +1,498 @@
+"""Market data and orders over the real protocol, against the local exchange and its faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import tradewind as tw
+from tradewind._core import Inbox
+from tradewind.dataset import definition
+from tradewind.sandbox import Sandbox
+from tradewind.venues import (
+    Accepted,
+    AccountStatus,
+    Balance,
+    BinanceSpotExecution,
+    BinanceSpotMarketData,
+    Cancelled,
+    CancelRejected,
+    CancelRequest,
+    Credentials,
+    Filled,
+    Foreign,
+    MarketSink,
+    OrderRequest,
+    Rejected,
+    StreamName,
+    StreamStatus,
+    Unknown,
+    VenueClock,
+    stream,
+)
+
+BTC = "binance_spot:BTCUSDT"
+KINDS = [StreamName(BTC, "trades"), StreamName(BTC, "quotes"), StreamName(BTC, "book"), StreamName(BTC, "bars", "1s")]
+Check = Callable[[], object]
+
+
+async def until(condition: Check, seconds: float = 10.0) -> None:
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not happen")
+
+
+class Watcher:
+    """Market data of a sandbox, with the book kept in the simplest way."""
+
+    def __init__(self, box: Sandbox, **more: Any) -> None:
+        self.box = box
+        self.clock = VenueClock()
+        self.data = BinanceSpotMarketData(
+            stream_url=box.stream_url, rest_url=box.rest_url, clock=self.clock, silence_seconds=more
+        )
+        self.index = tw.Index([definition(tw.instruments.load(BTC))])
+        self.inbox = Inbox(self.index)
+        self.statuses: list[StreamStatus] = []
+        self.events: list[Any] = []
+        self.sides: dict[str, dict[float, float]] = {"buy": {}, "sell": {}}
+        self.sink = MarketSink(self.inbox, self.clock, self.take, self.status)
+
+    def status(self, status: Any) -> None:
+        if isinstance(status, StreamStatus):
+            self.statuses.append(status)
+
+    def take(self) -> None:
+        for event in self.inbox.take_events():
+            self.events.append(event)
+            if type(event).__name__ == "BookUpdate":
+                if event.is_first:
+                    self.sides = {"buy": {}, "sell": {}}
+                self.sides[event.side][event.price] = event.quantity
+                if not event.quantity:
+                    del self.sides[event.side][event.price]
+
+    def count(self, name: str) -> int:
+        return sum(type(event).__name__ == name for event in self.events)
+
+    def states(self, kind: str) -> list[str]:
+        return [one.state for one in self.statuses if one.stream is not None and one.stream.kind == kind]
+
+    def is_book_right(self) -> bool:
+        market = self.box.server.exchange.markets["BTCUSDT"]
+        whole = self.box.server.venue.snapshot(market, 5_000)
+        theirs = [{float(price): float(size) for price, size, *_ in whole[side]} for side in ("bids", "asks")]
+        return theirs == [self.sides["buy"], self.sides["sell"]]
+
+
+@asynccontextmanager
+async def watching(streams: list[StreamName] = KINDS, **more: Any) -> AsyncIterator[Watcher]:
+    async with Sandbox(symbols=("BTCUSDT",), history_seconds=180) as box:
+        watcher = Watcher(box, **more)
+        watcher.data.subscribe(streams)
+        await watcher.data.start(watcher.sink)
+        try:
+            await until(lambda: Counter(one.state for one in watcher.statuses)["connected"] == len(streams))
+            yield watcher
+        finally:
+            await watcher.data.close()
+
+
+def run(check: Callable[[Watcher], Awaitable[None]], streams: list[StreamName] = KINDS, **more: Any) -> None:
+    async def wrapped() -> None:
+        async with watching(streams, **more) as watcher:
+            await check(watcher)
+
+    asyncio.run(wrapped())
+
+
+def test_all_kinds_come_and_the_book_is_the_engines() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: all(watcher.count(name) > 2 for name in ("Trade", "Quote", "BookUpdate", "Bar")))
+        watcher.box.server.faults.on("quiet_market")
+        await until(watcher.is_book_right)
+        assert not {"error", "gap", "stale", "disconnected"} & {one.state for one in watcher.statuses}
+        trades = [event for event in watcher.events if type(event).__name__ == "Trade"]
+        assert [trade.id for trade in trades] == list(range(trades[0].id, trades[-1].id + 1))
+        assert all(event.arrival_time_ns >= event.venue_time_ns for event in watcher.events)
+
+    run(check)
+
+
+def test_instruments_and_history_join_the_stream() -> None:
+    async def check(watcher: Watcher) -> None:
+        (fields,) = await watcher.data.instruments(["BTCUSDT"])
+        packaged = tw.instruments.load(BTC)
+        assert (fields.tick, fields.lot, fields.minimum_notional) == (
+            packaged.tick,
+            packaged.lot,
+            packaged.minimum_notional,
+        )
+        past = Inbox(watcher.index)
+        sink = MarketSink(past, watcher.clock)
+        now_ns = watcher.clock()
+        await watcher.data.history(StreamName(BTC, "bars", "1m"), now_ns - 180 * 10**9, now_ns, sink)
+        opened = [row[2] for row in past.rows()]
+        assert len(opened) in (1, 2)
+        assert all(later - earlier == 60 * 10**9 for earlier, later in zip(opened, opened[1:], strict=False))
+        past.clear()
+        await watcher.data.history(StreamName(BTC, "trades"), now_ns - 120 * 10**9, now_ns, sink)
+        ids = [event.id for event in past.take_events()]
+        assert len(ids) > 10
+        assert ids == sorted(set(ids))
+        with pytest.raises(tw.TradewindError, match="keeps no history"):
+            await watcher.data.history(StreamName(BTC, "quotes"), 0, 1, sink)
+
+    run(check)
+
+
+def test_subscriptions_change_while_it_runs() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade") > 1)
+        watcher.data.subscribe([StreamName(BTC, "quotes")])
+        await until(lambda: watcher.count("Quote") > 1)
+        watcher.data.unsubscribe([StreamName(BTC, "trades")])
+        await asyncio.sleep(1)
+        before = watcher.count("Trade")
+        await until(lambda: watcher.count("Quote") > 20)
+        assert watcher.count("Trade") == before
+
+    run(check, KINDS[:1])
+
+
+@pytest.mark.parametrize("fault", ["dropped_diff", "duplicated_diff", "reordered_diffs"])
+def test_a_broken_sequence_is_a_gap_and_the_book_heals(fault: str) -> None:
+    async def check(watcher: Watcher) -> None:
+        faults = watcher.box.server.faults
+        await until(lambda: watcher.count("BookUpdate") > 20)
+        faults.on(fault, occasions=2)
+        await until(lambda: fault not in faults.active or faults.active[fault].occasions == 0)
+        if fault != "duplicated_diff":
+            await until(lambda: "gap" in watcher.states("book"))
+            await until(lambda: watcher.states("book")[-1] == "resynced")
+        await asyncio.sleep(0.5)
+        faults.clear()
+        faults.on("quiet_market")
+        await until(watcher.is_book_right)
+
+    run(check, KINDS[2:3])
+
+
+def test_an_old_snapshot_is_asked_for_again_but_not_in_a_hurry() -> None:
+    async def check(watcher: Watcher) -> None:
+        faults = watcher.box.server.faults
+        faults.on("old_snapshot")
+        await until(lambda: watcher.count("BookUpdate") > 20)
+        faults.on("dropped_diff", occasions=1)
+        await until(lambda: "gap" in watcher.states("book"))
+        before = watcher.data.rest.used_weight
+        await asyncio.sleep(2)
+        assert watcher.states("book")[-1] == "gap"
+        assert 0 < watcher.data.rest.used_weight - before <= 5 * 250
+        faults.off("old_snapshot")
+        await until(lambda: watcher.states("book")[-1] == "resynced")
+
+    run(check, KINDS[2:3])
+
+
+def test_a_lost_connection_comes_back_with_all_streams() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade"))
+        watcher.box.server.faults.on("hard_close", partial=True, kind="stream")
+        await until(lambda: all("disconnected" in watcher.states(one.kind) for one in KINDS))
+        await until(lambda: all(watcher.states(one.kind)[-1] in ("connected", "resynced", "gap") for one in KINDS))
+        before = Counter(type(event).__name__ for event in watcher.events)
+        await until(lambda: all(watcher.count(name) > before[name] for name in ("Trade", "Quote", "BookUpdate", "Bar")))
+        watcher.box.server.faults.on("quiet_market")
+        await until(watcher.is_book_right)
+
+    run(check)
+
+
+def test_an_announced_disconnect_loses_nothing_and_repeats_nothing() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade"))
+        watcher.box.server.faults.on("announced_disconnect", notice_seconds=6)
+        await asyncio.sleep(8)
+        assert not {"disconnected", "gap", "stale"} & {one.state for one in watcher.statuses}
+        trades = [event.id for event in watcher.events if type(event).__name__ == "Trade"]
+        assert trades == list(range(trades[0], trades[-1] + 1))
+        watcher.box.server.faults.on("quiet_market")
+        await until(watcher.is_book_right)
+
+    run(check)
+
+
+def test_a_stalled_stream_is_noticed_although_the_socket_is_busy() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade"))
+        watcher.box.server.faults.on("stalled_stream", stream="btcusdt@trade")
+        await until(lambda: "stale" in watcher.states("trades"), 20)
+        assert "stale" not in watcher.states("quotes")
+        watcher.box.server.faults.clear()
+        await until(lambda: watcher.states("trades")[-1] in ("connected", "gap"), 20)
+
+    run(check, KINDS[:2], trades=1, quotes=1)
+
+
+def test_a_quiet_market_is_not_a_dead_one() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: all(watcher.count(name) for name in ("Trade", "Quote", "BookUpdate")))
+        watcher.box.server.faults.on("quiet_market")
+        await asyncio.sleep(6)
+        assert not {"disconnected", "stale", "gap", "error"} & {one.state for one in watcher.statuses}
+
+    run(check, KINDS[:3], trades=1, quotes=1, book=1)
+
+
+def test_nonsense_is_left_out_and_told() -> None:
+    async def check(watcher: Watcher) -> None:
+        watcher.box.server.faults.on("nonsense_frame", text='{"e":"trade","s":"BTC')
+        watcher.box.server.faults.on("unknown_event")
+        await until(lambda: any(one.state == "error" and "bad_frame" in one.reason for one in watcher.statuses))
+        before = watcher.count("Trade")
+        await until(lambda: watcher.count("Trade") > before)
+        assert watcher.data.unreadable == 1
+
+    run(check)
+
+
+def test_streams_without_an_engine() -> None:
+    async def check() -> list[str]:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0) as box:
+            found = []
+            async for event in stream("binance_spot", trades=["BTCUSDT"], quotes=["BTCUSDT"], url=box.stream_url):
+                found.append(type(event).__name__)
+                if len(found) == 5:
+                    break
+            return found
+
+    async def closed() -> list[str]:
+        found = await check()
+        await asyncio.sleep(0)
+        return found
+
+    assert set(asyncio.run(closed())) <= {"Trade", "Quote"}
+
+
+class Trader:
+    """Orders of an account of a sandbox, and what was reported."""
+
+    def __init__(self, box: Sandbox, kind: Any = "HMAC") -> None:
+        keys = box.new_account({"USDT": 100_000, "BTC": 1}, kind=kind)
+        self.box = box
+        self.account = keys.account
+        self.key = keys.api_key
+        self.reports: list[Any] = []
+        self.execution = BinanceSpotExecution(
+            Credentials(keys.api_key, keys.secret), api_url=box.api_url, rest_url=box.rest_url, patience_seconds=1.5
+        )
+        self.faults = box.server.faults
+
+    async def start(self) -> None:
+        await self.execution.start(self.reports.append, lambda client_id: client_id.startswith("tw"))
+        await until(lambda: self.of(AccountStatus))
+
+    def of(self, kind: type, client_id: str | None = None) -> list[Any]:
+        return [
+            one
+            for one in self.reports
+            if isinstance(one, kind) and (client_id is None or getattr(one, "client_id", None) == client_id)
+        ]
+
+    def buy(self, client_id: str, price: str | None = None, quantity: str = "0.01", **more: Any) -> None:
+        self.execution.place(OrderRequest(client_id, BTC, "buy", quantity, price, **more))
+
+    def states(self) -> list[str]:
+        return [one.state for one in self.of(AccountStatus)]
+
+
+def trade(check: Callable[[Trader], Awaitable[None]], kind: str = "HMAC") -> None:
+    async def wrapped() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=60) as box:
+            trader = Trader(box, kind)
+            try:
+                await trader.start()
+                await check(trader)
+            finally:
+                await trader.execution.close()
+
+    asyncio.run(wrapped())
+
+
+REST = "85000"
+
+
+@pytest.mark.parametrize("kind", ["HMAC", "ED25519", "RSA"])
+def test_the_life_of_orders(kind: str) -> None:
+    async def check(trader: Trader) -> None:
+        execution = trader.execution
+        trader.buy("tw1")
+        trader.buy("tw2", REST)
+        trader.buy("tw3", REST, time_in_force="ioc")
+        trader.buy("tw4", REST, quantity="5")
+        trader.buy("tw5", "99000", time_in_force="post_only")
+        trader.buy("tw6", "85000.001")
+        trader.buy("tw7", REST, quantity="0.00001")
+        await until(lambda: len(trader.of(Rejected)) == 4 and trader.of(Cancelled) and trader.of(Filled, "tw1"))
+        codes = {one.client_id: one.code for one in trader.of(Rejected)}
+        assert codes == {
+            "tw4": "insufficient_funds",
+            "tw5": "would_take",
+            "tw6": codes["tw6"],
+            "tw7": "below_minimum_notional",
+        }
+        assert codes["tw6"] == "off_grid"
+        assert trader.of(Cancelled)[0].reason == "immediate_or_cancel"
+        assert [one.client_id for one in trader.of(Accepted)] == ["tw1", "tw2", "tw3"]
+        fills = trader.of(Filled, "tw1")
+        assert sum(one.quantity for one in fills) == Decimal("0.01")
+        order = trader.reports.index(trader.of(Accepted, "tw1")[0])
+        assert order < trader.reports.index(fills[0])
+
+        (open_order,) = await execution.open_orders()
+        assert (open_order.client_id, open_order.status, open_order.price) == ("tw2", "open", "85000.00000000")
+        execution.cancel(CancelRequest("tw2", BTC))
+        execution.cancel(CancelRequest("tw99", BTC))
+        await until(lambda: trader.of(Cancelled, "tw2") and trader.of(CancelRejected))
+        await asyncio.sleep(0.1)
+        assert len(trader.of(Cancelled, "tw2")) == 1
+        assert trader.of(CancelRejected)[0].code == "order_not_open"
+        found = await execution.order("tw2", BTC)
+        assert found is not None
+        assert (found.client_id, found.status) == ("tw2", "cancelled")
+        assert await execution.order("tw98", BTC) is None
+
+        asked = await execution.fills(BTC)
+        assert [one.trade_id for one in asked] == [one.trade_id for one in fills]
+        assert [Decimal(one.fee) for one in asked] == [one.fee for one in fills]
+        assert await execution.fills(BTC, since_ns=execution.clock() - 10**12) == asked
+        assert await execution.fills(BTC, from_id=asked[-1].trade_id + 1) == []
+        held = {one.asset: (one.total, one.locked) for one in await execution.balances()}
+        theirs = trader.box.balances(trader.account)
+        assert held == {asset: (free + locked, locked) for asset, (free, locked) in theirs.items() if free + locked}
+        pushed = {one.asset: (one.total, one.locked) for one in trader.of(Balance)}
+        assert pushed["USDT"] == held["USDT"]
+        assert (await execution.commission(BTC)).taker == "0.00100000"
+        assert not trader.of(Unknown)
+
+    trade(check, kind)
+
+
+def test_pushes_before_answers_and_pushes_twice_are_told_once() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("push_before_answer", delay_seconds=0.2)
+        trader.faults.on("duplicated_fill")
+        trader.buy("tw1")
+        await until(lambda: trader.of(Filled, "tw1"))
+        await asyncio.sleep(0.5)
+        assert len(trader.of(Accepted)) == 1
+        ids = [one.trade_id for one in trader.of(Filled)]
+        assert len(ids) == len(set(ids))
+        assert sum(one.quantity for one in trader.of(Filled)) == Decimal("0.01")
+
+    trade(check)
+
+
+@pytest.mark.parametrize(
+    ("fault", "silent"),
+    [
+        ("timeout_accepted", False),
+        ("timeout_accepted", True),
+        ("timeout_not_accepted", False),
+        ("timeout_not_accepted", True),
+    ],
+)
+def test_an_order_of_unknown_fate_is_told_and_never_sent_again(fault: str, silent: bool) -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on(fault, silent=silent, occasions=1)
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Unknown, "tw1"))
+        await asyncio.sleep(0.3)
+        found = await trader.execution.order("tw1", BTC)
+        assert (found is not None) == (fault == "timeout_accepted")
+        assert len(await trader.execution.open_orders()) == (1 if fault == "timeout_accepted" else 0)
+
+    trade(check)
+
+
+def test_a_connection_that_dies_after_sending_leaves_the_fate_unknown() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("timeout_accepted", silent=True, occasions=1)
+        trader.buy("tw1", REST)
+        await asyncio.sleep(0.1)
+        trader.faults.on("hard_close", kind="api")
+        await until(lambda: trader.of(Unknown, "tw1"))
+        trader.buy("tw2", REST)
+        assert trader.of(Rejected, "tw2")[0].code == "unreachable"
+        await until(lambda: trader.states() == ["connected", "disconnected", "connected"])
+        trader.buy("tw3", REST)
+        await until(lambda: trader.of(Accepted, "tw3"))
+
+    trade(check)
+
+
+def test_the_accounts_events_are_asked_for_again() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("user_stream_ends")
+        await until(lambda: trader.states() == ["connected", "stream_ended", "connected"])
+        trader.buy("tw1")
+        await until(lambda: trader.of(Filled, "tw1"))
+
+    trade(check)
+
+
+def test_an_announced_disconnect_keeps_orders_going() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("announced_disconnect", notice_seconds=3)
+        for number in range(50):
+            trader.buy(f"tw{number}", REST, quantity="0.001")
+            await asyncio.sleep(0.08)
+        await until(lambda: len(trader.of(Accepted)) == 50)
+        assert "disconnected" not in trader.states()
+        assert not trader.of(Rejected)
+
+    trade(check)
+
+
+def test_orders_of_others_are_foreign() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("foreign_order", account=trader.account, symbol="BTCUSDT", side="BUY", quantity="0.01")
+        await until(lambda: any(one.fill for one in trader.of(Foreign)))
+        assert not trader.of(Filled)
+        assert not trader.of(Accepted)
+
+    trade(check)
+
+
+def test_a_revoked_key_ends_it() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("key_revoked", api_key=trader.key)
+        trader.buy("tw1", REST)
+        await until(lambda: "credentials_lost" in trader.states())
+        assert trader.of(Rejected, "tw1")[0].code == "bad_credentials"
+        await asyncio.sleep(1)
+        assert trader.states().count("credentials_lost") == 1
+        assert all(trader.key not in str(report) for report in trader.reports)
+
+    trade(check)
+
+
+def test_a_wrong_clock_is_put_right() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("clock", seconds=30)
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Rejected, "tw1"))
+        await asyncio.sleep(0.5)
+        trader.buy("tw2", REST)
+        await until(lambda: trader.of(Accepted, "tw2"))
+
+    trade(check)
