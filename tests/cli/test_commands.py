@@ -20,7 +20,7 @@ MARKET = ("--data", "synthetic:BTCUSDT=synthetic:20000", "--balance", "USDT=1000
 
 
 def test_demo(cli, snapshot, masked, folder):
-    code, out, err = cli("demo", "--events", "200000")
+    code, out, err = cli("demo", "--events", "200000", "--backtest-only")
     assert code == 0
     assert masked(out) == snapshot
     assert masked(err) == snapshot

@@ -43,6 +43,7 @@ impl Inbox {
 }
 
 #[pymethods]
+#[allow(clippy::too_many_arguments, clippy::type_complexity, reason = "the fields of market data")]
 impl Inbox {
     #[new]
     #[pyo3(signature = (index, latency_ns = 1_000_000))]

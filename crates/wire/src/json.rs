@@ -264,12 +264,12 @@ impl<'a> Value<'a> {
         {
             return Ok(fixed);
         }
-        self.unusual_fixed(text, decimals, name)
+        Self::unusual_fixed(text, decimals, name)
     }
 
     /// Signs and exponents, and what is no number at all.
     #[cold]
-    fn unusual_fixed(self, text: &[u8], decimals: u8, name: &str) -> Result<i64> {
+    fn unusual_fixed(text: &[u8], decimals: u8, name: &str) -> Result<i64> {
         let wrong = |code| Error::new(code, format!("{name} = {:?}", String::from_utf8_lossy(&text[..text.len().min(64)])));
         let text = std::str::from_utf8(text).map_err(|_| wrong(Code::NotANumber))?;
         match parse_decimal(text, decimals) {

@@ -1,4 +1,4 @@
-"""``tradewind demo``: a backtest over a synthetic market, and its replay."""
+"""``tradewind demo``: a backtest over a synthetic market and its replay, then sessions on a local exchange."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 from tradewind.backtest import backtest
 from tradewind.cli.backtest import show
+from tradewind.cli.demo_session import demo_sessions
 from tradewind.cli.screen import SHOWN, note, progress
 from tradewind.dataset import load
 from tradewind.journal import FILE_NAME
@@ -21,8 +22,9 @@ def demo(
     events: Annotated[int, SHOWN] = 1_000_000,
     out: Annotated[Path, SHOWN] = Path("runs/demo"),
     json: bool = False,
+    backtest_only: bool = False,
 ) -> int:
-    """Run an EMA cross over a synthetic market, and replay the run from its journal.
+    """Run an EMA cross over a synthetic market and replay it, then trade with it on a local exchange.
 
     Parameters
     ----------
@@ -31,7 +33,9 @@ def demo(
     out
         The folder of the run.
     json
-        Print metrics as JSON.
+        Print metrics as JSON, and run no sessions.
+    backtest_only
+        Do not trade on paper and live on a local exchange afterwards, for 20 s.
 
     """
     cls = load_strategy_class(str(resources.files("tradewind.cli") / "template" / "strategy.py"))
@@ -54,4 +58,5 @@ def demo(
     show(result, out=out, journal=journal, json=json, more={"replay": report.to_dict()})
     if not json:
         print(f"replayed the run from its journal: {report}")
-    return 0 if report.identical else 1
+    proved = json or backtest_only or demo_sessions(out / "local exchange")
+    return 0 if report.identical and proved else 1

@@ -48,16 +48,18 @@ class Parity:
         """Whether there is no difference at all."""
         return self.decisions_agree and self.differing.is_empty()
 
-    def __str__(self) -> str:
+    @property
+    def line(self) -> str:
+        """The comparison in a line."""
         decisions = "decisions agree" if self.decisions_agree else "DECISIONS DIFFER"
         if self.differing.is_empty():
-            same = f"its backtest has the same {self.orders} orders and fills"
-            return f"parity of a {self.mode} session: {decisions}; {same}"
-        count = self.differing.height
-        return (
-            f"parity of a {self.mode} session: {decisions}; {count} of {self.orders} orders differ from its backtest,"
-            f" because it fills from simulated venues\n{self.differing}"
-        )
+            rest = f"its backtest has the same {self.orders} orders and fills"
+        else:
+            rest = f"{self.differing.height} of {self.orders} orders differ from its backtest in time, price or size"
+        return f"parity of a {self.mode} session: {decisions}; {rest}"
+
+    def __str__(self) -> str:
+        return self.line if self.differing.is_empty() else f"{self.line}\n{self.differing}"
 
 
 def parity(run: str | Path) -> Parity:
