@@ -333,7 +333,12 @@ mod tests {
         let mut keys = Vec::new();
         let text = br#" {"a" : [1, {"b": "]"}], "c":"x\"y", "d":null,"e":true} "#;
         let mut scanner = Scanner::new(text);
-        scanner.object(|key, value| Ok(keys.push((key, value)))).unwrap();
+        scanner
+            .object(|key, value| {
+                keys.push((key, value));
+                Ok(())
+            })
+            .unwrap();
         scanner.end().unwrap();
         assert_eq!(keys[0].1, Value::Nested(br#"[1, {"b": "]"}]"#));
         assert_eq!(keys[1].1, Value::Text(br#"x\"y"#));
