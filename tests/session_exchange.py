@@ -83,7 +83,7 @@ class Trade:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.open_orders: list[Any] = []
+        self.open_orders: dict[int, Any] = {}
 
     def __call__(
         self, mode: str, meanwhile: Meanwhile, kind: str = "ED25519", trader: Path = TRADER
@@ -106,7 +106,7 @@ class Trade:
                     await running
                 finally:
                     venue = sandbox.server.exchange
-                    self.open_orders = list(venue.open_orders[keys.account])
+                    self.open_orders = dict(venue.open_orders[keys.account])
                 if other.done() and not other.cancelled():
                     other.result()
                 ours = dict(ready.kernel.balances("binance_spot"))

@@ -117,4 +117,54 @@ def test_an_exception_of_the_strategy_ends_the_session_and_cancels_its_orders(tr
         trade("live", meanwhile, trader=tmp_path / "failing.py")
     with Journal(tmp_path / "runs/busy/live") as journal:
         assert "ZeroDivisionError" in journal.ending.reason and not journal.ending.finished
-    assert trade.open_orders == []
+    assert trade.open_orders == {}
+
+
+FAULTS = {
+    "duplicated_fill": {},
+    "push_before_answer": {},
+    "timeout_not_accepted": {"occasions": 2},
+    "late_order": {"occasions": 1, "seconds_later": 1},
+    "cancel_races_fill": {},
+    "read_lag": {"lag_seconds": 1},
+    "user_stream_ends": {"account": 1},
+    "dropped_diff": {},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_after_a_fault_both_sides_hold_the_same(trade: Any, tmp_path: Path, fault: str) -> None:
+    async def meanwhile(sandbox: Any, ready: Any) -> None:
+        await asyncio.sleep(1.5)
+        sandbox.server.faults.on(fault, **FAULTS[fault])
+        await asyncio.sleep(3)
+        sandbox.server.faults.off(fault) if fault in sandbox.server.faults.active else None
+        await asyncio.sleep(4.5 if "order" in fault or "timeout" in fault else 1)
+
+    ours, theirs = trade("live", meanwhile)
+    assert equal(ours, theirs), (ours, theirs)
+    assert trade.open_orders == {}
+    assert tw.journal.replay(tmp_path / "runs/busy/live").identical
+
+
+def test_an_order_that_was_given_up_and_comes_after_all_is_cancelled(trade: Any, tmp_path: Path) -> None:
+    async def meanwhile(sandbox: Any, ready: Any) -> None:
+        await asyncio.sleep(1.5)
+        sandbox.server.faults.on("late_order", occasions=1, seconds_later=6)
+        await asyncio.sleep(9)
+
+    ours, theirs = trade("live", meanwhile)
+    assert trade.open_orders == {}
+    assert equal(ours, theirs), (ours, theirs)
+
+
+def test_an_order_of_on_start_does_not_leave_before_the_venue_is_there(trade: Any, tmp_path: Path) -> None:
+    (tmp_path / "eager.py").write_text(
+        "import tradewind as tw\n\n\nclass Busy(tw.Strategy):\n"
+        "    def on_start(self, ctx):\n"
+        '        self.btc = ctx.instrument("binance_spot:BTCUSDT")\n        ctx.subscribe(self.btc.trades)\n'
+        "        ctx.buy(self.btc, 0.001)\n"
+    )
+    trade("live", lasting(2), trader=tmp_path / "eager.py")
+    with Journal(tmp_path / "runs/busy/live") as journal:
+        assert (journal.ending.finished, journal.ending.orders, journal.ending.fills) == (True, 0, 0)

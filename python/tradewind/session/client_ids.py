@@ -30,7 +30,7 @@ def client_id(run: str, strategy: int, count: int) -> str:
     Examples
     --------
     >>> client_id("0a1b2c3d", 3, 1_000_000)
-    'tw0a1b2c3d03lfls6'
+    'tw0a1b2c3d03lflsy'
 
     """
     body = f"{_PREFIX}{run}{_base36(strategy).rjust(2, '0')}{_base36(count)}"
@@ -42,7 +42,7 @@ def read(text: str, run: str) -> tuple[int, int] | None:
 
     Examples
     --------
-    >>> read("tw0a1b2c3d03lfls6", "0a1b2c3d"), read("web_7h3kd9", "0a1b2c3d")
+    >>> read("tw0a1b2c3d03lflsy", "0a1b2c3d"), read("web_7h3kd9", "0a1b2c3d")
     ((3, 1000000), None)
 
     """

@@ -44,6 +44,7 @@ _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
 _SETTLE_SECONDS = 1.0
 _ASK_SECONDS = 0.5
+_AGAIN_SECONDS = 0.5
 _ASKED_TIMES = 6
 _LOOK_BACK_NS = 60 * 10**9
 """How often a venue that does not know an order is asked: what was just placed can be missing for a while (F29)."""
@@ -66,6 +67,7 @@ class Health:
     misread: Counter[str] = field(default_factory=Counter)
     foreign_reports: int = 0
     gaps: int = 0
+    untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_rows: int = 0
 
 
@@ -263,6 +265,10 @@ class Session:
             raise self._failure
 
     def _start(self, is_recovered: bool) -> list[StreamName]:
+        # Before the strategies start: what they ask for in `on_start` must not leave yet.
+        for name, venue in self._venues.items():
+            if venue.execution is not None:
+                self.connection(name, is_connected=False)
         if not is_recovered:
             now_ns = self.stamp()
             self.act(lambda: self.kernel.start(now_ns, False))
@@ -274,9 +280,6 @@ class Session:
         streams = received(self.kernel)
         for at, kind in streams:
             self.stream(instruments[at], kind, is_fresh=False)
-        for name, venue in self._venues.items():
-            if venue.execution is not None:
-                self.connection(name, is_connected=False)
         return [StreamName(instruments[at].name, kind) for at, kind in streams]  # type: ignore[arg-type]
 
     def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool) -> None:
@@ -315,7 +318,7 @@ class Session:
         if self._failure is not None:
             for name, (_, instrument) in self._orders.items():
                 venue = self._venues[instrument.partition(":")[0]]
-                if venue.execution is not None and self._is_open(name):
+                if venue.execution is not None and self.is_open(name):
                     venue.execution.cancel(CancelRequest(name, instrument))
             await asyncio.sleep(_SETTLE_SECONDS if self._orders else 0)
             return
@@ -325,7 +328,8 @@ class Session:
         self.act(self.kernel.finish)
         await self._settled()
 
-    def _is_open(self, name: str) -> bool:
+    def is_open(self, name: str) -> bool:
+        """Whether an order of this run is not closed."""
         held = read(name, self._run)
         return any((one["strategy_index"], one["count"]) == held for one in self.kernel.open_orders())
 
@@ -392,16 +396,23 @@ class Session:
     def fill(self, venue: str, order_id: int, fill: Filled) -> None:
         """Give the engine a fill; one that it knows changes nothing."""
         now_ns = self.stamp(fill.venue_time_ns)
+        instrument = self.index.instrument(fill.instrument)
+        fee, fee_asset = str(fill.fee), fill.fee_asset
+        if fee_asset not in dict(self.kernel.balances(venue)):
+            # Paid in an asset that the run does not know, such as BNB: no balance that it knows has changed by it.
+            paid = self.health.untracked_fees.get(fee_asset, Decimal(0))
+            self.health.untracked_fees[fee_asset] = paid + Decimal(fee)
+            fee, fee_asset = "0", instrument.quote
         values = {
             "order_id": order_id,
             "trade_id": fill.trade_id,
-            "instrument": self.index.instrument(fill.instrument),
+            "instrument": instrument,
             "side": fill.side,
             "price": str(fill.price),
             "quantity": str(fill.quantity),
             "is_maker": fill.is_maker,
-            "fee": str(fill.fee),
-            "fee_asset": fill.fee_asset,
+            "fee": fee,
+            "fee_asset": fee_asset,
         }
         self.act(lambda: self.kernel.fill(venue, fill.venue_time_ns, now_ns, values))
 
@@ -413,12 +424,25 @@ class Session:
                 self._orders[name] = (one["order_id"], one["instrument"].name)
                 self.ask_later(venue, execution, name)
         await asyncio.gather(*self._asking.values())
-        held = dict(self.kernel.balances(venue))
-        for balance in await execution.balances():
-            # An asset that no instrument of the run knows moves nothing here.
-            difference = Decimal(balance.total) - Decimal(held.get(balance.asset, balance.total))
-            if difference:
-                self._transfer(venue, "deposit" if is_first else "unexplained", balance.asset, difference)
+        for asset, amount in (await self._differences(venue, execution)).items():
+            self._transfer(venue, "deposit" if is_first else "unexplained", asset, amount)
+
+    async def _differences(self, venue: str, execution: Execution) -> dict[str, Decimal]:
+        """What the venue holds more than we know, by asset, once it is the same twice.
+
+        A fill between the venue's answer and its report is in one side and not yet in the other: posted as a
+        difference, it would count twice. An asset that no instrument of the run knows moves nothing here.
+        """
+        before: dict[str, Decimal] | None = None
+        while True:
+            known = dict(self.kernel.balances(venue))
+            theirs = {one.asset: Decimal(one.total) for one in await execution.balances()}
+            found = {asset: theirs.get(asset, Decimal(0)) - Decimal(held) for asset, held in known.items()}
+            found = {asset: amount for asset, amount in found.items() if amount}
+            if not found or (found == before and dict(self.kernel.balances(venue)) == known):
+                return found
+            before = found
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def _transfer(self, venue: str, kind: str, asset: str, amount: Decimal) -> None:
         now_ns = self.stamp()
@@ -498,8 +522,12 @@ class AccountFeed:
 
     def _order(self, name: str, kind: str, reason: str, venue_time_ns: int | None) -> None:
         held = self._session.order_of(name)
-        if held is not None:
-            self._session.report(self._venue, held[0], kind, reason, venue_time_ns)
+        if held is None:
+            return
+        self._session.report(self._venue, held[0], kind, reason, venue_time_ns)
+        if kind == "accepted" and not self._session.is_open(name):
+            # It was given up, and the venue took it after all: nobody wants it any more.
+            self._execution.cancel(CancelRequest(name, held[1]))
 
     def _status(self, status: AccountStatus) -> None:
         """Orders reach the venue, or do not; before they do, both sides are compared."""
