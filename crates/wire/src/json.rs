@@ -39,6 +39,15 @@ impl<'a> Scanner<'a> {
     /// Reads a whole object, handing over each key with its value.
     #[inline]
     pub fn object(&mut self, mut member: impl FnMut(&'a [u8], Value<'a>) -> Result<()>) -> Result<()> {
+        self.members(|scanner, key| {
+            let value = scanner.value()?;
+            member(key, value)
+        })
+    }
+
+    /// Reads a whole object, of which each value is read by whoever takes its key.
+    #[inline]
+    pub fn members(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Result<()>) -> Result<()> {
         self.expect(b'{')?;
         if self.takes(b'}') {
             return Ok(());
@@ -47,8 +56,7 @@ impl<'a> Scanner<'a> {
             self.skip_space();
             let key = self.text()?;
             self.expect(b':')?;
-            let value = self.value()?;
-            member(key, value)?;
+            member(self, key)?;
             if !self.takes(b',') {
                 return self.expect(b'}');
             }
@@ -96,6 +104,13 @@ impl<'a> Scanner<'a> {
     pub fn end(&mut self) -> Result<()> {
         self.skip_space();
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.wrong("the end")) }
+    }
+
+    /// Whether an object comes next.
+    #[inline]
+    pub fn is_at_object(&mut self) -> bool {
+        self.skip_space();
+        self.peek() == Some(b'{')
     }
 
     /// Reads any value.

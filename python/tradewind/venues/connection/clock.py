@@ -11,8 +11,8 @@ _KEPT = 16
 class VenueClock:
     """Now on the venue's clock: a monotonic clock, plus an offset that exchanges with the venue tell (T2).
 
-    Of the last exchanges the one with the shortest round trip decides, because it bounds the offset best. The offset
-    only takes effect where it would not let time go back; it is slewed instead.
+    Of the last exchanges the one with the shortest round trip decides, because it bounds the offset best. Where an
+    offset would let time go back, time stands still until it has been caught up with.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ class VenueClock:
 
     def observe(self, sent_ns: int, venue_ns: int, received_ns: int) -> bool:
         """Take an exchange: our monotonic times around the venue's time; tells whether the offset changed."""
+        if not self._exchanges:
+            self._last_ns = 0  # the system's clock may have been years ahead
         round_trip_ns = received_ns - sent_ns
         self._exchanges.append((round_trip_ns, venue_ns - (sent_ns + received_ns) // 2))
         best_ns, offset_ns = min(self._exchanges)
