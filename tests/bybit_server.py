@@ -138,7 +138,7 @@ class BybitServer:
             "instruments-info": {"category": category, "nextPageCursor": "",
                                  "list": [INSTRUMENTS[category]] if category in INSTRUMENTS else []},
             "kline": {"symbol": "BTCUSDT", "category": category, "list": [
-                ["1670608860000", "17071", "17073", "17027", "17055.5", "2.68611", "1"],
+                ["1670608860000", "17071", "17073", "17027", "17055.5", "2.686", "1"],
                 ["1670608800000", "17070", "17071.5", "17070", "17071", "1.5", "1"]]},
         }  # fmt: skip
         if what not in answers:

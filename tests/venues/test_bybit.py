@@ -116,7 +116,8 @@ async def main():
         "bids": book["bids"], "asks": book["asks"],
     }
     if category == "linear":
-        found["mark"] = (await last(lambda: exchange.watch_ticker(symbol)))["markPrice"]
+        await last(lambda: exchange.watch_ticker(symbol))
+        found["mark"] = exchange.tickers[symbol]["markPrice"]
     await exchange.close()
     print(json.dumps(found))
 

@@ -279,23 +279,7 @@ impl<'a> Value<'a> {
         {
             return Ok(fixed);
         }
-        self.unusual_fixed(text, decimals, name)
-    }
-
-    /// Signs and exponents, and what is no number at all.
-    #[cold]
-    fn unusual_fixed(self, text: &[u8], decimals: u8, name: &str) -> Result<i64> {
-        let wrong = |code| Error::new(code, format!("{name} = {:?}", String::from_utf8_lossy(&text[..text.len().min(64)])));
-        let text = std::str::from_utf8(text).map_err(|_| wrong(Code::NotANumber))?;
-        match parse_decimal(text, decimals) {
-            Ok(value) if value < 0 => Err(wrong(Code::NegativeValue)),
-            Ok(value) => Ok(value),
-            Err(NumberProblem::NotANumber) => Err(wrong(Code::NotANumber)),
-            Err(NumberProblem::OffGrid) => {
-                Err(wrong(Code::OffGrid).hint(format!("the instrument has {decimals} decimals; its definition is out of date")))
-            }
-            Err(NumberProblem::OutOfRange) => Err(wrong(Code::OutOfRange)),
-        }
+        unusual_fixed(text, decimals, name)
     }
 
     #[cold]
@@ -308,6 +292,22 @@ impl<'a> Value<'a> {
             Value::Flag(flag) => flag.to_string(),
         };
         bad(format!("{name} = {found}: {wanted} is expected"))
+    }
+}
+
+/// Signs and exponents, and what is no number at all.
+#[cold]
+fn unusual_fixed(text: &[u8], decimals: u8, name: &str) -> Result<i64> {
+    let wrong = |code| Error::new(code, format!("{name} = {:?}", String::from_utf8_lossy(&text[..text.len().min(64)])));
+    let text = std::str::from_utf8(text).map_err(|_| wrong(Code::NotANumber))?;
+    match parse_decimal(text, decimals) {
+        Ok(value) if value < 0 => Err(wrong(Code::NegativeValue)),
+        Ok(value) => Ok(value),
+        Err(NumberProblem::NotANumber) => Err(wrong(Code::NotANumber)),
+        Err(NumberProblem::OffGrid) => {
+            Err(wrong(Code::OffGrid).hint(format!("the instrument has {decimals} decimals; its definition is out of date")))
+        }
+        Err(NumberProblem::OutOfRange) => Err(wrong(Code::OutOfRange)),
     }
 }
 
@@ -348,7 +348,11 @@ mod tests {
         let mut keys = Vec::new();
         let text = br#" {"a" : [1, {"b": "]"}], "c":"x\"y", "d":null,"e":true} "#;
         let mut scanner = Scanner::new(text);
-        scanner.object(|key, value| Ok(keys.push((key, value)))).unwrap();
+        let take = |key, value| {
+            keys.push((key, value));
+            Ok(())
+        };
+        scanner.object(take).unwrap();
         scanner.end().unwrap();
         assert_eq!(keys[0].1, Value::Nested(br#"[1, {"b": "]"}]"#));
         assert_eq!(keys[1].1, Value::Text(br#"x\"y"#));
