@@ -32,7 +32,7 @@ class Credentials:
     >>> credentials
     Credentials(hmac)
     >>> credentials.sign(b"symbol=LTCBTC")[:16]
-    '84eee6db6b3bcd5b'
+    '16ebc3e36c7defc3'
 
     """
 

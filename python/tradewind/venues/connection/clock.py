@@ -6,6 +6,7 @@ import time
 from collections import deque
 
 _KEPT = 16
+_GRAIN_NS = 1_000_000  # venues tell milliseconds
 
 
 class VenueClock:
@@ -57,8 +58,11 @@ class VenueClock:
         """Take an exchange: our monotonic times around the venue's time; tells whether the offset changed."""
         if not self._exchanges:
             self._last_ns = 0  # the system's clock may have been years ahead
-        round_trip_ns = received_ns - sent_ns
-        self._exchanges.append((round_trip_ns, venue_ns - (sent_ns + received_ns) // 2))
+        round_trip_ns, middle_ns = received_ns - sent_ns, venue_ns - (sent_ns + received_ns) // 2
+        # Each exchange bounds the offset by half of its round trip. One that the newest contradicts is out of date:
+        # one of the clocks has drifted or jumped.
+        kept = [one for one in self._exchanges if abs(one[1] - middle_ns) <= (one[0] + round_trip_ns) // 2 + _GRAIN_NS]
+        self._exchanges = deque([*kept, (round_trip_ns, middle_ns)], maxlen=_KEPT)
         best_ns, offset_ns = min(self._exchanges)
         changed = offset_ns != self.offset_ns
         self.offset_ns, self.uncertainty_ns = offset_ns, best_ns // 2
