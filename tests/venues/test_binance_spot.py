@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -143,7 +143,7 @@ def test_instruments_and_history_join_the_stream() -> None:
         await watcher.data.history(StreamName(BTC, "bars", "1m"), now_ns - 180 * 10**9, now_ns, sink)
         opened = [row[2] for row in past.rows()]
         assert len(opened) in (1, 2)
-        assert all(later - earlier == 60 * 10**9 for earlier, later in itertools.pairwise(opened))
+        assert all(later - earlier == 60 * 10**9 for earlier, later in pairwise(opened))
         past.clear()
         await watcher.data.history(StreamName(BTC, "trades"), now_ns - 120 * 10**9, now_ns, sink)
         ids = [event.id for event in past.take_events()]

@@ -1,4 +1,4 @@
-"""Books rebuilt by the decoder equal recorded best bids and offers at the same update: both made by others."""
+"""Books rebuilt by the decoder equal recorded best bids and offers at the same update."""
 
 from __future__ import annotations
 

@@ -56,6 +56,9 @@ def test_the_quickest_exchange_sets_the_clock_and_time_never_goes_back() -> None
     assert clock() == 10_100, "it stands still until the venue's clock has come as far"
     now[0] = 2_000
     assert clock() == 2_000 + clock.offset_ns
+    # The venue's clock jumps: what was known before contradicts the slow exchange, which counts.
+    clock.observe(sent_ns=2_000, venue_ns=30_000_000_000, received_ns=500_000)
+    assert clock.offset_ns == 30_000_000_000 - 251_000
 
 
 def frame(data: bytes, opcode: int = 1, fin: bool = True) -> bytes:

@@ -42,8 +42,11 @@ impl Inbox {
     }
 }
 
+/// A row as exact numbers: kind, instrument, times, flags, values.
+type Row<'a> = (&'static str, &'a str, i64, i64, u8, [i64; 5]);
+
 #[pymethods]
-#[allow(clippy::too_many_arguments, clippy::type_complexity, reason = "the fields of market data")]
+#[allow(clippy::too_many_arguments, reason = "a row has as many parts as it has")]
 impl Inbox {
     #[new]
     #[pyo3(signature = (index, latency_ns = 1_000_000))]
@@ -153,7 +156,7 @@ impl Inbox {
     }
 
     /// The rows as exact numbers, for tests and tools: kind, instrument, times, flags, values. They stay.
-    fn rows(&self) -> Vec<(&'static str, &str, i64, i64, u8, [i64; 5])> {
+    fn rows(&self) -> Vec<Row<'_>> {
         let plain = |event: &MarketEvent| {
             let (flags, values) = event.columns();
             let name = self.index.instrument(event.instrument).name.as_str();

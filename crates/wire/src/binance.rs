@@ -75,26 +75,25 @@ impl BinanceDecoder {
     /// Reads a frame. An error adds no row, and what follows can be read.
     #[inline]
     pub fn decode(&mut self, frame: &[u8], arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
-        let (mut stream, mut data) = (Value::Absent, Value::Absent);
+        let mut stream = Value::Absent;
         let mut payload = Payload::empty();
+        let mut is_list = false;
         let mut scanner = Scanner::new(frame);
-        scanner.object(|key, value| match key {
-            b"stream" => {
-                stream = value;
-                Ok(())
-            }
+        scanner.members(|scanner, key| match key {
+            b"data" if scanner.is_at_object() => scanner.object(|key, value| payload.take(key, value)),
             b"data" => {
-                data = value;
+                is_list = matches!(scanner.value()?, Value::Nested(_));
                 Ok(())
             }
-            _ => payload.take(key, value),
+            b"stream" => {
+                stream = scanner.value()?;
+                Ok(())
+            }
+            _ => payload.take(key, scanner.value()?),
         })?;
         scanner.end()?;
-        if let Value::Nested(inner) = data {
-            if inner.first() == Some(&b'[') {
-                return Ok(Outcome::Control);
-            }
-            payload = Payload::read(&mut Scanner::new(inner))?;
+        if is_list {
+            return Ok(Outcome::Control);
         }
         self.dispatch(&payload, stream, arrival_ns, rows)
     }

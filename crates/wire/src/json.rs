@@ -39,6 +39,15 @@ impl<'a> Scanner<'a> {
     /// Reads a whole object, handing over each key with its value.
     #[inline]
     pub fn object(&mut self, mut member: impl FnMut(&'a [u8], Value<'a>) -> Result<()>) -> Result<()> {
+        self.members(|scanner, key| {
+            let value = scanner.value()?;
+            member(key, value)
+        })
+    }
+
+    /// Reads a whole object, of which each value is read by whoever takes its key.
+    #[inline]
+    pub fn members(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Result<()>) -> Result<()> {
         self.expect(b'{')?;
         if self.takes(b'}') {
             return Ok(());
@@ -47,8 +56,7 @@ impl<'a> Scanner<'a> {
             self.skip_space();
             let key = self.text()?;
             self.expect(b':')?;
-            let value = self.value()?;
-            member(key, value)?;
+            member(self, key)?;
             if !self.takes(b',') {
                 return self.expect(b'}');
             }
@@ -96,6 +104,13 @@ impl<'a> Scanner<'a> {
     pub fn end(&mut self) -> Result<()> {
         self.skip_space();
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.wrong("the end")) }
+    }
+
+    /// Whether an object comes next.
+    #[inline]
+    pub fn is_at_object(&mut self) -> bool {
+        self.skip_space();
+        self.peek() == Some(b'{')
     }
 
     /// Reads any value.
@@ -264,23 +279,7 @@ impl<'a> Value<'a> {
         {
             return Ok(fixed);
         }
-        Self::unusual_fixed(text, decimals, name)
-    }
-
-    /// Signs and exponents, and what is no number at all.
-    #[cold]
-    fn unusual_fixed(text: &[u8], decimals: u8, name: &str) -> Result<i64> {
-        let wrong = |code| Error::new(code, format!("{name} = {:?}", String::from_utf8_lossy(&text[..text.len().min(64)])));
-        let text = std::str::from_utf8(text).map_err(|_| wrong(Code::NotANumber))?;
-        match parse_decimal(text, decimals) {
-            Ok(value) if value < 0 => Err(wrong(Code::NegativeValue)),
-            Ok(value) => Ok(value),
-            Err(NumberProblem::NotANumber) => Err(wrong(Code::NotANumber)),
-            Err(NumberProblem::OffGrid) => {
-                Err(wrong(Code::OffGrid).hint(format!("the instrument has {decimals} decimals; its definition is out of date")))
-            }
-            Err(NumberProblem::OutOfRange) => Err(wrong(Code::OutOfRange)),
-        }
+        unusual_fixed(text, decimals, name)
     }
 
     #[cold]
@@ -293,6 +292,22 @@ impl<'a> Value<'a> {
             Value::Flag(flag) => flag.to_string(),
         };
         bad(format!("{name} = {found}: {wanted} is expected"))
+    }
+}
+
+/// Signs and exponents, and what is no number at all.
+#[cold]
+fn unusual_fixed(text: &[u8], decimals: u8, name: &str) -> Result<i64> {
+    let wrong = |code| Error::new(code, format!("{name} = {:?}", String::from_utf8_lossy(&text[..text.len().min(64)])));
+    let text = std::str::from_utf8(text).map_err(|_| wrong(Code::NotANumber))?;
+    match parse_decimal(text, decimals) {
+        Ok(value) if value < 0 => Err(wrong(Code::NegativeValue)),
+        Ok(value) => Ok(value),
+        Err(NumberProblem::NotANumber) => Err(wrong(Code::NotANumber)),
+        Err(NumberProblem::OffGrid) => {
+            Err(wrong(Code::OffGrid).hint(format!("the instrument has {decimals} decimals; its definition is out of date")))
+        }
+        Err(NumberProblem::OutOfRange) => Err(wrong(Code::OutOfRange)),
     }
 }
 
@@ -333,12 +348,11 @@ mod tests {
         let mut keys = Vec::new();
         let text = br#" {"a" : [1, {"b": "]"}], "c":"x\"y", "d":null,"e":true} "#;
         let mut scanner = Scanner::new(text);
-        scanner
-            .object(|key, value| {
-                keys.push((key, value));
-                Ok(())
-            })
-            .unwrap();
+        let take = |key, value| {
+            keys.push((key, value));
+            Ok(())
+        };
+        scanner.object(take).unwrap();
         scanner.end().unwrap();
         assert_eq!(keys[0].1, Value::Nested(br#"[1, {"b": "]"}]"#));
         assert_eq!(keys[1].1, Value::Text(br#"x\"y"#));

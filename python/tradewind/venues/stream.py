@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from tradewind._core import Inbox, Index
@@ -43,7 +43,7 @@ async def stream(
     url: str = "",
     rest_url: str = "",
     statuses: bool = False,
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """Yield the market events of a venue as they come, for as long as one takes them.
 
     Parameters

@@ -19,6 +19,7 @@ from tradewind.venues.interface import ClockStatus, MarketData, StreamName, Stre
 from tradewind.venues.sink import MarketSink
 
 _GRACE_SECONDS = 2.0
+_GLANCE_SECONDS = 0.02
 _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _QUIETEST = 8.0
@@ -120,10 +121,19 @@ class StreamingMarketData(MarketData):
         """Compare our clock with the venue's."""
 
     async def resync(self, symbol: str) -> bool:
-        """Begin a book anew; tells whether it is followed now. Venues that send snapshots need only subscribe."""
-        stream = next(name for name in self._watched if name.symbol == symbol and name.kind == "book")
-        self._resubscribe(stream)
-        return True
+        """Begin a book anew; tells whether it is followed now.
+
+        Where the venue sends a snapshot of itself it is waited for, and subscribed to anew if it does not come.
+        """
+        for _ in range(int(_GRACE_SECONDS / _GLANCE_SECONDS)):
+            if self.decoder.is_live(symbol):
+                self.sink.on_rows()
+                return True
+            await asyncio.sleep(_GLANCE_SECONDS)
+        stream = next((name for name in self._watched if name.symbol == symbol and name.kind == "book"), None)
+        if stream is not None:
+            self._resubscribe(stream)
+        return False
 
     # The interface.
 

@@ -120,13 +120,13 @@ codes! {
     JournalVersion => "journal_version", "A journal was written by a version that cannot be read here.";
     Divergence => "divergence", "A replay took another decision than the recorded run.";
     RunInterrupted => "run_interrupted", "The run was stopped before its end.";
-    // Venues
+    Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
+    // Venues; behind the others, because journals know a code by its place
     BadFrame => "bad_frame", "A venue sent something that cannot be read.";
     BadCredentials => "bad_credentials", "Credentials are missing, unusable or readable by others.";
     VenueRefused => "venue_refused", "A venue refused a request.";
     RateLimited => "rate_limited", "A venue's request limit is used up.";
     Unreachable => "unreachable", "A venue cannot be reached, or did not answer.";
-    Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
 }
 
 impl fmt::Display for Code {

@@ -6,13 +6,14 @@ import time
 from collections import deque
 
 _KEPT = 16
+_GRAIN_NS = 1_000_000  # venues tell milliseconds
 
 
 class VenueClock:
     """Now on the venue's clock: a monotonic clock, plus an offset that exchanges with the venue tell (T2).
 
-    Of the last exchanges the one with the shortest round trip decides, because it bounds the offset best. The offset
-    only takes effect where it would not let time go back; it is slewed instead.
+    Of the last exchanges the one with the shortest round trip decides, because it bounds the offset best. Where an
+    offset would let time go back, time stands still until it has been caught up with.
 
     Parameters
     ----------
@@ -55,8 +56,13 @@ class VenueClock:
 
     def observe(self, sent_ns: int, venue_ns: int, received_ns: int) -> bool:
         """Take an exchange: our monotonic times around the venue's time; tells whether the offset changed."""
-        round_trip_ns = received_ns - sent_ns
-        self._exchanges.append((round_trip_ns, venue_ns - (sent_ns + received_ns) // 2))
+        if not self._exchanges:
+            self._last_ns = 0  # the system's clock may have been years ahead
+        round_trip_ns, middle_ns = received_ns - sent_ns, venue_ns - (sent_ns + received_ns) // 2
+        # Each exchange bounds the offset by half of its round trip. One that the newest contradicts is out of date:
+        # one of the clocks has drifted or jumped.
+        kept = [one for one in self._exchanges if abs(one[1] - middle_ns) <= (one[0] + round_trip_ns) // 2 + _GRAIN_NS]
+        self._exchanges = deque([*kept, (round_trip_ns, middle_ns)], maxlen=_KEPT)
         best_ns, offset_ns = min(self._exchanges)
         changed = offset_ns != self.offset_ns
         self.offset_ns, self.uncertainty_ns = offset_ns, best_ns // 2

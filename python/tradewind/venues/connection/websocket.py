@@ -12,6 +12,7 @@ from tradewind.venues.connection.backoff import Backoff, Budget
 
 _HEALTHY_SECONDS = 10.0
 _OVERLAP_SECONDS = 15.0
+_DRAIN_SECONDS = 1.0
 _LARGEST_FRAME = 64 << 20
 _FAILURES = (OSError, WSError, TimeoutError, ssl.SSLError)
 
@@ -198,6 +199,8 @@ class Link:
                     channel.close()
                 raise
             old, self.current = self.current, channel
+            # What was asked on the old one may still be answered there.
+            await asyncio.sleep(_DRAIN_SECONDS)
             if old is not None:
                 old.close()
             return

@@ -1,0 +1,223 @@
+"""A venue of one's own in one file: market data and orders of an imaginary exchange.
+
+The exchange "tiny" streams lines of JSON over TCP and takes orders the same way. Two classes make it a venue: what a
+session, or `tradewind.venues.stream`, needs of one is in `tradewind.venues.MarketData` and `Execution`.
+
+    python examples/own_venue.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from tradewind import InstrumentFields
+from tradewind.venues import (
+    Accepted,
+    AccountStatus,
+    Balance,
+    CancelRequest,
+    Commission,
+    Execution,
+    Filled,
+    MarketData,
+    MarketSink,
+    OrderRequest,
+    OrderState,
+    Rejected,
+    Report,
+    StreamName,
+    Unknown,
+    stream,
+)
+
+COIN = InstrumentFields(
+    venue="tiny", symbol="COIN", kind="spot", base="COIN", quote="EUR", tick="0.01", lot="0.1",
+    minimum_quantity="0.1", minimum_notional="1", maker_fee="0", taker_fee="0.001",
+)  # fmt: skip
+
+
+class TinyMarketData(MarketData):
+    """Trades of the exchange."""
+
+    venue = "tiny"
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: set[StreamName] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
+        return [COIN]
+
+    async def start(self, sink: MarketSink) -> None:
+        self._task = asyncio.create_task(self._keep(sink))
+
+    def subscribe(self, streams: Sequence[StreamName]) -> None:
+        self._streams.update(streams)
+
+    def unsubscribe(self, streams: Sequence[StreamName]) -> None:
+        self._streams.difference_update(streams)
+
+    async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
+        """The exchange keeps none."""
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self, sink: MarketSink) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            except OSError as error:
+                self._tell(sink.disconnected, str(error))
+            else:
+                self._tell(lambda name, _: sink.connected(name))
+                try:
+                    async for line in reader:
+                        self._read(sink, json.loads(line))
+                finally:
+                    writer.close()
+                self._tell(sink.disconnected, "the exchange closed the connection")
+            await asyncio.sleep(1)
+
+    def _tell(self, status: Callable[[StreamName, str], None], reason: str = "") -> None:
+        for name in self._streams:
+            status(name, reason)
+
+    def _read(self, sink: MarketSink, message: dict[str, str]) -> None:
+        if message["what"] == "trade" and StreamName("tiny:COIN", "trades") in self._streams:
+            sink.trade(
+                "tiny:COIN", venue_time_ns=int(message["time_ns"]), price=message["price"],
+                quantity=message["quantity"], aggressor="buy", id=int(message["id"]),
+            )  # fmt: skip
+
+
+class TinyExecution(Execution):
+    """Orders at the exchange: it fills market orders at once, and takes no others."""
+
+    venue = "tiny"
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._waiting: set[str] = set()
+
+    async def start(self, sink: Callable[[Report], object], is_own: Callable[[str], bool]) -> None:
+        self._sink = sink
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._task = asyncio.create_task(self._listen())
+        sink(AccountStatus("connected"))
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    def place(self, order: OrderRequest) -> None:
+        if order.price is not None:
+            self._sink(Rejected(order.client_id, "venue_refused", "market orders only", 0))
+            return
+        self._waiting.add(order.client_id)
+        fields = {"what": "order", "id": order.client_id, "side": order.side, "quantity": str(order.quantity)}
+        self._writer.write(json.dumps(fields).encode() + b"\n")
+
+    def cancel(self, order: CancelRequest) -> None:
+        raise NotImplementedError("nothing rests at this exchange")
+
+    async def open_orders(self) -> list[OrderState]:
+        return []
+
+    async def order(self, client_id: str, instrument: str) -> OrderState | None:
+        return None
+
+    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
+        return []
+
+    async def balances(self) -> list[Balance]:
+        return [Balance("EUR", Decimal(1000), Decimal(0), 0)]
+
+    async def commission(self, instrument: str) -> Commission:
+        return Commission(instrument, "0", "0.001")
+
+    async def _listen(self) -> None:
+        async for line in self._reader:
+            message = json.loads(line)
+            if message["what"] == "fill":
+                client_id, time_ns = message["id"], int(message["time_ns"])
+                self._waiting.discard(client_id)
+                self._sink(Accepted(client_id, message["trade"], time_ns))
+                self._sink(
+                    Filled(
+                        client_id,
+                        message["trade"],
+                        int(message["trade"]),
+                        "tiny:COIN",
+                        message["side"],
+                        message["price"],
+                        message["quantity"],
+                        message["fee"],
+                        "EUR",
+                        False,
+                        time_ns,
+                    )
+                )
+        for client_id in self._waiting:
+            self._sink(Unknown(client_id, "the connection was lost before an answer"))
+        self._sink(AccountStatus("disconnected", "the exchange closed the connection"))
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The exchange itself: a trade now and then, and a fill for each order."""
+
+    async def trades() -> None:
+        for number in range(1, 1_000):
+            trade = {
+                "what": "trade",
+                "time_ns": str(number * 10**9),
+                "price": "10.01",
+                "quantity": "0.5",
+                "id": str(number),
+            }
+            writer.write(json.dumps(trade).encode() + b"\n")
+            await asyncio.sleep(0.05)
+
+    trading = asyncio.create_task(trades())
+    async for line in reader:
+        order = json.loads(line)
+        fill = order | {"what": "fill", "time_ns": "1", "trade": "7", "price": "10.02", "fee": "0.01"}
+        writer.write(json.dumps(fill).encode() + b"\n")
+    trading.cancel()
+    writer.close()
+
+
+async def main() -> tuple[list[str], list[str]]:
+    """Watch three trades, and buy."""
+    server = await asyncio.start_server(exchange, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    seen: list[str] = []
+    events = stream(TinyMarketData(port), trades=["COIN"])
+    async for trade in events:
+        seen.append(repr(trade))
+        if len(seen) == 3:
+            break
+    await events.aclose()
+    reports: list[Report] = []
+    orders = TinyExecution(port)
+    await orders.start(reports.append, lambda client_id: True)
+    orders.place(OrderRequest("a1", "tiny:COIN", "buy", "0.5"))
+    while len(reports) < 3:
+        await asyncio.sleep(0.01)
+    await orders.close()
+    server.close()
+    await asyncio.sleep(0.1)  # both ends of each connection close
+    return seen, [type(report).__name__ for report in reports]
+
+
+if __name__ == "__main__":
+    trades, told = asyncio.run(main())
+    print(*trades, *told, sep="\n")

@@ -1,0 +1,152 @@
+"""Bybit's public market data, against a server that replays the frames of its documentation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from bybit_server import BybitServer
+from ccxt_python import ask, interpreter
+
+import tradewind as tw
+from tradewind._core import Inbox
+from tradewind.dataset import definition
+from tradewind.venues import BybitMarketData, MarketSink, StreamName, StreamStatus, VenueClock
+
+Category = Literal["spot", "linear"]
+
+
+async def read(server: BybitServer, category: Category, kinds: list[tuple[Any, str]]) -> tuple[list[Any], list[Any]]:
+    """The events of these streams, and the changes of their states."""
+    clock = VenueClock()
+    data = BybitMarketData(
+        category, stream_url=f"ws://{server.host}/v5/public", rest_url=f"http://{server.host}", clock=clock
+    )
+    try:
+        fields = await data.instruments(["BTCUSDT"])
+        inbox, statuses = Inbox(tw.Index([definition(one) for one in fields])), []
+        await data.start(MarketSink(inbox, clock, on_status=statuses.append))
+        data.subscribe([StreamName(f"bybit_{category}:BTCUSDT", kind, interval) for kind, interval in kinds])
+        before = -1
+        while before < len(inbox) or not len(inbox):
+            before = len(inbox)
+            await asyncio.sleep(0.3)
+        return inbox.take_events(), statuses
+    finally:
+        await data.close()
+
+
+def run(category: Category, kinds: list[tuple[Any, str]]) -> tuple[list[Any], list[Any], list[dict[str, Any]]]:
+    async def main() -> tuple[list[Any], list[Any], list[dict[str, Any]]]:
+        async with BybitServer() as server:
+            return *(await read(server, category, kinds)), server.received
+
+    return asyncio.run(main())
+
+
+ALL = [("trades", ""), ("quotes", ""), ("book", ""), ("bars", "1m")]
+
+
+@pytest.mark.parametrize("category", ["spot", "linear"])
+def test_every_stream_of_the_documentation(category: Category) -> None:
+    more = [("marks", ""), ("funding", "")] if category == "linear" else []
+    events, statuses, received = run(category, ALL + more)
+    counts = Counter(type(event).__name__ for event in events)
+    assert counts == {"Trade": 2, "Quote": 1, "BookUpdate": 8, "Bar": 1} | ({"Mark": 2} if more else {})
+    bought, sold = (event for event in events if type(event).__name__ == "Trade")
+    assert (bought.side, bought.price, bought.venue_time_ns) == ("buy", 16578.5, 1672304486865 * 10**6)
+    assert (sold.side, sold.quantity, sold.id) == ("sell", 1.2, 2290000000000002 if category == "spot" else 0)
+    (bar,) = (event for event in events if type(event).__name__ == "Bar")
+    assert (bar.close, bar.volume, bar.interval) == (16677, 2.081, "1m")
+    states = [one.state for one in statuses if isinstance(one, StreamStatus)]
+    assert set(states) == {"connected"}
+    asked = [one for one in received if one["op"] == "subscribe"]
+    assert all(len(one["args"]) <= 10 for one in asked)
+
+
+def test_specifications_and_history() -> None:
+    async def main() -> None:
+        async with BybitServer() as server:
+            data = BybitMarketData("linear", rest_url=f"http://{server.host}")
+            (fields,) = await data.instruments()
+            assert (fields.kind, fields.tick, fields.lot) == ("linear_perpetual", Decimal("0.01"), Decimal("0.001"))
+            assert (fields.initial_margin, fields.settlement) == (Decimal("0.01"), "USDT")
+            inbox = Inbox(tw.Index([definition(fields)]))
+            bars = StreamName("bybit_linear:BTCUSDT", "bars", "1m")
+            await data.history(bars, 1670608800 * 10**9, 1670608920 * 10**9, MarketSink(inbox, VenueClock()))
+            assert [event.open for event in inbox.take_events()] == [17070, 17071]
+            with pytest.raises(tw.TradewindError, match=r"venue_refused.*10001"):
+                await data.latest(StreamName("bybit_linear:BTCUSDT", "trades"))
+            with pytest.raises(tw.TradewindError, match="no such bars"):
+                data.subscribe([StreamName("bybit_linear:BTCUSDT", "bars", "90s")])
+            await data.close()
+
+    asyncio.run(main())
+
+
+_SCRIPT = '''
+import asyncio, json, sys
+import ccxt.pro as ccxt
+
+async def last(watch):
+    """What stands when no more comes: ccxt tells of several messages once."""
+    value = await watch()
+    while True:
+        try:
+            value = await asyncio.wait_for(watch(), 1)
+        except TimeoutError:
+            return value
+
+async def main():
+    host, category = sys.argv[1:]
+    exchange = ccxt.bybit({"enableRateLimit": False, "options": {"fetchMarkets": {"types": ["spot", "linear"]}}})
+    exchange.has["fetchCurrencies"] = False
+    for name in exchange.urls["api"]:
+        if name != "ws":
+            exchange.urls["api"][name] = f"http://{host}"
+    exchange.urls["api"]["ws"]["public"][category] = f"ws://{host}/v5/public/{category}"
+    symbol = "BTC/USDT" if category == "spot" else "BTC/USDT:USDT"
+    trades = await exchange.watch_trades(symbol)
+    book = await last(lambda: exchange.watch_order_book(symbol, 50))
+    found = {
+        "trades": [[one["price"], one["amount"], one["side"], one["timestamp"]] for one in trades],
+        "bids": book["bids"], "asks": book["asks"],
+    }
+    if category == "linear":
+        await last(lambda: exchange.watch_ticker(symbol))
+        found["mark"] = exchange.tickers[symbol]["markPrice"]
+    await exchange.close()
+    print(json.dumps(found))
+
+asyncio.run(main())
+'''
+
+
+@pytest.mark.parametrize("category", ["spot", "linear"])
+def test_ccxt_reads_equal_values(category: Category) -> None:
+    interpreter()
+
+    async def main() -> tuple[list[Any], dict[str, Any]]:
+        async with BybitServer() as server:
+            more = [("marks", "")] if category == "linear" else []
+            events, _ = await read(server, category, [("trades", ""), ("book", ""), *more])
+            return events, await asyncio.to_thread(ask, _SCRIPT, server.host, category)
+
+    events, theirs = asyncio.run(main())
+    sides: dict[str, dict[float, float]] = {"buy": {}, "sell": {}}
+    trades, marks = [], []
+    for event in events:
+        if type(event).__name__ == "BookUpdate":
+            sides[event.side][event.price] = event.quantity
+        elif type(event).__name__ == "Trade":
+            trades.append([event.price, event.quantity, event.side, event.venue_time_ns // 10**6])
+        else:
+            marks.append(event.price)
+    books = [sorted([price, size] for price, size in sides[side].items() if size) for side in ("buy", "sell")]
+    assert trades == theirs["trades"]
+    assert books == [sorted(theirs["bids"]), sorted(theirs["asks"])]
+    if category == "linear":
+        assert marks[-1] == theirs["mark"]
