@@ -257,6 +257,8 @@ def test_bybit_trades_books_and_tickers() -> None:
         assert decoder.decode(frame(trades), NOW) is None
     assert [(one.side, one.price) for one in inbox.take_events()] == [("buy", 16578.5), ("sell", 16578.5)]
 
+    assert decoder.progress("BTCUSDT", "trades", 0) == [5 * MS], "comparable with what the venue tells"
+
     def book(kind: str, update: int, bids: Any, asks: Any) -> bytes:
         data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update, "seq": update}
         return frame({"ts": 9, "type": kind, "topic": "orderbook.50.BTCUSDT", "data": data, "cts": 8})

@@ -80,6 +80,7 @@ impl BybitDecoder {
         }
         let (feed, seen) = (self.feeds.at_mut(place), &mut self.seen[place]);
         let mut new = Vec::new();
+        let mut newest_ns = feed.trade.id;
         Scanner::new(envelope.data.as_nested("data")?).array(|trade| {
             let [mut time, mut side, mut quantity, mut price, mut id] = [Value::Absent; 5];
             Scanner::new(trade.as_nested("data[]")?).object(|key, value| {
@@ -105,11 +106,15 @@ impl BybitDecoder {
                 // Spot counts its trades, linear names them with a UUID: the kernel keeps numbers only.
                 id: id.as_integer("i").unwrap_or(0),
             };
-            rows.push(feed.instrument, Some(time_of(time, "T")?), arrival_ns, MarketData::Trade(row))?;
+            let venue_ns = time_of(time, "T")?;
+            rows.push(feed.instrument, Some(venue_ns), arrival_ns, MarketData::Trade(row))?;
+            newest_ns = newest_ns.max(Some(venue_ns));
             new.push(key);
             Ok(())
         })?;
         feed.arrival_ns[Kind::Trades as usize] = arrival_ns;
+        // Its ids have no order: how far the stream has come is told by its times.
+        feed.trade.id = newest_ns;
         seen.extend(new);
         seen.drain(..seen.len().saturating_sub(LAST_IDS));
         Ok(Outcome::Data)

@@ -216,6 +216,8 @@ class StreamingMarketData(MarketData):
         return len(self._links) - 1
 
     def _opened(self, channel: Channel) -> None:
+        for old in [one for one in self._channels if one.lost.done() or one.is_retired]:
+            self._channels.pop(old).close()
         limits = self.words["stream"]
         subscriptions = Subscriptions(
             channel, self.render, self._answered, limits["arguments_per_message"], limits["messages_per_second"]
@@ -253,8 +255,6 @@ class StreamingMarketData(MarketData):
             if stream.kind == "book":
                 self.decoder.forget(stream.symbol, "book")
             self._report(stream, "disconnected", reason)
-        for old in [one for one in self._channels if one.lost.done() or one.is_retired]:
-            self._channels.pop(old).close()
 
     def _answered(self, topics: list[str], problem: str) -> None:
         for topic in topics:

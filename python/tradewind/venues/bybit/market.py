@@ -151,10 +151,8 @@ class BybitMarketData(StreamingMarketData):
             subscriptions.answered(int(number), "" if answer.get("success") else str(answer.get("ret_msg")))
 
     async def latest(self, stream: StreamName) -> list[int]:
-        """Ask how far a stream should have come."""
+        """Ask how far a stream should have come; nothing comparable is told of books, marks and funding."""
         wanted = {"category": self._category, "symbol": stream.symbol}
-        if stream.kind == "book":
-            return [int((await self._ask("/v5/market/orderbook", wanted | {"limit": 50}))["u"])]
         if stream.kind == "quotes":
             return self._fixed(stream, await self._ask("/v5/market/orderbook", wanted | {"limit": 1}))
         if stream.kind == "bars":
@@ -162,7 +160,7 @@ class BybitMarketData(StreamingMarketData):
             return [int(rows[-1][0]) * _MILLISECOND_NS] if len(rows) == 2 else []
         if stream.kind == "trades":
             rows = (await self._ask("/v5/market/recent-trade", wanted | {"limit": 1}))["list"]
-            return [int(rows[0]["time"])] if rows else []
+            return [int(rows[0]["time"]) * _MILLISECOND_NS] if rows else []
         return []
 
     async def compare_clocks(self) -> None:
