@@ -22,14 +22,14 @@ from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.config.code import load_check, make_strategy
 from tradewind.dataset import Dataset, definition
-from tradewind.errors import TradewindError, exception
-from tradewind.journal import FILE_NAME, Journal, JournalWriter
+from tradewind.errors import exception
+from tradewind.journal import FILE_NAME, JournalWriter
 from tradewind.journal.manifest import Manifest, manifest_of
-from tradewind.journal.values import to_json
 from tradewind.risk import Risk
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
-from tradewind.session.session import Session, VenueParts, received
+from tradewind.session.recovery import recover, set_aside, unfinished
+from tradewind.session.session import Session, VenueParts
 from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
 from tradewind.venues.binance_spot.market import server_time_ns
 
@@ -123,15 +123,15 @@ def _prepared(
         values["venues"], values["balances"] = [], []
     streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
     kernel = _core.Session(values, streams)
-    before = _unfinished(journal)
+    before = unfinished(journal)
     if before is None:
         manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
-        _set_aside(journal)
+        set_aside(journal)
         with JournalWriter(journal, manifest) as writer:
             yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
             writer.finish(kernel.outcome())
         return
-    manifest, last, checksum = _recover(kernel, before, strategies, settings, data)
+    manifest, last, checksum = recover(kernel, before, strategies, settings, data)
     clock.start_after(kernel.now_ns)
     with JournalWriter.resume(journal, last, checksum) as writer:
         yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
@@ -234,55 +234,3 @@ def _manifest(
         value_streams=None,
         settings={**manifest.settings, "mode": mode, "run": run_name},
     )
-
-
-def _unfinished(journal: Path) -> Path | None:
-    """The journal of a run that was cut off, to go on with."""
-    if not journal.exists():
-        return None
-    with Journal(journal) as kept:
-        return None if kept.ending.finished else journal
-
-
-def _set_aside(journal: Path) -> None:
-    """Keep the journal of an earlier run beside the new one."""
-    if journal.exists():
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(journal.stat().st_mtime))
-        journal.rename(journal.with_name(f"{journal.stem}-{stamp}{journal.suffix}"))
-
-
-def _recover(
-    kernel: _core.Session,
-    journal: Path,
-    strategies: list[Any],
-    settings: Settings,
-    data: Dataset,
-) -> tuple[Manifest, int, bytes]:
-    """Take the journal of a run that was cut off; the run goes on behind it (D5)."""
-    with Journal(journal) as kept:
-        manifest = kept.manifest
-        now = manifest_of(data, strategies, settings)
-        for name in ("instruments", "limits", "seed"):
-            if to_json(getattr(now, name)) != to_json(getattr(manifest, name)):
-                message = f"{journal}: the run was cut off, and its {name} have changed since"
-                raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
-        last, checksum = 0, b""
-        for block in kept.blocks():
-            found = kernel.recover(block.data)
-            if found is not None:
-                raise _diverged(journal, found)
-            if last == 0:
-                received(kernel)
-            last, checksum = block.last, block.checksum
-        found = kernel.recovered()
-        if found is not None:
-            raise _diverged(journal, found)
-        return manifest, last, checksum
-
-
-def _diverged(journal: Path, found: dict[str, Any]) -> TradewindError:
-    message = (
-        f"{journal}: after input {found['sequence']:,} the strategy now decides {found['actual'] or 'nothing'},"
-        f" and then decided {found['expected'] or 'nothing'}"
-    )
-    return exception("divergence", message, "go on with the code of the run, or move its journal away")
