@@ -236,7 +236,9 @@ fn f5_nothing_fills_from_bars_in_a_halt() {
         MarketEvent::new(at(0), open_time_ns, open_time_ns + MINUTE_NS, MarketData::Bar(bar))
     };
     let mut world = World::new(index, 1).with_balance("v", "USD", 1_000_000);
-    world.recordings.push(Recording::new("bars", vec![vec![bar(1, 999), bar(2, 999), bar(3, 999), bar(4, 900), bar(5, 999)].into()]).unwrap());
+    world
+        .recordings
+        .push(Recording::new("bars", vec![vec![bar(1, 999), bar(2, 999), bar(3, 999), bar(4, 900), bar(5, 999)].into()]).unwrap());
     let stream = Stream { instrument: at(0), kind: StreamKind::Bars(interval) };
     let mut placed = false;
     let script = Script {
@@ -264,7 +266,11 @@ fn live(strategies: Vec<Named>) -> Session {
         tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BTCUSDT", "BTC", "USDT") },
         tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BNBUSDT", "BNB", "USDT") },
     ];
-    let world = { let mut world = World::new(Arc::new(Index::new(&[], &specifications).unwrap()), 1); world.keeps_journal = true; world };
+    let world = {
+        let mut world = World::new(Arc::new(Index::new(&[], &specifications).unwrap()), 1);
+        world.keeps_journal = true;
+        world
+    };
     let mut settings = world.settings();
     settings.venues.clear();
     Session::new(settings, strategies, Risk::default(), vec![quotes(0), quotes(1), trades(0)]).unwrap()
@@ -647,7 +653,9 @@ fn f18_answers_in_an_outage_keep_their_order() {
     session.set_streams(&[quotes(0)]);
     session.start(S, false).unwrap();
     session.row(&events[0]).unwrap();
-    session.input(&Event::Status(StatusEvent { time_ns: 2 * S - 1, change: Condition::Connected(VenueIndex(0), Part::MarketData) })).unwrap();
+    session
+        .input(&Event::Status(StatusEvent { time_ns: 2 * S - 1, change: Condition::Connected(VenueIndex(0), Part::MarketData) }))
+        .unwrap();
     session.advance(2 * S).unwrap();
     session.input(&Event::Status(StatusEvent { time_ns: 2 * S, change: Condition::Connected(VenueIndex(0), Part::MarketData) })).unwrap();
     session.row(&events[1]).unwrap();
@@ -676,8 +684,10 @@ fn f20_the_report_of_an_asset_adds_up() {
     told(&mut session, 2 * S, AccountEvent::Deposit { asset: usdt, amount: 1_000 });
     told(&mut session, 3 * S, AccountEvent::Unexplained { asset: usdt, amount: -300 });
     let report = &tradewind_core::driver::Recorder::assets(session.engine().state())[0];
-    let sum = report.deposited + report.traded + report.funding + report.insurance
-        - report.exchange_fees - report.network_fees - report.liquidation_fees;
+    let sum = report.deposited + report.traded + report.funding + report.insurance + report.unexplained
+        - report.exchange_fees
+        - report.network_fees
+        - report.liquidation_fees;
     assert_eq!(report.wallet, sum);
 }
 
@@ -705,6 +715,15 @@ fn f22_a_check_remembers_behind_a_snapshot() {
         fn check(&mut self, _: &mut Box<State>, _: OrderId) -> Result<Option<String>> {
             self.0 += 1;
             Ok((self.0 > 1).then(|| "one order a day".to_owned()))
+        }
+
+        fn save(&mut self, _: &mut Box<State>) -> Result<Vec<u8>> {
+            Ok(self.0.to_le_bytes().to_vec())
+        }
+
+        fn restore(&mut self, _: &mut Box<State>, saved: &[u8]) -> Result<()> {
+            self.0 = u32::from_le_bytes(saved.try_into().unwrap());
+            Ok(())
         }
     }
     let world = paper();
@@ -755,14 +774,15 @@ fn f23_a_session_that_warms_up_is_its_backtest() {
     };
     let mut settings = settings(&world, 10 * MILLISECOND_NS);
     settings.warm_up_ns = 10 * S;
-    let mut backtest =
-        tradewind_core::driver::Backtest::new(settings.clone(), timed(), Risk::default(), world.recordings.clone()).unwrap();
+    let mut backtest = tradewind_core::driver::Backtest::new(settings.clone(), timed(), Risk::default(), world.recordings.clone()).unwrap();
     backtest.run().unwrap();
     let mut session = Session::new(settings, timed(), Risk::default(), vec![quotes(0)]).unwrap();
     session.set_streams(&[quotes(0)]);
     session.start(S, true).unwrap();
     for row in world.recordings[0].whole_rows().unwrap() {
-        if row.arrival_time_ns < 11 * S { session.warm_up(row).unwrap() } else {
+        if row.arrival_time_ns < 11 * S {
+            session.warm_up(row).unwrap()
+        } else {
             if session.engine().state().is_warming() {
                 session.input(&Event::Command { time_ns: 11 * S - 1, command: Command::WarmedUp }).unwrap();
             }

@@ -165,13 +165,30 @@ impl Ending {
             let (ours, theirs) = (decode_entries(&self.journal).unwrap(), decode_entries(&other.journal).unwrap());
             let place = ours.iter().zip(&theirs).position(|(one, other)| one != other);
             let place = place.unwrap_or(ours.len().min(theirs.len()));
-            return Some(format!("journal at {place} of {}/{}:\n  {:?}\n  {:?}\n  {:?}", ours.len(), theirs.len(), place.checked_sub(1).map(|at| &ours[at]), ours.get(place), theirs.get(place)));
+            return Some(format!(
+                "journal at {place} of {}/{}:\n  {:?}\n  {:?}\n  {:?}",
+                ours.len(),
+                theirs.len(),
+                place.checked_sub(1).map(|at| &ours[at]),
+                ours.get(place),
+                theirs.get(place)
+            ));
         }
-        if self.fills != other.fills { return Some("fills".into()); }
-        if self.orders != other.orders { return Some("orders".into()); }
-        if self.hashes != other.hashes { return Some("hashes".into()); }
-        if self.venues != other.venues { return Some("venues".into()); }
-        if curves && self.curve != other.curve { return Some(format!("curve\n  {}\n  {}", self.curve, other.curve)); }
+        if self.fills != other.fills {
+            return Some("fills".into());
+        }
+        if self.orders != other.orders {
+            return Some("orders".into());
+        }
+        if self.hashes != other.hashes {
+            return Some("hashes".into());
+        }
+        if self.venues != other.venues {
+            return Some("venues".into());
+        }
+        if curves && self.curve != other.curve {
+            return Some(format!("curve\n  {}\n  {}", self.curve, other.curve));
+        }
         None
     }
 }

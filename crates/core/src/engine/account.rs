@@ -83,7 +83,12 @@ impl Engine {
         if self.strategies[strategy.at()].callbacks.fill {
             self.notices.push(Notice::Fill(strategy, *fill));
         }
-        self.report(fill.order, report, None);
+        if self.report(fill.order, report, None) == Outcome::BookOnly
+            && self.keeps_details
+            && let Some(order) = self.state.orders.get(fill.order)
+        {
+            self.output.amended.push(order.clone());
+        }
     }
 
     /// Books a fill to a strategy's position; returns the profit that it realised.

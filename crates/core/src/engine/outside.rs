@@ -30,10 +30,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) -> Result<()> {
+    pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) {
         self.state.now_ns = parameter.time_ns;
         self.state.calling = parameter.strategy;
-        self.strategies[parameter.strategy.at()].strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value)
+        let strategy = &mut self.strategies[parameter.strategy.at()].strategy;
+        // Whoever sends a wrong one is told; the strategy goes on as it was.
+        self.output.refused = strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value).err();
     }
 }
 
