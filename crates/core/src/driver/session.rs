@@ -72,6 +72,11 @@ impl Session {
         std::mem::take(&mut self.timeline.outgoing)
     }
 
+    /// Why a strategy did not take the parameter of the last input; nothing where it took it.
+    pub fn take_refused_parameter(&mut self) -> Option<Error> {
+        self.timeline.engine.output.refused_parameter.take()
+    }
+
     /// Whether something failed, so that nothing more is taken.
     pub fn is_failed(&self) -> bool {
         self.is_busy || self.failed.is_some()

@@ -88,7 +88,7 @@ pub struct Output {
     /// Funding and fees without a fill.
     pub charges: Vec<Charge>,
     /// Why a strategy did not take a parameter.
-    pub refused: Option<Error>,
+    pub refused_parameter: Option<Error>,
 }
 
 /// Something that a strategy is told after the state has changed.

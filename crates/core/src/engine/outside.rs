@@ -35,7 +35,7 @@ impl Engine {
         self.state.calling = parameter.strategy;
         let strategy = &mut self.strategies[parameter.strategy.at()].strategy;
         // Whoever sends a wrong one is told; the strategy goes on as it was.
-        self.output.refused = strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value).err();
+        self.output.refused_parameter = strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value).err();
     }
 }
 
