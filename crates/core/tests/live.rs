@@ -8,12 +8,13 @@ use common::strategy::Script;
 use common::{Named, at};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tradewind_core::account::Fill;
-use tradewind_core::error::Result;
-use tradewind_core::event::{AccountEvent, Command, DataValue, Event, ParameterEvent, decode_entries};
+use tradewind_core::driver::Session;
+use tradewind_core::error::{Code, Result};
+use tradewind_core::event::{AccountEvent, Command, DataValue, Event, Filter, ParameterEvent, decode_entries};
 use tradewind_core::indicator::IndicatorKind;
 use tradewind_core::instrument::AccountIndex;
 use tradewind_core::market::{MarketData, MarketEvent, Side, Trade};
-use tradewind_core::order::{OrderId, OrderType, StrategyIndex};
+use tradewind_core::order::{OrderId, OrderType, Request, Status, StrategyIndex};
 use tradewind_core::state::State;
 use tradewind_core::strategy::{Callbacks, Strategy};
 use tradewind_core::time::MINUTE_NS;
@@ -26,7 +27,7 @@ fn a_late_fill_of_a_forgotten_order_is_booked() {
         let time_ns = (2 + row) * S;
         session.row(&quote(0, time_ns, time_ns, 99_900, 100_100, 1)).unwrap();
         // Given up as the venue did not know it.
-        told(&mut session, time_ns + 1, AccountEvent::Rejected(OrderId(row as u64 + 1), tradewind_core::error::Code::OrderNotOpen));
+        told(&mut session, time_ns + 1, AccountEvent::Rejected(OrderId(row as u64 + 1), Code::OrderNotOpen));
     }
     let stale = session.engine().state().stale_reports();
     let fill = fill_of(&session, 1, 7, 100_000_000, 0, "USDT");
@@ -137,7 +138,7 @@ fn a_late_fill_is_in_the_table_of_orders() {
     let mut session = live(maker());
     session.start(S, false).unwrap();
     session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
-    told(&mut session, 4 * S, AccountEvent::Cancelled(OrderId(1), tradewind_core::error::Code::Requested));
+    told(&mut session, 4 * S, AccountEvent::Cancelled(OrderId(1), Code::Requested));
     let fill = fill_of(&session, 1, 7, 50_000_000, 0, "USDT");
     told(&mut session, 5 * S, fill);
     assert_eq!(session.recorder().fills().len(), 1);
@@ -193,4 +194,56 @@ fn the_report_of_an_asset_adds_up() {
         - report.network_fees
         - report.liquidation_fees;
     assert_eq!(report.wallet, sum);
+}
+
+/// Asks for a target of one coin at a limit, for another price at the second quote, and for nothing at the third.
+fn targeting() -> Vec<Named> {
+    let mut quotes_seen = 0;
+    let script = Script {
+        streams: vec![quotes(0)],
+        market: Some(Box::new(move |state, event| {
+            quotes_seen += 1;
+            let wanted = if quotes_seen < 3 { 100_000_000 } else { 0 };
+            state.target(event.instrument, wanted, OrderType::Limit(99_000 + quotes_seen * 100))
+        })),
+        ..Script::default()
+    };
+    vec![script.named("targeting")]
+}
+
+#[test]
+fn a_cancel_that_was_refused_is_not_sent_again_before_more_is_known() {
+    let mut session = live(targeting());
+    session.start(S, false).unwrap();
+    session.row(&quote(0, 2 * S, 2 * S, 99_900, 100_100, 1)).unwrap();
+    told(&mut session, 2 * S + 1, AccountEvent::Accepted(OrderId(1)));
+    session.take_requests();
+    session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
+    assert!(matches!(session.take_requests()[..], [Request::Cancel { id: OrderId(1), .. }]));
+    told(&mut session, 3 * S + 1, AccountEvent::CancelRejected(OrderId(1), Code::Unreachable));
+    assert_eq!(session.take_requests(), []);
+    assert_eq!(session.engine().state().orders().get(OrderId(1)).unwrap().status, Status::Open);
+    // The venue says again that it has it.
+    told(&mut session, 3 * S + 2, AccountEvent::Accepted(OrderId(1)));
+    assert!(matches!(session.take_requests()[..], [Request::Cancel { id: OrderId(1), .. }]));
+    told(&mut session, 3 * S + 3, AccountEvent::Cancelled(OrderId(1), Code::Requested));
+    assert!(matches!(session.take_requests()[..], [Request::Place { id: OrderId(2), .. }]));
+}
+
+#[test]
+fn an_order_that_the_venue_may_not_have_stays_unknown_when_its_cancel_is_refused() {
+    let mut session = live(targeting());
+    session.start(S, false).unwrap();
+    session.row(&quote(0, 2 * S, 2 * S, 99_900, 100_100, 1)).unwrap();
+    let status = |session: &Session| session.engine().state().orders().get(OrderId(1)).unwrap().status;
+    told(&mut session, 2 * S + 1, AccountEvent::Lost(OrderId(1)));
+    session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
+    session.row(&quote(0, 4 * S, 4 * S, 99_900, 100_100, 1)).unwrap();
+    session.input(&Event::Command { time_ns: 5 * S, command: Command::CancelAll(Filter::default()) }).unwrap();
+    assert_eq!(status(&session), Status::CancelInFlight);
+    told(&mut session, 5 * S + 1, AccountEvent::CancelRejected(OrderId(1), Code::OrderNotOpen));
+    assert_eq!(status(&session), Status::Unknown);
+    told(&mut session, 5 * S + 2, AccountEvent::Rejected(OrderId(1), Code::OrderNotOpen));
+    assert_eq!(status(&session), Status::Rejected);
+    assert_eq!(session.engine().state().impossible_reports(), 0);
 }

@@ -32,7 +32,9 @@ impl Buffer {
         };
         if known_ns.saturating_sub(arrival_ns) > MOST_AHEAD_NS {
             let message = format!("the venue's time {known_ns} is {} s ahead of ours", (known_ns - arrival_ns) / SECOND_NS);
-            return Err(Error::new(Code::ArrivalBeforeVenueTime, message).hint("one of the two clocks is wrong, or the number is not a time"));
+            return Err(
+                Error::new(Code::ArrivalBeforeVenueTime, message).hint("one of the two clocks is wrong, or the number is not a time")
+            );
         }
         let event = MarketEvent::new(instrument, venue_ns, arrival_ns.max(known_ns), data);
         if let Some((code, what)) = event.problem() {

@@ -67,7 +67,7 @@ impl Engine {
         let fits = (fill.instrument, fill.side) == (order.request.instrument, order.request.side)
             && account == order.request.account
             && (1..=order.remaining()).contains(&fill.quantity);
-        if !fits || next_status(order.status, report, order.filled > 0) == Outcome::Impossible {
+        if !fits || next_status(order.status, report, order.confirmed()) == Outcome::Impossible {
             self.state.impossible_reports += 1;
             return;
         }

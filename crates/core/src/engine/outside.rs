@@ -2,7 +2,7 @@
 
 use super::{Engine, Notice};
 use crate::error::Result;
-use crate::event::{Condition, DataEvent, ParameterEvent, StatusEvent};
+use crate::event::{Condition, DataEvent, ParameterEvent, Part, StatusEvent};
 use crate::order::StrategyIndex;
 use crate::state::State;
 use crate::strategy::StatusChange;
@@ -27,6 +27,9 @@ impl Engine {
         self.state.now_ns = status.time_ns;
         if self.state.health.apply(&status.change) {
             self.notices.push(Notice::Status(StatusChange::Condition(status.change)));
+            if let Condition::Connected(venue, Part::Orders) = status.change {
+                self.pursue_at(venue);
+            }
         }
     }
 

@@ -307,7 +307,7 @@ impl State {
             for order in self.orders.open(StrategyIndex(place as u16)) {
                 out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
                 self.hash_request(out, &order.request);
-                out.number(order.by_target.into()).number(order.trade_ids.len() as i128);
+                out.number(order.by_target.into()).number(order.is_accepted.into()).number(order.trade_ids.len() as i128);
                 for &trade_id in &order.trade_ids {
                     out.number(trade_id.into());
                 }

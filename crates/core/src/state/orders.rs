@@ -212,6 +212,7 @@ mod tests {
             reason: None,
             note: None,
             trade_ids: smallvec::SmallVec::new(),
+            is_accepted: true,
             filled: 0,
             filled_value: 0,
             decided_ns: 0,
