@@ -6,6 +6,7 @@
 mod backtest;
 mod boundary;
 mod context;
+mod entries;
 mod error;
 mod event;
 mod exchange;
@@ -37,6 +38,8 @@ mod _core {
     use crate::boundary::boundary;
     #[pymodule_export]
     use crate::context::Context;
+    #[pymodule_export]
+    use crate::entries::entry_tables;
     #[pymodule_export]
     use crate::error::error_codes;
     #[pymodule_export]
