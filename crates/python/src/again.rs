@@ -9,8 +9,9 @@ use tradewind_core::event::{AccountEvent, Command, Entry, Event, Filter, decode_
 
 /// The inputs of a block that another strategy meets, as a block, and how many were left out, by what they were.
 ///
-/// Reports about orders and timers are not counted: they are made anew. What was said to one strategy reaches the other
-/// one where `is_only` says that neither had others beside it, and a parameter where it has one of that name.
+/// Timers and reports about orders are not counted: they are made anew; what the accounts were given, they hold from the
+/// start. What was said to one strategy reaches the other one where `is_only` says that neither had others beside it, and
+/// a parameter where it has one of that name.
 #[pyfunction]
 pub fn inputs_for_another<'py>(
     py: Python<'py>,
@@ -59,7 +60,6 @@ fn place_of(event: &Event, is_only: bool, parameters: &[String]) -> Place {
     match event {
         Event::Timer(_) => Place::MadeAnew,
         Event::Account(report) => match report.event {
-            AccountEvent::Deposit { .. } => Place::Kept,
             AccountEvent::Foreign { .. } | AccountEvent::Unexplained { .. } => Place::LeftOut("differences of the account"),
             _ => Place::MadeAnew,
         },

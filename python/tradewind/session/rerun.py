@@ -27,7 +27,7 @@ from tradewind.journal.tables import Decoder, batched
 from tradewind.journal.values import from_json, to_json
 from tradewind.result import Result
 from tradewind.risk import Limits, OrderRate, Risk
-from tradewind.session.parity import kernel_of, recover
+from tradewind.session.parity import kernel_of
 from tradewind.simulation import Exponential, Simulated
 from tradewind.strategy import Strategy
 from tradewind.table import number, plain_table, table_text
@@ -65,7 +65,7 @@ class Rerun:
         for name in _COMPARED:
             digits = 0 if name in _COUNTS else 2
             ours, theirs = self.other[name], self.session[name]
-            gap = None if ours is None or theirs is None else ours - theirs
+            gap = None if ours is None or theirs is None else round(ours - theirs, digits) + 0.0
             table.add_row(name.replace("_", " "), *(number(one, digits) for one in (theirs, ours, gap)))
         return table_text(table)
 
@@ -106,12 +106,14 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
         streams, balances = _met(recorded)
         venues, notes = _venues(manifest, ways)
         with rebuilt(msgspec.structs.replace(manifest.code, strategies=[]), None, None, as_recorded=True) as code:
-            kernel = _kernel(manifest, Rebuilt(_named(others), code.checks, (), False), venues, streams)
+            other = Rebuilt(_named(others), code.checks, (), changed=True)
+            kernel = _kernel(manifest, other, venues, streams, balances)
             left_out = _live_again(kernel, recorded, others)
             seconds = time.perf_counter() - started
         session, told = _figures(recorded)
     notes += [f"{count:,} {what} of the session were left out" for what, count in left_out.items()]
-    result = _result(kernel, manifest, recorded.place, others, venues, balances, seconds)
+    data, settings = _data(manifest, recorded.place, streams), _settings(manifest, venues, balances)
+    result = Result(kernel, data, settings, others, seconds, manifest_of(data, others, settings))
     return Rerun(result, session, _compared(kernel), (*notes, *told))
 
 
@@ -129,7 +131,9 @@ def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, 
         tables = decoder.decode(block)
         known = tables["status"].filter(pl.col("stream").is_not_null()).select("instrument", "stream").unique()
         streams |= dict.fromkeys(known.rows())
-        for account, asset, amount in tables["account"].filter(kind="deposit").select("account", "asset", "amount").rows():
+        for account, asset, amount in (
+            tables["account"].filter(kind="deposit").select("account", "asset", "amount").rows()
+        ):
             held = balances.setdefault(account, {})
             held[asset] = held.get(asset, Decimal(0)) + amount
     # A backtest's manifest names its streams; a session's names all that could be had.
@@ -137,7 +141,9 @@ def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, 
     return listed, balances
 
 
-def _venues(manifest: Manifest, ways: Mapping[str, tuple[Exponential, Exponential]]) -> tuple[dict[str, Simulated], list[str]]:
+def _venues(
+    manifest: Manifest, ways: Mapping[str, tuple[Exponential, Exponential]]
+) -> tuple[dict[str, Simulated], list[str]]:
     """How each venue is simulated: with the latencies that were measured, else with those that were stated."""
     venues, notes = {}, []
     for venue, stated in ((name, from_json(one)) for name, one in manifest.settings["venues"].items()):
@@ -160,12 +166,19 @@ def _venues(manifest: Manifest, ways: Mapping[str, tuple[Exponential, Exponentia
 
 
 def _kernel(
-    manifest: Manifest, code: Rebuilt, venues: Mapping[str, Simulated], streams: Sequence[tuple[str, str]]
+    manifest: Manifest,
+    code: Rebuilt,
+    venues: Mapping[str, Simulated],
+    streams: Sequence[tuple[str, str]],
+    balances: Mapping[str, Mapping[str, Decimal]],
 ) -> _core.Session:
     """The kernel of the recorded session, with other strategies and venues, before its first event."""
     values = {venue: to_json(simulated.values(venue)) for venue, simulated in venues.items()}
-    settings = {**manifest.settings, "venues": values}
-    kernel = kernel_of(msgspec.structs.replace(manifest, streams=list(streams), settings=settings), code, is_simulated=True)
+    described = msgspec.structs.replace(
+        manifest, streams=list(streams), settings={**manifest.settings, "venues": values}
+    )
+    given = [(venue, asset, f"{amount:f}") for venue, held in balances.items() for asset, amount in held.items()]
+    kernel = kernel_of(described, code, is_simulated=True, balances=given)
     # Simulated orders fill from all that was recorded, whatever the strategies name (F1).
     places = {instrument.name: at for at, instrument in enumerate(manifest.index().instruments)}
     kernel.set_streams([(places[name], kind) for name, kind in streams])
@@ -190,9 +203,10 @@ def _figures(recorded: Journal) -> tuple[dict[str, float | None], tuple[str, ...
     """What the session itself made, from its own reports."""
     with rebuilt(recorded.manifest.code, None, None, as_recorded=True) as code:
         kernel = kernel_of(recorded.manifest, code, is_simulated=False)
-        if not recover(kernel, [block.data for block in recorded.blocks()]):
-            message = f"{recorded.place}: the recorded code does not decide as it did, so it cannot be compared with"
-            raise exception("divergence", message, "tradewind replay RUN --verify says where")
+        for block in recorded.blocks():
+            if kernel.recover(block.data) is not None:
+                message = f"{recorded.place}: the recorded code does not decide as it did, so nothing compares with it"
+                raise exception("divergence", message, "tradewind replay RUN --verify says where")
         return _compared(kernel), code.notes
 
 
@@ -205,27 +219,31 @@ def _compared(kernel: _core.Session) -> dict[str, float | None]:
     return {**{name: total.get(name) for name in _COMPARED}, **counts, "net_profit": profit}
 
 
-def _result(
-    kernel: _core.Session,
-    manifest: Manifest,
-    place: str,
-    others: Sequence[AnyStrategy],
-    venues: Mapping[str, Simulated],
-    balances: Mapping[str, Mapping[str, Decimal]],
-    seconds: float,
-) -> Result:
+def _data(manifest: Manifest, place: str, streams: Sequence[tuple[str, str]]) -> Dataset:
+    """What was recorded, as a result names it."""
     fields = tuple(InstrumentFields(**one) for one in manifest.instruments)
     mode = manifest.settings.get("mode", "backtest")
-    data = Dataset(manifest.index(), fields, (), (f"market data of the {mode} run in {place}",), manifest.data.digest)
-    settings = Settings(
-        balances=balances,
+    kinds: dict[str, list[str]] = {}
+    for name, kind in streams:
+        kinds.setdefault(name, []).append(kind)
+    reports = (f"{name}: {', '.join(listed)} of the {mode} run in {place}" for name, listed in kinds.items())
+    return Dataset(manifest.index(), fields, (), tuple(reports), manifest.data.digest, manifest.data.is_synthetic)
+
+
+def _settings(
+    manifest: Manifest, venues: Mapping[str, Simulated], balances: Mapping[str, Mapping[str, Decimal]]
+) -> Settings:
+    return Settings(
+        balances={
+            venue: {name: Decimal(f"{amount.normalize():f}") for name, amount in held.items()}
+            for venue, held in balances.items()
+        },
         venues=venues,
         risk=_risk(manifest),
         currency=manifest.settings["currency"],
         days=manifest.settings["days"],
         seed=manifest.seed,
     )
-    return Result(kernel, data, settings, others, seconds, manifest_of(data, others, settings))
 
 
 def _risk(manifest: Manifest) -> Risk:

@@ -203,7 +203,7 @@ def _in_words(manifest: Manifest, block: Block, sequence: int) -> str:
     what = f"{head['strategy']} decides: {head['kind']}" if "what" not in head else _input(head)
     instrument = f" of {row['instrument']}" if row.get("instrument") else ""
     told = {name: value for name, value in row.items() if name not in _TOLD and value not in (None, False)}
-    return f"{what}{instrument}{f': {_listed(told, " ")}' if told else ''}"
+    return f"{what}{instrument}: {_listed(told, ' ')}" if told else f"{what}{instrument}"
 
 
 def _input(head: dict[str, Any]) -> str:
