@@ -46,7 +46,9 @@ def orders_of(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _filled(fills: pl.DataFrame) -> pl.DataFrame:
-    value = (pl.col("price") * pl.col("quantity")).sum().cast(pl.Float64)
+    # A product has the larger scale of both sides, and must have the sum.
+    digits = sum(fills.schema[name].scale for name in ("price", "quantity"))  # type: ignore[attr-defined]
+    value = (pl.col("price").cast(pl.Decimal(38, digits)) * pl.col("quantity")).sum().cast(pl.Float64)
     return (
         fills.unique(_FILL, keep="first", maintain_order=True)
         .group_by("order_id")

@@ -112,6 +112,8 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
             seconds = time.perf_counter() - started
         session, told = _figures(recorded)
     notes += [f"{count:,} {what} of the session were left out" for what, count in left_out.items()]
+    if manifest.settings["incidents"]:
+        notes.append("the strategy hears of outages and halts, and the simulated venues know nothing of them")
     data, settings = _data(manifest, recorded.place, streams), _settings(manifest, venues, balances)
     result = Result(kernel, data, settings, others, seconds, manifest_of(data, others, settings))
     return Rerun(result, session, _compared(kernel), (*notes, *told))
