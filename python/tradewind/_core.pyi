@@ -185,8 +185,12 @@ class Session:
     @property
     def hashes(self) -> tuple[str, str]:
         """The hash of the state and of all decisions, hexadecimal."""
+    def cancel_order(self, time_ns: int, order_id: int) -> None:
+        """Cancel one order, whichever strategy's; one that is closed stays as it is."""
     def open_orders(self) -> list[dict[str, Any]]:
         """Orders that are not closed."""
+    def closed_orders(self, skipped: int) -> list[dict[str, Any]]:
+        """Orders that have closed, but the first so many."""
     def balances(self, venue: str) -> list[tuple[str, str]]:
         """What an account holds, by asset, as text."""
     @property

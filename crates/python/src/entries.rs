@@ -485,6 +485,7 @@ const fn command_name(command: &Command) -> &'static str {
         Command::Stop => "stop",
         Command::WarmedUp => "warmed_up",
         Command::Open(..) => "open",
+        Command::Cancel(_) => "cancel",
     }
 }
 

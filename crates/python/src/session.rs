@@ -22,7 +22,7 @@ use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
 use tradewind_core::number::{format_decimal, parse_decimal, parse_wide};
 use tradewind_core::order::NewOrder;
-use tradewind_core::order::{Liquidity, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
+use tradewind_core::order::{Liquidity, Order, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
 use tradewind_core::state::Stream;
 
 /// A run that is fed while it happens. Numbers come as text, as they came over the wire.
@@ -85,6 +85,30 @@ impl Session {
             let hint = format!("there are {}", self.strategies.join(", "));
             raised(&Error::new(Code::BadSetting, format!("there is no strategy {name:?}")).hint(hint))
         })
+    }
+
+    fn order_dict<'py>(&self, py: Python<'py>, order: &Order) -> PyResult<Bound<'py, PyDict>> {
+        let request = &order.request;
+        let specification = &self.index.instrument(request.instrument).specification;
+        let text = |value: i64| format_decimal(value.into(), specification.quantity_decimals);
+        let dict = PyDict::new(py);
+        dict.set_item("order_id", order.id.0)?;
+        dict.set_item("strategy", &self.strategies[order.strategy.at()])?;
+        dict.set_item("strategy_index", order.strategy.0)?;
+        dict.set_item("count", order.count)?;
+        dict.set_item("instrument", self.instruments[request.instrument.at()].clone_ref(py))?;
+        dict.set_item("side", request.side.name())?;
+        dict.set_item("status", order.status.name())?;
+        dict.set_item("reason", order.reason.map(Code::slug))?;
+        dict.set_item("note", order.note.as_deref())?;
+        dict.set_item("quantity", text(request.quantity))?;
+        dict.set_item("filled", text(order.filled))?;
+        let price = request.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
+        dict.set_item("price", price)?;
+        dict.set_item("decided_ns", order.decided_ns)?;
+        dict.set_item("updated_ns", order.updated_ns)?;
+        dict.set_item("trade_ids", order.trade_ids.to_vec())?;
+        Ok(dict)
     }
 
     fn streams(streams: &[(u32, String)]) -> PyResult<Vec<Stream>> {
@@ -405,29 +429,27 @@ impl Session {
         Ok((crate::report::hexadecimal(&engine.state().hash()), crate::report::hexadecimal(&engine.decisions_hash())))
     }
 
+    /// Cancels one order, whichever strategy's; one that is closed stays as it is.
+    fn cancel_order(&self, time_ns: i64, order_id: u64) -> PyResult<()> {
+        self.act(|session| session.input(&Event::Command { time_ns, command: Command::Cancel(OrderId(order_id)) }))
+    }
+
     /// Orders that are not closed: what a request says, the status and what is filled.
     fn open_orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let session = self.lock()?;
         let list = PyList::empty(py);
         for order in session.engine().state().orders().all_open() {
-            let request = &order.request;
-            let specification = &self.index.instrument(request.instrument).specification;
-            let text = |value: i64| format_decimal(value.into(), specification.quantity_decimals);
-            let dict = PyDict::new(py);
-            dict.set_item("order_id", order.id.0)?;
-            dict.set_item("strategy", &self.strategies[order.strategy.at()])?;
-            dict.set_item("strategy_index", order.strategy.0)?;
-            dict.set_item("count", order.count)?;
-            dict.set_item("instrument", self.instruments[request.instrument.at()].clone_ref(py))?;
-            dict.set_item("side", request.side.name())?;
-            dict.set_item("status", order.status.name())?;
-            dict.set_item("quantity", text(request.quantity))?;
-            dict.set_item("filled", text(order.filled))?;
-            let price = request.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
-            dict.set_item("price", price)?;
-            dict.set_item("decided_ns", order.decided_ns)?;
-            dict.set_item("trade_ids", order.trade_ids.to_vec())?;
-            list.append(dict)?;
+            list.append(self.order_dict(py, order)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Orders that have closed, but the first so many.
+    fn closed_orders<'py>(&self, py: Python<'py>, skipped: usize) -> PyResult<Bound<'py, PyList>> {
+        let session = self.lock()?;
+        let list = PyList::empty(py);
+        for order in session.recorder().orders().iter().skip(skipped) {
+            list.append(self.order_dict(py, order)?)?;
         }
         Ok(list)
     }

@@ -340,6 +340,7 @@ impl Engine {
                 self.state.calling = *strategy;
                 self.state.place(*order)?;
             }
+            Command::Cancel(id) => self.cancel_one(*id)?,
         }
         Ok(())
     }
@@ -403,6 +404,17 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Cancels an order of whichever strategy, and drops the target that it works for: else another order would follow.
+    fn cancel_one(&mut self, id: OrderId) -> Result<()> {
+        let Some(order) = self.state.orders.get(id).filter(|order| !order.status.is_closed()) else { return Ok(()) };
+        let (strategy, instrument) = (order.strategy, order.request.instrument);
+        if order.by_target {
+            self.drop_target(strategy, instrument);
+        }
+        self.state.calling = strategy;
+        self.state.cancel(id)
     }
 
     fn notify_order(&mut self, id: OrderId) {
