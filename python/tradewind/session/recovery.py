@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,32 @@ from tradewind.journal.values import to_json
 from tradewind.session.session import received
 
 
-def unfinished(journal: Path) -> Path | None:
-    """The journal of a run that was cut off, to go on with."""
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier run in the same folder left to the next one.
+
+    Parameters
+    ----------
+    is_cut_off
+        Whether it did not come to its end, and goes on.
+    carried
+        A UTC day, counted from 1970, and the profit on it before the next run: the limit on the loss of a day counts
+        it, or a restart would allow the loss anew.
+
+    """
+
+    is_cut_off: bool = False
+    carried: tuple[int, float] | None = None
+
+
+def earlier(journal: Path) -> Earlier:
+    """Look at the journal of an earlier run, if there is one."""
     if not journal.exists():
-        return None
+        return Earlier()
     with Journal(journal) as kept:
-        return None if kept.ending.finished else journal
+        if kept.ending.finished:
+            return Earlier(carried=kept.ending.day)
+        return Earlier(is_cut_off=True, carried=kept.manifest.system_limits["carried"])
 
 
 def set_aside(journal: Path) -> None:
@@ -42,7 +63,7 @@ def recover(
     with Journal(journal) as kept:
         manifest = kept.manifest
         now = manifest_of(data, strategies, settings)
-        for name in ("instruments", "limits", "seed"):
+        for name in ("instruments", "limits", "system_limits", "seed"):
             if to_json(getattr(now, name)) != to_json(getattr(manifest, name)):
                 message = f"{journal}: the run was cut off, and its {name} have changed since"
                 raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
