@@ -1,12 +1,14 @@
 //! A journal's entries as tables: what `tradewind journal query` and the archives are made of.
 
+use crate::columns::Columns;
 use crate::error::OrRaise;
 use crate::instrument::Index;
-use crate::report::Columns;
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::collections::BTreeMap;
 use tradewind_core::account::Fill;
-use tradewind_core::error::Code;
+use tradewind_core::error::{Code, Result};
 use tradewind_core::event::{
     AccountEvent, AccountReport, Command, Condition, DataEvent, DataValue, Entry, Event, Filter, ParameterEvent, StatusEvent, TimerFired,
     decode_entries,
@@ -20,7 +22,8 @@ use tradewind_core::time::TimeNs;
 /// The entries of a block as tables, each a dictionary of columns by name.
 ///
 /// `first` is the number of the block's first entry; `time_ns` the time of the input before it, which its decisions
-/// belong to where no input comes first. Returns the tables and the time of the last input.
+/// belong to where no input comes first. `tables` names those that are wanted, each with its wanted columns, or None
+/// for all. Returns the tables and the time of the last input.
 #[pyfunction]
 pub fn entry_tables<'py>(
     py: Python<'py>,
@@ -29,21 +32,51 @@ pub fn entry_tables<'py>(
     block: &[u8],
     first: u64,
     time_ns: i64,
-    tables: Vec<String>,
+    tables: BTreeMap<String, Option<Vec<String>>>,
 ) -> PyResult<(Bound<'py, PyDict>, i64)> {
-    let entries = decode_entries(block).or_raise()?;
-    for entry in &entries {
-        if let Entry::Input(event) = entry {
-            event.check(&index.index).or_raise()?;
-        }
-    }
+    let entries = py.detach(|| decode(&index.index, block)).or_raise()?;
     let rows = rows(&entries, first, time_ns);
-    let names = Names { index: &index.index, strategies: &strategies };
     let dict = PyDict::new(py);
-    for table in &tables {
-        dict.set_item(table, names.table(py, table, &rows)?)?;
+    for (name, wanted) in &tables {
+        let names = Names { index: &index.index, strategies: &strategies, scales: Scales::of(&index.index), wanted: wanted.as_deref() };
+        dict.set_item(name, names.table(py, name, &rows)?)?;
     }
     Ok((dict, rows.last().map_or(time_ns, |row| row.time_ns)))
+}
+
+/// The scale of each kind of exact number.
+#[pyfunction]
+pub fn entry_scales(index: &Index) -> [u8; 4] {
+    let scales = Scales::of(&index.index);
+    [scales.prices, scales.quantities, scales.amounts, RATE_DECIMALS]
+}
+
+fn decode(index: &core::Index, block: &[u8]) -> Result<Vec<Entry>> {
+    let entries = decode_entries(block)?;
+    for entry in &entries {
+        if let Entry::Input(event) = entry {
+            event.check(index)?;
+        }
+    }
+    Ok(entries)
+}
+
+/// The decimals that hold every price, every quantity and every amount of money of an index.
+struct Scales {
+    prices: u8,
+    quantities: u8,
+    amounts: u8,
+}
+
+impl Scales {
+    fn of(index: &core::Index) -> Self {
+        let most = |of: fn(&Specification) -> u8| index.instruments().map(|(_, one)| of(&one.specification)).max().unwrap_or(0);
+        Self {
+            prices: most(|one| one.price_decimals),
+            quantities: most(|one| one.quantity_decimals),
+            amounts: index.assets().map(|(_, asset)| asset.decimals).max().unwrap_or(0),
+        }
+    }
 }
 
 /// A part of an entry, with the entry's number and the time of its input.
@@ -70,8 +103,11 @@ fn only<'entry, T>(rows: &[Row<'entry, Entry>], of: impl Fn(&'entry Entry) -> Op
     rows.iter().filter_map(|row| Some(Row { sequence: row.sequence, time_ns: row.time_ns, what: of(row.what)? })).collect()
 }
 
-/// The market events of one kind, with what they hold; `None` for other kinds.
-fn market<'entry, T>(rows: &[Row<'entry, Entry>], of: impl Fn(MarketData) -> Option<T>) -> Vec<(Row<'entry, MarketEvent>, bool, T)> {
+/// A market event, whether it warms up, and what it holds.
+type MarketRow<'entry, T> = (Row<'entry, MarketEvent>, bool, T);
+
+/// The market events of one kind; `None` for other kinds.
+fn market<'entry, T>(rows: &[Row<'entry, Entry>], of: impl Fn(MarketData) -> Option<T>) -> Vec<MarketRow<'entry, T>> {
     rows.iter()
         .filter_map(|row| {
             let (event, warms_up) = match row.what {
@@ -84,20 +120,11 @@ fn market<'entry, T>(rows: &[Row<'entry, Entry>], of: impl Fn(MarketData) -> Opt
         .collect()
 }
 
-/// The columns that every table begins with.
-fn begin<'py, 'row, T>(py: Python<'py>, rows: &'row [Row<'_, T>]) -> PyResult<Columns<'py, 'row, Row<'row, T>>>
-where
-    T: 'row,
-{
-    let columns = Columns::new(py, rows);
-    columns.integers("sequence", |row| row.sequence as i64)?;
-    columns.integers("time_ns", |row| row.time_ns)?;
-    Ok(columns)
-}
-
 struct Names<'run> {
     index: &'run core::Index,
     strategies: &'run [String],
+    scales: Scales,
+    wanted: Option<&'run [String]>,
 }
 
 impl<'run> Names<'run> {
@@ -110,16 +137,27 @@ impl<'run> Names<'run> {
             "bars" => self.bars(py, rows),
             "marks" => self.marks(py, rows),
             "funding" => self.funding(py, rows),
-            "requests" => self.requests(py, rows),
+            "decisions" => self.decisions(py, rows),
             "account" => self.account(py, rows),
             "fills" => self.fills(py, rows),
             "commands" => self.commands(py, rows),
             "timers" => self.timers(py, rows),
-            "values" => Self::values(py, rows),
+            "values" => self.values(py, rows),
             "parameters" => self.parameters(py, rows),
             "status" => self.status(py, rows),
-            _ => Err(pyo3::exceptions::PyKeyError::new_err(name.to_owned())),
+            _ => Err(PyKeyError::new_err(name.to_owned())),
         }
+    }
+
+    /// The columns that every table begins with.
+    fn begin<'py, 'row, T>(&self, py: Python<'py>, rows: &'row [Row<'row, T>]) -> PyResult<Columns<'py, 'row, Row<'row, T>>>
+    where
+        'run: 'row,
+    {
+        let columns = Columns::new(py, rows, self.wanted);
+        columns.integers("sequence", |row| Some(row.sequence as i64))?;
+        columns.times("time", |row| Some(row.time_ns))?;
+        Ok(columns)
     }
 
     fn instrument(&self, instrument: InstrumentIndex) -> &'run str {
@@ -140,7 +178,7 @@ impl<'run> Names<'run> {
 
     fn inputs<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = only(rows, |entry| if let Entry::Input(event) = entry { Some(event) } else { None });
-        let columns = begin(py, &rows)?;
+        let columns = self.begin(py, &rows)?;
         columns.words("kind", |row| Some(input_kind(row.what)))?;
         columns.words("what", |row| Some(input_name(row.what)))?;
         columns.words("instrument", |row| input_instrument(row.what).map(|instrument| self.instrument(instrument)))?;
@@ -150,20 +188,20 @@ impl<'run> Names<'run> {
     fn trades<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = market(rows, |data| if let MarketData::Trade(trade) = data { Some(trade) } else { None });
         let columns = self.begin_market(py, &rows)?;
-        columns.amounts("price", |(row, _, trade)| self.price(row, trade.price))?;
-        columns.amounts("quantity", |(row, _, trade)| self.quantity(row, trade.quantity))?;
+        columns.decimals("price", self.scales.prices, |(row, _, trade)| Some(self.price(row, trade.price)))?;
+        columns.decimals("quantity", self.scales.quantities, |(row, _, trade)| Some(self.quantity(row, trade.quantity)))?;
         columns.words("aggressor", |(_, _, trade)| trade.aggressor.map(|side| side.name()))?;
-        columns.integers("trade_id", |(_, _, trade)| trade.id)?;
+        columns.integers("trade_id", |(_, _, trade)| Some(trade.id))?;
         Ok(columns.dict)
     }
 
     fn quotes<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = market(rows, |data| if let MarketData::Quote(quote) = data { Some(quote) } else { None });
         let columns = self.begin_market(py, &rows)?;
-        columns.amounts("bid", |(row, _, quote)| self.price(row, quote.bid))?;
-        columns.amounts("bid_quantity", |(row, _, quote)| self.quantity(row, quote.bid_quantity))?;
-        columns.amounts("ask", |(row, _, quote)| self.price(row, quote.ask))?;
-        columns.amounts("ask_quantity", |(row, _, quote)| self.quantity(row, quote.ask_quantity))?;
+        columns.decimals("bid", self.scales.prices, |(row, _, quote)| Some(self.price(row, quote.bid)))?;
+        columns.decimals("bid_quantity", self.scales.quantities, |(row, _, quote)| Some(self.quantity(row, quote.bid_quantity)))?;
+        columns.decimals("ask", self.scales.prices, |(row, _, quote)| Some(self.price(row, quote.ask)))?;
+        columns.decimals("ask_quantity", self.scales.quantities, |(row, _, quote)| Some(self.quantity(row, quote.ask_quantity)))?;
         Ok(columns.dict)
     }
 
@@ -171,50 +209,53 @@ impl<'run> Names<'run> {
         let rows = market(rows, |data| if let MarketData::Book(delta) = data { Some(delta) } else { None });
         let columns = self.begin_market(py, &rows)?;
         columns.words("side", |(_, _, delta)| Some(delta.side.name()))?;
-        columns.amounts("price", |(row, _, delta)| self.price(row, delta.price))?;
-        columns.amounts("quantity", |(row, _, delta)| self.quantity(row, delta.quantity))?;
-        columns.flags("is_first", |(_, _, delta)| delta.first)?;
-        columns.flags("is_last", |(_, _, delta)| delta.last)?;
+        columns.decimals("price", self.scales.prices, |(row, _, delta)| Some(self.price(row, delta.price)))?;
+        columns.decimals("quantity", self.scales.quantities, |(row, _, delta)| Some(self.quantity(row, delta.quantity)))?;
+        columns.flags("is_first", |(_, _, delta)| Some(delta.first))?;
+        columns.flags("is_last", |(_, _, delta)| Some(delta.last))?;
         Ok(columns.dict)
     }
 
     fn bars<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = market(rows, |data| if let MarketData::Bar(bar) = data { Some(bar) } else { None });
         let columns = self.begin_market(py, &rows)?;
-        columns.integers("interval_ns", |(_, _, bar)| bar.interval.duration_ns())?;
-        columns.amounts("open", |(row, _, bar)| self.price(row, bar.open))?;
-        columns.amounts("high", |(row, _, bar)| self.price(row, bar.high))?;
-        columns.amounts("low", |(row, _, bar)| self.price(row, bar.low))?;
-        columns.amounts("close", |(row, _, bar)| self.price(row, bar.close))?;
-        columns.amounts("volume", |(row, _, bar)| self.quantity(row, bar.volume))?;
+        columns.integers("interval_ns", |(_, _, bar)| Some(bar.interval.duration_ns()))?;
+        columns.decimals("open", self.scales.prices, |(row, _, bar)| Some(self.price(row, bar.open)))?;
+        columns.decimals("high", self.scales.prices, |(row, _, bar)| Some(self.price(row, bar.high)))?;
+        columns.decimals("low", self.scales.prices, |(row, _, bar)| Some(self.price(row, bar.low)))?;
+        columns.decimals("close", self.scales.prices, |(row, _, bar)| Some(self.price(row, bar.close)))?;
+        columns.decimals("volume", self.scales.quantities, |(row, _, bar)| Some(self.quantity(row, bar.volume)))?;
         Ok(columns.dict)
     }
 
     fn marks<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = market(rows, |data| if let MarketData::Mark(price) = data { Some(price) } else { None });
         let columns = self.begin_market(py, &rows)?;
-        columns.amounts("price", |(row, _, price)| self.price(row, *price))?;
+        columns.decimals("price", self.scales.prices, |(row, _, price)| Some(self.price(row, *price)))?;
         Ok(columns.dict)
     }
 
     fn funding<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = market(rows, |data| if let MarketData::Funding(rate) = data { Some(rate) } else { None });
         let columns = self.begin_market(py, &rows)?;
-        columns.amounts("rate", |(_, _, rate)| (i128::from(*rate), RATE_DECIMALS))?;
+        columns.decimals("rate", RATE_DECIMALS, |(_, _, rate)| Some((i128::from(*rate), RATE_DECIMALS)))?;
         Ok(columns.dict)
     }
 
     fn begin_market<'py, 'row, T>(
         &self,
         py: Python<'py>,
-        rows: &'row [(Row<'row, MarketEvent>, bool, T)],
-    ) -> PyResult<Columns<'py, 'row, (Row<'row, MarketEvent>, bool, T)>> {
-        let columns = Columns::new(py, rows);
-        columns.integers("sequence", |(row, ..)| row.sequence as i64)?;
-        columns.integers("time_ns", |(row, ..)| row.time_ns)?;
-        columns.integers("venue_time_ns", |(row, ..)| row.what.venue_time_ns)?;
+        rows: &'row [MarketRow<'row, T>],
+    ) -> PyResult<Columns<'py, 'row, MarketRow<'row, T>>>
+    where
+        'run: 'row,
+    {
+        let columns = Columns::new(py, rows, self.wanted);
+        columns.integers("sequence", |(row, ..)| Some(row.sequence as i64))?;
+        columns.times("time", |(row, ..)| Some(row.time_ns))?;
+        columns.times("venue_time", |(row, ..)| Some(row.what.venue_time_ns))?;
         columns.words("instrument", |(row, ..)| Some(self.instrument(row.what.instrument)))?;
-        columns.flags("is_warm_up", |(_, warms_up, _)| *warms_up)?;
+        columns.flags("is_warm_up", |(_, warms_up, _)| Some(*warms_up))?;
         Ok(columns)
     }
 
@@ -226,41 +267,41 @@ impl<'run> Names<'run> {
         (quantity.into(), self.specification(row.what.instrument).quantity_decimals)
     }
 
-    fn requests<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
+    fn decisions<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = only(rows, |entry| if let Entry::Decision(request) = entry { Some(request) } else { None });
-        let columns = begin(py, &rows)?;
+        let columns = self.begin(py, &rows)?;
         columns.words("kind", |row| Some(request_kind(row.what)))?;
-        columns.optional_integers("order_id", |row| request_order(row.what).map(|(id, ..)| id.0 as i64))?;
+        columns.integers("order_id", |row| request_order(row.what).map(|(id, ..)| id.0 as i64))?;
         columns.words("strategy", |row| request_strategy(row.what).and_then(|strategy| self.strategy(strategy)))?;
-        columns.optional_integers("count", |row| request_count(row.what).map(|count| count as i64))?;
+        columns.integers("count", |row| request_count(row.what).map(|count| count as i64))?;
         columns.words("instrument", |row| row.what.instrument().map(|instrument| self.instrument(instrument)))?;
         columns.words("account", |row| placed(row.what).map(|order| self.index.account(order.account).name.as_str()))?;
         columns.words("side", |row| placed(row.what).map(|order| order.side.name()))?;
-        columns.optional_amounts("quantity", |row| {
+        columns.decimals("quantity", self.scales.quantities, |row| {
             placed(row.what).map(|order| (order.quantity.into(), self.specification(order.instrument).quantity_decimals))
         })?;
         columns.words("order_type", |row| placed(row.what).map(|order| order.order_type.name()))?;
-        columns.optional_amounts("price", |row| {
+        columns.decimals("price", self.scales.prices, |row| {
             let order = placed(row.what)?;
             Some((order.order_type.price()?.into(), self.specification(order.instrument).price_decimals))
         })?;
         columns.words("time_in_force", |row| placed(row.what).map(|order| order.time_in_force.name()))?;
-        columns.optional_integers("reduce_only", |row| placed(row.what).map(|order| order.reduce_only.into()))?;
-        columns.optional_integers("due_ns", |row| if let Request::Timer { due_ns, .. } = row.what { Some(*due_ns) } else { None })?;
+        columns.flags("reduce_only", |row| placed(row.what).map(|order| order.reduce_only))?;
+        columns.times("due", |row| if let Request::Timer { due_ns, .. } = row.what { Some(*due_ns) } else { None })?;
         Ok(columns.dict)
     }
 
     fn account<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = only(rows, |entry| if let Entry::Input(Event::Account(report)) = entry { Some(report) } else { None });
-        let columns = begin(py, &rows)?;
-        columns.integers("venue_time_ns", |row| row.what.venue_time_ns)?;
+        let columns = self.begin(py, &rows)?;
+        columns.times("venue_time", |row| Some(row.what.venue_time_ns))?;
         columns.words("account", |row| Some(self.index.account(row.what.account).name.as_str()))?;
         columns.words("kind", |row| Some(account_kind(&row.what.event)))?;
-        columns.optional_integers("order_id", |row| account_order(&row.what.event).map(|order| order.0 as i64))?;
+        columns.integers("order_id", |row| account_order(&row.what.event).map(|order| order.0 as i64))?;
         columns.words("code", |row| account_code(&row.what.event).map(Code::slug))?;
         columns.words("instrument", |row| account_instrument(&row.what.event).map(|instrument| self.instrument(instrument)))?;
         columns.words("asset", |row| self.account_amount(row.what).map(|(asset, _)| self.asset(asset)))?;
-        columns.optional_amounts("amount", |row| {
+        columns.decimals("amount", self.scales.amounts, |row| {
             self.account_amount(row.what).map(|(asset, amount)| (amount, self.index.asset(asset).decimals))
         })?;
         Ok(columns.dict)
@@ -292,16 +333,18 @@ impl<'run> Names<'run> {
             _ => None,
         });
         let specification = |fill: &Fill| self.specification(fill.instrument);
-        let columns = begin(py, &rows)?;
-        columns.integers("venue_time_ns", |row| row.what.venue_time_ns)?;
-        columns.integers("order_id", |row| row.what.order.0 as i64)?;
-        columns.integers("trade_id", |row| row.what.trade_id as i64)?;
+        let columns = self.begin(py, &rows)?;
+        columns.times("venue_time", |row| Some(row.what.venue_time_ns))?;
+        columns.integers("order_id", |row| Some(row.what.order.0 as i64))?;
+        columns.integers("trade_id", |row| Some(row.what.trade_id as i64))?;
         columns.words("instrument", |row| Some(self.instrument(row.what.instrument)))?;
         columns.words("side", |row| Some(row.what.side.name()))?;
-        columns.amounts("price", |row| (row.what.price.into(), specification(row.what).price_decimals))?;
-        columns.amounts("quantity", |row| (row.what.quantity.into(), specification(row.what).quantity_decimals))?;
+        columns.decimals("price", self.scales.prices, |row| Some((row.what.price.into(), specification(row.what).price_decimals)))?;
+        columns.decimals("quantity", self.scales.quantities, |row| {
+            Some((row.what.quantity.into(), specification(row.what).quantity_decimals))
+        })?;
         columns.words("liquidity", |row| Some(row.what.liquidity.name()))?;
-        columns.amounts("fee", |row| (row.what.fee, self.index.asset(row.what.fee_asset).decimals))?;
+        columns.decimals("fee", self.scales.amounts, |row| Some((row.what.fee, self.index.asset(row.what.fee_asset).decimals)))?;
         columns.words("fee_asset", |row| Some(self.asset(row.what.fee_asset)))?;
         columns.words("fee_kind", |row| Some(row.what.fee_kind.name()))?;
         Ok(columns.dict)
@@ -309,15 +352,15 @@ impl<'run> Names<'run> {
 
     fn commands<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = only(rows, |entry| if let Entry::Input(Event::Command { command, .. }) = entry { Some(command) } else { None });
-        let columns = begin(py, &rows)?;
+        let columns = self.begin(py, &rows)?;
         columns.words("command", |row| Some(command_name(row.what)))?;
         columns.words("strategy", |row| command_strategy(row.what).and_then(|strategy| self.strategy(strategy)))?;
         columns.words("instrument", |row| command_instrument(row.what).map(|instrument| self.instrument(instrument)))?;
         columns.words("side", |row| opened(row.what).map(|order| order.side.name()))?;
-        columns.optional_amounts("quantity", |row| {
+        columns.decimals("quantity", self.scales.quantities, |row| {
             opened(row.what).map(|order| (order.quantity.into(), self.specification(order.instrument).quantity_decimals))
         })?;
-        columns.optional_amounts("price", |row| {
+        columns.decimals("price", self.scales.prices, |row| {
             let order = opened(row.what)?;
             Some((order.order_type.price()?.into(), self.specification(order.instrument).price_decimals))
         })?;
@@ -326,19 +369,19 @@ impl<'run> Names<'run> {
 
     fn timers<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows = only(rows, |entry| if let Entry::Input(Event::Timer(timer)) = entry { Some(timer) } else { None });
-        let columns = begin(py, &rows)?;
+        let columns = self.begin(py, &rows)?;
         columns.words("purpose", |row| Some(if timer_of(row.what).is_some() { "strategy" } else { "bar" }))?;
         columns.words("strategy", |row| timer_of(row.what).and_then(|(strategy, _)| self.strategy(strategy)))?;
-        columns.optional_integers("number", |row| timer_of(row.what).map(|(_, number)| number as i64))?;
-        columns.integers("due_ns", |row| row.what.due_ns)?;
+        columns.integers("number", |row| timer_of(row.what).map(|(_, number)| number as i64))?;
+        columns.times("due", |row| Some(row.what.due_ns))?;
         Ok(columns.dict)
     }
 
-    fn values<'py>(py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
+    fn values<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows: Vec<Row<'_, DataEvent>> =
             only(rows, |entry| if let Entry::Input(Event::Data(data)) = entry { Some(data.as_ref()) } else { None });
-        let columns = begin(py, &rows)?;
-        columns.integers("source_time_ns", |row| row.what.time_ns)?;
+        let columns = self.begin(py, &rows)?;
+        columns.times("source_time", |row| Some(row.what.time_ns))?;
         columns.words("stream", |row| Some(row.what.name.as_str()))?;
         add_value(&columns, |row| &row.what.value)?;
         Ok(columns.dict)
@@ -347,7 +390,7 @@ impl<'run> Names<'run> {
     fn parameters<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows: Vec<Row<'_, ParameterEvent>> =
             only(rows, |entry| if let Entry::Input(Event::Parameter(parameter)) = entry { Some(parameter.as_ref()) } else { None });
-        let columns = begin(py, &rows)?;
+        let columns = self.begin(py, &rows)?;
         columns.words("strategy", |row| self.strategy(row.what.strategy))?;
         columns.words("parameter", |row| Some(row.what.name.as_str()))?;
         add_value(&columns, |row| &row.what.value)?;
@@ -357,7 +400,7 @@ impl<'run> Names<'run> {
     fn status<'py>(&self, py: Python<'py>, rows: &[Row<'_, Entry>]) -> PyResult<Bound<'py, PyDict>> {
         let rows: Vec<Row<'_, StatusEvent>> =
             only(rows, |entry| if let Entry::Input(Event::Status(status)) = entry { Some(status) } else { None });
-        let columns = begin(py, &rows)?;
+        let columns = self.begin(py, &rows)?;
         columns.words("kind", |row| Some(condition_name(&row.what.change)))?;
         columns.words("venue", |row| match row.what.change {
             Condition::Connected(venue, _) | Condition::Disconnected(venue, _) => Some(self.index.venue(venue).name.as_str()),
@@ -368,11 +411,9 @@ impl<'run> Names<'run> {
             _ => None,
         })?;
         columns.words("instrument", |row| condition_instrument(&row.what.change).map(|instrument| self.instrument(instrument)))?;
-        columns.optional_integers("from_ns", |row| if let Condition::Gap { from_ns, .. } = row.what.change { Some(from_ns) } else { None })?;
-        columns.optional_integers(
-            "length_ns",
-            |row| if let Condition::Gap { length_ns, .. } = row.what.change { Some(length_ns) } else { None },
-        )?;
+        columns.times("gap_from", |row| if let Condition::Gap { from_ns, .. } = row.what.change { Some(from_ns) } else { None })?;
+        columns
+            .integers("gap_length_ns", |row| if let Condition::Gap { length_ns, .. } = row.what.change { Some(length_ns) } else { None })?;
         Ok(columns.dict)
     }
 }
@@ -385,7 +426,7 @@ fn add_value<'row, T>(columns: &'row Columns<'_, 'row, Row<'row, T>>, of: impl F
             DataValue::Json(_) => "json",
         })
     })?;
-    columns.optional_floats("number", |row| if let DataValue::Number(number) = of(row) { Some(*number) } else { None })?;
+    columns.floats("number", |row| if let DataValue::Number(number) = of(row) { Some(*number) } else { None })?;
     columns.words("text", |row| match of(row) {
         DataValue::Text(text) | DataValue::Json(text) => Some(text.as_str()),
         DataValue::Number(_) => None,

@@ -5,6 +5,7 @@
 
 mod backtest;
 mod boundary;
+mod columns;
 mod context;
 mod entries;
 mod error;
@@ -39,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use crate::context::Context;
     #[pymodule_export]
-    use crate::entries::entry_tables;
+    use crate::entries::{entry_scales, entry_tables};
     #[pymodule_export]
     use crate::error::error_codes;
     #[pymodule_export]

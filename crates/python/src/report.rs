@@ -193,28 +193,28 @@ fn add_trips(row: &Bound<'_, PyDict>, trips: &TripStatistics, is_known: bool) ->
 }
 
 /// Columns in the making: integers and floats as native bytes, the rest as lists.
-pub struct Columns<'py, 'row, T> {
-    pub dict: Bound<'py, PyDict>,
+struct Columns<'py, 'row, T> {
+    dict: Bound<'py, PyDict>,
     rows: &'row [T],
 }
 
 impl<'py, 'row, T> Columns<'py, 'row, T> {
-    pub fn new(py: Python<'py>, rows: &'row [T]) -> Self {
+    fn new(py: Python<'py>, rows: &'row [T]) -> Self {
         Self { dict: PyDict::new(py), rows }
     }
 
-    pub fn integers(&self, name: &str, of: impl Fn(&T) -> i64) -> PyResult<()> {
+    fn integers(&self, name: &str, of: impl Fn(&T) -> i64) -> PyResult<()> {
         let bytes: Vec<u8> = self.rows.iter().flat_map(|row| of(row).to_ne_bytes()).collect();
         self.dict.set_item(name, ("i8", PyBytes::new(self.dict.py(), &bytes)))
     }
 
     /// Floats; NaN stands for what is not known.
-    pub fn floats(&self, name: &str, of: impl Fn(&T) -> Option<f64>) -> PyResult<()> {
+    fn floats(&self, name: &str, of: impl Fn(&T) -> Option<f64>) -> PyResult<()> {
         let bytes: Vec<u8> = self.rows.iter().flat_map(|row| of(row).unwrap_or(f64::NAN).to_ne_bytes()).collect();
         self.dict.set_item(name, ("f8", PyBytes::new(self.dict.py(), &bytes)))
     }
 
-    pub fn words<'text>(&'row self, name: &str, of: impl Fn(&'row T) -> Option<&'text str>) -> PyResult<()>
+    fn words<'text>(&'row self, name: &str, of: impl Fn(&'row T) -> Option<&'text str>) -> PyResult<()>
     where
         'row: 'text,
     {
@@ -223,38 +223,13 @@ impl<'py, 'row, T> Columns<'py, 'row, T> {
     }
 
     /// Exact amounts, as decimal text.
-    pub fn amounts(&self, name: &str, of: impl Fn(&T) -> (i128, u8)) -> PyResult<()> {
+    fn amounts(&self, name: &str, of: impl Fn(&T) -> (i128, u8)) -> PyResult<()> {
         let text = |row| {
             let (amount, decimals) = of(row);
             format_decimal(amount, decimals)
         };
         let list = PyList::new(self.dict.py(), self.rows.iter().map(text).collect::<Vec<_>>())?;
         self.dict.set_item(name, ("decimal", list))
-    }
-
-    /// The same, of what may be missing.
-    pub fn optional_amounts(&self, name: &str, of: impl Fn(&T) -> Option<(i128, u8)>) -> PyResult<()> {
-        let text = |row| of(row).map(|(amount, decimals)| format_decimal(amount, decimals));
-        let list = PyList::new(self.dict.py(), self.rows.iter().map(text).collect::<Vec<_>>())?;
-        self.dict.set_item(name, ("decimal", list))
-    }
-
-    /// Integers that may be missing.
-    pub fn optional_integers(&self, name: &str, of: impl Fn(&T) -> Option<i64>) -> PyResult<()> {
-        let list = PyList::new(self.dict.py(), self.rows.iter().map(of).collect::<Vec<_>>())?;
-        self.dict.set_item(name, ("integer", list))
-    }
-
-    /// Floats that may be missing, every one of which is a number that counts.
-    pub fn optional_floats(&self, name: &str, of: impl Fn(&'row T) -> Option<f64>) -> PyResult<()> {
-        let list = PyList::new(self.dict.py(), self.rows.iter().map(of).collect::<Vec<_>>())?;
-        self.dict.set_item(name, ("float", list))
-    }
-
-    /// Yes or no.
-    pub fn flags(&self, name: &str, of: impl Fn(&T) -> bool) -> PyResult<()> {
-        let bytes: Vec<u8> = self.rows.iter().map(|row| of(row).into()).collect();
-        self.dict.set_item(name, ("b1", PyBytes::new(self.dict.py(), &bytes)))
     }
 }
 
