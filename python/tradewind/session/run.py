@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ import msgspec
 from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.config.code import make_strategy
+from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import exception
 from tradewind.journal import FILE_NAME, JournalWriter
@@ -47,6 +48,7 @@ class Prepared:
     writer: JournalWriter
     folder: Path
     is_recovered: bool
+    about: About
 
 
 def run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None] = lambda _: None) -> int:
@@ -67,8 +69,18 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        await ready.session.run(is_recovered=ready.is_recovered)
+        async with _served(system, ready):
+            await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def _served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
+    """A context in which the session can be steered, where the system says so."""
+    settings = system.control
+    if not settings.enabled:
+        return nullcontext()
+    token_file = None if settings.token_file is None else system.path(settings.token_file)
+    return ControlServer(ready.session, ready.about, settings, token_file)
 
 
 def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
@@ -121,17 +133,18 @@ def _prepared(
         values["venues"], values["balances"] = [], []
     streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
     kernel = _core.Session(values, streams)
+    about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
     if not before.is_cut_off:
         manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
         set_aside(journal)
         with JournalWriter(journal, manifest) as writer:
-            yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
+            yield _ready(kernel, index, parts, writer, manifest, clock, about, last=0)
             writer.finish(kernel.outcome())
         return
     manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
     clock.start_after(kernel.now_ns)
     with JournalWriter.resume(journal, last, checksum) as writer:
-        yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
+        yield _ready(kernel, index, parts, writer, manifest, clock, about, last=last)
         writer.finish(kernel.outcome())
 
 
@@ -142,12 +155,12 @@ def _ready(
     writer: JournalWriter,
     manifest: Manifest,
     clock: SessionClock,
-    folder: Path,
+    about: About,
     *,
-    is_recovered: bool,
+    last: int,
 ) -> Prepared:
-    session = Session(kernel, index, parts, writer, manifest.settings["run"], clock)
-    return Prepared(session, kernel, writer, folder, is_recovered)
+    session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, Audit(manifest, last))
+    return Prepared(session, kernel, writer, about.folder, last > 0, about)
 
 
 def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float] | None) -> Settings:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tradewind import _core
 from tradewind._core import Inbox, Index, Instrument
+from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
 from tradewind.errors import TradewindError
 from tradewind.journal import JournalWriter
@@ -91,6 +92,8 @@ class Session:
         The name of the run in client ids.
     clock
         What stamps arrivals.
+    audit
+        What is told of every entry of the journal.
 
     """
 
@@ -102,8 +105,10 @@ class Session:
         writer: JournalWriter,
         run: str,
         clock: SessionClock,
+        audit: Audit,
     ) -> None:
         self.kernel = kernel
+        self.audit = audit
         self.health = Health()
         self.index = index
         self._venues = {venue.name: venue for venue in venues}
@@ -154,6 +159,33 @@ class Session:
         row = row_of(name, now_ns, now_ns, value, None, name)
         self.act(lambda: self.kernel.value(row))
 
+    def events(self, *tables: str) -> Events:
+        """The entries of the audit from now on, as objects of `tradewind.control.entries`.
+
+        Parameters
+        ----------
+        tables
+            Only those of these tables, such as ``"fills"``; all where none is named. A reader that takes too long is
+            dropped with the error ``slow_reader``.
+
+        """
+        return self.audit.events(tables)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the strategies have started, and nothing has asked for the end."""
+        return self.audit.last > 0 and not self.is_ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the end was asked for, or something failed."""
+        return self._stopped.is_set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ends the session, where it is not asked to end."""
+        return self._failure
+
     def stop(self) -> None:
         """Ask the session to end in order."""
         self._stopped.set()
@@ -173,7 +205,9 @@ class Session:
     def write(self) -> None:
         """Write to the journal what is not in it yet."""
         try:
-            self._writer.write(self.kernel.take_journal())
+            block = self.kernel.take_journal()
+            self._writer.write(block)
+            self.audit.publish(block)
         except TradewindError as error:
             # Without a journal nothing may leave.
             self._fail(error)
@@ -250,6 +284,7 @@ class Session:
                 self._failure = next((one for one in ended if isinstance(one, Exception)), None)
             with contextlib.suppress(TradewindError):
                 self.write()
+            self.audit.close()
         if self._failure is not None:
             raise self._failure
 

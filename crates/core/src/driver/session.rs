@@ -70,6 +70,11 @@ impl Session {
         std::mem::take(&mut self.timeline.outgoing)
     }
 
+    /// Why the last parameter that was set was not taken.
+    pub fn take_refused_parameter(&mut self) -> Option<Error> {
+        self.timeline.engine.output.refused_parameter.take()
+    }
+
     /// Whether something failed, so that nothing more is taken.
     pub fn is_failed(&self) -> bool {
         self.failed.is_some()

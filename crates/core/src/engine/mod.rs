@@ -85,6 +85,8 @@ pub struct Output {
     pub orders: Vec<Order>,
     /// Funding and fees without a fill.
     pub charges: Vec<Charge>,
+    /// Why the last parameter that was set was not taken, for whoever set it.
+    pub refused_parameter: Option<Error>,
 }
 
 /// Something that a strategy is told after the state has changed.
@@ -270,7 +272,7 @@ impl Engine {
             Event::WarmUp(event) => self.on_warm_up(event)?,
             Event::Data(data) => self.on_data(data)?,
             Event::Status(status) => self.on_status(status),
-            Event::Parameter(parameter) => self.on_parameter(parameter)?,
+            Event::Parameter(parameter) => self.on_parameter(parameter),
         }
         debug_assert_eq!(self.state.broken_own_rule(), None, "after {event:?}");
         Ok(())

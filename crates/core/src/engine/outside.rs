@@ -30,10 +30,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) -> Result<()> {
+    /// A mistake in a parameter is that of the person who set it: it is told, and the run goes on.
+    pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) {
         self.state.now_ns = parameter.time_ns;
         self.state.calling = parameter.strategy;
-        self.strategies[parameter.strategy.at()].strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value)
+        let strategy = &mut self.strategies[parameter.strategy.at()].strategy;
+        self.output.refused_parameter = strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value).err();
     }
 }
 
