@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,29 +13,44 @@ from tradewind.cli.screen import note, show_json
 from tradewind.control import Control, Done
 from tradewind.control.view import rendered
 
+_HELP = ("--help", "-h")
+
 actions = App(
-    name="ctl", help="Steer a running session: tradewind ctl RUN_FOLDER COMMAND.", result_action="return_value"
+    name="tradewind ctl RUN_FOLDER",
+    default_parameter=Parameter(negative=(), show_default=False),
+    result_action="return_value",
 )
+# The folder comes before the command, so that help is asked for behind both.
+actions.meta.help_flags = ()
 _Session = Annotated[Control, Parameter(parse=False)]
 _Json = Annotated[bool, Parameter(help="Print the answer as JSON.")]
+_Token = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
 @actions.meta.default
-def ctl(
-    run_folder: Annotated[Path, Parameter(help="The folder of the run, such as runs/demo/paper.")],
-    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-) -> Any:
+def ctl(run_folder: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /, *tokens: _Token) -> Any:
     """Steer a running session, which is found by the folder of its run.
 
-    Every change is an input in the session's journal, and in there before it is answered.
+    Every change is an input in the session's journal, and in there before it is answered. For example:
 
+    ```
     tradewind ctl runs/demo/paper status
     tradewind ctl runs/demo/paper trading off
     tradewind ctl runs/demo/paper open cross binance_spot:BTCUSDT buy 0.01 --price 60000
+    ```
+
+    Parameters
+    ----------
+    run_folder
+        The folder of the run, such as runs/demo/paper.
+
     """
-    command, bound, _ = actions.parse_args(tokens, exit_on_error=False, print_error=False)
-    if "session" in command.__annotations__:
-        bound.arguments["session"] = Control(run_folder)
+    wanted = [token for token in tokens if token not in _HELP]
+    if run_folder in ("", *_HELP) or len(wanted) < len(tokens) or not wanted:
+        actions.help_print(wanted)
+        return 0
+    command, bound, _ = actions.parse_args(wanted, exit_on_error=False, print_error=False)
+    bound.arguments["session"] = Control(run_folder)
     return command(*bound.args, **bound.kwargs)
 
 

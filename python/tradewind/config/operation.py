@@ -38,8 +38,8 @@ class Control(Section):
     allow_remote: Flag = False
     """Whether `host` may be an address that other machines reach. Default: false."""
     token_file: PathText | None = None
-    """The owner-only file of the token that callers show; made where it is not there, and kept. Default: a fresh token for
-    each session, in "control.token" in the folder of the run."""
+    """The owner-only file of the token that callers show; made where it is not there, and kept. Default:
+    "control.token" in the folder of the run, made anew for each session."""
 
     @model_validator(mode="after")
     def _is_local(self) -> Control:

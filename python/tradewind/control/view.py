@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -61,18 +61,13 @@ def _money(status: Status) -> RenderableType:
         Text(f"drawdown {_share(status.maximum_drawdown)}"),
     ]
     grid.add_row(*cells)
-    held = [
-        f"{venue} {', '.join(f'{amount:f} {asset}' for asset, amount in one.items())}"
-        for venue, one in status.balances.items()
-        if one
-    ]
+    held = [f"{venue} {_amounts(one)}" for venue, one in status.balances.items() if one]
     return Panel(Group(grid, Text("; ".join(held) or "nothing is held", _QUIET)), title="profit", title_align="left")
 
 
 def _positions(positions: Iterable[PositionStatus]) -> RenderableType:
-    table = _table(
-        "positions", "strategy", "instrument", ">quantity", ">average price", ">mark", ">unrealised", ">realised"
-    )
+    columns = ("strategy", "instrument", ">quantity", ">average price", ">mark", ">unrealised", ">realised")
+    table = _table("positions", *columns)
     for one in positions:
         table.add_row(
             one.strategy,
@@ -153,6 +148,10 @@ def _table(title: str, *columns: str) -> Table:
 
 def _or_none(table: Table, none: str) -> RenderableType:
     return table if table.row_count else Text.assemble((f"{table.title}  ", "bold"), (none, _QUIET))
+
+
+def _amounts(held: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{amount:,f} {asset}" for asset, amount in held.items())
 
 
 def _number(value: float | Decimal | None) -> str:
