@@ -17,6 +17,7 @@ use tradewind_core::instrument::{self as core, AssetIndex, InstrumentIndex, Spec
 use tradewind_core::market::{MarketData, MarketEvent};
 use tradewind_core::number::RATE_DECIMALS;
 use tradewind_core::order::{NewOrder, OrderId, Request, StrategyIndex, TimerPurpose};
+use tradewind_core::state::{Stream, StreamKind};
 use tradewind_core::time::TimeNs;
 
 /// The entries of a block as tables, each a dictionary of columns by name.
@@ -412,6 +413,7 @@ impl<'run> Names<'run> {
             _ => None,
         })?;
         columns.words("instrument", |row| condition_instrument(&row.what.change).map(|instrument| self.instrument(instrument)))?;
+        columns.words("stream", |row| condition_stream(&row.what.change).map(|stream| stream_name(stream.kind)))?;
         columns.times("gap_from", |row| if let Condition::Gap { from_ns, .. } = row.what.change { Some(from_ns) } else { None })?;
         columns
             .integers("gap_length_ns", |row| if let Condition::Gap { length_ns, .. } = row.what.change { Some(length_ns) } else { None })?;
@@ -569,9 +571,26 @@ const fn condition_name(condition: &Condition) -> &'static str {
 
 fn condition_instrument(condition: &Condition) -> Option<InstrumentIndex> {
     match condition {
-        Condition::Stale(stream) | Condition::Fresh(stream) | Condition::Gap { stream, .. } => Some(stream.instrument),
         Condition::Halted(instrument) | Condition::Resumed(instrument) => Some(*instrument),
-        Condition::Connected(..) | Condition::Disconnected(..) => None,
+        _ => condition_stream(condition).map(|stream| stream.instrument),
+    }
+}
+
+fn condition_stream(condition: &Condition) -> Option<Stream> {
+    match condition {
+        Condition::Stale(stream) | Condition::Fresh(stream) | Condition::Gap { stream, .. } => Some(*stream),
+        Condition::Halted(_) | Condition::Resumed(_) | Condition::Connected(..) | Condition::Disconnected(..) => None,
+    }
+}
+
+const fn stream_name(kind: StreamKind) -> &'static str {
+    match kind {
+        StreamKind::Funding => "funding",
+        StreamKind::Marks => "marks",
+        StreamKind::Book => "book",
+        StreamKind::Quotes => "quotes",
+        StreamKind::Trades => "trades",
+        StreamKind::Bars(_) => "bars",
     }
 }
 

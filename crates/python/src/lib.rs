@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
 #![allow(clippy::struct_field_names, reason = "a wrapper's field is called what it wraps")]
 
+mod again;
 mod backtest;
 mod boundary;
 mod columns;
@@ -33,6 +34,8 @@ use pyo3::prelude::*;
 /// The kernel of Tradewind.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::again::{first_entries, inputs_for_another};
     #[pymodule_export]
     use crate::backtest::{Backtest, run_many};
     #[pymodule_export]

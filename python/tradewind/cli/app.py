@@ -18,6 +18,7 @@ from tradewind.cli.config import config
 from tradewind.cli.ctl import actions
 from tradewind.cli.demo import demo
 from tradewind.cli.hints import spoken
+from tradewind.cli.journal import journal
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.parity import parity
@@ -43,6 +44,7 @@ for command in (demo, new, backtest, replay, parity, sandbox, instruments, error
 app.command(view)
 app.command(config)
 app.command(actions.meta, name="ctl")
+app.command(journal)
 app.command(run_system, name="run")
 
 

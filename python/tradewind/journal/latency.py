@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from tradewind.journal.reader import Journal
 from tradewind.journal.storage import Storage
 from tradewind.journal.tables import Decoder, batched
-from tradewind.simulation import Exponential
+from tradewind.simulation import Exponential, Latency, Uniform
 
 _ANSWERS = {"place": ("accepted", "rejected", "unknown"), "cancel": ("cancelled", "cancel_rejected")}
 _STATED = ("accepted", "cancelled")
 """The answers that carry the venue's own time; of a refusal live we know only when it arrived."""
 
 _MILLISECOND_NS = 1_000_000
-_NS = 10**9
 
 
 def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
@@ -82,7 +83,7 @@ def measured(found: pl.DataFrame) -> dict[str, tuple[Exponential, Exponential]]:
     ...     "request_latency_ns": [2_000_000, 4_000_000], "answer_latency_ns": [1_000_000, 1_000_000],
     ... })
     >>> measured(frame)["a"]
-    (Exponential(minimum=0.002, mean=0.001), Exponential(minimum=0.001, mean=0.0))
+    (Exponential(minimum='2ms', mean='1ms'), Exponential(minimum='1ms', mean='0ms'))
 
     """
     known = found.filter(pl.col("request_latency_ns").is_not_null()).with_columns(
@@ -96,7 +97,38 @@ def measured(found: pl.DataFrame) -> dict[str, tuple[Exponential, Exponential]]:
 
 def _distribution(latencies_ns: pl.Series) -> Exponential:
     low, mean = int(latencies_ns.min()), round(float(latencies_ns.mean()))  # type: ignore[arg-type]
-    return Exponential(low / _NS, (mean - low) / _NS)
+    return Exponential(duration_text(low), duration_text(mean - low))
+
+
+def as_latency(kernel: Sequence[Any]) -> Latency:
+    """A latency from what the kernel takes, as a manifest keeps it.
+
+    Examples
+    --------
+    >>> as_latency(("uniform", 1_000_000, 2_500_000))
+    Uniform(low='1ms', high='2.5ms')
+
+    """
+    kind, first, second = kernel
+    match kind:
+        case "uniform":
+            return Uniform(duration_text(first), duration_text(second))
+        case "exponential":
+            return Exponential(duration_text(first), duration_text(second))
+        case _:
+            return duration_text(first)
+
+
+def duration_text(duration_ns: int) -> str:
+    """A duration in milliseconds, exactly.
+
+    Examples
+    --------
+    >>> duration_text(2_500_001)
+    '2.500001ms'
+
+    """
+    return f"{(Decimal(duration_ns) / _MILLISECOND_NS).normalize():f}ms"
 
 
 def _latencies(journal: Journal) -> pl.DataFrame:
