@@ -14,7 +14,7 @@ from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
 from tradewind.control import Control, ControlServer
-from tradewind.session.run import Prepared, prepared
+from tradewind.session.run import Prepared, prepared, served
 
 TRADER = Path(__file__).with_name("trader.py")
 
@@ -26,10 +26,26 @@ class Steered:
         self.folder, self.sandbox, self.account = folder, sandbox, account
         self.ready, self.session, self.kernel, self.server = ready, ready.session, ready.kernel, server
         self.client = Control(ready.folder)
+        self.strategy: Any = ready.about.strategies[0]
+        self.running: asyncio.Task[None]
 
     async def ask(self, act: Callable[[Control], Any]) -> Any:
         """What the client is told; the session goes on meanwhile."""
         return await asyncio.to_thread(act, self.client)
+
+    @property
+    def open_at_venue(self) -> dict[int, Any]:
+        """The account's open orders at the exchange."""
+        return dict(self.sandbox.server.exchange.open_orders[self.account])
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has seen the market and reaches the venue."""
+        return self.strategy.seen > 2 and all(self.session.health.connections.values())
+
+    def price(self, share: float) -> str:
+        """A share of the last price."""
+        return f"{self.strategy.last * share:.2f}"
 
     async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
         begun = time.monotonic()
@@ -48,12 +64,12 @@ async def steered(folder: Path, mode: Any = "paper", trader: Path = TRADER, more
         path.write_text(path.read_text() + more)
         system = tw.System.read(path)
         with await prepared(system, mode) as ready:
-            async with ControlServer(ready.session, ready.about, system.control) as server:
+            async with served(system, ready) as server:
                 running = asyncio.create_task(ready.session.run(is_recovered=ready.is_recovered))
                 one = Steered(folder, sandbox, keys.account, ready, server)
+                one.running = running
                 try:
-                    await one.until(lambda: running.done() or ready.session.is_running)
-                    await one.until(lambda: running.done() or ready.about.strategies[0].seen > 2)
+                    await one.until(lambda: running.done() or one.is_ready)
                     yield one
                 finally:
                     ready.session.stop()

@@ -63,15 +63,15 @@ class Audit:
         for reader in self._readers:
             reader.end()
 
-    def reader(self, most_bytes: int = MOST_WAITING_BYTES) -> Reader:
+    def reader(self, most_bytes: int | None = None) -> Reader:
         """A reader of what comes from now on."""
-        reader = Reader(most_bytes)
+        reader = Reader(MOST_WAITING_BYTES if most_bytes is None else most_bytes)
         self._readers.add(reader)
         if self.is_over:
             reader.end()
         return reader
 
-    def events(self, tables: Sequence[str] = (), most_bytes: int = MOST_WAITING_BYTES) -> Events:
+    def events(self, tables: Sequence[str] = (), most_bytes: int | None = None) -> Events:
         """The entries that come from now on, as objects; only those of some tables where any are named."""
         if unknown := set(tables) - TYPES.keys():
             message = f"events: {', '.join(sorted(unknown))}: there is no such table"

@@ -102,7 +102,7 @@ class Door:
         if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return 403, exception("not_allowed", "the request comes from a foreign page")
         shown = headers.get("Authorization", "")
-        if not secrets.compare_digest(shown.encode(), f"Bearer {self._token}".encode()):
+        if not secrets.compare_digest(shown.encode(errors="replace"), f"Bearer {self._token}".encode()):
             hint = f"send Authorization: Bearer and the token, which is in {self._file}"
             return 401, exception("not_allowed", "the token is missing or wrong", hint)
         return None

@@ -173,6 +173,7 @@ class Condition(Entry, frozen=True, kw_only=True):
     venue: str | None
     part: str | None
     instrument: str | None
+    stream: str | None
     gap_from_ns: int | None
     gap_length_ns: int | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -63,7 +64,8 @@ class Replica:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            manifest = self._control.manifest()
+            # Its caller may be the loop of the session itself.
+            manifest = await asyncio.to_thread(self._control.manifest)
             code = stack.enter_context(rebuilt(manifest.code, *self._given))
             self._engine = _engine(manifest, code.strategies, code.checks)
             client = await stack.enter_async_context(aiohttp.ClientSession())

@@ -44,7 +44,7 @@ class Cancel(Section):
     """Those of this strategy. Default: all."""
     instrument: InstrumentName | None = None
     """Those in this instrument. Default: all."""
-    order: Annotated[Whole, Field(ge=0)] | None = None
+    order: Annotated[Whole, Field(ge=0, lt=2**63)] | None = None
     """This one alone, by its number. Default: all."""
 
     @model_validator(mode="after")

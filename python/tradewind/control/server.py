@@ -68,7 +68,7 @@ class ControlServer:
         self._observer = Observer(session, about)
         self._commands = Commands(session, about.strategies)
         self._runner: web.AppRunner | None = None
-        self._readers = 0
+        self.readers = 0
 
     async def __aenter__(self) -> Self:
         application = web.Application(middlewares=[self._answer], client_max_size=_MOST_BODY_BYTES)
@@ -120,10 +120,10 @@ class ControlServer:
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let in who may come in, and say in one form what is wrong."""
-        refused = self._door.refusal(request.headers)
-        if refused is not None:
-            return _problem(*refused)
         try:
+            refused = self._door.refusal(request.headers)
+            if refused is not None:
+                return _problem(*refused)
             return await handler(request)
         except TradewindError as error:
             return _problem(_STATUS.get(error.code, 400), error)
@@ -164,11 +164,11 @@ class ControlServer:
     async def _audit(self, request: web.Request) -> web.StreamResponse:
         """The blocks so far, then those that come, then the hashes at the end."""
         after = _after(request)
-        if self._readers >= MOST_READERS:
+        if self.readers >= MOST_READERS:
             raise exception("rate_limited", f"{MOST_READERS} readers follow the audit already", "close one of them")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, timeout=_LAST_SECONDS, max_msg_size=1_024)
         await socket.prepare(request)
-        self._readers += 1
+        self.readers += 1
         reader = self._session.audit.reader()
         sending = asyncio.create_task(self._send(socket, reader, after, self._session.audit.last))
         watching = asyncio.create_task(_watch(reader, sending))
@@ -178,7 +178,7 @@ class ControlServer:
                     self._session.write()
                     reader.put(msgspec.json.encode(self._agreement()))
         finally:
-            self._readers -= 1
+            self.readers -= 1
             for task in (watching, sending):
                 task.cancel()
             await asyncio.gather(watching, sending, return_exceptions=True)

@@ -69,12 +69,12 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        async with _served(system, ready):
+        async with served(system, ready):
             await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
 
 
-def _served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
+def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
     """A context in which the session can be steered, where the system says so."""
     settings = system.control
     if not settings.enabled:
