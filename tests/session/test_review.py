@@ -15,10 +15,9 @@ import pytest
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
-from tradewind.errors import TradewindError, exception
-from tradewind.journal import Journal, JournalWriter
-from tradewind.journal.storage import MemoryStorage
-from tradewind.session.run import _set_aside, prepared
+from tradewind.errors import TradewindError
+from tradewind.journal import Journal
+from tradewind.session.run import prepared
 from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, Unknown, VenueClock
 from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
 from tradewind.venues.connection.rest import Rest
@@ -587,68 +586,6 @@ def test_a_report_with_an_impossible_number_is_left_out(tmp_path: Path) -> None:
             assert not ready.running.done()
 
     on_bench(tmp_path, RESTING, work)
-
-
-class FullStorage(MemoryStorage):
-    """A disk that is full for a moment."""
-
-    is_full = False
-
-    def put_block(self, block: Any) -> None:
-        if self.is_full:
-            raise exception("run_interrupted", "the disk is full")
-        super().put_block(block)
-
-
-@finding("3.5", "a block that could not be written spoils the checksum of the ending: the run cannot go on")
-def test_a_journal_can_be_read_after_a_write_failed(tmp_path: Path) -> None:
-    from tradewind.backtest import Settings  # noqa: PLC0415
-
-    async def work(bench: Bench) -> None:
-        async with bench.session(ends="killed") as ready:
-            await asyncio.sleep(0.5)
-        with Journal(tmp_path / "runs/busy/live") as journal:
-            manifest, block = journal.manifest, next(journal.blocks())
-        storage = FullStorage()
-        with contextlib.suppress(TradewindError), JournalWriter(storage, manifest) as writer:
-            writer.write((block.first, block.last, block.data))
-            storage.is_full = True
-            writer.write((block.last + 1, block.last + 1, b"x"))
-        with Journal(storage) as journal:
-            assert not journal.ending.finished
-
-    assert Settings
-    on_bench(tmp_path, STILL, work)
-
-
-@finding("3.6", "a run that was cut off before its first block can never be started again")
-def test_a_run_that_was_cut_off_at_once_starts(tmp_path: Path) -> None:
-    async def work(bench: Bench) -> None:
-        with contextlib.suppress(KilledError), await prepared(tw.System.read(bench.path), "live"):
-            raise KilledError
-        async with bench.session() as ready:
-            await bench.until(lambda: ready.kernel.rows > 10)
-
-    on_bench(tmp_path, STILL, work)
-
-
-@finding("3.7", "the journal of an earlier run loses what only its log holds when it is set aside")
-def test_a_journal_that_is_being_read_is_set_aside_whole(tmp_path: Path) -> None:
-    import sqlite3  # noqa: PLC0415
-
-    async def work(bench: Bench) -> None:
-        folder = tmp_path / "runs/busy/live"
-        async with bench.session() as ready:
-            await bench.until(lambda: ready.kernel.rows > 50)
-            reader = sqlite3.connect(f"file:{folder / 'journal.sqlite'}?mode=ro", uri=True)
-            reader.execute("SELECT count(*) FROM block").fetchall()
-        _set_aside(folder / "journal.sqlite")
-        reader.close()
-        (kept,) = folder.glob("journal-*.sqlite")
-        with Journal(kept) as journal:
-            assert journal.ending.finished
-
-    on_bench(tmp_path, STILL, work)
 
 
 @finding("3.8", "Ctrl-C is not heard while the session connects")
