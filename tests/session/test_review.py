@@ -18,9 +18,7 @@ import tradewind as tw
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.session.run import prepared
-from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, Unknown, VenueClock
-from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
-from tradewind.venues.connection.rest import Rest
+from tradewind.venues import BinanceSpotMarketData
 
 HEAD = """
 import tradewind as tw
@@ -127,7 +125,9 @@ class KilledError(Exception):
     """As kill -9 leaves it, as far as the journal and the venue can tell."""
 
 
-def on_bench(folder: Path, source: str, work: Callable[[Bench], Awaitable[None]], more: str = "", **settings: Any) -> None:
+def on_bench(
+    folder: Path, source: str, work: Callable[[Bench], Awaitable[None]], more: str = "", **settings: Any
+) -> None:
     async def run() -> None:
         trader = folder / "mine.py"
         trader.write_text(source)
@@ -334,20 +334,6 @@ def test_a_break_while_both_sides_are_compared(tmp_path: Path) -> None:
     on_bench(tmp_path, RESTING, work)
 
 
-def trade_report(order: int, trade: int, execution: int) -> ExecutionReport:
-    return ExecutionReport(
-        s="BTCUSDT", c=f"own{order}", S="BUY" if order == 1 else "SELL", o="LIMIT", f="GTC", q="1", p="5", x="TRADE",
-        X="FILLED", i=order, l="1", z="1", L="5", T=1, t=trade, I=execution,
-    )  # fmt: skip
-
-
-@finding("1.10", "of a trade between two orders of ours the second fill is taken for a repeat (O5)")
-def test_both_sides_of_a_trade_with_ourselves() -> None:
-    reader = AccountReader("binance_spot", lambda name: True)
-    assert len(reader.execution(trade_report(1, 7, 100))) == 2
-    assert len(reader.execution(trade_report(2, 7, 101))) == 2
-
-
 @finding("1.11", "quotes count as fresh once they are subscribed to, with the old quote, before a new one came")
 def test_quotes_are_fresh_once_one_came(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
@@ -363,27 +349,6 @@ def test_quotes_are_fresh_once_one_came(tmp_path: Path) -> None:
             assert not (ready.kernel.rows == rows and health["binance_spot:BTCUSDT quotes"])
 
     on_bench(tmp_path, STILL.replace("btc.trades", "btc.quotes"), work)
-
-
-async def told_of(answer: bytes) -> list[Any]:
-    execution = BinanceSpotExecution(Credentials("key", "secret"))
-    told: list[Any] = []
-    execution._sink = told.append
-    execution._reader = AccountReader("binance_spot", lambda name: True)
-    execution._pending["pmine"] = (None, 0)  # type: ignore[assignment]
-    execution._received(None, answer)  # type: ignore[arg-type]
-    if "pmine" in execution._pending:
-        execution._fate_unknown("", None)
-    return [one for one in told if isinstance(one, Unknown)]
-
-
-@finding("1.12", "an answer to an order that cannot be read settles the order: it is never asked for, or rejected")
-@pytest.mark.parametrize(
-    "answer",
-    [b'{"id":"pmine","status":200,"result":null}', b'{"id":"pmine","status":200,"result":{"orderId":"x"}}', b'{"id":"pmine"}'],
-)
-def test_an_answer_that_cannot_be_read_leaves_the_fate_unknown(answer: bytes) -> None:
-    assert asyncio.run(told_of(answer))
 
 
 # 2: wrong numbers.
@@ -451,7 +416,16 @@ def test_one_wrong_time_does_not_move_the_clock(tmp_path: Path, side: str) -> No
         async with bench.session() as ready:
             await bench.until(lambda: is_up(ready) and bench.open_orders)
             if side == "stream":
-                data = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": 10**9, "p": "60000", "q": "1", "T": 4102444800000, "m": True}
+                data = {
+                    "e": "trade",
+                    "E": 1,
+                    "s": "BTCUSDT",
+                    "t": 10**9,
+                    "p": "60000",
+                    "q": "1",
+                    "T": 4102444800000,
+                    "m": True,
+                }
                 frame = {"stream": "btcusdt@trade", "data": data}
             else:
                 name = next(iter(ready.session._orders))
@@ -479,7 +453,16 @@ def test_one_wrong_number_does_not_silence_a_stream(tmp_path: Path, kind: str) -
             await bench.until(lambda: ready.kernel.rows > 50)
             if kind == "trades":
                 now_ms = time.time_ns() // 10**6
-                data: Any = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": 2**62, "p": "60000", "q": "1", "T": now_ms, "m": True}
+                data: Any = {
+                    "e": "trade",
+                    "E": 1,
+                    "s": "BTCUSDT",
+                    "t": 2**62,
+                    "p": "60000",
+                    "q": "1",
+                    "T": now_ms,
+                    "m": True,
+                }
             else:
                 data = {"u": 2**62, "s": "BTCUSDT", "b": "60000", "B": "1", "a": "60001", "A": "1"}
             topic = "trade" if kind == "trades" else "bookTicker"
@@ -510,32 +493,6 @@ def test_an_answer_without_balances_is_not_believed(tmp_path: Path) -> None:
 
 
 # 3: the session dies, hangs or goes blind.
-
-
-@finding("3.1", "of an answer that comes in several pieces only the first is read")
-def test_an_answer_in_pieces_is_read_whole() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\nConnection: close\r\n\r\n" + b'{"a":1')
-        await writer.drain()
-        await asyncio.sleep(0.1)
-        writer.write(b',"b":22}')
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-
-    async def ask() -> Any:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            rest = Rest(f"http://127.0.0.1:{port}", VenueClock())
-            try:
-                return await rest.get("/x")
-            finally:
-                await rest.close()
-                await asyncio.sleep(0.3)
-
-    assert asyncio.run(ask()) == {"a": 1, "b": 22}
 
 
 @finding("3.2", "where both sides could not be compared once, orders never reach the venue again")

@@ -288,12 +288,17 @@ class Execution(ABC):
         """The order of a client id; none if the venue does not know it (yet)."""
 
     @abstractmethod
-    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
-        """Fills since a time, or from a trade id on, oldest first. Their client ids may be empty."""
+    async def fills(
+        self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
+    ) -> list[Filled]:
+        """Fills of an order by the venue's id, since a time, or from a trade id on, oldest first.
+
+        Their client ids may be empty.
+        """
 
     @abstractmethod
     async def balances(self) -> list[Balance]:
-        """What the account holds."""
+        """What the account holds: every asset, those too of which it holds nothing."""
 
     @abstractmethod
     async def commission(self, instrument: str) -> Commission:
