@@ -57,14 +57,20 @@ class Reconciliation:
         self._is_connected = True
         self._wanted.set()
 
+    def compare_soon(self) -> None:
+        """Something does not fit; the next comparison finds out."""
+        self._wanted.set()
+
     def disconnected(self) -> None:
         """Nothing reaches the venue, and reports may be missed."""
         self._is_connected = False
-        self._session.connection(self._venue, is_connected=False)
+        if self._is_up:
+            self._session.connection(self._venue, is_connected=False)
 
-    def compare_soon(self) -> None:
-        """Something that was said could not be read."""
-        self._wanted.set()
+    @property
+    def _is_up(self) -> bool:
+        """Whether orders may leave."""
+        return bool(self._session.health.connections.get(f"{self._venue} orders"))
 
     async def run(self) -> None:
         """Compare, for as long as the session lives."""
@@ -92,9 +98,9 @@ class Reconciliation:
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
-        is_first = not self._session.health.connections.get(f"{self._venue} orders")
-        await self._compare_orders(everything=is_first)
-        if not is_first:
+        is_up = self._is_up
+        await self._compare_orders(everything=not is_up)
+        if is_up:
             await self._post_what_lasts()
             return
         await self._post_what_differs()
@@ -120,7 +126,8 @@ class Reconciliation:
         """Whether the venue says otherwise of an order that it had the time to know."""
         if self._session.now_ns() - order["decided_ns"] < _YOUNG_NS:
             return False
-        return state is None or order["status"] in _IN_THE_AIR or Decimal(state.filled) != Decimal(order["filled"])
+        is_settled = order["status"] in ("open", "partly_filled")
+        return state is None or not is_settled or Decimal(state.filled) != Decimal(order["filled"])
 
     def ask_later(self, name: str) -> None:
         """Ask what became of an order, until it is known; it is never sent again."""
@@ -136,30 +143,34 @@ class Reconciliation:
             self._session.fail(failure)
 
     async def _ask(self, name: str) -> None:
-        backoff = Backoff(first=2 * _ASK_SECONDS, longest=5.0)
+        backoff = Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
         missing = 0
         while (order := self._session.open_order(name)) is not None:
-            await asyncio.sleep(backoff.next() if missing >= _ASKED_TIMES else _ASK_SECONDS)
+            await asyncio.sleep(backoff.next())
             try:
                 state = await self._execution.order(name, order["instrument"].name)
-                if state is not None and await self._settle(order, state):
+                if state is not None and await self._settle(name, state):
                     return
             except TradewindError as error:
                 log.warning("%s: %s", self._venue, error)
                 continue
-            missing += 1
-            given_up_ns = order["decided_ns"] + int(self._execution.fate_seconds * 1e9)
-            if state is None and missing >= _ASKED_TIMES and self._session.now_ns() > given_up_ns:
+            missing += state is None
+            known_by_ns = order["decided_ns"] + int(self._execution.fate_seconds * 1e9)
+            if missing >= _ASKED_TIMES and self._session.now_ns() > known_by_ns:
                 self._give_up(name)
                 return
 
-    async def _settle(self, order: dict[str, Any], state: OrderState) -> bool:
+    async def _settle(self, name: str, state: OrderState) -> bool:
         """Take over what the venue says of an order; false where it does not list all of its fills yet."""
         filled, fills = Decimal(state.filled), list[Filled]()
         if filled:
             listed = await self._execution.fills(state.instrument, order_id=state.venue_order_id)
             fills = [fill for fill in listed if fill.venue_order_id == state.venue_order_id]
+        order = self._session.open_order(name)
+        if order is None:
+            return True
         if sum(Decimal(fill.quantity) for fill in fills) < filled:
+            log.warning("%s: not all fills of %s are listed yet", self._venue, name)
             return False
         order_id = order["order_id"]
         self._session.report(self._venue, order_id, "accepted", "requested", None)
@@ -167,6 +178,9 @@ class Reconciliation:
             self._session.fill(self._venue, order_id, fill)
         if state.status in ("cancelled", "expired", "rejected"):
             self._session.report(self._venue, order_id, "cancelled", "requested", None)
+        elif state.status != "filled" and order["status"] == "cancel_in_flight":
+            # The cancel got lost: it was in the journal, and not on the wire, when the process ended.
+            self._execution.cancel(CancelRequest(name, state.instrument))
         return True
 
     def _give_up(self, name: str) -> None:
@@ -192,14 +206,14 @@ class Reconciliation:
         A fill between the venue's answer and its report is in one side and not yet in the other: posted as a
         difference, it would count twice.
         """
-        known = self._known()
-        found = await self._found()
-        while found:
-            await asyncio.sleep(_AGAIN_SECONDS)
-            known_before, before = known, found
-            known, found = self._known(), await self._found()
-            if found == before and known == known_before == self._known():
+        before: dict[str, Decimal] | None = None
+        while True:
+            known = self._known()
+            found = await self._found()
+            if not found or (found == before and known == self._known()):
                 break
+            before = found
+            await asyncio.sleep(_AGAIN_SECONDS)
         # Money that was there before the run is no difference; it belongs to no strategy (M3).
         kind = "unexplained" if any(known.values()) else "deposit"
         for asset, amount in found.items():

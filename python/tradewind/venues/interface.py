@@ -262,6 +262,8 @@ class Execution(ABC):
     """Orders and the account at a venue."""
 
     venue: str
+    fate_seconds: float = 10.0
+    """How long after an order was sent the venue may still take it, and be about to name it among its orders."""
 
     @abstractmethod
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:

@@ -50,6 +50,7 @@ _MILLISECOND_NS = 1_000_000
 _SERVER_ERROR = 500
 _CLOCK_SECONDS = 60.0
 _SWEEP_SECONDS = 0.5
+_READ_LAG_SECONDS = 2.0
 _LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
 _OK = 200
 _PAGE = 1_000
@@ -125,6 +126,7 @@ class BinanceSpotExecution(Execution):
         self._credentials = credentials
         self._patience_ns = int(patience_seconds * 1e9)
         self._window = receive_window_ms
+        self.fate_seconds = receive_window_ms / 1_000 + _READ_LAG_SECONDS
         self._rest = make_rest(rest_url, self.clock, sign=self._sign_query, ssl_context=ssl_context)
         self._credential_errors = frozenset(words["errors"]["credentials"])
         self._unknown_errors = frozenset(words["errors"]["unknown"])
