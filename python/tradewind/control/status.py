@@ -69,7 +69,7 @@ class HealthStatus(msgspec.Struct, frozen=True):
     connections: dict[str, bool]
     gaps: int
     misread: dict[str, int]
-    early_rows: int
+    early_reports: int
     late_trades: int
     ignored_reports: int
     foreign_reports: int
@@ -213,7 +213,7 @@ class Observer:
             connections=dict(health.connections),
             gaps=health.gaps,
             misread=dict(health.misread),
-            early_rows=health.early_rows,
+            early_reports=health.early_reports,
             late_trades=outcome["late_trades"],
             ignored_reports=outcome["ignored_reports"],
             foreign_reports=health.foreign_reports,

@@ -120,7 +120,7 @@ def _health(status: Status) -> RenderableType:
     counts = {
         "gaps": health.gaps,
         "misread messages": sum(health.misread.values()),
-        "early rows": health.early_rows,
+        "reports before their time": health.early_reports,
         "late trades": health.late_trades,
         "reports ignored": health.ignored_reports,
         "orders of others": health.foreign_reports,
