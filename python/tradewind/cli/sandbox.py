@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from tradewind.cli.screen import SHOWN, note
 from tradewind.errors import exception
 from tradewind.sandbox.credentials import Credentials
+from tradewind.sandbox.faults import Schedule
 from tradewind.sandbox.sandbox import Sandbox
 from tradewind.sandbox.settings import Limits, Settings
 from tradewind.sandbox.snippets import snippets
@@ -30,6 +31,7 @@ def sandbox(
     speed: float | None = None,
     activity: float | None = None,
     state: Path | None = None,
+    faults: Path | None = None,
     tls: bool = False,
     raise_limits: bool = False,
     any_host: bool = False,
@@ -54,6 +56,8 @@ def sandbox(
         How often one of them acts, in times a second.
     state
         A file in which accounts, orders and fills survive the process.
+    faults
+        A TOML file that says what goes wrong when; see docs/sandbox.md.
     tls
         Encrypt, by a generated authority whose certificate is written beside the keys.
     raise_limits
@@ -74,6 +78,7 @@ def sandbox(
         "speed": speed,
         "activity": activity,
         "state": state,
+        "faults": None if faults is None else Schedule.load(faults),
         "tls": tls or None,
         "limits": Limits.raised() if raise_limits else None,
     }

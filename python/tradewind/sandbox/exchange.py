@@ -158,9 +158,18 @@ class Exchange:
             for price, quantity in market.book.levels(order.buy)
             if (price >= order.price if order.buy else price <= order.price)
         )
+        self._trade_by_crowd(market, not order.buy, ahead, order.price, now_ns)
+
+    def sweep(self, market: Market, asks: bool, now_ns: int) -> None:
+        """Let somebody of the crowd take one side of a book."""
+        quantity = sum(quantity for _, quantity in market.book.levels(not asks))
+        if quantity:
+            self._trade_by_crowd(market, asks, quantity, None, now_ns)
+
+    def _trade_by_crowd(self, market: Market, buy: bool, quantity: int, limit: int | None, now_ns: int) -> None:
         self._crowd_key += 1
         key, participant = self._crowd_key, _FIRST_CROWD_PARTICIPANT - 1
-        _, trades, levels, _ = market.book.submit(key, participant, not order.buy, ahead, order.price, "ioc")
+        _, trades, levels, _ = market.book.submit(key, participant, buy, quantity, limit, "ioc")
         self._settle(market, trades, None, now_ns)
         self._show_levels(market, levels, now_ns)
         self._finish(now_ns)
@@ -208,7 +217,7 @@ class Exchange:
 
     def _checked(self, account: Account, market: Market, request: OrderRequest, now_ns: int) -> tuple[int, int]:
         """The quantity of an order and what must be set aside for it, if it may be taken."""
-        if not market.is_open:
+        if not (market.is_open and market.is_listed):
             raise Refusal(Reason.MARKET_CLOSED)
         quantity = request.quantity
         if request.kind == "MARKET" and request.quote_quantity:

@@ -36,6 +36,7 @@ class Market:
         self.symbol = symbol
         self.book = book
         self.is_open = True
+        self.is_listed = True
         self.update_id = _FIRST_ID
         self.trade_id = _FIRST_ID
         self.aggregate_id = _FIRST_ID

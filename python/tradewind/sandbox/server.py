@@ -7,6 +7,7 @@ import logging
 import secrets
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,9 +18,9 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from tradewind.sandbox import control
 from tradewind.sandbox.binance_spot import answer, rest
 from tradewind.sandbox.binance_spot.api_connection import ApiConnection
-from tradewind.sandbox.binance_spot.connection import Connection
+from tradewind.sandbox.binance_spot.connection import Connection, framed
 from tradewind.sandbox.binance_spot.failure import Failure
-from tradewind.sandbox.binance_spot.faulty import SilenceError
+from tradewind.sandbox.binance_spot.faulty import SilenceError, seconds_after, seconds_before
 from tradewind.sandbox.binance_spot.stream_connection import StreamConnection
 from tradewind.sandbox.binance_spot.streams import Hub
 from tradewind.sandbox.binance_spot.user_events import Users
@@ -28,6 +29,7 @@ from tradewind.sandbox.clock import Clock
 from tradewind.sandbox.crowd import crowded_market
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.faults import Faults
+from tradewind.sandbox.faults.events import odd_event
 from tradewind.sandbox.market import Level, Market
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, Trade
 from tradewind.sandbox.settings import Settings
@@ -71,7 +73,7 @@ class Server:
         markets = [crowded_market(one, settings, now_ns, prices.get(one.name, one.start_price)) for one in symbols]
         self.exchange = Exchange(markets, self)
         self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
-        self.hub = Hub(self.exchange.markets)
+        self.hub = Hub(self.exchange.markets, partial(odd_event, self.faults))
         self._begun_ns = now_ns
         self._crowd_ns = now_ns
         self._execution_id = 1_000_000
@@ -105,6 +107,8 @@ class Server:
         self._tasks = [loop.create_task(self._run_crowd()), loop.create_task(self._run_beats())]
         for task in self._tasks:
             task.add_done_callback(_complain)
+        if self.settings.faults is not None:
+            self.faults.schedule(self.settings.faults)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -136,7 +140,7 @@ class Server:
         self._crowd_ns = self._begun_ns + int((wall_ns - self._begun_ns) * self.settings.speed)
         upcoming = []
         for market in self.exchange.markets.values():
-            if market.is_open and "quiet_market" not in self.faults.active:
+            if market.is_open and market.is_listed and "quiet_market" not in self.faults.active:
                 self.exchange.advance(market, self._crowd_ns, now_ns)
                 upcoming.append(market.book.next_action_ns or 1 << 62)
         return min(upcoming, default=1 << 62)
@@ -165,13 +169,18 @@ class Server:
 
     def on_report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
         """Something became of an order."""
-        self._execution_id += 1
+        execution_id = self.next_execution_id()
         if fill is not None and order.executed == fill.quantity:
             # The limit counts orders that are not filled.
             self.venue.meter.count_order(order.account, -1, now_ns // 1_000_000)
         if self.users.is_wanted(order.account):
-            event = answer.report(order, execution, fill, now_ns, self._execution_id)
+            event = answer.report(order, execution, fill, now_ns, execution_id)
             self._tell(order.account, event)
+
+    def next_execution_id(self) -> int:
+        """The id of the next report."""
+        self._execution_id += 1
+        return self._execution_id
 
     def on_balances(self, account: int, assets: Sequence[str], now_ns: int) -> None:
         """Balances that may be others now."""
@@ -210,16 +219,22 @@ class Server:
         if path.startswith("/control/") and self.settings.control:
             status, text = control.handle(self, request.method, path, body, request.headers.get("Authorization", ""))
             return web.Response(status=status, body=text, content_type="application/json")
-        if self.faults.active and (wrong := self._faulty(path)) is not None:
+        if self.faults.active and (wrong := self._faulty(request, path)) is not None:
             return wrong
+        method = self.venue.by_route.get(f"{request.method} {path}")
+        name = method.name if method is not None else ""
+        await asyncio.sleep(seconds_before(self.faults, name))
         try:
             found = rest.handle(self.venue, request.method, path, query, body, request.headers, address)
         except SilenceError:
             # The client waits until it gives up, or the connection breaks.
             await asyncio.sleep(_SILENCE_SECONDS)
             raise
-        if request.method != "GET" and (late := self.faults.fires("push_before_answer")) is not None:
-            await asyncio.sleep(float(late.parameters.get("delay_seconds", 0.2)))
+        if (switch := self.faults.fires("wrong_weight")) is not None:
+            found.headers["X-MBX-USED-WEIGHT-1M"] = str(switch.parameters.get("weight", 1))
+        if self._resets(path, carried_out=True):
+            return _hung_up(request)
+        await asyncio.sleep(seconds_after(self.faults, name))
         return web.Response(
             status=found.status,
             body=found.body,
@@ -228,14 +243,22 @@ class Server:
             charset="utf-8",
         )
 
-    def _faulty(self, path: str) -> web.Response | None:
+    def _resets(self, path: str, *, carried_out: bool) -> bool:
+        """Whether a fault breaks a request's connection, before or after it was carried out."""
+        switch = self.faults.active.get("reset_request")
+        is_now = switch is not None and bool(switch.parameters.get("carried_out")) == carried_out
+        return is_now and self.faults.fires_at("reset_request", "path", path) is not None
+
+    def _faulty(self, request: web.BaseRequest, path: str) -> web.Response | None:
         """The answer that a fault gives instead of ours."""
-        if (switch := self.faults.fires_at("rest_error", path)) is not None:
+        if self._resets(path, carried_out=False):
+            return _hung_up(request)
+        if (switch := self.faults.fires_at("rest_error", "path", path)) is not None:
             given = switch.parameters
             body = {"code": given.get("code", -1000), "msg": given.get("message", "An unknown error occurred.")}
             headers = {"Retry-After": str(given["retry_after"])} if "retry_after" in given else {}
             return web.json_response(body, status=int(given.get("status", 503)), headers=headers)
-        if (switch := self.faults.fires_at("nonsense_body", path)) is not None:
+        if (switch := self.faults.fires_at("nonsense_body", "path", path)) is not None:
             return web.Response(text=str(switch.parameters.get("body", "<html><body>502 Bad Gateway</body></html>")))
         return None
 
@@ -277,7 +300,10 @@ class Server:
             names = [name for name in text.split("/") if name]
             if len(names) > self.settings.limits.streams_per_connection:
                 return _refused(400, b"Too many streams")
-            return StreamConnection(self, address, names, combined, scale)
+            connection = StreamConnection(self, address, names, combined, scale)
+            if self.faults.fires("early_data"):
+                return WSUpgradeResponseWithListener(_EarlyResponse(), connection)
+            return connection
         return None
 
 
@@ -298,6 +324,25 @@ def local_path(path: str) -> str:
 
 def _refused(status: int, message: bytes) -> WSUpgradeResponseWithListener:
     return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, message), None)
+
+
+class _EarlyResponse(WSUpgradeResponse):
+    """An answer to a handshake with a first event in the same segment."""
+
+    def __init__(self) -> None:
+        plain = WSUpgradeResponse.create_101_response()
+        for name in ("version", "status", "headers", "body"):
+            setattr(self, name, getattr(plain, name))
+
+    def to_bytes(self) -> bytearray:
+        return super().to_bytes() + framed(b'{"stream":"!neverHeardOf","data":{"e":"neverHeardOf"}}')
+
+
+def _hung_up(request: web.BaseRequest) -> web.Response:
+    """The end of a connection in the place of an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def _complain(task: asyncio.Task[None]) -> None:
@@ -350,10 +395,13 @@ class _Door(asyncio.Protocol):
         transport, timer = self._transport, self._timer
         assert transport is not None and timer is not None
         timer.cancel()
-        if _upgrades(self._head):
+        if _upgrades(self._head) and not self._server.faults.fires("refused_connections"):
             if self._rest is not None:
                 self._rest.connection_lost(None)
             _hand_over(transport, self._server.open_websocket(), self._head)
+            return
+        if self._server.faults.fires("refused_connections") and b" /control/" not in self._head:
+            transport.abort()
             return
         head, self._head = self._head, b""
         self._rest = self._server.open_rest()

@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradewind.errors import exception
+from tradewind.sandbox.faults.schedule import Schedule
 
 
 class Limits(BaseModel):
@@ -93,6 +94,8 @@ class Settings(BaseModel):
         Whether connections are encrypted, by a generated authority.
     state
         A file in which accounts, orders and fills survive the process.
+    faults
+        What goes wrong when.
     control
         Whether the control interface is there, under ``/control``, for the token in the file of keys.
 
@@ -117,6 +120,7 @@ class Settings(BaseModel):
     limits: Limits = Limits()
     tls: bool = False
     state: Path | None = None
+    faults: Schedule | None = None
     control: bool = True
 
     @classmethod

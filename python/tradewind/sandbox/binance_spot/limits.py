@@ -116,17 +116,24 @@ class Meter:
         for address in self.weight.known():
             self._banned_until_ms[str(address)] = until_ms
 
+    def change(self, **limits: int) -> None:
+        """Let other limits hold than those that are announced."""
+        windows = {"weight_per_minute": self.weight, "orders_per_10_seconds": self.orders[0]}
+        windows["orders_per_day"] = self.orders[1]
+        for name, limit in limits.items():
+            windows[name].limit = limit
+
     def _refuse(self, address: str, now_ms: int) -> None:
         self._refused[address] += 1
         if self._refused[address] > _GRACE:
             self._refused.pop(address)
             self._banned_until_ms[address] = now_ms + int(self.limits.ban_seconds * 1_000)
 
-    def order_rows(self, account: int, now_ms: int, *, counted: bool = True) -> list[dict[str, Any]]:
-        """The order limits as Binance lists them."""
+    def order_rows(self, account: int, now_ms: int) -> list[dict[str, Any]]:
+        """The order limits as Binance lists them, with what is used of them."""
         shapes = (("SECOND", 10), ("DAY", 1))
         return [
-            _row("ORDERS", interval, number, window.limit, window.count(account, now_ms) if counted else None)
+            _row("ORDERS", interval, number, window.limit, window.count(account, now_ms))
             for window, (interval, number) in zip(self.orders, shapes, strict=True)
         ]
 
@@ -137,9 +144,10 @@ class Meter:
     def announced(self) -> list[dict[str, Any]]:
         """All limits, as exchangeInfo announces them."""
         return [
-            _row("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit, None),
-            *self.order_rows(0, 0, counted=False),
-            _row("RAW_REQUESTS", "MINUTE", 5, self.raw.limit, None),
+            _row("REQUEST_WEIGHT", "MINUTE", 1, self.limits.weight_per_minute, None),
+            _row("ORDERS", "SECOND", 10, self.limits.orders_per_10_seconds, None),
+            _row("ORDERS", "DAY", 1, self.limits.orders_per_day, None),
+            _row("RAW_REQUESTS", "MINUTE", 5, self.limits.raw_requests_per_5_minutes, None),
         ]
 
 
