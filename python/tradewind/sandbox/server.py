@@ -66,12 +66,12 @@ class Server:
         self.faults = Faults(self)
         self.users = Users(self.faults)
         self.state = StateFile(settings.state) if settings.state else None
-        kept = self.state.kept if self.state else None
+        kept = self.state.take_kept() if self.state else None
         now_ns = self.clock.now_ns()
         symbols = [Symbol.packaged(name) for name in settings.symbols]
         prices = kept.prices if kept else {}
         markets = [crowded_market(one, settings, now_ns, prices.get(one.name, one.start_price)) for one in symbols]
-        self.exchange = Exchange(markets, self)
+        self.exchange = Exchange(markets, self, settings.kept_orders)
         self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
         self.hub = Hub(self.exchange.markets, partial(odd_event, self.faults))
         self._begun_ns = now_ns
@@ -156,6 +156,7 @@ class Server:
             self.hub.beat(beat, self.clock.now_ns())
             if self.state is not None and beat % 10 == 0:
                 self.state.note_markets(self.exchange.markets.values())
+                self.state.compact(self.exchange, self.venue.keys.values())
 
     # The observer of the exchange
 

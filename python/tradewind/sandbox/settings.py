@@ -96,6 +96,8 @@ class Settings(BaseModel):
         A file in which accounts, orders and fills survive the process.
     faults
         What goes wrong when.
+    kept_orders
+        How many closed orders of an account, and how many fills of an account and symbol, are kept.
     control
         Whether the control interface is there, under ``/control``, for the token in the file of keys.
 
@@ -121,6 +123,7 @@ class Settings(BaseModel):
     tls: bool = False
     state: Path | None = None
     faults: Schedule | None = None
+    kept_orders: int = Field(50_000, ge=1)
     control: bool = True
 
     @classmethod

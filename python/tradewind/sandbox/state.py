@@ -24,6 +24,10 @@ _JUMP = 1_000_000_000
 """Ids of markets go on so far above those of the process before: they never come again."""
 
 
+_GROWN, _SMALL = 4, 64 << 20
+"""A file is written anew once it has so many times the size of its first line and so many bytes more."""
+
+
 class Line(msgspec.Struct, omit_defaults=True):
     """What one action changed; the last word on a thing holds."""
 
@@ -103,14 +107,44 @@ class StateFile:
             if path.exists():
                 self._read(path, kept)
                 kept.jumps += 1
-            self.kept = kept if kept.jumps else None
-            fresh = path.with_name(path.name + ".new")
-            fresh.unlink(missing_ok=True)
-            self._file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._write(kept.whole())
-            fresh.replace(path)
+            self._kept = kept if kept.jumps else None
+            self._path, self._jumps = path, kept.jumps
+            self._begin(kept.whole())
         except OSError as error:
             raise exception("unreadable_file", f"{path} cannot be written: {error.strerror}") from error
+
+    def take_kept(self) -> Kept | None:
+        """What the process before left, once."""
+        kept, self._kept = self._kept, None
+        return kept
+
+    def _begin(self, whole: Line) -> None:
+        """Write everything as the first line of a file that takes the place of the old one."""
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        self._file, self._size = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 0
+        self._write(whole)
+        self._first_size = self._size
+        fresh.replace(self._path)
+
+    def compact(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
+        """Write the file anew where most of it is out of date."""
+        if self._size < _GROWN * self._first_size + _SMALL:
+            return
+        old, markets = self._file, exchange.markets.values()
+        whole = Line(
+            list(exchange.accounts.values()),
+            list(exchange.orders.values()),
+            [fill for fills in exchange.fills.values() for fill in fills],
+            list(keys),
+            prices={market.symbol.name: market.last_price for market in markets},
+            fees=exchange.fees,
+            crowd=exchange.crowd,
+            paid_in=exchange.paid_in,
+            jumps=self._jumps,
+        )
+        self._begin(whole)
+        os.close(old)
 
     @staticmethod
     def _read(path: Path, kept: Kept) -> None:
@@ -140,6 +174,7 @@ class StateFile:
 
     def _write(self, line: Line) -> None:
         text = msgspec.json.encode(line) + b"\n"
+        self._size += len(text)
         while text:
             text = text[os.write(self._file, text) :]
 
