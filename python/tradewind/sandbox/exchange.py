@@ -170,19 +170,21 @@ class Exchange:
         self._crowd_key += 1
         key, participant = self._crowd_key, _FIRST_CROWD_PARTICIPANT - 1
         _, trades, levels, _ = market.book.submit(key, participant, buy, quantity, limit, "ioc")
-        self._settle(market, trades, None, now_ns)
-        self._show_levels(market, levels, now_ns)
-        self._finish(now_ns)
+        self.settle(market, trades, levels, now_ns)
 
     def advance(self, market: Market, until_ns: int, now_ns: int, maximum: int = 1_000) -> int:
         """Let the participants act until then in their time; how many actions changed something."""
         actions = market.book.advance(until_ns, maximum)
         for _, trades, levels in actions:
-            if trades:
-                self._settle(market, trades, None, now_ns)
-            self._show_levels(market, levels, now_ns)
-            self._finish(now_ns)
+            self.settle(market, trades, levels, now_ns)
         return len(actions)
+
+    def settle(self, market: Market, trades: Sequence[RawTrade], levels: Sequence[Level], now_ns: int) -> None:
+        """Carry out what somebody of the crowd did in a book."""
+        if trades:
+            self._settle(market, trades, None, now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
 
     # State that is restored
 
