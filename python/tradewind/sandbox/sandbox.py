@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
 from types import TracebackType
@@ -50,6 +51,14 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.server.stop()
+
+    async def finished(self) -> None:
+        """Wait until a recording is at its end; for good where it is repeated, or where there is none."""
+        tasks = self.server.market_tasks
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
 
     @property
     def _place(self) -> str:

@@ -25,6 +25,7 @@ from tradewind.sandbox.faults import Faults
 from tradewind.sandbox.faults.events import odd_event
 from tradewind.sandbox.market import Level, Market
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, Trade
+from tradewind.sandbox.recording import Playback, recorded_market, recorded_streams
 from tradewind.sandbox.settings import Settings
 from tradewind.sandbox.state import Kept, StateFile
 from tradewind.sandbox.symbol import Symbol
@@ -55,20 +56,25 @@ class Server:
         self.state = StateFile(settings.state) if settings.state else None
         kept = self.state.read() if self.state else None
         now_ns = self.clock.now_ns()
-        symbols = [Symbol.packaged(name) for name in settings.symbols]
-        prices = kept.prices if kept else {}
-        markets = [crowded_market(one, settings, now_ns, prices.get(one.name, one.start_price)) for one in symbols]
+        streams = recorded_streams(settings)
+        symbols = [Symbol.packaged(name) for name in streams or settings.symbols]
+        if streams:
+            markets = [recorded_market(one) for one in symbols]
+        else:
+            prices = kept.prices if kept else {}
+            markets = [crowded_market(one, settings, now_ns, prices.get(one.name, one.start_price)) for one in symbols]
         self.exchange = Exchange(markets, self, settings.kept_orders)
         self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
         self.hub = Hub(self.exchange.markets, partial(odd_event, self.faults))
         self.market_tasks: list[asyncio.Task[None]] = []
-        self._players = [Crowd(self, market, now_ns) for market in markets]
         self._entrance: Entrance | None = None
         self._execution_id = 1_000_000
         self._events: list[tuple[int, dict[str, Any]]] = []
         self._beats: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._players: list[Crowd] | list[Playback]
+        self._players = [Playback(self, streams)] if streams else [Crowd(self, one, now_ns) for one in markets]
         if kept is not None:
             self._restore(kept)
         if self.state is not None:
