@@ -232,7 +232,7 @@ def test_nothing_appears_or_vanishes_and_an_unused_book_is_the_recorded_one() ->
                 for order in list(orders.values()):
                     place.exchange.cancel(order, NOW_NS)
         place.trade(middle + chance.randrange(-3, 4), chance.randrange(0, 20), chance.random() < 0.5)
-        place.everybody.depth(dict(((b, p), (b, p, q)) for b, p, q in rows).values(), is_whole, NOW_NS)
+        place.everybody.depth({(b, p): (b, p, q) for b, p, q in rows}.values(), is_whole, NOW_NS)
         place.check()
         place.book()
         if not with_users and step % 2_000 > 50:

@@ -125,7 +125,6 @@ async def _serve(settings: Settings, path: Path) -> None:
         asked.cancel()
         if ended.done():
             ended.result()
-            note("the recording is at its end")
         ended.cancel()
 
 
