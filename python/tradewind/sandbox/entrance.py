@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
@@ -24,9 +25,20 @@ if TYPE_CHECKING:
     from tradewind.sandbox.server import Server
 
 _log = logging.getLogger("tradewind.sandbox")
+_http_log = logging.getLogger("tradewind.sandbox.http")
 _HOSTS = (".binance.com", ".binance.vision")
 _SILENCE_SECONDS = 60
 _LARGEST_FRAME = 1 << 20
+
+
+def _leave_out_what_was_sent(record: logging.LogRecord) -> bool:
+    """What a malformed request said is in no log: it may be a key."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+    return True
+
+
+_http_log.addFilter(_leave_out_what_was_sent)
 
 
 class Entrance:
@@ -41,7 +53,7 @@ class Entrance:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._web = web.Server(self._answer)
+        self._web = web.Server(self._answer, access_log=None, logger=_http_log)
 
     def open_rest(self) -> asyncio.Protocol:
         """What talks to a REST client."""
