@@ -6,14 +6,23 @@ import time
 
 
 class Clock:
-    """The wall clock, with an offset that a fault may change."""
+    """The wall clock, with an offset and a drift that a fault may change."""
 
     def __init__(self) -> None:
         self.offset_ns = 0
+        self._drift = 0.0
+        self._set_ns = 0
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch, as the exchange sees them."""
-        return time.time_ns() + self.offset_ns
+        wall_ns = time.time_ns()
+        if self._drift:
+            return wall_ns + self.offset_ns + int((wall_ns - self._set_ns) * self._drift)
+        return wall_ns + self.offset_ns
+
+    def set(self, offset_ns: int, drift: float) -> None:
+        """Go so much before the wall clock, and gain a fraction of what passes from now on."""
+        self.offset_ns, self._drift, self._set_ns = offset_ns, drift, time.time_ns()
 
 
 class MarketTime:

@@ -102,7 +102,7 @@ class Entrance:
             found.headers["X-MBX-USED-WEIGHT-1M"] = str(switch.parameters.get("weight", 1))
         if self._resets(path, carried_out=True):
             return _hung_up(request)
-        if delay_seconds := seconds_after(faults, name):
+        if delay_seconds := seconds_after(faults, name) + self._delay_seconds(path):
             await asyncio.sleep(delay_seconds)
         return web.Response(
             status=found.status,
@@ -111,6 +111,11 @@ class Entrance:
             content_type="application/json",
             charset="utf-8",
         )
+
+    def _delay_seconds(self, path: str) -> float:
+        """How late a fault lets the answer come."""
+        switch = self._server.faults.fires_at("slow_answers", "path", path)
+        return 0.0 if switch is None else float(switch.parameters.get("delay_seconds", 0.5))
 
     def _resets(self, path: str, *, carried_out: bool) -> bool:
         """Whether a fault breaks a request's connection, before or after it was carried out."""

@@ -37,9 +37,9 @@ class Sandbox:
     """
 
     def __init__(self, settings: Settings | None = None, **fields: Any) -> None:
-        self.settings = settings if settings is not None else Settings.read({"port": 0, **fields})
+        self.server = Server(settings if settings is not None else Settings.read({"port": 0, **fields}))
+        self.settings = self.server.settings
         self.authority = Authority() if self.settings.tls else None
-        self.server = Server(self.settings)
         self.port = 0
         self.control_token = self.server.control_token
 

@@ -46,7 +46,8 @@ class Server:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        streams = recorded_streams(settings)
+        self.settings = settings = settings.model_copy(update={"symbols": tuple(streams)}) if streams else settings
         self.clock = Clock()
         self.notice_seconds = 10.0
         self.control_token = secrets.token_urlsafe(32)
@@ -56,8 +57,7 @@ class Server:
         self.state = StateFile(settings.state) if settings.state else None
         kept = self.state.read() if self.state else None
         now_ns = self.clock.now_ns()
-        streams = recorded_streams(settings)
-        symbols = [Symbol.packaged(name) for name in streams or settings.symbols]
+        symbols = [Symbol.packaged(name) for name in settings.symbols]
         if streams:
             markets = [recorded_market(one) for one in symbols]
         else:
