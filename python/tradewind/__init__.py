@@ -18,7 +18,7 @@ from tradewind.instruments import InstrumentFields
 from tradewind.memory import state
 from tradewind.native import ema_cross
 from tradewind.result import Result
-from tradewind.risk import Limits, Risk
+from tradewind.risk import Limits, OrderRate, Risk
 from tradewind.simulation import Exponential, Simulated, Uniform
 from tradewind.strategy import Strategy, param
 from tradewind.sweep import Outcome, Outcomes, backtest_many
@@ -37,6 +37,7 @@ __all__ = [
     "InstrumentFields",
     "Limits",
     "NativeStrategy",
+    "OrderRate",
     "Outage",
     "Outcome",
     "Outcomes",

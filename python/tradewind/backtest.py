@@ -128,8 +128,7 @@ class Settings:
         return {
             "index": index,
             "strategies": [(strategy.name, _fresh(strategy)) for strategy in strategies],
-            "limits": self.risk.values(index),
-            "checks": list(self.risk.checks),
+            "risk": self.risk.values(index, self.resolved_currency),
             "recordings": list(data.recordings),
             "venues": [settings.values(venue) for venue, (settings, _) in venues.items()],
             "balances": self._balances(index.venues),

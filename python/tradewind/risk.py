@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tradewind.simulation import Duration
+from tradewind.times import duration_ns
 
 if TYPE_CHECKING:
     from tradewind._core import Context, Index, Order
@@ -52,6 +55,31 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class OrderRate:
+    """At most so many orders of all strategies within an interval; those that reduce a position pass (O4).
+
+    Parameters
+    ----------
+    orders
+        How many.
+    interval
+        Within how much time, such as ``"10s"``.
+
+    """
+
+    orders: int
+    interval: Duration
+
+
+class SystemValues(TypedDict):
+    """The limits of a whole system, as the kernel takes them and a journal keeps them."""
+
+    order_rate: tuple[int, int] | None
+    daily_loss: tuple[str, float] | None
+    carried: tuple[int, float] | None
+
+
+@dataclass(frozen=True)
 class Risk:
     """All checks of a run.
 
@@ -63,19 +91,53 @@ class Risk:
         For single instruments, in the place of `limits`.
     checks
         Functions ``check(ctx, order)`` that return why an order is refused, or None.
+    order_rate
+        The most orders of all strategies within an interval; more are refused (``risk_order_rate``).
+    daily_loss
+        The loss of all strategies within a UTC day, in the currency of the totals, open positions at the mark, after
+        fees and funding. Once it is reached (looked at with every order, and once a second), orders that could open
+        a position are cancelled, and further ones refused (``risk_daily_loss``) until the day ends; strategies hear
+        ``daily_loss_reached`` and ``daily_loss_over`` in `on_status`. What the account held before does not count (M3).
+    carried
+        The UTC day, counted from 1970, and the profit on it of earlier runs, which count towards `daily_loss`.
+
+    Examples
+    --------
+    >>> Risk(order_rate=OrderRate(10, "1s"), daily_loss=250).daily_loss
+    250
 
     """
 
     limits: Limits = Limits()
     by_instrument: Mapping[str, Limits] | None = None
     checks: tuple[Check, ...] = ()
+    order_rate: OrderRate | None = None
+    daily_loss: Number | None = None
+    carried: tuple[int, float] | None = None
 
-    def values(self, index: Index) -> list[dict[str, Any]]:
+    def values(self, index: Index, currency: str) -> dict[str, Any]:
+        """All checks, as the kernel takes them; the loss of a day is counted in a currency."""
+        return {
+            "limits": self.limit_values(index),
+            "system": self.system_values(currency),
+            "checks": list(self.checks),
+        }
+
+    def limit_values(self, index: Index) -> list[dict[str, Any]]:
         """The limits by instrument, as the kernel takes them."""
         own = dict(self.by_instrument or {})
         for name in own:
             index.instrument(name)
         return [asdict(own.get(instrument.name, self.limits)) for instrument in index.instruments]
+
+    def system_values(self, currency: str) -> SystemValues:
+        """The limits of the whole system, as the kernel takes them."""
+        rate = self.order_rate
+        return {
+            "order_rate": None if rate is None else (rate.orders, duration_ns(rate.interval)),
+            "daily_loss": None if self.daily_loss is None else (currency, float(self.daily_loss)),
+            "carried": self.carried,
+        }
 
 
 def as_risk(risk: Risk | Limits | None) -> Risk:

@@ -4,8 +4,8 @@ use crate::error::{OrRaise, raised};
 use crate::instrument::Index;
 use crate::lender::Failure;
 use crate::recording::stream_kind;
-use crate::risk::LimitValues;
-use crate::settings::{risk, strategies};
+use crate::risk::RiskValues;
+use crate::settings::strategies;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,12 +31,11 @@ pub struct Replay {
 #[pymethods]
 impl Replay {
     #[new]
-    #[pyo3(signature = (index, strategies, limits, checks, streams, seed, value_streams))]
+    #[pyo3(signature = (index, strategies, risk, streams, seed, value_streams))]
     fn new(
         index: &Bound<'_, Index>,
         strategies: Vec<(String, Bound<'_, PyAny>)>,
-        limits: Vec<LimitValues<'_>>,
-        checks: Vec<Bound<'_, PyAny>>,
+        risk: RiskValues<'_>,
         streams: Vec<(u32, String)>,
         seed: u64,
         value_streams: Option<Vec<String>>,
@@ -51,7 +50,7 @@ impl Replay {
         let parts = Parts {
             index: Arc::clone(&index.index),
             strategies,
-            risk: risk(&limits, &checks, index, &failure)?,
+            risk: risk.read(index, &failure)?,
             available,
             available_data: value_streams,
             seed,

@@ -31,6 +31,7 @@ pub struct Outcome {
     ignored_reports: u64,
     late_trades: u64,
     now_ns: TimeNs,
+    day: Option<(i64, f64)>,
     decisions_hash: String,
     state_hash: String,
     returns: Vec<(&'static str, Option<f64>)>,
@@ -66,6 +67,7 @@ impl Outcome {
             ignored_reports: state.ignored_reports(),
             late_trades: run.engine().late_trades(),
             now_ns: run.now_ns(),
+            day: run.engine().risk().day(state).map(|day| (day.day, day.profit)),
             decisions_hash: hexadecimal(&run.engine().decisions_hash()),
             state_hash: hexadecimal(&state.hash()),
             returns: vec![
@@ -101,6 +103,7 @@ impl Outcome {
         dict.set_item("ignored_reports", self.ignored_reports)?;
         dict.set_item("late_trades", self.late_trades)?;
         dict.set_item("end_ns", self.now_ns)?;
+        dict.set_item("day", self.day)?;
         dict.set_item("decisions_hash", &self.decisions_hash)?;
         dict.set_item("state_hash", &self.state_hash)?;
         for (name, value) in &self.returns {

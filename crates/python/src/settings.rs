@@ -4,7 +4,7 @@ use crate::error::{OrRaise, raised};
 use crate::instrument::Index;
 use crate::lender::Failure;
 use crate::recording::{ChunkFeed, Recording};
-use crate::risk::{LimitValues, PythonCheck};
+use crate::risk::RiskValues;
 use crate::strategy::{NativeStrategy, PythonStrategy};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tradewind_core::event::{Command, DataEvent, DataValue, Event, Filter};
 use tradewind_core::feed;
 use tradewind_core::number::{NumberProblem, parse_wide};
 use tradewind_core::order::StrategyIndex;
-use tradewind_core::risk::{Check, Limits, Risk};
+use tradewind_core::risk::Risk;
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
 use tradewind_core::venue::{FillModel, Halt, Latency, Resting, TakingOnTrades, VenueSettings};
@@ -80,8 +80,7 @@ fn choice<T: Copy>(setting: &str, word: &str, choices: &[(&'static str, T)]) -> 
 pub struct Run<'py> {
     pub index: Bound<'py, Index>,
     strategies: Vec<(String, Bound<'py, PyAny>)>,
-    limits: Vec<LimitValues<'py>>,
-    checks: Vec<Bound<'py, PyAny>>,
+    risk: RiskValues<'py>,
     recordings: Vec<Bound<'py, PyAny>>,
     venues: Vec<VenueValues>,
     balances: Vec<(String, String, String)>,
@@ -122,14 +121,8 @@ impl Run<'_> {
                 recordings.push(recording.cast::<ChunkFeed>()?.get().open(recording.py(), Arc::clone(failure))?);
             }
         }
-        let needs_python = fed || !native || !self.checks.is_empty();
-        Ok(Built {
-            settings: self.settings()?,
-            strategies,
-            risk: risk(&self.limits, &self.checks, self.index.get(), failure)?,
-            recordings,
-            needs_python,
-        })
+        let needs_python = fed || !native || self.risk.has_checks();
+        Ok(Built { settings: self.settings()?, strategies, risk: self.risk.read(self.index.get(), failure)?, recordings, needs_python })
     }
 
     fn settings(&self) -> PyResult<Settings> {
@@ -266,15 +259,4 @@ pub fn strategies(
         strategies.push((name.clone(), strategy));
     }
     Ok((strategies, native))
-}
-
-/// The limits by instrument, and the user's own checks.
-pub fn risk(limits: &[LimitValues<'_>], checks: &[Bound<'_, PyAny>], index: &Index, failure: &Failure) -> PyResult<Risk> {
-    let limits: Vec<Limits> =
-        limits.iter().zip(index.index.instruments()).map(|(values, (_, definition))| values.read(definition)).collect::<PyResult<_>>()?;
-    let mut own: Vec<Box<dyn Check>> = Vec::new();
-    for check in checks {
-        own.push(Box::new(PythonCheck::new(check, index, Arc::clone(failure))?));
-    }
-    Ok(Risk::new(limits, own))
 }

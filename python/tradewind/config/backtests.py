@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tradewind.backtest import Command, backtest
-from tradewind.config.code import load_check, make_strategy
+from tradewind.config.code import make_strategy
 from tradewind.config.problem import SystemFileError
 from tradewind.config.readiness import missing
 from tradewind.dataset import Dataset, load
 from tradewind.dataset import Source as DataSource
 from tradewind.loading import refuse_while_loading
 from tradewind.result import Result
-from tradewind.risk import Risk
 
 if TYPE_CHECKING:
     from tradewind.config.system import System
@@ -34,16 +33,14 @@ def run_backtest(system: System, dataset: Dataset | None, **options: Any) -> Res
         raise SystemFileError(system.run.name, problems)
     # Strategies first: they are quick to check, and data may take long.
     strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
-    checks = tuple(load_check(one, system.folder) for one in system.risk.checks)
     names = [fields.name for fields in system.specifications()]
     used = dict.fromkeys(name.partition(":")[0] for name in names)
-    by_instrument = {name: system.risk.limits_of(name) for name in system.risk.instruments}
     return backtest(
         strategies,
         data=load_data(system) if dataset is None else dataset,
         balances={one.venue: one.balances for one in system.accounts.values() if one.venue in used},
         venues={venue: _simulated(system, venue) for venue in used},
-        risk=Risk(system.risk.limits_of(""), by_instrument or None, checks),
+        risk=system.risk.whole(system.folder),
         currency=system.currency,
         interval=system.run.interval,
         days=system.run.days,

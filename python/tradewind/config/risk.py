@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from tradewind import risk
 from tradewind.config.base import InstrumentName, Lasting, Positive, Reference, Section, Share, Whole
+from tradewind.config.code import load_check
 
 
 class Limits(Section):
@@ -39,15 +41,26 @@ class Risk(Limits):
 
     order_rate: OrderRate | None = None
     """The most new orders of all strategies within an interval: { orders = 10, interval = "10s" }; orders that reduce a
-    position pass. Paper and live. Default: none; live needs one."""
+    position pass. Default: none; live needs one."""
     daily_loss: Positive | None = None
-    """The loss of one UTC day, in the currency of the totals, at which trading ends; orders that reduce a position
-    pass. Paper and live. Default: none; live needs one."""
+    """The loss of all strategies within a UTC day, in the currency of the totals, at which trading ends until the day
+    does: orders that could open a position are cancelled and refused. Default: none; live needs one."""
     checks: tuple[Reference, ...] = ()
     """Your own checks, as "file.py:function" or "package.module:function": `check(ctx, order)` returns why an order is
     refused, or None. Default: none."""
     instruments: dict[InstrumentName, Limits] = Field(default_factory=dict)
     """Limits of single instruments; what one does not state is that of all. Default: none."""
+
+    def whole(self, folder: Path) -> risk.Risk:
+        """All checks of the system."""
+        rate = self.order_rate
+        return risk.Risk(
+            self.limits_of(""),
+            {name: self.limits_of(name) for name in self.instruments} or None,
+            tuple(load_check(one, folder) for one in self.checks),
+            None if rate is None else risk.OrderRate(rate.orders, rate.interval),
+            self.daily_loss,
+        )
 
     def limits_of(self, instrument: str) -> risk.Limits:
         """The limits of an instrument."""

@@ -20,6 +20,7 @@ from tradewind.instruments import InstrumentFields
 from tradewind.journal.code import Code, record
 from tradewind.journal.storage import damaged
 from tradewind.journal.values import from_json, to_json
+from tradewind.risk import Check, SystemValues
 from tradewind.simulation import simulated
 
 if TYPE_CHECKING:
@@ -61,18 +62,25 @@ class Manifest(msgspec.Struct, frozen=True):
     code: Code
     environment: Environment
     value_streams: list[str] | None = None
+    system_limits: SystemValues = msgspec.field(
+        default_factory=lambda: SystemValues(order_rate=None, daily_loss=None, carried=None)
+    )
 
     def index(self) -> Index:
         """The instruments of the run."""
         return Index([definition(InstrumentFields(**fields)) for fields in self.instruments])
 
-    def risk_limits(self) -> list[dict[str, Any]]:
-        """The limits by instrument, as the kernel takes them."""
-        return [{name: from_json(value) for name, value in limits.items()} for limits in self.limits]
+    def risk(self, checks: Sequence[Check]) -> dict[str, Any]:
+        """The limits of the run and the user's own checks, as the kernel takes them."""
+        limits = [{name: from_json(value) for name, value in limits.items()} for limits in self.limits]
+        return {"limits": limits, "system": self.system_limits, "checks": list(checks)}
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a run ended. Only a finished one has figures that are those of the whole run."""
+    """How a run ended. Only a finished one has figures that are those of the whole run.
+
+    `day` is its last UTC day, counted from 1970, and the profit on it, where the daily loss is limited.
+    """
 
     finished: bool
     reason: str
@@ -83,13 +91,14 @@ class Ending(msgspec.Struct, frozen=True):
     fills: int = 0
     decisions_hash: str = ""
     state_hash: str = ""
+    day: tuple[int, float] | None = None
 
 
 def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Settings) -> Manifest:
     """The manifest of a run that is about to begin."""
     index = data.index
     streams = {(index.instruments[at].name, kind) for recording in data.recordings for at, kind in recording.streams}
-    limits = [{name: to_json(value) for name, value in one.items()} for one in settings.risk.values(index)]
+    limits = [{name: to_json(value) for name, value in one.items()} for one in settings.risk.limit_values(index)]
     return Manifest(
         tradewind=__version__,
         codec=CODEC_VERSION,
@@ -116,6 +125,7 @@ def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Sett
         code=record(strategies, settings.risk.checks),
         environment=_environment(),
         value_streams=list(data.value_streams),
+        system_limits=settings.risk.system_values(settings.resolved_currency),
     )
 
 

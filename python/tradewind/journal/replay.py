@@ -62,7 +62,12 @@ def replay(
         places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
         streams = [(places[name], kind) for name, kind in manifest.streams]
         kernel = Replay(
-            index, code.strategies, manifest.risk_limits(), code.checks, streams, manifest.seed, manifest.value_streams
+            index,
+            code.strategies,
+            manifest.risk(code.checks),
+            streams,
+            manifest.seed,
+            manifest.value_streams,
         )
         divergence = _compare(kernel, recorded, progress)
         return _report(kernel, recorded, code, divergence, time.perf_counter() - started)

@@ -74,7 +74,7 @@ class JournalWriter:
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Close the journal of a run that came to its end."""
-        names = ("inputs", "rows", "orders", "fills", "decisions_hash", "state_hash")
+        names = ("inputs", "rows", "orders", "fills", "decisions_hash", "state_hash", "day")
         self._end(Ending(finished=True, reason="", entries=self._last, **{name: outcome[name] for name in names}))
 
     def _end(self, ending: Ending) -> None:

@@ -110,8 +110,7 @@ def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core
     run: dict[str, Any] = {
         "index": index,
         "strategies": code.strategies,
-        "limits": manifest.risk_limits(),
-        "checks": code.checks,
+        "risk": manifest.risk(code.checks),
         "recordings": [],
         "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
         "balances": [],

@@ -11,25 +11,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from tradewind import _core
 from tradewind.backtest import Settings
-from tradewind.config.code import load_check, make_strategy
+from tradewind.config.code import make_strategy
 from tradewind.dataset import Dataset, definition
-from tradewind.errors import TradewindError, exception
-from tradewind.journal import FILE_NAME, Journal, JournalWriter
+from tradewind.errors import exception
+from tradewind.journal import FILE_NAME, JournalWriter
 from tradewind.journal.manifest import Manifest, manifest_of
-from tradewind.journal.values import to_json
-from tradewind.risk import Risk
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
-from tradewind.session.session import Session, VenueParts, received
+from tradewind.session.recovery import earlier, recover, set_aside
+from tradewind.session.session import Session, VenueParts
 from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
 from tradewind.venues.binance_spot.market import server_time_ns
 
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from tradewind.config.system import System
 
 _STREAMS = ("trades", "quotes", "book")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LINE_SECONDS = 5.0
 
 
@@ -115,7 +112,8 @@ def _prepared(
     fields = tuple(system.specifications())
     index = _core.Index([definition(one) for one in fields])
     strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
-    settings = _settings(system, mode)
+    before = earlier(journal)
+    settings = _settings(system, mode, before.carried)
     data = Dataset(index, fields, (), (f"{mode} market data",))
     values = settings.run(strategies, data, keep="everything", journal=True)
     values["value_streams"] = None
@@ -123,15 +121,14 @@ def _prepared(
         values["venues"], values["balances"] = [], []
     streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
     kernel = _core.Session(values, streams)
-    before = _unfinished(journal)
-    if before is None:
+    if not before.is_cut_off:
         manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
-        _set_aside(journal)
+        set_aside(journal)
         with JournalWriter(journal, manifest) as writer:
             yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
             writer.finish(kernel.outcome())
         return
-    manifest, last, checksum = _recover(kernel, before, strategies, settings, data)
+    manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
     clock.start_after(kernel.now_ns)
     with JournalWriter.resume(journal, last, checksum) as writer:
         yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
@@ -153,7 +150,7 @@ def _ready(
     return Prepared(session, kernel, writer, folder, is_recovered)
 
 
-def _settings(system: System, mode: Literal["paper", "live"]) -> Settings:
+def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float] | None) -> Settings:
     venues: dict[str, Any] = {}
     balances: dict[str, Any] = {}
     for name in _venue_names(system):
@@ -164,12 +161,10 @@ def _settings(system: System, mode: Literal["paper", "live"]) -> Settings:
             venues[name] = simulated.paper(leverage)
         if owner is not None and mode == "paper":
             balances[name] = dict(owner[1].balances)
-    by_instrument = {name: system.risk.limits_of(name) for name in system.risk.instruments}
-    checks = tuple(load_check(one, system.folder) for one in system.risk.checks)
     return Settings(
         balances=balances,
         venues=venues,
-        risk=Risk(system.risk.limits_of(""), by_instrument or None, checks),
+        risk=replace(system.risk.whole(system.folder), carried=carried),
         currency=system.currency,
         interval=system.run.interval,
         days=system.run.days,
@@ -199,9 +194,6 @@ async def _venue(system: System, name: str, mode: Literal["paper", "live"], cloc
     await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
     if mode == "paper":
         return VenueParts(name, market_data)
-    if urlsplit(urls.api or "").hostname not in _LOOPBACK:
-        message = f"venues.{name}: live trading away from this machine is refused: risk.daily_loss is not enforced yet"
-        raise exception("bad_setting", message, "point urls at `tradewind sandbox`, or trade in the mode paper")
     owner = system.account_of(name)
     stated = None if owner is None else owner[1].credentials
     if stated is None:
@@ -234,55 +226,3 @@ def _manifest(
         value_streams=None,
         settings={**manifest.settings, "mode": mode, "run": run_name},
     )
-
-
-def _unfinished(journal: Path) -> Path | None:
-    """The journal of a run that was cut off, to go on with."""
-    if not journal.exists():
-        return None
-    with Journal(journal) as kept:
-        return None if kept.ending.finished else journal
-
-
-def _set_aside(journal: Path) -> None:
-    """Keep the journal of an earlier run beside the new one."""
-    if journal.exists():
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(journal.stat().st_mtime))
-        journal.rename(journal.with_name(f"{journal.stem}-{stamp}{journal.suffix}"))
-
-
-def _recover(
-    kernel: _core.Session,
-    journal: Path,
-    strategies: list[Any],
-    settings: Settings,
-    data: Dataset,
-) -> tuple[Manifest, int, bytes]:
-    """Take the journal of a run that was cut off; the run goes on behind it (D5)."""
-    with Journal(journal) as kept:
-        manifest = kept.manifest
-        now = manifest_of(data, strategies, settings)
-        for name in ("instruments", "limits", "seed"):
-            if to_json(getattr(now, name)) != to_json(getattr(manifest, name)):
-                message = f"{journal}: the run was cut off, and its {name} have changed since"
-                raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
-        last, checksum = 0, b""
-        for block in kept.blocks():
-            found = kernel.recover(block.data)
-            if found is not None:
-                raise _diverged(journal, found)
-            if last == 0:
-                received(kernel)
-            last, checksum = block.last, block.checksum
-        found = kernel.recovered()
-        if found is not None:
-            raise _diverged(journal, found)
-        return manifest, last, checksum
-
-
-def _diverged(journal: Path, found: dict[str, Any]) -> TradewindError:
-    message = (
-        f"{journal}: after input {found['sequence']:,} the strategy now decides {found['actual'] or 'nothing'},"
-        f" and then decided {found['expected'] or 'nothing'}"
-    )
-    return exception("divergence", message, "go on with the code of the run, or move its journal away")

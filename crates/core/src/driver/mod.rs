@@ -6,14 +6,12 @@ mod recorder;
 mod replay;
 mod session;
 mod timeline;
-mod valuation;
 
 pub use backtest::{Backtest, Progress};
 pub use recorder::{AssetReport, InstrumentReport, Keep, Recorder};
 pub use replay::{Divergence, Replay};
 pub use session::Session;
 pub use timeline::{Outage, Settings};
-pub use valuation::Valuation;
 
 use crate::engine::Engine;
 use crate::time::TimeNs;

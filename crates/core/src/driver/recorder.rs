@@ -1,12 +1,11 @@
 //! What is kept of a run: its figures always, its orders and fills when asked for.
 
-use super::Valuation;
 use crate::engine::{Booked, Charge, Closed, Output};
 use crate::error::Result;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::number::{to_float, wide_to_float};
 use crate::order::{Order, Report, Request, Status, StrategyIndex};
-use crate::state::State;
+use crate::state::{State, Valuation};
 use crate::statistics::{Annualisation, EquityCurve, FillFigures, RoundTrips, Summary, TripStatistics};
 use crate::time::{DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
@@ -335,15 +334,5 @@ impl Recorder {
 /// Whether a reason for an order's end is a refusal of ours.
 fn is_ours(code: crate::error::Code) -> bool {
     use crate::error::Code;
-    matches!(
-        code,
-        Code::RiskOrderQuantity
-            | Code::RiskOrderNotional
-            | Code::RiskPosition
-            | Code::RiskOpenOrders
-            | Code::RiskPriceCollar
-            | Code::RiskNoMark
-            | Code::RiskUser
-            | Code::TradingOff
-    )
+    matches!(code, Code::TradingOff | Code::VenueDisconnected) || code.slug().starts_with("risk_")
 }

@@ -34,10 +34,12 @@ impl Engine {
             AccountEvent::Funding { instrument, amount } => {
                 self.state.accounts[account].apply_funding(&self.state.index, instrument, amount, time_ns);
                 let asset = self.state.index.instrument(instrument).settlement;
+                self.state.watch.pay(asset, -amount);
                 self.output.charges.push(Charge { instrument, asset, paid: -amount, is_funding: true });
             }
             AccountEvent::Fee { instrument, asset, amount, kind } => {
                 self.state.accounts[account].apply_fee(asset, amount, kind, instrument, time_ns);
+                self.state.watch.pay(asset, amount);
                 self.output.charges.push(Charge { instrument, asset, paid: amount, is_funding: false });
             }
             AccountEvent::Deposit { asset, amount } | AccountEvent::Foreign { asset, amount } => {
@@ -88,9 +90,13 @@ impl Engine {
     fn attribute(&mut self, strategy: StrategyIndex, fill: &Fill) -> i128 {
         let instrument = self.state.index.instrument(fill.instrument);
         let value = instrument.specification.value(fill.price, fill.signed_quantity());
+        let base_fee = base_fee(instrument, fill);
+        if base_fee == 0 {
+            self.state.watch.pay(fill.fee_asset, fill.fee);
+        }
         let position = &mut self.state.strategies[strategy.at()].positions[fill.instrument.at()];
         let change = position.apply(fill.signed_quantity(), value);
-        change.realised + position.take_base_fee(base_fee(instrument, fill)).realised
+        change.realised + position.take_base_fee(base_fee).realised
     }
 
     /// The venue closed the account's position: each strategy's share is closed at that price.

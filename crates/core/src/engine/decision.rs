@@ -31,6 +31,7 @@ impl Engine {
             return Ok(());
         }
         self.report(id, Report::Sent, None);
+        self.risk.sent(&mut self.state);
         let Some(order) = self.state.orders.get(id) else { return Ok(()) };
         let request = Request::Place { id, strategy, count: order.count, order: order.request };
         self.request(request)

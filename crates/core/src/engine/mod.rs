@@ -17,7 +17,7 @@ use crate::event::{Command, Event, Filter, encode_decision, encode_input};
 use crate::instrument::{AssetIndex, Index};
 use crate::order::{Order, OrderId, Request, Status, StrategyIndex, TimerPurpose};
 use crate::risk::Risk;
-use crate::state::{DecisionHasher, State, Stream};
+use crate::state::{Decision, DecisionHasher, State, Stream};
 use crate::strategy::{Callbacks, StatusChange, Strategy};
 use route::Routes;
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,7 @@ impl Engine {
         let hasher = DecisionHasher::new(&parts.index, names.iter().map(String::as_str));
         let mut state = State::new(parts.index, &names, parts.available, parts.seed, parts.keeps_details);
         state.available_data = parts.available_data;
+        parts.risk.begin(&mut state);
         Ok(Self {
             state: Box::new(state),
             strategies: parts.strategies.into_iter().map(|(_, strategy)| Slot { callbacks: strategy.callbacks(), strategy }).collect(),
@@ -173,6 +174,11 @@ impl Engine {
     /// What the engine knows, and what it left behind, to be taken.
     pub fn state_and_output(&mut self) -> (&State, &mut Output) {
         (&self.state, &mut self.output)
+    }
+
+    /// What orders have to pass.
+    pub fn risk(&self) -> &Risk {
+        &self.risk
     }
 
     /// How many inputs it has taken.
@@ -220,11 +226,37 @@ impl Engine {
             self.entries.0 += 1;
             encode_input(event, journal)?;
         }
+        let watches = event.arrival_time_ns() >= self.state.watch.next_ns;
+        if watches {
+            self.begin_day(event.arrival_time_ns());
+        }
         match event {
             Event::Market(event) => self.on_market(event)?,
             event => self.on_other(event)?,
         }
+        if watches {
+            self.watch_loss();
+        }
         if self.state.outbox.is_empty() && self.notices.is_empty() { Ok(()) } else { self.settle() }
+    }
+
+    #[cold]
+    fn begin_day(&mut self, time_ns: i64) {
+        if self.risk.begin_day(&mut self.state, time_ns) {
+            self.notices.push(Notice::Status(StatusChange::DailyLossOver));
+        }
+    }
+
+    /// Once the day's loss has reached its limit, nothing that could open a position may work any more.
+    #[cold]
+    fn watch_loss(&mut self) {
+        if !self.risk.reaches_daily_loss(&mut self.state) {
+            return;
+        }
+        self.notices.push(Notice::Status(StatusChange::DailyLossReached));
+        let opens = |order: &&Order| !crate::risk::reduces(&self.state, order);
+        let orders: Vec<_> = self.state.orders.all_open().filter(opens).map(|order| Decision::Cancel(order.id)).collect();
+        self.state.outbox.extend(orders);
     }
 
     /// Everything but market data, kept out of the way of the hot path.

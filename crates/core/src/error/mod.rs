@@ -97,7 +97,7 @@ codes! {
     RiskPriceCollar => "risk_price_collar", "The order's price is too far from the mark.";
     RiskNoMark => "risk_no_mark", "A limit needs a mark price and there is none yet.";
     RiskUser => "risk_user", "A check written by the user refused the order.";
-    RiskOrderRate => "risk_order_rate", "More orders in a second than the limit allows.";
+    RiskOrderRate => "risk_order_rate", "More orders within the interval than the limit on their rate allows.";
     RiskDailyLoss => "risk_daily_loss", "The loss of this UTC day has reached its limit.";
     RiskStaleData => "risk_stale_data", "What is known of the market is old or has a hole.";
     VenueDisconnected => "venue_disconnected", "Orders do not reach the venue now.";

@@ -4,7 +4,8 @@ use crate::error::{Code, Result};
 use crate::event::Part;
 use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
 use crate::order::{NewOrder, Order, OrderId, Status};
-use crate::state::State;
+use crate::state::{Carried, State, Valuation};
+use crate::time::{DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
 
 /// The limits of one instrument; one that is not stated does not limit.
@@ -20,6 +21,35 @@ pub struct Limits {
     pub open_orders: Option<u32>,
     /// How far a limit price may be from the mark, in units of 1e-9 of the mark.
     pub price_collar: Option<Rate>,
+}
+
+/// At most so many orders of all strategies within an interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderRate {
+    /// How many.
+    pub orders: u32,
+    /// Within how much time.
+    pub interval_ns: DurationNs,
+}
+
+/// The loss of all strategies within a UTC day at which trading ends for that day.
+#[derive(Clone, Debug)]
+pub struct DailyLoss {
+    /// How much, in the currency of the valuation.
+    pub limit: f64,
+    /// What everything is worth.
+    pub valuation: Valuation,
+    /// The profit of earlier runs on the first day.
+    pub carried: Option<Carried>,
+}
+
+/// Limits of a whole system: of all strategies and instruments together.
+#[derive(Clone, Debug, Default)]
+pub struct SystemLimits {
+    /// How many orders may leave within an interval.
+    pub order_rate: Option<OrderRate>,
+    /// How much may be lost on a day.
+    pub daily_loss: Option<DailyLoss>,
 }
 
 /// A check written by a user. It works like the built-in ones: it sees the order and the
@@ -43,12 +73,52 @@ pub struct Refusal {
 pub struct Risk {
     limits: Vec<Limits>,
     checks: Vec<Box<dyn Check>>,
+    system: SystemLimits,
 }
 
 impl Risk {
     /// Limits by instrument, and the user's own checks in their order.
     pub fn new(limits: Vec<Limits>, checks: Vec<Box<dyn Check>>) -> Self {
-        Self { limits, checks }
+        Self { limits, checks, system: SystemLimits::default() }
+    }
+
+    /// The same with limits of the whole system.
+    #[must_use]
+    pub fn with_system(mut self, system: SystemLimits) -> Self {
+        self.system = system;
+        self
+    }
+
+    /// Prepares a state for what is watched.
+    pub(crate) fn begin(&self, state: &mut State) {
+        if self.system.daily_loss.is_some() {
+            state.watch.begin(state.index.assets().count());
+        }
+    }
+
+    /// An order leaves.
+    pub(crate) fn sent(&self, state: &mut State) {
+        if let Some(rate) = self.system.order_rate {
+            state.watch.sent(state.now_ns, rate.orders as usize);
+        }
+    }
+
+    /// Before an event of a time: tells whether a day has ended on which the limit was reached.
+    pub(crate) fn begin_day(&self, state: &mut State, time_ns: TimeNs) -> bool {
+        self.system.daily_loss.as_ref().is_some_and(|limit| state.begin_day(time_ns, &limit.valuation, limit.carried))
+    }
+
+    /// After an event: tells whether the loss of the day has now reached its limit.
+    pub(crate) fn reaches_daily_loss(&self, state: &mut State) -> bool {
+        let Some(limit) = self.system.daily_loss.as_ref().filter(|_| !state.watch.is_reached) else { return false };
+        state.watch.is_reached = state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
+        state.watch.is_reached
+    }
+
+    /// The last day and the profit of it, where it is limited and known; earlier runs of the day count.
+    pub fn day(&self, state: &State) -> Option<Carried> {
+        let profit = state.profit_of_day(&self.system.daily_loss.as_ref()?.valuation)?;
+        Some(Carried { day: state.watch.day, profit })
     }
 
     /// The refusal of an order, if a check refuses it; built-in checks come first.
@@ -78,6 +148,9 @@ impl Risk {
                 return Some(Code::RiskStaleData);
             }
         }
+        if let Some(code) = self.system_wide(state, order) {
+            return Some(code);
+        }
         let limits = self.limits.get(order.request.instrument.at())?;
         if *limits == Limits::default() {
             return None;
@@ -90,8 +163,29 @@ impl Risk {
     }
 }
 
+impl Risk {
+    /// The limits of the whole system, which never refuse what reduces a position (O4).
+    fn system_wide(&self, state: &State, order: &Order) -> Option<Code> {
+        let SystemLimits { order_rate, daily_loss } = &self.system;
+        if (order_rate.is_none() && daily_loss.is_none()) || reduces(state, order) {
+            return None;
+        }
+        if let Some(rate) = order_rate
+            && state.watch.is_used_up(rate.orders as usize, state.now_ns - rate.interval_ns)
+        {
+            return Some(Code::RiskOrderRate);
+        }
+        let limit = daily_loss.as_ref()?;
+        match state.profit_of_day(&limit.valuation) {
+            _ if state.watch.is_reached => Some(Code::RiskDailyLoss),
+            None => Some(Code::RiskNoMark),
+            Some(profit) => (-profit >= limit.limit).then_some(Code::RiskDailyLoss),
+        }
+    }
+}
+
 /// Whether an order can only reduce its strategy's position, whatever else is working (O4).
-fn reduces(state: &State, order: &Order) -> bool {
+pub(crate) fn reduces(state: &State, order: &Order) -> bool {
     let request = &order.request;
     let held = state.position(order.strategy, request.instrument).quantity;
     let towards_zero = held.signum() == -request.side.sign();

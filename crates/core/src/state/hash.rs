@@ -168,6 +168,9 @@ impl State {
         out.number(STATE_HASH_VERSION.into()).number(self.now_ns.into()).number(self.trading.into());
         out.number(self.warming.into()).number(self.stopped.into());
         self.hash_health(&mut out);
+        for number in self.watch.numbers() {
+            out.number(number);
+        }
         self.hash_markets(&mut out);
         self.hash_accounts(&mut out);
         self.hash_strategies(&mut out);

@@ -11,6 +11,8 @@ mod invariant;
 mod market;
 mod orders;
 mod stream;
+mod valuation;
+mod watch;
 
 pub use call::{Decision, Target};
 pub(crate) use hash::Chained;
@@ -20,6 +22,8 @@ pub use history::{History, HistoryIndex};
 pub use market::Market;
 pub use orders::Orders;
 pub use stream::{IndicatorIndex, Stream, StreamKind};
+pub use valuation::Valuation;
+pub use watch::{Carried, Watch};
 
 use crate::account::{Account, Balance, Position};
 use crate::error::{Code, Error, Result};
@@ -76,6 +80,7 @@ pub struct State {
     /// Names of values from outside that will come; none where any may.
     pub(crate) available_data: Option<Vec<String>>,
     pub(crate) health: Health,
+    pub(crate) watch: Watch,
     pub(crate) markets: Vec<Market>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) orders: Orders,

@@ -49,6 +49,10 @@ pub enum StatusChange {
     MarginCall,
     /// The venue closed positions because their margin was used up.
     Liquidation,
+    /// The loss of the UTC day has reached its limit: only reductions pass until the day ends.
+    DailyLossReached,
+    /// A new UTC day began after one that had reached its limit.
+    DailyLossOver,
     /// A connection, a stream or a market changed its condition.
     Condition(Condition),
 }
@@ -61,6 +65,8 @@ impl StatusChange {
             StatusChange::TradingOff => "trading_off",
             StatusChange::MarginCall => "margin_call",
             StatusChange::Liquidation => "liquidation",
+            StatusChange::DailyLossReached => "daily_loss_reached",
+            StatusChange::DailyLossOver => "daily_loss_over",
             StatusChange::Condition(condition) => match condition {
                 Condition::Connected(..) => "connected",
                 Condition::Disconnected(..) => "disconnected",

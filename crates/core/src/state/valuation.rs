@@ -1,8 +1,8 @@
 //! What an account is worth in one currency, by declared pairs (N4).
 
+use super::State;
 use crate::instrument::{AssetIndex, Index, InstrumentIndex, Kind};
 use crate::number::{to_float, wide_to_float};
-use crate::state::State;
 use serde::{Deserialize, Serialize};
 
 /// How an asset is turned into the currency.
@@ -41,6 +41,11 @@ impl Valuation {
             _ => Rate::Unknown,
         };
         Self { currency, rates: index.assets().map(|(asset, _)| rate(asset)).collect() }
+    }
+
+    /// The assets that no declared pair leads to the currency from.
+    pub fn unknown(&self) -> impl Iterator<Item = AssetIndex> {
+        self.rates.iter().enumerate().filter(|(_, rate)| **rate == Rate::Unknown).map(|(at, _)| AssetIndex(at as u16))
     }
 
     /// The currency.

@@ -1,0 +1,135 @@
+//! What the limits on a whole system look at: when orders left lately, and the profit of the day.
+
+use super::{State, Valuation};
+use crate::instrument::{AssetIndex, InstrumentIndex};
+use crate::number::wide_to_float;
+use crate::time::{DAY_NS, DurationNs, SECOND_NS, TimeNs};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// How often the profit of the day is looked at; orders are judged by it at any time.
+const LOOK_NS: DurationNs = SECOND_NS;
+
+/// The profit of a day, for the next run on it: a restart must not make it forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Which UTC day, counted from 1970.
+    pub day: i64,
+    /// The profit, in the currency.
+    pub profit: f64,
+}
+
+/// What is remembered for the limits on a whole system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Watch {
+    /// When the profit of the day is looked at next; never where nothing limits it.
+    pub(crate) next_ns: TimeNs,
+    /// When the last orders left, oldest first; no more than the limit on their rate counts.
+    sent_ns: VecDeque<TimeNs>,
+    /// Fees and funding since the start, by asset. Fees in a base asset are in the positions already.
+    paid: Vec<i128>,
+    pub(crate) day: i64,
+    /// The profit at the day's start.
+    profit_before: f64,
+    /// Whether the day's loss has reached its limit.
+    pub(crate) is_reached: bool,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { next_ns: TimeNs::MAX, sent_ns: VecDeque::new(), paid: Vec::new(), day: i64::MIN, profit_before: 0.0, is_reached: false }
+    }
+}
+
+impl Watch {
+    /// Looks at the profit of the day from now on.
+    pub(crate) fn begin(&mut self, assets: usize) {
+        self.next_ns = TimeNs::MIN;
+        self.paid = vec![0; assets];
+    }
+
+    /// An order left.
+    pub(crate) fn sent(&mut self, now_ns: TimeNs, counted: usize) {
+        if self.sent_ns.len() >= counted {
+            self.sent_ns.pop_front();
+        }
+        self.sent_ns.push_back(now_ns);
+    }
+
+    /// Whether as many orders as are counted left after a time.
+    pub(crate) fn is_used_up(&self, counted: usize, after_ns: TimeNs) -> bool {
+        self.sent_ns.len() >= counted && self.sent_ns.front().is_some_and(|&first_ns| first_ns > after_ns)
+    }
+
+    /// A fee or funding was paid, or received when below zero.
+    #[inline]
+    pub(crate) fn pay(&mut self, asset: AssetIndex, amount: i128) {
+        if let Some(paid) = self.paid.get_mut(asset.at()) {
+            *paid += amount;
+        }
+    }
+
+    /// What it holds, for the state's hash; nothing while nothing is limited.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i128> {
+        let is_on = self.next_ns != TimeNs::MAX;
+        let day = [self.next_ns.into(), self.day.into(), i128::from(self.profit_before.to_bits()), self.is_reached.into()];
+        let sent = (!self.sent_ns.is_empty()).then_some(self.sent_ns.len() as i128).into_iter();
+        let sent = sent.chain(self.sent_ns.iter().map(|&sent_ns| i128::from(sent_ns)));
+        sent.chain(day.into_iter().chain(self.paid.iter().copied()).filter(move |_| is_on))
+    }
+}
+
+impl State {
+    /// What the strategies have earned since the start, with open positions at the mark and after fees
+    /// and funding; unknown while a price is missing. What the account held before is not theirs (M3).
+    pub fn profit(&self, valuation: &Valuation) -> Option<f64> {
+        let mut profit = 0.0;
+        for strategy in &self.strategies {
+            for (at, position) in strategy.positions.iter().enumerate() {
+                let definition = self.index.instrument(InstrumentIndex(at as u32));
+                let unrealised = if position.quantity == 0 {
+                    -position.cost
+                } else {
+                    position.unrealised(&definition.specification, self.markets[at].mark.price()?)
+                };
+                let earned = position.realised + unrealised;
+                if earned != 0 {
+                    profit +=
+                        wide_to_float(earned, definition.specification.value_decimals()) * valuation.rate(self, definition.settlement)?;
+                }
+            }
+        }
+        for (asset, definition) in self.index.assets() {
+            let paid = self.watch.paid.get(asset.at()).copied().unwrap_or(0);
+            if paid != 0 {
+                profit -= wide_to_float(paid, definition.decimals) * valuation.rate(self, asset)?;
+            }
+        }
+        Some(profit)
+    }
+
+    /// The profit of the UTC day so far; unknown while a price is missing.
+    pub fn profit_of_day(&self, valuation: &Valuation) -> Option<f64> {
+        Some(self.profit(valuation)? - self.watch.profit_before)
+    }
+
+    /// Whether the day's loss has reached its limit.
+    pub fn is_daily_loss_reached(&self) -> bool {
+        self.watch.is_reached
+    }
+
+    /// Begins the day of a time, if it is another one; tells whether the limit had been reached on the day before.
+    pub(crate) fn begin_day(&mut self, time_ns: TimeNs, valuation: &Valuation, carried: Option<Carried>) -> bool {
+        let day = time_ns.div_euclid(DAY_NS);
+        self.watch.next_ns = (time_ns + LOOK_NS).min((day + 1) * DAY_NS);
+        if day <= self.watch.day {
+            return false;
+        }
+        let is_first = self.watch.day == i64::MIN;
+        // While a price is missing the day counts from where the last one began.
+        let before = self.profit(valuation).unwrap_or(self.watch.profit_before);
+        self.watch.profit_before = before - carried.filter(|one| is_first && one.day == day).map_or(0.0, |one| one.profit);
+        self.watch.day = day;
+        std::mem::take(&mut self.watch.is_reached)
+    }
+}
