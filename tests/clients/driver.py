@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-_ANSWER_SECONDS = 40
-_PUSH_SECONDS = 30
+from agreement import WrongError
+
+_ANSWER_SECONDS = 20
+_PUSH_SECONDS = 10
 
 
 class AbsentError(Exception):
@@ -96,10 +98,14 @@ class Driver:
 
     def ask(self, call: str, **arguments: Any) -> Any:
         """Let the client make a call; gives what it makes of the answer."""
+        if self._process.poll() is not None:
+            raise RuntimeError("the client's process has ended")
         self._write({"call": call, "arguments": arguments})
         try:
             found = self._answers.get(timeout=_ANSWER_SECONDS)
         except queue.Empty:
+            # Its answer to this call must not become that to the next one.
+            self._process.kill()
             raise TimeoutError(f"{call}: no answer in {_ANSWER_SECONDS} s") from None
         if "absent" in found:
             raise AbsentError(found["absent"])
@@ -109,14 +115,15 @@ class Driver:
             raise RuntimeError(found["failed"])
         return found["ok"]
 
-    def wait(self, push: str, found: Callable[[list[Any]], Any]) -> Any:
-        """Wait for pushes in which something is found; gives it."""
+    def wait(self, check: Callable[[], Any]) -> None:
+        """Wait until pushes have come with which a check is content."""
         end = time.monotonic() + _PUSH_SECONDS
         with self._changed:
-            while not (result := found(self.pushes[push])):
-                left = end - time.monotonic()
-                if left <= 0:
-                    last = json.dumps(self.pushes[push][-1:])[:300]
-                    raise TimeoutError(f"{push}: not among {len(self.pushes[push])} pushes; the last: {last}")
+            while True:
+                try:
+                    check()
+                    return
+                except WrongError:
+                    if (left := end - time.monotonic()) <= 0:
+                        raise
                 self._changed.wait(min(left, 0.5))
-            return result
