@@ -25,11 +25,11 @@ export async function serve(make, refusal) {
 }
 
 async function answer(client, call, values, refusal) {
-  if (!(call in client)) return { absent: 'the client has no such call' };
+  if (!(call in client)) return { absent: '' };
   try {
     return { ok: (await client[call](values)) ?? null };
   } catch (error) {
-    if (error?.absent) return { absent: error.absent };
+    if (error?.absent !== undefined) return { absent: error.absent };
     const refused = refusal(error);
     return refused ? { refused } : { failed: error?.stack ?? JSON.stringify(error) };
   }

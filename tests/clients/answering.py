@@ -1,8 +1,8 @@
 """The other end of `driver`: a script in the clients' environment that does what it is asked.
 
 The first line of input says where the exchange is and which key to use; each further one names a call. An answer is a
-line of JSON: ``ok`` with the value, ``absent`` where the client has no such call, ``refused`` with the client's exception
-and the exchange's code, or ``failed``. What the client is pushed is a line with ``push``, at any time.
+line of JSON: ``ok`` with the value, ``absent`` where the client has no such call, ``refused`` with the client's
+exception and the exchange's code, or ``failed``. What the client is pushed is a line with ``push``, at any time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def _answer(
 ) -> dict[str, Any]:
     method = getattr(client, call, None)
     if method is None:
-        return {"absent": "the client has no such call"}
+        return {"absent": ""}
     try:
         value = method(**arguments)
         return {"ok": await value if inspect.isawaitable(value) else value}

@@ -52,7 +52,8 @@ class Client:
         found = (await getattr(await self._connected(), method)(*values, **named)).data()
         if isinstance(found, dict) and "error" in found:
             raise RefusalError(found["error"])
-        return plain(found.result)
+        # Where a request has several forms of answer, the model only says which one came.
+        return plain(found.result) if hasattr(found, "result") else plain(found)["result"]
 
     async def time(self) -> Any:
         return await self._ask("time")
@@ -130,7 +131,7 @@ class Client:
             subscribed.stream.on("message", lambda found: push("account", plain(found.actual_instance)))
             return
         if stream not in _STREAMS:
-            raise AbsentError("the client builds no book")
+            raise AbsentError("")
         if self._streams is None:
             self._streams = await self.spot.websocket_streams.create_connection()
         method, more = _STREAMS[stream]

@@ -41,11 +41,13 @@ def _aggregate_trade(found: Any) -> dict[str, Any]:
 
 
 def _day(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_DAY, ("lastPrice", "highPrice", "lowPrice", "volume"))}
+    return {
+        name: found[field] for name, field in zip(_DAY, ("lastPrice", "highPrice", "lowPrice", "volume"), strict=True)
+    }
 
 
 def _pushed_day(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_DAY, "chlv")}
+    return {name: found[field] for name, field in zip(_DAY, "chlv", strict=True)}
 
 
 _DAY = ("last", "high", "low", "volume")
@@ -53,11 +55,11 @@ _BEST = ("bid", "bid_quantity", "ask", "ask_quantity")
 
 
 def _best(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_BEST, ("bidPrice", "bidQty", "askPrice", "askQty"))}
+    return {name: found[field] for name, field in zip(_BEST, ("bidPrice", "bidQty", "askPrice", "askQty"), strict=True)}
 
 
 def _pushed_best(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_BEST, "bBaA")}
+    return {name: found[field] for name, field in zip(_BEST, "bBaA", strict=True)}
 
 
 def _balances(found: Any) -> dict[str, Any]:
@@ -69,12 +71,13 @@ def _commission(found: Any) -> dict[str, Any]:
 
 
 def _order(found: Any) -> dict[str, Any]:
+    """An order; a market order has no price."""
     return {
         "id": found["orderId"],
         "client_id": found["clientOrderId"],
         "status": found["status"],
         "side": found["side"],
-        "price": found["price"],
+        "price": None if found["type"] == "MARKET" else found["price"],
         "quantity": found["origQty"],
         "executed": found["executedQty"],
         "value": found["cummulativeQuoteQty"],
@@ -87,7 +90,7 @@ def _report(found: Any) -> dict[str, Any]:
         "client_id": found["C"] or found["c"],
         "status": found["X"],
         "side": found["S"],
-        "price": found["p"],
+        "price": None if found["o"] == "MARKET" else found["p"],
         "quantity": found["q"],
         "executed": found["z"],
         "value": found["Z"],

@@ -6,7 +6,8 @@ from typing import Any
 
 from answering import serve
 
-SYMBOL = "BTC/USDT"
+SYMBOL, NAME = "BTC/USDT", "BTCUSDT"
+"""What it calls the market, and what its methods do that hand on requests as they are."""
 
 
 class Client:
@@ -35,6 +36,9 @@ class Client:
     def klines(self, limit: int) -> Any:
         return self.ccxt.fetch_ohlcv(SYMBOL, "1m", limit=limit)
 
+    def average(self) -> Any:
+        return self.ccxt.public_get_avgprice({"symbol": NAME})
+
     def day(self) -> Any:
         return self.ccxt.fetch_ticker(SYMBOL)
 
@@ -46,6 +50,9 @@ class Client:
 
     def balances(self) -> Any:
         return self.ccxt.fetch_balance()
+
+    def commission(self) -> Any:
+        return self.ccxt.private_get_account_commission({"symbol": NAME})
 
     def test_order(self, side: str, quantity: str, price: str) -> Any:
         return self.ccxt.create_order(SYMBOL, "limit", side.lower(), float(quantity), float(price), {"test": True})

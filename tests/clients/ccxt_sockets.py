@@ -14,10 +14,9 @@ class Client:
     """The calls and the pushes of the course."""
 
     def __init__(self, setting: dict[str, Any]) -> None:
-        names: dict[str, Any] = {}
-        exec(setting["snippets"]["ccxt"].replace("import ccxt", "import ccxt.pro as ccxt"), names)
-        self.ccxt = names["exchange"]
-        self.ccxt.apiKey, self.ccxt.secret = setting["key"], setting["secret"]
+        self.ccxt = _exchange(setting)
+        # It mixes the trades of both streams, and those of both tickers, where one object watches both.
+        self.other = _exchange(setting)
         self._watching: list[asyncio.Task[None]] = []
 
     async def close(self) -> None:
@@ -25,9 +24,16 @@ class Client:
             one.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         await self.ccxt.close()
+        await self.other.close()
 
     async def rules(self) -> Any:
         return (await self.ccxt.load_markets())[SYMBOL]
+
+    def book(self, limit: int) -> Any:
+        raise AbsentError("its fetch_order_book_ws is for swaps only")
+
+    def best(self) -> Any:
+        raise AbsentError("its fetch_ticker_ws is for swaps only")
 
     async def trades(self, limit: int) -> Any:
         return await self.ccxt.fetch_trades_ws(SYMBOL, limit=limit)
@@ -83,6 +89,8 @@ class Client:
         match stream:
             case "trades":
                 self._each(stream, lambda: ccxt.watch_trades(SYMBOL), list)
+            case "aggregate_trades":
+                self._each(stream, lambda: self.other.watch_trades(SYMBOL, params={"name": "aggTrade"}), list)
             case "rebuilt_book":
                 self._each(stream, lambda: ccxt.watch_order_book(SYMBOL, 1_000), lambda found: [found])
             case "best":
@@ -91,12 +99,15 @@ class Client:
                 self._each(stream, lambda: ccxt.watch_ohlcv(SYMBOL, "1m"), list)
             case "day":
                 self._each(stream, lambda: ccxt.watch_ticker(SYMBOL), lambda found: [found])
+            case "mini":
+                mini = {"name": "miniTicker"}
+                self._each(stream, lambda: self.other.watch_ticker(SYMBOL, mini), lambda found: [found])
             case "account":
                 self._each("reports", lambda: ccxt.watch_orders(SYMBOL), list)
                 self._each("own_fills", lambda: ccxt.watch_my_trades(SYMBOL), list)
                 self._each("balances", ccxt.watch_balance, lambda found: [found])
             case _:
-                raise AbsentError("the client has no such stream, or keeps it to itself")
+                raise AbsentError("it keeps these to itself, as its own book" if stream == "differences" else "")
 
     def _each(self, name: str, watch: Callable[[], Any], rows: Callable[[Any], list[Any]]) -> None:
         async def run() -> None:
@@ -105,6 +116,14 @@ class Client:
                     push(name, row)
 
         self._watching.append(asyncio.create_task(run()))
+
+
+def _exchange(setting: dict[str, Any]) -> Any:
+    names: dict[str, Any] = {}
+    exec(setting["snippets"]["ccxt"].replace("import ccxt", "import ccxt.pro as ccxt"), names)
+    exchange = names["exchange"]
+    exchange.apiKey, exchange.secret = setting["key"], setting["secret"]
+    return exchange
 
 
 if __name__ == "__main__":

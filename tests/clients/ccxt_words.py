@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import binance_words
+
 _STATUS = {"open": "NEW", "closed": "FILLED", "canceled": "CANCELED"}
 
 
@@ -50,12 +52,13 @@ def _balances(found: Any) -> dict[str, Any]:
 
 
 def _order(found: Any) -> dict[str, Any]:
+    """An order; the price that it gives a market order is the average."""
     return {
         "id": int(found["id"]),
         "client_id": found["clientOrderId"],
         "status": _STATUS[found["status"]],
         "side": found["side"].upper(),
-        "price": found["price"],
+        "price": None if found["type"] == "market" else found["price"],
         "quantity": found["amount"],
         "executed": found["filled"],
         "value": found["cost"],
@@ -83,9 +86,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "book": _book,
     "trades": _each(_trade),
     "aggregate_trades": _each(_trade),
+    "average": binance_words.CALLS["average"],
     "day": _day,
     "best": _best,
     "balances": _balances,
+    "commission": binance_words.CALLS["commission"],
     "limit_order": _order,
     "market_order": _order,
     "query": _order,
@@ -99,9 +104,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 _PUSHES: dict[str, Callable[[Any], Any]] = {
     "trades": _trade,
+    "aggregate_trades": _trade,
     "rebuilt_book": _book,
     "best": _best,
     "day": _day,
+    "mini": _day,
     "reports": _order,
     "own_fills": _fill,
     "balances": _balances,

@@ -104,7 +104,13 @@ class Exchange:
 
     def buy(self, quantity: str, price: Decimal) -> dict[str, Any]:
         """Place an order that rests, without any client."""
-        values = {"side": "BUY", "type": "LIMIT_MAKER", "quantity": quantity, "price": price, "newOrderRespType": "FULL"}
+        values = {
+            "side": "BUY",
+            "type": "LIMIT_MAKER",
+            "quantity": quantity,
+            "price": price,
+            "newOrderRespType": "FULL",
+        }
         found: dict[str, Any] = self.ask("POST", "order", symbol=SYMBOL, **values)
         return found
 

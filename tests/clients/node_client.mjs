@@ -8,7 +8,9 @@ function make(setting) {
   const rest = new MainClient({ api_key: setting.key, api_secret: setting.secret, baseUrl: setting.rest_url });
   const limited = (side, quantity, price) => ({ symbol, side, type: 'LIMIT', timeInForce: 'GTC', quantity, price });
   return {
-    time: async () => ({ serverTime: await rest.getServerTime() }),
+    time: () => {
+      throw { absent: 'its getServerTime asks Binance itself, whatever baseUrl says' };
+    },
     rules: () => rest.getExchangeInfo({ symbol }),
     book: ({ limit }) => rest.getOrderBook({ symbol, limit }),
     trades: ({ limit }) => rest.getRecentTrades({ symbol, limit }),
@@ -19,6 +21,7 @@ function make(setting) {
     price: () => rest.getSymbolPriceTicker({ symbol }),
     best: () => rest.getSymbolOrderBookTicker({ symbol }),
     balances: () => rest.getAccountInformation(),
+    commission: () => rest.getCommissionRates({ symbol }),
     test_order: ({ side, quantity, price }) => rest.testNewOrder(limited(side, quantity, price)),
     limit_order: ({ side, quantity, price, client_id }) =>
       rest.submitNewOrder({ ...limited(side, quantity, price), newClientOrderId: client_id, newOrderRespType: 'FULL' }),

@@ -23,7 +23,7 @@ function make(setting) {
   const api = new WebsocketAPIClient({ ...keys, wsUrl: setting.stream_url, attachEventListeners: false }, silent);
   const streams = new WebsocketClient({ wsUrl: setting.stream_url }, silent);
   api.getWSClient().on('message', (found) => push('account', found.event ?? found));
-  streams.on('message', (found) => push(NAMES[found.stream], found.data));
+  streams.on('message', (found) => found.streamName && push(NAMES[found.streamName], found));
   const limited = (side, quantity, price) => ({ symbol, side, type: 'LIMIT', timeInForce: 'GTC', quantity, price });
   const result = async (answer) => (await answer).result;
   return {
@@ -56,7 +56,7 @@ function make(setting) {
     watch: async ({ stream }) => {
       if (stream === 'account') await api.subscribeUserDataStream(WS_KEY_MAP.mainWSAPI);
       else if (stream in STREAMS) await streams.subscribe(STREAMS[stream], WS_KEY_MAP.main);
-      else throw { absent: 'the client builds no book' };
+      else throw { absent: '' };
     },
     close: async () => {
       streams.closeAll(true);

@@ -53,6 +53,9 @@ class Client:
     def balances(self) -> Any:
         return self.client.get_account()
 
+    def commission(self) -> Any:
+        return self.client.v3_get_account_commission(symbol=SYMBOL)
+
     def test_order(self, side: str, quantity: str, price: str) -> Any:
         order = {"side": side, "type": "LIMIT", "timeInForce": "GTC", "quantity": quantity, "price": price}
         return self.client.create_test_order(symbol=SYMBOL, **order)

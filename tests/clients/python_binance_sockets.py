@@ -128,7 +128,7 @@ class Client:
             case "account":
                 await self._listen(stream, sockets.user_socket())
             case _:
-                raise AbsentError("the client has no such stream")
+                raise AbsentError("")
 
     async def _listen(self, name: str, socket: Any, translate: Callable[[Any], Any] = lambda found: found) -> None:
         opened = asyncio.Event()

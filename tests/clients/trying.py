@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import course
@@ -42,7 +43,7 @@ def attempt(act: Callable[[], Any]) -> Outcome:
     return Outcome("ok")
 
 
-def run(client: Client, start: tuple[list[str], Any]) -> Outcomes:
+def run(client: Client, start: tuple[list[str], Path]) -> Outcomes:
     """Let a client do everything; the outcome by table and row."""
     folder = FOLDER / "run" / client.script.partition(".")[0]
     folder.mkdir(parents=True, exist_ok=True)
