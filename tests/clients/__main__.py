@@ -14,6 +14,7 @@ import course
 import pushes
 from clients import CLIENTS, Client
 from installing import UnavailableError, install
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -65,10 +66,11 @@ def _show(console: Console, found: dict[Client, Outcomes]) -> None:
 
 
 def _table(title: str, names: Iterable[str], found: dict[Client, Outcomes]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("")
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
     for client in found:
-        table.add_column(f"{escape(client.package)}\n{client.way}", justify="center")
+        package = escape(client.package).replace(" ", "\n").replace("-", "-\n", 1)
+        table.add_column(f"{package}\n{client.way}", justify="center", no_wrap=True, vertical="bottom")
     for name in names:
         table.add_row(name, *(_SHOWN[rows[title, name].kind] for rows in found.values()))
     return table

@@ -12,17 +12,7 @@ class WrongError(Exception):
 
 
 def demand(said: Any, held: Any) -> None:
-    """Raise an error that shows the first differences, if there are any.
-
-    Examples
-    --------
-    >>> demand({"price": 0.1, "id": 7}, {"price": "0.10000000", "id": 7})
-    >>> demand({"price": 0.1, "id": 7}, {"price": "0.10000001", "id": 7})
-    Traceback (most recent call last):
-    ...
-    agreement.WrongError: .price: the client says 0.1, the exchange holds '0.10000001'
-
-    """
+    """Raise an error that shows the first differences, if there are any."""
     if found := list(differences(said, held)):
         raise WrongError("; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else ""))
 
@@ -34,6 +24,8 @@ def differences(said: Any, held: Any, place: str = "") -> Iterator[str]:
     --------
     >>> list(differences([["1.0", 2]], [[1, "2"]]))
     []
+    >>> list(differences({"price": 0.1}, {"price": "0.10000001"}))
+    [".price: the client says 0.1, the exchange holds '0.10000001'"]
     >>> list(differences({"a": [1]}, {"a": [1, 2]}))
     ['.a: the client says 1 of them, the exchange holds 2']
     >>> list(differences({"filled": None}, {"filled": "0"}))

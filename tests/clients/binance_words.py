@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _SYMBOL = "BTCUSDT"
@@ -40,26 +40,18 @@ def _aggregate_trade(found: Any) -> dict[str, Any]:
     return {"id": found["a"], "price": found["p"], "quantity": found["q"], "time": found["T"], "taker": taker}
 
 
-def _day(found: Any) -> dict[str, Any]:
-    return {
-        name: found[field] for name, field in zip(_DAY, ("lastPrice", "highPrice", "lowPrice", "volume"), strict=True)
-    }
-
-
-def _pushed_day(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_DAY, "chlv", strict=True)}
-
-
 _DAY = ("last", "high", "low", "volume")
 _BEST = ("bid", "bid_quantity", "ask", "ask_quantity")
 
 
-def _best(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_BEST, ("bidPrice", "bidQty", "askPrice", "askQty"), strict=True)}
+def _named(names: Iterable[str], fields: Iterable[str]) -> Callable[[Any], dict[str, Any]]:
+    """Some fields, under the names of the course."""
+    pairs = tuple(zip(names, fields, strict=True))
+    return lambda found: {name: found[field] for name, field in pairs}
 
 
-def _pushed_best(found: Any) -> dict[str, Any]:
-    return {name: found[field] for name, field in zip(_BEST, "bBaA", strict=True)}
+_day, _pushed_day = _named(_DAY, ("lastPrice", "highPrice", "lowPrice", "volume")), _named(_DAY, "chlv")
+_best, _pushed_best = _named(_BEST, ("bidPrice", "bidQty", "askPrice", "askQty")), _named(_BEST, "bBaA")
 
 
 def _balances(found: Any) -> dict[str, Any]:

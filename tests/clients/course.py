@@ -206,7 +206,11 @@ def _fills(course: Course) -> None:
     for order, is_maker in ((course.maker, True), (taker, False)):
         found = held("fills", course.exchange.fills(order))
         demand(course.said("fills", order=order), found)
-        demand({fill["maker"] for fill in found} == {is_maker}, True)
+        demand([fill["maker"] for fill in found], [is_maker] * len(found))
+        state = held_order(course.exchange.order(order))
+        parts = [(Decimal(fill["quantity"]), Decimal(fill["price"])) for fill in found]
+        sums = [sum(quantity for quantity, _ in parts), sum(quantity * price for quantity, price in parts)]
+        demand(sums, [state["executed"], state["value"]])
 
 
 def _refused(course: Course) -> None:

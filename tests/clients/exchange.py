@@ -104,14 +104,8 @@ class Exchange:
 
     def buy(self, quantity: str, price: Decimal) -> dict[str, Any]:
         """Place an order that rests, without any client."""
-        values = {
-            "side": "BUY",
-            "type": "LIMIT_MAKER",
-            "quantity": quantity,
-            "price": price,
-            "newOrderRespType": "FULL",
-        }
-        found: dict[str, Any] = self.ask("POST", "order", symbol=SYMBOL, **values)
+        values = {"side": "BUY", "type": "LIMIT_MAKER", "quantity": quantity, "price": price}
+        found: dict[str, Any] = self.ask("POST", "order", symbol=SYMBOL, newOrderRespType="FULL", **values)
         return found
 
     def order(self, number: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "clients"
 _HERE = Path(__file__).resolve().parent
 _NODE = "binance (npm)"
+_SECONDS = 300
 
 
 class UnavailableError(Exception):
@@ -69,7 +70,10 @@ class _Stamp:
 
 
 def _run(command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"{' '.join(command[:3])}: no end after {_SECONDS} s") from None
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no word why"]
         raise UnavailableError(f"{' '.join(command[:3])}: {lines[-1]}")

@@ -115,7 +115,8 @@ def _rebuilt_book(exchange: Exchange, rows: list[Any]) -> None:
 def _klines(exchange: Exchange, rows: list[Any]) -> None:
     """The last minute in which anything was traded."""
     every = held("klines", exchange.get("klines", symbol=SYMBOL, interval="1m", limit=5))
-    demand(rows[-1], [row for row in every if Decimal(row[5])][-1])
+    said, wanted = ([row for row in found if Decimal(str(row[5]))] for found in (rows, every))
+    demand(_some(said)[-1], wanted[-1])
 
 
 def _reports(exchange: Exchange, rows: list[Any]) -> None:
