@@ -18,20 +18,20 @@ def demand(said: Any, held: Any) -> None:
 
 
 def differences(said: Any, held: Any, place: str = "") -> Iterator[str]:
-    """Each difference in words.
+    """Each difference in words: what there is instead of what should be.
 
     Examples
     --------
     >>> list(differences([["1.0", 2]], [[1, "2"]]))
     []
     >>> list(differences({"price": 0.1}, {"price": "0.10000001"}))
-    [".price: the client says 0.1, the exchange holds '0.10000001'"]
+    ['.price: 0.1 instead of 0.10000001']
     >>> list(differences({"a": [1]}, {"a": [1, 2]}))
-    ['.a: the client says 1 of them, the exchange holds 2']
+    ['.a: 1 of them instead of 2']
     >>> list(differences({"filled": None}, {"filled": "0"}))
-    [".filled: the client says None, the exchange holds '0'"]
+    ['.filled: None instead of 0']
     >>> list(differences(True, 1))
-    [': the client says True, the exchange holds 1']
+    [': True instead of 1']
 
     """
     if isinstance(held, Mapping) and isinstance(said, Mapping):
@@ -39,12 +39,12 @@ def differences(said: Any, held: Any, place: str = "") -> Iterator[str]:
             yield from differences(said.get(name), held.get(name), f"{place}.{name}")
     elif isinstance(held, list | tuple) and isinstance(said, list | tuple):
         if len(held) != len(said):
-            yield f"{place}: the client says {len(said)} of them, the exchange holds {len(held)}"
+            yield f"{place}: {len(said)} of them instead of {len(held)}"
             return
         for number, (one, other) in enumerate(zip(said, held, strict=True)):
             yield from differences(one, other, f"{place}[{number}]")
     elif comparable(said) != comparable(held):
-        yield f"{place}: the client says {said!r}, the exchange holds {held!r}"
+        yield f"{place}: {said} instead of {held}"
 
 
 def comparable(value: Any) -> Any:

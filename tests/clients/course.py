@@ -78,7 +78,7 @@ def held(call: str, answer: Any) -> Any:
 def _time(course: Course) -> None:
     first, said, last = (look() for look in (_clock(course), lambda: course.said("time"), _clock(course)))
     if not first <= int(said) <= last:
-        raise WrongError(f"the client says {said}, which is not from {first} to {last}")
+        raise WrongError(f"{said} instead of a time from {first} to {last}")
 
 
 def _clock(course: Course) -> Callable[[], int]:

@@ -80,6 +80,13 @@ class Watch:
 
         self.check("differences", check)
 
+    def balances(self) -> None:
+        """What is pushed is what there is, while an order locks a part of it."""
+        price = self.exchange.bids()[-1][0]
+        order = self.exchange.buy("0.01", price)
+        self.check("balances", _balances)
+        self.exchange.ask("DELETE", "order", symbol=SYMBOL, orderId=order["orderId"])
+
 
 def _some(rows: list[Any]) -> list[Any]:
     if not rows:
@@ -138,11 +145,8 @@ def _balances(exchange: Exchange, rows: list[Any]) -> None:
     known: dict[str, Any] = {}
     for row in rows:
         known |= row
-    demand({asset: known.get(asset) for asset in ("BTC", "USDT")}, _only(exchange.balances(), "BTC", "USDT"))
-
-
-def _only(values: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: values[name] for name in names}
+    now = exchange.balances()
+    demand({asset: known.get(asset) for asset in ("BTC", "USDT")}, {asset: now[asset] for asset in ("BTC", "USDT")})
 
 
 _STREAMS = (
@@ -171,6 +175,6 @@ ROWS: dict[str, Callable[[Watch], None]] = {
     "24-hour mini ticker": lambda watch: watch.check("mini", _last("day", "ticker/24hr")),
     "orders": lambda watch: watch.check("reports", _reports),
     "fills": lambda watch: watch.check("own_fills", _own_fills),
-    "balances": lambda watch: watch.check("balances", _balances),
+    "balances": Watch.balances,
 }
 """The pushes of the table."""

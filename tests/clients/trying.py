@@ -39,7 +39,8 @@ def attempt(act: Callable[[], Any]) -> Outcome:
     except (WrongError, RefusedError) as error:
         return Outcome("failed", str(error))
     except Exception as error:  # a row that fails must not hide the others
-        return Outcome("failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}")
+        last = (str(error).strip().splitlines() or ["no word why"])[-1]
+        return Outcome("failed", f"{type(error).__name__}: {last}")
     return Outcome("ok")
 
 
