@@ -33,13 +33,13 @@ class Control(Section):
     """Whether there is one. Default: true."""
     host: Text = "127.0.0.1"
     """The address that it listens on. Default: "127.0.0.1", this machine only."""
-    port: Annotated[Whole, Field(ge=0, lt=2**16)] = 8470
-    """The port; 0 takes a free one and prints it. Default: 8470."""
+    port: Annotated[Whole, Field(ge=0, lt=2**16)] = 0
+    """The port; 0 takes a free one. "control.json" in the folder of the run says which it is. Default: 0."""
     allow_remote: Flag = False
     """Whether `host` may be an address that other machines reach. Default: false."""
     token_file: PathText | None = None
-    """The owner-only file of the token that callers show; made where it is not there. Default: "control.token" in the
-    folder of the run."""
+    """The owner-only file of the token that callers show; made where it is not there, and kept. Default:
+    "control.token" in the folder of the run, made anew for each session."""
 
     @model_validator(mode="after")
     def _is_local(self) -> Control:

@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ import msgspec
 from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.config.code import make_strategy
+from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import exception
 from tradewind.journal import FILE_NAME, JournalWriter
@@ -48,6 +49,7 @@ class Prepared:
     writer: JournalWriter
     folder: Path
     is_recovered: bool
+    about: About
 
 
 def run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None] = lambda _: None) -> int:
@@ -68,8 +70,18 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        await ready.session.run(is_recovered=ready.is_recovered)
+        async with served(system, ready):
+            await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
+    """A context in which the session can be steered, where the system says so."""
+    settings = system.control
+    if not settings.enabled:
+        return nullcontext()
+    token_file = None if settings.token_file is None else system.path(settings.token_file)
+    return ControlServer(ready.session, ready.about, settings, token_file)
 
 
 def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
@@ -124,18 +136,21 @@ def _prepared(
             values["venues"], values["balances"] = [], []
         streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
         kernel = _core.Session(values, streams)
+        about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
         if before.is_cut_off:
             manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
             _check_mode(journal, manifest, mode)
             clock.start_after(kernel.now_ns)
             writer = JournalWriter.resume(journal, last, checksum)
         else:
+            last = 0
             manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
             set_aside(journal)
             writer = JournalWriter(journal, manifest)
         with writer:
-            session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, system.shutdown)
-            yield Prepared(session, kernel, writer, folder, before.is_cut_off)
+            audit = Audit(manifest, last)
+            session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, audit, system.shutdown)
+            yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
             if session.is_finished:
                 writer.finish(kernel.outcome())
 

@@ -12,6 +12,7 @@ from typing import Any
 from tradewind import _core
 from tradewind._core import Inbox, Index, Instrument
 from tradewind.config.operation import Shutdown
+from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal import JournalWriter
@@ -82,6 +83,8 @@ class Session:
         The name of the run in client ids.
     clock
         What stamps arrivals.
+    audit
+        What is told of every entry of the journal.
     shutdown
         What becomes of orders and positions at the end.
 
@@ -95,9 +98,11 @@ class Session:
         writer: JournalWriter,
         run: str,
         clock: SessionClock,
+        audit: Audit,
         shutdown: Shutdown | None = None,
     ) -> None:
         self.kernel = kernel
+        self.audit = audit
         self.health = Health()
         self.index = index
         self._venues = {venue.name: venue for venue in venues}
@@ -163,6 +168,28 @@ class Session:
         row = row_of(name, now_ns, now_ns, value, None, name)
         self.act(lambda: self.kernel.value(row))
 
+    def events(self, *tables: str) -> Events:
+        """The entries of the audit from now on, as objects of `tradewind.control.entries`.
+
+        Parameters
+        ----------
+        tables
+            Only those of these tables, such as ``"fills"``; all where none is named. A reader that takes too long is
+            dropped with the error ``slow_reader``.
+
+        """
+        return self.audit.events(tables)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the strategies have started, and nothing has asked for the end."""
+        return self.audit.last > 0 and not self.is_ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the end was asked for, or something failed."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """Ask the session to end in order."""
         self._stopped.set()
@@ -189,15 +216,18 @@ class Session:
 
     def write(self) -> None:
         """Write to the journal what is not in it yet."""
-        if self._is_journal_whole:
-            # What is taken and not written leaves a hole: nothing may follow it.
-            self._is_journal_whole = False
-            try:
-                self._writer.write(self.kernel.take_journal())
-            except Exception as error:
-                self.fail(error)
-            else:
-                self._is_journal_whole = True
+        if not self._is_journal_whole:
+            return
+        # What is taken and not written leaves a hole: nothing may follow it.
+        self._is_journal_whole = False
+        try:
+            block = self.kernel.take_journal()
+            self._writer.write(block)
+        except Exception as error:
+            self.fail(error)
+            return
+        self._is_journal_whole = True
+        self.audit.publish(block)
 
     def _send(self, request: dict[str, Any]) -> None:
         instrument: Instrument = request["instrument"]
@@ -251,6 +281,7 @@ class Session:
             await Ending(self, self._shutdown, list(self._accounts.values())).run()
         finally:
             await self._close(work)
+            self.audit.close()
         if self.failure is not None:
             raise self.failure
 

@@ -1,5 +1,5 @@
 //! A session with everything that can reach it, run through, saved and restored, recovered, lived again and as a backtest.
-#![allow(clippy::unwrap_used, dead_code, unused_imports, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 
@@ -8,13 +8,13 @@ use common::strategy::Anything;
 use common::{Named, World, at, index};
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Backtest, Outage, Session, Settings};
-use tradewind_core::event::{Command, Condition, DataEvent, DataValue, Entry, Event, Filter, Part, StatusEvent, decode_entries};
+use tradewind_core::event::{Command, Condition, Entry, Event, Filter, Part, StatusEvent, decode_entries};
 use tradewind_core::feed::Merge;
 use tradewind_core::instrument::VenueIndex;
 use tradewind_core::market::MarketEvent;
 use tradewind_core::order::StrategyIndex;
-use tradewind_core::risk::{Limits, Risk};
-use tradewind_core::time::{MILLISECOND_NS, SECOND_NS};
+use tradewind_core::risk::Risk;
+use tradewind_core::time::MILLISECOND_NS;
 use tradewind_core::venue::{Halt, Latency};
 
 const MS: i64 = MILLISECOND_NS;
@@ -52,7 +52,7 @@ fn scene(seed: u64, ties: bool, with_outages: bool) -> Scene {
     let lags = (0..3).map(|_| [None, Some(0), Some(10 * MS), Some(40 * MS), Some(600 * MS)][chance.below(5)]).collect::<Vec<_>>();
     let first = rows(&world)[0].arrival_time_ns;
     let last = rows(&world).last().unwrap().arrival_time_ns;
-    let mut time = |chance: &mut Chance| {
+    let time = |chance: &mut Chance| {
         let span = ((last - first) / MS).max(1) as usize;
         first + chance.below(span) as i64 * MS + if ties { 0 } else { 7 + chance.below(900_000) as i64 }
     };
@@ -96,7 +96,7 @@ impl Scene {
             venue.lag_ns = *lag;
             venue.halts = self.halts.iter().filter(|_| venue.venue == "perps").copied().collect();
         }
-        settings.outages = self.outages.clone();
+        settings.outages.clone_from(&self.outages);
         settings
     }
 
@@ -165,13 +165,30 @@ impl Ending {
             let (ours, theirs) = (decode_entries(&self.journal).unwrap(), decode_entries(&other.journal).unwrap());
             let place = ours.iter().zip(&theirs).position(|(one, other)| one != other);
             let place = place.unwrap_or(ours.len().min(theirs.len()));
-            return Some(format!("journal at {place} of {}/{}:\n  {:?}\n  {:?}\n  {:?}", ours.len(), theirs.len(), place.checked_sub(1).map(|at| &ours[at]), ours.get(place), theirs.get(place)));
+            return Some(format!(
+                "journal at {place} of {}/{}:\n  {:?}\n  {:?}\n  {:?}",
+                ours.len(),
+                theirs.len(),
+                place.checked_sub(1).map(|at| &ours[at]),
+                ours.get(place),
+                theirs.get(place)
+            ));
         }
-        if self.fills != other.fills { return Some("fills".into()); }
-        if self.orders != other.orders { return Some("orders".into()); }
-        if self.hashes != other.hashes { return Some("hashes".into()); }
-        if self.venues != other.venues { return Some("venues".into()); }
-        if curves && self.curve != other.curve { return Some(format!("curve\n  {}\n  {}", self.curve, other.curve)); }
+        if self.fills != other.fills {
+            return Some("fills".into());
+        }
+        if self.orders != other.orders {
+            return Some("orders".into());
+        }
+        if self.hashes != other.hashes {
+            return Some("hashes".into());
+        }
+        if self.venues != other.venues {
+            return Some("venues".into());
+        }
+        if curves && self.curve != other.curve {
+            return Some(format!("curve\n  {}\n  {}", self.curve, other.curve));
+        }
         None
     }
 }
@@ -212,18 +229,22 @@ fn report(what: &str, found: &[(u64, String)], of: u64) {
     assert!(found.is_empty());
 }
 
-const SEEDS: u64 = 600;
+/// How many scenes are tried; more with `TRADEWIND_SEEDS` (`make soak`).
+fn seeds() -> u64 {
+    std::env::var("TRADEWIND_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(60)
+}
 
 fn try_all(what: &str, one: impl Fn(u64) -> Option<String> + std::panic::RefUnwindSafe) {
     let mut found = Vec::new();
-    for seed in 0..SEEDS {
+    let seeds = seeds();
+    for seed in 0..seeds {
         match std::panic::catch_unwind(|| one(seed)) {
             Ok(None) => {}
             Ok(Some(difference)) => found.push((seed, difference)),
             Err(_) => found.push((seed, "panicked".into())),
         }
     }
-    report(what, &found, SEEDS);
+    report(what, &found, seeds);
 }
 
 fn restored(scene: &Scene, seed: u64) -> Option<String> {
@@ -283,7 +304,7 @@ fn backtest(scene: &Scene, _: u64) -> Option<String> {
     }
     let (_, end) = whole(scene);
     let mut settings = scene.settings();
-    settings.inputs = scene.inputs.clone();
+    settings.inputs.clone_from(&scene.inputs);
     let mut backtest = Backtest::new(settings, scene.strategies(), Risk::default(), scene.world.recordings.clone()).unwrap();
     backtest.run().unwrap();
     let journal = backtest.engine_mut().take_journal().unwrap().2;
@@ -302,7 +323,6 @@ fn backtest(scene: &Scene, _: u64) -> Option<String> {
 macro_rules! fuzz {
     ($($name:ident: $how:ident, $ties:literal, $outages:literal;)*) => {
         $(#[test]
-        #[ignore = "fuzz"]
         fn $name() {
             try_all(stringify!($name), |seed| $how(&scene(seed, $ties, $outages), seed));
         })*
