@@ -205,12 +205,7 @@ def test_stopping_ends_the_session_in_order(steer: Any, tmp_path: Path) -> None:
     steer(work)
     with Journal(run_folder(tmp_path)) as journal:
         assert journal.ending.finished
-    assert [one.command for one in written(tmp_path, Command)][-4:] == [
-        "trading_off",
-        "cancel_all",
-        "trading_off",
-        "stop",
-    ]
+    assert [one.command for one in written(tmp_path, Command)][-4:] == ["trading_off", "cancel_all", "trading_off", "stop"]
     assert not (run_folder(tmp_path) / "control.json").exists()
     with pytest.raises(TradewindError, match="no session runs in"):
         Control(run_folder(tmp_path))

@@ -62,9 +62,4 @@ def test_a_latency_of_a_manifest_is_that_of_the_run(latency):
 
 
 def test_durations_are_written_exactly():
-    assert [duration_text(one) for one in (0, 1, 1_000_000, 86_400 * 10**9)] == [
-        "0ms",
-        "0.000001ms",
-        "1ms",
-        "86400000ms",
-    ]
+    assert [duration_text(one) for one in (0, 1, 1_000_000, 86_400 * 10**9)] == ["0ms", "0.000001ms", "1ms", "86400000ms"]

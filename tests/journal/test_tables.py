@@ -105,11 +105,7 @@ def test_conditions_commands_and_timers_have_their_names(storage):
     assert commands[0] == ("start", None, None)
     assert ("close_all", None, BTC) in commands
     [timer] = tables["timers"].rows(named=True)
-    assert (timer["purpose"], timer["strategy"], timer["due"]) == (
-        "strategy",
-        "Everything",
-        START + timedelta(seconds=2),
-    )
+    assert (timer["purpose"], timer["strategy"], timer["due"]) == ("strategy", "Everything", START + timedelta(seconds=2))
     placed = tables["decisions"].filter(kind="place")
     assert placed["strategy"].unique().to_list() == ["Everything"]
     assert placed["quantity"].to_list() == [Decimal("0.2")] * placed.height
@@ -153,9 +149,7 @@ def test_only_wanted_columns_are_made(storage):
 def test_amounts_beyond_64_bits_are_exact():
     storage = MemoryStorage()
     amount = Decimal("123456789012345678.12345678")
-    tw.backtest(
-        tw.ema_cross(SPOT, short=False), data={SPOT: trade_rows([1.0])}, balances={"USDT": amount}, journal=storage
-    )
+    tw.backtest(tw.ema_cross(SPOT, short=False), data={SPOT: trade_rows([1.0])}, balances={"USDT": amount}, journal=storage)
     assert decoded(storage)["account"]["amount"].to_list() == [amount]
 
 
