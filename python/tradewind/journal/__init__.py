@@ -1,10 +1,11 @@
 """Recorded runs: written while they go on, read, replayed and verified.
 
 A journal holds the manifest of a run (everything that decided it), the one stream of inputs and decisions in blocks
-of the codec, and how the run ended. A chain of checksums runs through all of it.
+of the codec, and how the run ended. A chain of checksums runs through all of it. That of a backtest is one file; that
+of a session is a folder of segments, with snapshots of the state.
 """
 
-from tradewind.journal.block import Block
+from tradewind.journal.block import Block, Snapshot
 from tradewind.journal.manifest import Ending, Manifest
 from tradewind.journal.reader import Journal
 from tradewind.journal.replay import replay
@@ -15,5 +16,5 @@ from tradewind.journal.writer import JournalWriter
 
 __all__ = [
     "FILE_NAME", "HASH_SEEDS", "Block", "Divergence", "Ending", "Journal", "JournalWriter", "Manifest", "MemoryStorage",
-    "ReplayReport", "SqliteStorage", "Storage", "VerifiedRun", "VerifyReport", "replay", "verify",
+    "ReplayReport", "Snapshot", "SqliteStorage", "Storage", "VerifiedRun", "VerifyReport", "replay", "verify",
 ]  # fmt: skip

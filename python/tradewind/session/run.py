@@ -22,12 +22,15 @@ from tradewind.backtest import Settings
 from tradewind.config.code import make_strategy
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import exception
-from tradewind.journal import FILE_NAME, JournalWriter
+from tradewind.journal.lock import WriterLock
 from tradewind.journal.manifest import Manifest, manifest_of
+from tradewind.journal.segment_writer import Keeping, SegmentWriter
+from tradewind.journal.segments import FOLDER_NAME
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
+from tradewind.times import duration_ns
 from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
 from tradewind.venues.binance_spot.market import server_time_ns
 
@@ -44,7 +47,7 @@ class Prepared:
 
     session: Session
     kernel: _core.Session
-    writer: JournalWriter
+    writer: SegmentWriter
     folder: Path
     is_recovered: bool
 
@@ -107,8 +110,21 @@ def _prepared(
     system: System, mode: Literal["paper", "live"], parts: list[VenueParts], clock: SessionClock
 ) -> Iterator[Prepared]:
     folder = system.run_folder(mode)
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = (folder if system.journal.directory is None else system.path(system.journal.directory)) / FILE_NAME
+    place = folder if system.journal.directory is None else system.path(system.journal.directory)
+    for one in (folder, place):
+        one.mkdir(parents=True, exist_ok=True)
+    with WriterLock(place):
+        yield from _locked(system, mode, parts, clock, folder, place / FOLDER_NAME)
+
+
+def _locked(
+    system: System,
+    mode: Literal["paper", "live"],
+    parts: list[VenueParts],
+    clock: SessionClock,
+    folder: Path,
+    journal: Path,
+) -> Iterator[Prepared]:
     fields = tuple(system.specifications())
     index = _core.Index([definition(one) for one in fields])
     strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
@@ -121,25 +137,31 @@ def _prepared(
         values["venues"], values["balances"] = [], []
     streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
     kernel = _core.Session(values, streams)
+    keeping = _keeping(system)
     if not before.is_cut_off:
         manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
         set_aside(journal)
-        with JournalWriter(journal, manifest) as writer:
+        with SegmentWriter.begin(journal, manifest, clock.now_ns(), keeping) as writer:
             yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
             writer.finish(kernel.outcome())
         return
-    manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
+    manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
     clock.start_after(kernel.now_ns)
-    with JournalWriter.resume(journal, last, checksum) as writer:
+    with SegmentWriter.resume(journal, last, checksum, keeping) as writer:
         yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
         writer.finish(kernel.outcome())
+
+
+def _keeping(system: System) -> Keeping:
+    stated = system.journal
+    return Keeping(stated.durability, duration_ns(stated.segment), stated.archive, stated.keep_days)
 
 
 def _ready(
     kernel: _core.Session,
     index: _core.Index,
     parts: list[VenueParts],
-    writer: JournalWriter,
+    writer: SegmentWriter,
     manifest: Manifest,
     clock: SessionClock,
     folder: Path,

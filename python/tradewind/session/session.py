@@ -15,7 +15,7 @@ from tradewind import _core
 from tradewind._core import Inbox, Index, Instrument
 from tradewind.data.values import row_of
 from tradewind.errors import TradewindError
-from tradewind.journal import JournalWriter
+from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.feeds import AccountFeed, MarketFeed
@@ -58,6 +58,7 @@ class Health:
     gaps: int = 0
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_rows: int = 0
+    slow_writes: int = 0
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
@@ -99,7 +100,7 @@ class Session:
         kernel: _core.Session,
         index: Index,
         venues: Sequence[VenueParts],
-        writer: JournalWriter,
+        writer: SegmentWriter,
         run: str,
         clock: SessionClock,
     ) -> None:
@@ -166,14 +167,14 @@ class Session:
         requests = self.kernel.take_requests()
         if not requests:
             return
-        self.write()
+        self.write(leaves=True)
         for request in requests:
             self._send(request)
 
-    def write(self) -> None:
-        """Write to the journal what is not in it yet."""
+    def write(self, *, leaves: bool = False) -> None:
+        """Write to the journal what is not in it yet, before orders leave or now and then."""
         try:
-            self._writer.write(self.kernel.take_journal())
+            self._writer.write(self.kernel.take_journal(), leaves=leaves)
         except TradewindError as error:
             # Without a journal nothing may leave.
             self._fail(error)
@@ -295,6 +296,8 @@ class Session:
         while True:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
+            self._writer.keep_up(self.kernel)
+            self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
 
