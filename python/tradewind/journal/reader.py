@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,10 @@ from tradewind.journal.block import (
     seal_snapshot,
 )
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest, decode_ending, decode_manifest
-from tradewind.journal.segments import opened
+from tradewind.journal.segments import newest_first, opened
 from tradewind.journal.storage import Kept, damaged
 
+log = logging.getLogger(__name__)
 _UNENDED = Ending(finished=False, reason="the process that wrote it ended, or its end was cut off", entries=0)
 
 
@@ -49,12 +51,11 @@ class Journal:
         self.place: str
         """Its name for messages."""
         if isinstance(place, str | Path):
-            self._storages, self.place = opened(place, whole=whole)
+            self._storages, self.place = opened(place, after=after, whole=whole)
         else:
             self._storages, self.place = [place], place.place
         try:
             self.manifest: Manifest = self._manifest()
-            self._read = self._needed(after)
             self._begins = self._beginning(after)
             chain = self._chain()
             for _ in self._through(chain):
@@ -92,22 +93,10 @@ class Journal:
         sequence = self._begins[0]
         if sequence == 0:
             return None
-        found = snapshot_behind(self._read[0], sequence)
+        found = snapshot_behind(self._storages[0], sequence)
         if found is None:
-            raise damaged(self._read[0].place, f"there is no snapshot behind entry {sequence:,}, where it begins")
+            raise damaged(self._storages[0].place, f"there is no snapshot behind entry {sequence:,}, where it begins")
         return found
-
-    def snapshots(self) -> Iterator[Snapshot]:
-        """All snapshots that are as they were written, the newest first."""
-        for storage in reversed(self._storages):
-            for sequence in reversed(storage.snapshots()):
-                try:
-                    found = snapshot_behind(storage, sequence)
-                except TradewindError:
-                    # A damaged one is of no use; the one before it is.
-                    continue
-                if found is not None:
-                    yield found
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in their order, each checked before it is given out."""
@@ -118,7 +107,7 @@ class Journal:
 
     def _through(self, chain: _Chain) -> Iterator[Block]:
         try:
-            for storage in self._read:
+            for storage in self._storages:
                 yield from chain.through(storage, is_last=storage is self._storages[-1])
         except TradewindError as error:
             if not self._is_whole:
@@ -129,20 +118,15 @@ class Journal:
             readable = f"entries {self.first:,} to {chain.last:,} can be read with Journal(..., whole=False)"
             raise exception(error.code, error.message, f"{error.hint}; {readable}") from error
 
-    def _needed(self, after: int) -> list[Kept]:
-        """The storages that hold what lies behind an entry."""
-        joints = [(storage.joint(), at) for at, storage in enumerate(self._storages)] if after else []
-        return self._storages[max((at for joint, at in joints if joint and joint.first <= after + 1), default=0) :]
-
     def _beginning(self, after: int) -> tuple[int, bytes]:
         """The entry behind which is read, and the checksum of everything up to it."""
-        joint = self._read[0].joint()
+        joint = self._storages[0].joint()
         first = 1 if joint is None else joint.first
         if after < first:
             return first - 1, _start(joint, self._text)
-        checksum = self._read[0].checksum_at(after)
+        checksum = self._storages[0].checksum_at(after)
         if checksum is None:
-            raise damaged(self._read[0].place, f"no block ends with entry {after:,}")
+            raise damaged(self._storages[0].place, f"no block ends with entry {after:,}")
         return after, checksum
 
     def _manifest(self) -> Manifest:
@@ -221,15 +205,25 @@ class _Chain:
         return ending
 
 
-def last_entry(place: str | Path) -> int:
-    """The number of the last entry of a journal; 0 where there is none. Nothing is checked."""
-    storages, _ = opened(place)
-    try:
-        joint = storages[-1].joint()
-        return storages[-1].last() or (0 if joint is None else joint.first - 1)
-    finally:
-        for storage in storages:
-            storage.close()
+def last_entry(place: Path) -> int:
+    """The number of the last entry of a session's journal; 0 where there is none. Nothing is checked."""
+    for storage in newest_first(place):
+        joint = storage.joint()
+        return storage.last() or (0 if joint is None else joint.first - 1)
+    return 0
+
+
+def snapshots(place: Path) -> Iterator[Snapshot]:
+    """The snapshots of a session's journal that are as they were written, the newest first."""
+    for storage in newest_first(place):
+        for sequence in reversed(storage.snapshots()):
+            try:
+                found = snapshot_behind(storage, sequence)
+            except TradewindError as error:
+                log.warning("%s; the one before it is looked for", error.message)
+                continue
+            if found is not None:
+                yield found
 
 
 def snapshot_behind(storage: Kept, sequence: int) -> Snapshot | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,10 +87,11 @@ def journal_folder(place: Path) -> Path | None:
     return None
 
 
-def opened(place: str | Path, *, whole: bool = True) -> tuple[list[Kept], str]:
-    """Open a journal for reading, with its name for messages: all segments of a session, or one file.
+def opened(place: str | Path, *, after: int = 0, whole: bool = True) -> tuple[list[Kept], str]:
+    """Open a journal for reading, with its name for messages: the segments of a session, or one file.
 
-    Where it need not be whole, the segments come up to the first that cannot be opened.
+    Those that hold nothing behind the entry `after` stay closed. Where the journal need not be whole, the segments come
+    up to the first that cannot be opened.
     """
     path = Path(place)
     folder = journal_folder(path)
@@ -98,8 +100,12 @@ def opened(place: str | Path, *, whole: bool = True) -> tuple[list[Kept], str]:
         return [whole_run], whole_run.place
     storages: list[Kept] = []
     try:
-        for one in segments(folder):
-            storages.append(one.open())  # noqa: PERF401 - what is open is closed where the next one cannot be
+        for one in reversed(segments(folder)) if after else segments(folder):
+            storages.append(one.open())
+            joint = storages[-1].joint() if after else None
+            if after and (joint is None or joint.first <= after + 1):
+                storages.reverse()
+                break
         return storages, str(folder)
     except TradewindError:
         if storages and not whole:
@@ -107,3 +113,14 @@ def opened(place: str | Path, *, whole: bool = True) -> tuple[list[Kept], str]:
         for storage in storages:
             storage.close()
         raise
+
+
+def newest_first(place: Path) -> Iterator[Kept]:
+    """The segments of a session, from the last one on, each open while it is looked at."""
+    folder = journal_folder(place)
+    for one in reversed(segments(folder)) if folder is not None else ():
+        storage = one.open()
+        try:
+            yield storage
+        finally:
+            storage.close()

@@ -15,7 +15,7 @@ from tradewind.errors import TradewindError, exception
 from tradewind.journal import Journal
 from tradewind.journal.code import differences
 from tradewind.journal.manifest import Manifest, manifest_of
-from tradewind.journal.reader import last_entry
+from tradewind.journal.reader import last_entry, snapshots
 from tradewind.journal.segments import journal_folder
 from tradewind.journal.values import to_json
 from tradewind.session.session import received
@@ -76,13 +76,12 @@ def recover(
     """Take the journal of a run that was cut off, from its last snapshot on; the run goes on behind it (D5)."""
     with Journal(journal, after=last_entry(journal)) as tip:
         manifest = tip.manifest
-        after = _from_where(tip)
     now = manifest_of(data, strategies, settings)
     changed = _changes(manifest, now, mode)
     if changed:
         message = f"{journal}: the run was cut off, and its {', '.join(changed)} changed since"
         raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
-    with Journal(journal, after=after) as kept:
+    with Journal(journal, after=_from_where(journal)) as kept:
         found = _replayed(kernel, kept)
         edited = differences(manifest.code, now.code)
         if found is not None:
@@ -99,10 +98,10 @@ def _changes(then: Manifest, now: Manifest, mode: str) -> list[str]:
     return changed if then.settings["mode"] == mode else ["mode", *changed]
 
 
-def _from_where(tip: Journal) -> int:
+def _from_where(journal: Path) -> int:
     """The entry behind which to begin: that of the last snapshot that holds everything, or the beginning."""
     lost = ""
-    for snapshot in tip.snapshots():
+    for snapshot in snapshots(journal):
         if snapshot.version != _core.__version__:
             lost = lost or f"its snapshots are of the version {snapshot.version}"
         elif snapshot.lost:
@@ -110,7 +109,7 @@ def _from_where(tip: Journal) -> int:
         else:
             return snapshot.sequence
     if lost:
-        log.warning("%s is read from its beginning: %s", tip.place, lost)
+        log.warning("%s is read from its beginning: %s", journal, lost)
     return 0
 
 
