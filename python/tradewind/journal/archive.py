@@ -64,7 +64,7 @@ class ArchivedSegment:
             rows = _collected(part, pl.scan_parquet(part).select(pl.len())).item()
             for start in range(0, rows, _BATCH_ROWS):
                 batch = pl.scan_parquet(part).slice(start, _BATCH_ROWS).filter(pl.col("first") > after)
-                for row in _collected(part, batch).iter_rows():
+                for row in _collected(part, batch.select(*_BLOCKS).cast(_BLOCKS)).iter_rows():
                     yield Block(*row)
 
     def last(self) -> int:
@@ -94,7 +94,7 @@ class ArchivedSegment:
     def _rest(self) -> dict[str, dict[str, Any]]:
         """Everything but the blocks, by kind."""
         path = self.path / "segment.parquet"
-        return {row["kind"]: row for row in _collected(path, pl.scan_parquet(path)).iter_rows(named=True)}
+        return {row["kind"]: row for row in _collected(path, pl.scan_parquet(path).cast(_REST)).iter_rows(named=True)}
 
     def _sealed(self, kind: str) -> Sealed | None:
         row = self._rest.get(kind)
@@ -143,6 +143,9 @@ def _parts(blocks: Iterator[Block]) -> Iterator[list[Block]]:
 
 def _collected(path: Path, frame: pl.LazyFrame) -> pl.DataFrame:
     try:
-        return frame.collect()
+        found = frame.collect()
+        if found.select(pl.any_horizontal(pl.all().is_null().any())).item():
+            raise damaged(str(path), "a row holds nothing where there was something")
+        return found
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, TypeError) as error:
         raise damaged(str(path), f"it cannot be read: {error}") from error

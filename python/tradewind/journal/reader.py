@@ -51,9 +51,9 @@ class Journal:
         self.place: str
         """Its name for messages."""
         if isinstance(place, str | Path):
-            self._storages, self.place = opened(place, after=after, whole=whole)
+            self._storages, self.place, self._problem = opened(place, after=after, whole=whole)
         else:
-            self._storages, self.place = [place], place.place
+            self._storages, self.place, self._problem = [place], place.place, None
         try:
             self.manifest: Manifest = self._manifest()
             self._begins = self._beginning(after)
@@ -108,7 +108,9 @@ class Journal:
     def _through(self, chain: _Chain) -> Iterator[Block]:
         try:
             for storage in self._storages:
-                yield from chain.through(storage, is_last=storage is self._storages[-1])
+                yield from chain.through(storage, is_last=storage is self._storages[-1] and not self._problem)
+            if self._problem is not None:
+                raise self._problem
         except TradewindError as error:
             if not self._is_whole:
                 chain.ending = Ending(finished=False, reason=error.message, entries=chain.last)

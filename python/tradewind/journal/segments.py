@@ -87,17 +87,17 @@ def journal_folder(place: Path) -> Path | None:
     return None
 
 
-def opened(place: str | Path, *, after: int = 0, whole: bool = True) -> tuple[list[Kept], str]:
+def opened(place: str | Path, *, after: int = 0, whole: bool = True) -> tuple[list[Kept], str, TradewindError | None]:
     """Open a journal for reading, with its name for messages: the segments of a session, or one file.
 
     Those that hold nothing behind the entry `after` stay closed. Where the journal need not be whole, the segments come
-    up to the first that cannot be opened.
+    up to the first that cannot be opened, with what is wrong with that one.
     """
     path = Path(place)
     folder = journal_folder(path)
     if folder is None:
         whole_run = SqliteStorage.open(path)
-        return [whole_run], whole_run.place
+        return [whole_run], whole_run.place, None
     storages: list[Kept] = []
     try:
         for one in reversed(segments(folder)) if after else segments(folder):
@@ -106,10 +106,10 @@ def opened(place: str | Path, *, after: int = 0, whole: bool = True) -> tuple[li
             if after and (joint is None or joint.first <= after + 1):
                 storages.reverse()
                 break
-        return storages, str(folder)
-    except TradewindError:
+        return storages, str(folder), None
+    except TradewindError as error:
         if storages and not whole:
-            return storages, str(folder)
+            return storages, str(folder), error
         for storage in storages:
             storage.close()
         raise
