@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_journals import MINUTES, Keeping, Run, cut_off, recorded
+from session_journals import MINUTES, SECOND_NS, Keeping, Run, cut_off, recorded
 
 import tradewind as tw
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, replay
@@ -20,6 +21,7 @@ from tradewind.journal.lock import WriterLock
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
 from tradewind.journal.writer import JournalWriter
+from tradewind.session.session import received
 
 
 def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_full_disk_loses_nothing_that_was_written_and_the_run_goes_on_behind_i
     writer = run.begin(Keeping())
     pages = writer._segment._connection.execute("PRAGMA page_count").fetchone()[0]
     limited(writer, pages + 2)
-    with pytest.raises(tw.TradewindError, match="cannot be written: .*full") as caught, writer:
+    with pytest.raises(tw.TradewindError, match=r"cannot be written: .*full") as caught, writer:
         run.feed(range(1, 300), writer)
     assert caught.value.code == "run_interrupted" and "make room" in caught.value.hint
     with Journal(tmp_path) as kept:
@@ -165,8 +167,6 @@ def test_a_slow_write_is_counted_and_said(tmp_path: Path, monkeypatch: Any, capl
     run.finish(writer)
 
 
-
-
 def test_a_corrupted_page_is_named_with_what_can_still_be_read(tmp_path: Path) -> None:
     run = recorded(tmp_path)
     with Journal(tmp_path) as kept:
@@ -224,3 +224,60 @@ os.kill(os.getpid(), signal.SIGKILL)
     second = Run(tmp_path)
     second.recover()
     assert " ".join(second.kernel.hashes) == done.stdout.strip()
+
+
+WRITES_ON = """
+import os, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from session_journals import MINUTES, SECOND_NS, Run
+from tradewind.journal.segment_writer import SegmentWriter
+run = Run(Path({folder!r}))
+if run.journal.exists():
+    _, last, checksum = run.recover()
+    writer = SegmentWriter.resume(run.journal, last, checksum, MINUTES)
+else:
+    writer = run.begin()
+for second in range(run.kernel.now_ns // SECOND_NS + 1, 10**9):
+    run.feed(range(second, second + 1), writer)
+    os.write(1, f"{{writer._last}}\\n".encode())
+"""
+
+
+def kills(folder: Path, count: int, seed: int) -> None:
+    chance = random.Random(seed)
+    source = WRITES_ON.format(tests=str(Path(__file__).parent.parent), folder=str(folder))
+    for _ in range(count):
+        process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        written = b""
+        # The segments span a minute of sixty blocks: many kills come while one is begun.
+        for _ in range(chance.randint(1, 400)):
+            written = process.stdout.readline()
+        time.sleep(chance.random() / 100)
+        process.kill()
+        rest = process.stdout.read().split(b"\n")
+        process.stdout.close()
+        assert process.wait() == -9
+        acknowledged = int((rest[-2] if len(rest) > 1 else written) or 0)
+        with Journal(folder) as kept:
+            assert kept.last >= acknowledged > 0
+    # What was killed and went on is what one process would have done.
+    (folder / "never").mkdir()
+    last, never = Run(folder), Run(folder / "never")
+    last.recover()
+    never.kernel.start(0, False)
+    received(never.kernel)
+    never.feed(range(1, last.kernel.now_ns // SECOND_NS + 1))
+    assert last.kernel.hashes == never.kernel.hashes
+    assert replay(folder).verdict == "unfinished"
+    assert len(segments(last.journal)) > count // 2
+
+
+def test_kills_at_any_moment(tmp_path: Path) -> None:
+    kills(tmp_path, 4, 1)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_at_any_moment(tmp_path: Path) -> None:
+    kills(tmp_path, 200, 2)

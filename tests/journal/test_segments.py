@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ def test_segments_are_read_as_one(tmp_path: Path) -> None:
         assert kept.ending == other.ending and kept.ending.finished and kept.ending.fills > 10
         assert (kept.first, kept.snapshot) == (1, None)
         numbers = [(block.first, block.last) for block in kept.blocks()]
-    assert numbers[0][0] == 1 and all(before[1] + 1 == after[0] for before, after in zip(numbers, numbers[1:]))
+    assert numbers[0][0] == 1 and all(before[1] + 1 == after[0] for before, after in pairwise(numbers))
     assert replay(several).identical
     assert verify(several, hash_seeds=[1]).identical
 
@@ -88,8 +90,6 @@ def test_a_snapshot_is_saved_within_a_segment_too(tmp_path: Path) -> None:
 
 
 def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
-    import sqlite3  # noqa: PLC0415
-
     first = cut_off(tmp_path)
     connection = sqlite3.connect(segments(first.journal)[-1].path)
     connection.execute("UPDATE snapshot SET state = zeroblob(length(state))")
@@ -114,7 +114,7 @@ def test_what_a_snapshot_does_not_hold_is_replayed_from_the_beginning(tmp_path: 
 
 def test_a_changed_parameter_or_source_is_refused_with_a_hint(tmp_path: Path) -> None:
     cut_off(tmp_path)
-    with pytest.raises(tw.TradewindError, match="the parameter Patient.size changed since") as caught:
+    with pytest.raises(tw.TradewindError, match=r"the parameter Patient\.size changed since") as caught:
         Run(tmp_path, size=2.0).recover()
     assert (caught.value.code, bool(caught.value.hint)) == ("divergence", True)
     with pytest.raises(tw.TradewindError, match=r"patient.py changed since"):
@@ -137,7 +137,10 @@ def test_a_run_whose_first_segments_were_dropped_replays_from_a_snapshot(tmp_pat
 def test_a_segment_that_is_missing_is_named(tmp_path: Path) -> None:
     run = recorded(tmp_path)
     held = segments(run.journal)
-    for gone, match in ((held[2], "begins with entry .* does not follow"), (held[-1], "segment that follows it is missing")):
+    for gone, match in (
+        (held[2], "begins with entry .* does not follow"),
+        (held[-1], "segment that follows it is missing"),
+    ):
         kept = tmp_path / "kept"
         shutil.move(gone.path, kept)
         with pytest.raises(tw.TradewindError, match=match) as caught:
@@ -161,8 +164,6 @@ def test_a_segment_that_was_not_made_whole_is_none(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_the_first_form_is_read(tmp_path: Path) -> None:
-    import sqlite3  # noqa: PLC0415
-
     file = tmp_path / "run.sqlite"
     data = {"synthetic:BTCUSDT": tw.synthetic(events=1_000)}
     tw.backtest(tw.ema_cross("synthetic:BTCUSDT"), data=data, balances={"USDT": 100_000}, journal=file)

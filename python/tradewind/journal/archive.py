@@ -15,8 +15,8 @@ from tradewind.journal.storage import Kept, Sealed, damaged, to_disk
 _PART_BYTES = 64 * 2**20
 _BATCH_ROWS = 20_000
 _PARTS = "blocks-*.parquet"
-_BLOCKS = {"first": pl.Int64, "last": pl.Int64, "codec": pl.Int64, "data": pl.Binary, "checksum": pl.Binary}
-_REST = {"kind": pl.String, "number": pl.Int64, "first": pl.Int64, "text": pl.Binary, "checksum": pl.Binary}
+_BLOCKS = pl.Schema({"first": pl.Int64, "last": pl.Int64, "codec": pl.Int64, "data": pl.Binary, "checksum": pl.Binary})
+_REST = pl.Schema({"kind": pl.String, "number": pl.Int64, "first": pl.Int64, "text": pl.Binary, "checksum": pl.Binary})
 
 
 class ArchivedSegment:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 _BYTES = 4 * 2**20
+_MOST_PAGES = 64 * 2**20 // 4096
 
 
 class Emptying:
@@ -48,8 +49,10 @@ class Emptying:
             while self._due.wait() and not self._is_over:
                 self._due.clear()
                 try:
-                    # Passive: it never keeps the writer waiting.
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    # Passive: it never keeps the writer waiting. One that never rests would let the log grow for ever.
+                    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if pages > _MOST_PAGES:
+                        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
                 except sqlite3.Error as error:
                     log.warning("%s: what was written stays in its log: %s", self._path, error)
         finally:

@@ -76,7 +76,9 @@ def replay(
         return _report(kernel, recorded, code, divergence, time.perf_counter() - started)
 
 
-def _compare(kernel: Replay | ResumedReplay, recorded: Journal, progress: Callable[[int], None] | None) -> Divergence | None:
+def _compare(
+    kernel: Replay | ResumedReplay, recorded: Journal, progress: Callable[[int], None] | None
+) -> Divergence | None:
     found = None
     for block in recorded.blocks():
         found = kernel.feed(block.data)

@@ -76,7 +76,9 @@ def parity(run: str | Path) -> Parity:
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         if recorded.first > 1:
-            message = f"{recorded.place}: entries 1 to {recorded.first - 1:,} were dropped, so its backtest cannot be run"
+            message = (
+                f"{recorded.place}: entries 1 to {recorded.first - 1:,} were dropped, so its backtest cannot be run"
+            )
             raise exception("bad_journal", message, 'keep old segments: archive = "parquet"')
         mode = str(manifest.settings["mode"])
         blocks = [block.data for block in recorded.blocks()]
