@@ -1,6 +1,6 @@
 """The kernel: what ``crates/python`` makes of the Rust core."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -41,7 +41,11 @@ __all__ = [
     "Value",
     "__version__",
     "boundary",
+    "entry_scales",
+    "entry_tables",
     "error_codes",
+    "first_entries",
+    "inputs_for_another",
     "run_many",
     "synthetic_rows",
 ]
@@ -56,6 +60,25 @@ _TimeInForce = Literal["gtc", "ioc", "post_only"]
 _Instant = datetime | int
 _Duration = timedelta | float | str
 _Columns = dict[str, tuple[str, Any]]
+
+def entry_scales(index: Index) -> tuple[int, int, int, int]:
+    """Decimals that hold every price, quantity, amount and rate of an index."""
+
+def entry_tables(
+    index: Index,
+    strategies: Sequence[str],
+    block: bytes,
+    first: int,
+    time_ns: int,
+    tables: Mapping[str, Sequence[str] | None],
+) -> tuple[dict[str, dict[str, tuple[str, Any, Any]]], int]:
+    """The entries of a block as columns by table, and the time of its last input."""
+
+def first_entries(block: bytes, count: int) -> bytes:
+    """The first entries of a block, as a block."""
+
+def inputs_for_another(block: bytes, is_only: bool, parameters: Sequence[str]) -> tuple[bytes, dict[str, int]]:
+    """The inputs of a block that another strategy meets, and how many were left out, by what they were."""
 
 def error_codes() -> list[tuple[str, str]]:
     """Every code of the one table of errors, with what it means."""

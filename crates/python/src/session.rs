@@ -240,12 +240,14 @@ impl Session {
         self.act(|session| session.input(&event))
     }
 
-    /// Sets a strategy's parameter.
+    /// Sets a strategy's parameter; one that it does not take is an error that the session survives.
     #[pyo3(signature = (time_ns, strategy, name, kind, number=None, text=None))]
     fn parameter(&self, time_ns: i64, strategy: &str, name: &str, kind: &str, number: Option<f64>, text: Option<&str>) -> PyResult<()> {
         let value = data_value(kind, number, text)?;
         let event = ParameterEvent { time_ns, strategy: self.strategy(strategy)?, name: name.to_owned(), value };
-        self.act(|session| session.input(&Event::Parameter(Box::new(event))))
+        self.act(|session| session.input(&Event::Parameter(Box::new(event))))?;
+        let refused = self.lock()?.take_refused_parameter();
+        refused.map_or(Ok(()), |error| Err(exception(&self.failure, &error)))
     }
 
     /// A condition of a venue's connection (`connected`, `disconnected`; of `market_data` or `orders`).

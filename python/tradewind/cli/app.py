@@ -17,6 +17,7 @@ from tradewind.cli.backtest import backtest
 from tradewind.cli.config import config
 from tradewind.cli.demo import demo
 from tradewind.cli.hints import spoken
+from tradewind.cli.journal import journal
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.parity import parity
@@ -39,6 +40,7 @@ app = App(
 for command in (demo, new, backtest, replay, parity, sandbox, instruments, errors):
     app.command(command)
 app.command(config)
+app.command(journal)
 app.command(run_system, name="run")
 
 

@@ -98,6 +98,12 @@ class Journal:
             raise damaged(self._storages[0].place, f"there is no snapshot behind entry {sequence:,}, where it begins")
         return found
 
+    def need_beginning(self) -> None:
+        """Refuse a journal whose first segments were dropped, where a snapshot does not serve."""
+        if self.first > 1:
+            message = f"{self.place}: entries 1 to {self.first - 1:,} were dropped, and are needed for this"
+            raise exception("bad_journal", message, 'keep old segments: archive = "parquet"')
+
     def blocks(self) -> Iterator[Block]:
         """All blocks, in their order, each checked before it is given out."""
         return self._through(self._chain())

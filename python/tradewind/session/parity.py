@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,14 +73,10 @@ def parity(run: str | Path) -> Parity:
 
     """
     with Journal(run) as recorded:
+        recorded.need_beginning()
         manifest = recorded.manifest
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
-        if recorded.first > 1:
-            message = (
-                f"{recorded.place}: entries 1 to {recorded.first - 1:,} were dropped, so its backtest cannot be run"
-            )
-            raise exception("bad_journal", message, 'keep old segments: archive = "parquet"')
         mode = str(manifest.settings["mode"])
         blocks = [block.data for block in recorded.blocks()]
         with rebuilt(manifest.code, None, None) as code:
@@ -107,7 +104,9 @@ def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
     return kernel.recovered() is None
 
 
-def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core.Session:
+def kernel_of(
+    manifest: Manifest, code: Rebuilt, *, is_simulated: bool, balances: Sequence[tuple[str, str, str]] = ()
+) -> _core.Session:
     """The kernel of a recorded session, before its first event."""
     settings = manifest.settings
     index = manifest.index()
@@ -118,7 +117,7 @@ def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core
         "risk": manifest.risk(code.checks),
         "recordings": [],
         "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
-        "balances": [],
+        "balances": list(balances),
         "currency": settings["currency"],
         "interval_ns": 3600 * 10**9,
         "trading_days": settings["days"] == 252,

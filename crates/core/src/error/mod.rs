@@ -119,6 +119,7 @@ codes! {
     BadJournal => "bad_journal", "A journal is truncated, altered or not a journal.";
     JournalVersion => "journal_version", "A journal was written by a version that cannot be read here.";
     Divergence => "divergence", "A replay took another decision than the recorded run.";
+    BadQuery => "bad_query", "A query of a journal cannot be understood or carried out.";
     RunInterrupted => "run_interrupted", "The run was stopped before its end.";
     Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
     // Venues; behind the others, because journals know a code by its place
