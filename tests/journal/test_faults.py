@@ -17,32 +17,10 @@ from session_journals import MINUTES, SECOND_NS, Keeping, Run, cut_off, recorded
 import tradewind as tw
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, replay
 from tradewind.journal import storage as storage_module
-from tradewind.journal.lock import WriterLock
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
 from tradewind.journal.writer import JournalWriter
 from tradewind.session.session import received
-
-
-def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
-    source = f"""
-import sys, time
-from pathlib import Path
-from tradewind.journal.lock import WriterLock
-with WriterLock(Path({str(tmp_path)!r})):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-    process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "held\n"
-    with pytest.raises(tw.TradewindError, match=f"already being run by process {process.pid}") as caught:
-        WriterLock(tmp_path).__enter__()
-    assert caught.value.code == "bad_setting" and caught.value.hint
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    with WriterLock(tmp_path):
-        assert (tmp_path / "lock").read_text() == str(os.getpid())
 
 
 def test_power_waits_for_the_disk_before_an_order_leaves_and_only_then(tmp_path: Path, monkeypatch: Any) -> None:

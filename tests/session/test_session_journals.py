@@ -138,7 +138,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         await bench.progress("paper")
         code, said = await ended(await bench.start("paper"))
         assert code not in (0, None)
-        assert f"already being run by process {first.pid}" in said and "hint:" in said
+        assert f"goes on in another process ({first.pid})" in said and "hint:" in said
         code, said = await ended(first, signal.SIGINT)
         assert code == 0, said
 

@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,14 +20,15 @@ import msgspec
 from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.config.code import make_strategy
+from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import exception
-from tradewind.journal.lock import WriterLock
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import FOLDER_NAME
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
+from tradewind.session.lock import only_one
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
 from tradewind.times import duration_ns
@@ -50,6 +51,7 @@ class Prepared:
     writer: SegmentWriter
     folder: Path
     is_recovered: bool
+    about: About
 
 
 def run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None] = lambda _: None) -> int:
@@ -70,8 +72,18 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        await ready.session.run(is_recovered=ready.is_recovered)
+        async with served(system, ready):
+            await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
+    """A context in which the session can be steered, where the system says so."""
+    settings = system.control
+    if not settings.enabled:
+        return nullcontext()
+    token_file = None if settings.token_file is None else system.path(settings.token_file)
+    return ControlServer(ready.session, ready.about, settings, token_file)
 
 
 def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
@@ -109,67 +121,44 @@ async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractCo
 def _prepared(
     system: System, mode: Literal["paper", "live"], parts: list[VenueParts], clock: SessionClock
 ) -> Iterator[Prepared]:
-    folder = system.run_folder(mode)
-    place = folder if system.journal.directory is None else system.path(system.journal.directory)
-    for one in (folder, place):
+    folder, journals = system.run_folder(mode), system.journal_folder(mode)
+    for one in (folder, journals):
         one.mkdir(parents=True, exist_ok=True)
-    with WriterLock(place):
-        yield from _locked(system, mode, parts, clock, folder, place / FOLDER_NAME)
-
-
-def _locked(
-    system: System,
-    mode: Literal["paper", "live"],
-    parts: list[VenueParts],
-    clock: SessionClock,
-    folder: Path,
-    journal: Path,
-) -> Iterator[Prepared]:
-    fields = tuple(system.specifications())
-    index = _core.Index([definition(one) for one in fields])
-    strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
-    before = earlier(journal)
-    settings = _settings(system, mode, before.carried)
-    data = Dataset(index, fields, (), (f"{mode} market data",))
-    values = settings.run(strategies, data, keep="everything", journal=True)
-    values["value_streams"] = None
-    if mode == "live":
-        values["venues"], values["balances"] = [], []
-    streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
-    kernel = _core.Session(values, streams)
-    keeping = _keeping(system)
-    if not before.is_cut_off:
-        manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
-        set_aside(journal)
-        with SegmentWriter.begin(journal, manifest, clock.now_ns(), keeping) as writer:
-            yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
-            writer.finish(kernel.outcome())
-        return
-    manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
-    clock.start_after(kernel.now_ns)
-    with SegmentWriter.resume(journal, last, checksum, keeping) as writer:
-        yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
-        writer.finish(kernel.outcome())
+    journal = journals / FOLDER_NAME
+    with only_one(journals):
+        fields = tuple(system.specifications())
+        index = _core.Index([definition(one) for one in fields])
+        strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
+        before = earlier(journal)
+        settings = _settings(system, mode, before.carried)
+        data = Dataset(index, fields, (), (f"{mode} market data",))
+        values = settings.run(strategies, data, keep="everything", journal=True)
+        values["value_streams"] = None
+        if mode == "live":
+            values["venues"], values["balances"] = [], []
+        streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
+        kernel = _core.Session(values, streams)
+        about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
+        if before.is_cut_off:
+            manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
+            clock.start_after(kernel.now_ns)
+            writer = SegmentWriter.resume(journal, last, checksum, _keeping(system))
+        else:
+            last = 0
+            manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
+            set_aside(journal)
+            writer = SegmentWriter.begin(journal, manifest, clock.now_ns(), _keeping(system))
+        with writer:
+            audit = Audit(manifest, last)
+            session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, audit, system.shutdown)
+            yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
+            if session.is_finished:
+                writer.finish(kernel.outcome())
 
 
 def _keeping(system: System) -> Keeping:
     stated = system.journal
     return Keeping(stated.durability, duration_ns(stated.segment), stated.archive, stated.keep_days)
-
-
-def _ready(
-    kernel: _core.Session,
-    index: _core.Index,
-    parts: list[VenueParts],
-    writer: SegmentWriter,
-    manifest: Manifest,
-    clock: SessionClock,
-    folder: Path,
-    *,
-    is_recovered: bool,
-) -> Prepared:
-    session = Session(kernel, index, parts, writer, manifest.settings["run"], clock)
-    return Prepared(session, kernel, writer, folder, is_recovered)
 
 
 def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float] | None) -> Settings:
@@ -212,8 +201,12 @@ async def _venue(system: System, name: str, mode: Literal["paper", "live"], cloc
     market_data = BinanceSpotMarketData(
         stream_url=urls.stream or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
     )
-    # Before the first stamp: the session's time is the venue's from its start on.
-    await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
+    try:
+        # Before the first stamp: the session's time is the venue's from its start on.
+        await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
+    finally:
+        # What is prepared may never run; it connects anew when it does.
+        await market_data.rest.close()
     if mode == "paper":
         return VenueParts(name, market_data)
     owner = system.account_of(name)

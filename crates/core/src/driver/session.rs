@@ -72,7 +72,7 @@ impl Session {
         std::mem::take(&mut self.timeline.outgoing)
     }
 
-    /// Why a strategy did not take the parameter of the last input; nothing where it took it.
+    /// Why the last parameter that was set was not taken.
     pub fn take_refused_parameter(&mut self) -> Option<Error> {
         self.timeline.engine.output.refused_parameter.take()
     }

@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
+    pub(super) fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
         self.state.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
     }
 

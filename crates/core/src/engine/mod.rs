@@ -87,7 +87,7 @@ pub struct Output {
     pub amended: Vec<Order>,
     /// Funding and fees without a fill.
     pub charges: Vec<Charge>,
-    /// Why a strategy did not take a parameter.
+    /// Why the last parameter that was set was not taken, for whoever set it.
     pub refused_parameter: Option<Error>,
 }
 
@@ -385,6 +385,7 @@ impl Engine {
                 self.state.calling = *strategy;
                 self.state.place(*order)?;
             }
+            Command::Cancel(id) => self.cancel_one(*id)?,
         }
         Ok(())
     }
@@ -449,6 +450,17 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Cancels an order of whichever strategy, and drops the target that it works for: else another order would follow.
+    fn cancel_one(&mut self, id: OrderId) -> Result<()> {
+        let Some(order) = self.state.orders.get(id).filter(|order| !order.status.is_closed()) else { return Ok(()) };
+        let (strategy, instrument) = (order.strategy, order.request.instrument);
+        if order.by_target {
+            self.drop_target(strategy, instrument);
+        }
+        self.state.calling = strategy;
+        self.state.cancel(id)
     }
 
     fn notify_order(&mut self, id: OrderId) {

@@ -33,11 +33,11 @@ impl Engine {
         }
     }
 
+    /// A mistake in a parameter is that of the person who set it: it is told, and the run goes on.
     pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) {
         self.state.now_ns = parameter.time_ns;
         self.state.calling = parameter.strategy;
         let strategy = &mut self.strategies[parameter.strategy.at()].strategy;
-        // Whoever sends a wrong one is told; the strategy goes on as it was.
         self.output.refused_parameter = strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value).err();
     }
 }

@@ -210,4 +210,6 @@ pub enum Command {
     WarmedUp,
     /// Place an order in the name of a strategy.
     Open(StrategyIndex, NewOrder),
+    /// Cancel one order, whichever strategy's; one that is closed stays as it is.
+    Cancel(OrderId),
 }
