@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from session_journals import MINUTES, SECOND_NS, Keeping, Run, cut_off, recorded
 
 import tradewind as tw
-from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, replay
+from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, emptying, replay
 from tradewind.journal import storage as storage_module
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
@@ -142,6 +143,33 @@ def test_a_slow_write_is_counted_and_said(tmp_path: Path, monkeypatch: Any, capl
         writer.write(run.kernel.take_journal(), leaves=True)
     assert writer.slow_writes == 1 and "a write took 1" in caplog.text
     run.finish(writer)
+
+
+def test_a_reader_that_takes_its_time_does_not_hold_up_the_writer(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(emptying, "BYTES", 1_000)
+    monkeypatch.setattr(emptying, "MOST_PAGES", 5)
+    run = Run(tmp_path)
+    writer = run.begin(Keeping())
+    run.feed(range(1, 20), writer)
+    reader = sqlite3.connect(f"file:{writer._segment.path}?mode=ro", uri=True)
+    rows = reader.execute("SELECT first FROM block")
+    rows.fetchone()
+    run.feed(range(20, 300), writer)
+    assert writer.slow_writes == 0
+    log = writer._segment.path.with_name(f"{writer._segment.path.name}-wal")
+    rows.close()
+    reader.close()
+    # Without the reader the log is emptied and begun anew: it stops to grow.
+    for second in range(300, 3_000, 10):
+        held = log.stat().st_size
+        run.feed(range(second, second + 10), writer)
+        if log.stat().st_size == held:
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the log is never begun anew")
+    run.finish(writer)
+    assert replay(tmp_path).identical
 
 
 def test_a_corrupted_page_is_named_with_what_can_still_be_read(tmp_path: Path) -> None:

@@ -64,7 +64,11 @@ def start_archiving(folder: Path, what: Archive, keep_days: int) -> subprocess.P
     if what == "keep" or len(segments(folder)) < 3:
         return None
     command = [sys.executable, "-m", "tradewind.journal.archiving", str(folder), what, str(keep_days)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    except OSError as error:
+        log.warning("%s: old segments stay as they are: %s", folder, error)
+        return None
 
 
 def _can_begin(segment: Segment) -> bool:

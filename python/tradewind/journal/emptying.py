@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-_BYTES = 4 * 2**20
-_MOST_PAGES = 64 * 2**20 // 4096
+BYTES = 4 * 2**20
+MOST_PAGES = 64 * 2**20 // 4096
 
 
 class Emptying:
@@ -33,7 +33,7 @@ class Emptying:
     def wrote(self, count: int) -> None:
         """So many bytes were written."""
         self._bytes += count
-        if self._bytes > _BYTES:
+        if self._bytes > BYTES:
             self._bytes = 0
             self._due.set()
 
@@ -44,14 +44,15 @@ class Emptying:
         self._thread.join()
 
     def _run(self) -> None:
-        connection = sqlite3.connect(self._path, isolation_level=None)
+        # It waits for nobody: a reader that takes its time must not hold up the writer through it.
+        connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
         try:
             while self._due.wait() and not self._is_over:
                 self._due.clear()
                 try:
                     # Passive: it never keeps the writer waiting. One that never rests would let the log grow for ever.
                     _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                    if pages > _MOST_PAGES:
+                    if pages > MOST_PAGES:
                         connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
                 except sqlite3.Error as error:
                     log.warning("%s: what was written stays in its log: %s", self._path, error)

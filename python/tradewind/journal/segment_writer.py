@@ -156,9 +156,10 @@ class SegmentWriter(JournalWriter):
 
         """
         begun_at = time.perf_counter()
-        super().write(block)
         if block is not None:
             self._is_synced = False
+        super().write(block)
+        if block is not None:
             self._emptying.wrote(len(block[2]))
         if leaves and self._keeping.durability == "power" and not self._is_synced:
             self._segment.sync()
@@ -227,15 +228,18 @@ class SegmentWriter(JournalWriter):
         """End the segment that is over; what waits for the disk is done beside the session."""
         text = msgspec.json.encode(Ending(finished=False, reason=GOES_ON, entries=self._last))
 
+        begun = self._segment.path
+
         def close() -> None:
             emptying.close()
             try:
                 over.put_ending(text, seal_ending(checksum, text))
-            except TradewindError as error:
+                over.close()
+                # What was begun without waiting for the disk.
+                to_disk(begun)
+            except (TradewindError, OSError) as error:
                 log.warning("%s", error)
-            over.close()
-            # What was begun without waiting for the disk.
-            to_disk(self._segment.path)
+                over.close()
 
         self._closing = [thread for thread in self._closing if thread.is_alive()]
         self._closing.append(threading.Thread(target=close, name="journal segment"))
