@@ -1,4 +1,4 @@
-"""Disks that are full, slow or damaged, and a second process."""
+"""Disks that are full, slow or damaged, and processes that are killed."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Journal(Section):
     """The journal of a run: everything that went in, and every decision."""
 
     directory: PathText | None = None
-    """The directory below which it is written, as NAME/MODE/journal.sqlite. Default: the folder of the run."""
+    """The directory below which it is written, in NAME/MODE. Default: the folder of the run."""
     durability: Literal["process", "power"] = "process"
     """What an order's record survives before the order leaves: "process", the end of the process; "power", a power cut,
     at the cost of a write to the disk for each order. Default: "process"."""
