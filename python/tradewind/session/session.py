@@ -15,7 +15,7 @@ from tradewind.config.operation import Shutdown
 from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
 from tradewind.errors import exception
-from tradewind.journal import JournalWriter
+from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.ending import Ending
@@ -50,6 +50,7 @@ class Health:
     gaps: int = 0
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_reports: int = 0
+    slow_writes: int = 0
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
@@ -96,7 +97,7 @@ class Session:
         kernel: _core.Session,
         index: Index,
         venues: Sequence[VenueParts],
-        writer: JournalWriter,
+        writer: SegmentWriter,
         run: str,
         clock: SessionClock,
         audit: Audit,
@@ -116,7 +117,6 @@ class Session:
         self.failure: BaseException | None = None
         self.is_finished = False
         self.is_sending = False
-        self._is_journal_whole = True
         self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
         self._accounts: dict[str, AccountFeed] = {}
@@ -205,7 +205,7 @@ class Session:
         requests = self.kernel.take_requests()
         if not requests:
             return
-        self.write()
+        self.write(leaves=True)
         self.is_sending = True
         try:
             for request in requests:
@@ -215,19 +215,15 @@ class Session:
         finally:
             self.is_sending = False
 
-    def write(self) -> None:
-        """Write to the journal what is not in it yet."""
-        if not self._is_journal_whole:
-            return
-        # What is taken and not written leaves a hole: nothing may follow it.
-        self._is_journal_whole = False
+    def write(self, *, leaves: bool = False) -> None:
+        """Write to the journal what is not in it yet, before orders leave or now and then."""
         try:
             block = self.kernel.take_journal()
-            self._writer.write(block)
+            # What cannot be written is kept, and comes first next time: the journal has no hole.
+            self._writer.write(block, leaves=leaves)
         except Exception as error:
             self.fail(error)
             return
-        self._is_journal_whole = True
         self.audit.publish(block)
 
     def _send(self, request: dict[str, Any]) -> None:
@@ -366,6 +362,8 @@ class Session:
         while True:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
+            self._writer.keep_up(self.kernel)
+            self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
 
