@@ -37,9 +37,7 @@ def run(tmp_path_factory):
                 case 22:
                     ctx.buy(self.btc, 90)
 
-    result = tw.backtest(
-        Mixed(), data={BTC: tw.synthetic(events=4_000)}, balances={"USDT": 100_000}, journal=place
-    )
+    result = tw.backtest(Mixed(), data={BTC: tw.synthetic(events=4_000)}, balances={"USDT": 100_000}, journal=place)
     return place, result
 
 
@@ -50,7 +48,9 @@ def answer(place, sql: str) -> pl.DataFrame:
 def test_sums_are_exact_and_those_of_the_result(run):
     place, result = run
     found = answer(place, "select count(*) as fills, sum(fee) as fees, sum(price * quantity) as volume from fills")
-    exact = sum((Decimal(repr(p)) * Decimal(repr(q)) for p, q in result.fills.select("price", "quantity").rows()), Decimal(0))
+    exact = sum(
+        (Decimal(repr(p)) * Decimal(repr(q)) for p, q in result.fills.select("price", "quantity").rows()), Decimal(0)
+    )
     assert found.rows() == [(result.metrics["fills"], result.fills["fee"].sum(), exact)]
 
 
@@ -66,7 +66,9 @@ def test_the_orders_are_those_of_the_result(run):
 
 def test_tables_join(run):
     place, result = run
-    found = answer(place, "select o.strategy, sum(f.fee) as fees from fills f join orders o using (order_id) group by 1")
+    found = answer(
+        place, "select o.strategy, sum(f.fee) as fees from fills f join orders o using (order_id) group by 1"
+    )
     assert found.rows() == [("Mixed", result.fills["fee"].sum())]
 
 

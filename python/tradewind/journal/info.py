@@ -13,7 +13,7 @@ import polars as pl
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import Journal
 from tradewind.journal.storage import Storage
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
 from tradewind.times import from_ns
 
@@ -64,7 +64,8 @@ class Info(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         written = f"Tradewind {self.version}, {self.python}"
-        counts = f"{self.entries:,} in {self.blocks:,} blocks, {self.size_bytes / 1e6:,.2f} MB"
+        blocks = "1 block" if self.blocks == 1 else f"{self.blocks:,} blocks"
+        counts = f"{self.entries:,} in {blocks}, {self.size_bytes / 1e6:,.2f} MB"
         lines = [
             ("journal", self.journal),
             ("run", f"{self.mode}, by {written}"),
@@ -132,8 +133,8 @@ def info(journal: str | Path | Storage) -> Info:
             entries=entries,
             blocks=blocks,
             size_bytes=size,
-            inputs=dict(inputs.most_common()),
-            decisions=dict(decisions.most_common()),
+            inputs=_ordered(inputs),
+            decisions=_ordered(decisions),
             strategies=_strategies(manifest),
             streams=_streams(manifest),
             finished=ending.finished,
@@ -144,6 +145,11 @@ def info(journal: str | Path | Storage) -> Info:
 def _count(counter: Counter[str], words: pl.DataFrame) -> None:
     for word, count in words.to_series().value_counts().rows():
         counter[word] += count
+
+
+def _ordered(counter: Counter[str]) -> dict[str, int]:
+    """The most frequent first, the rest by name."""
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _counted(counts: dict[str, int]) -> str:

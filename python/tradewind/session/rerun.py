@@ -21,17 +21,17 @@ from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import Journal, Storage
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
-from tradewind.journal.latency import as_latency, duration_text, latencies, measured
+from tradewind.journal.latency import latencies, measured
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.tables import Decoder, batched
 from tradewind.journal.values import from_json, to_json
 from tradewind.result import Result
 from tradewind.risk import Limits, OrderRate, Risk
 from tradewind.session.parity import kernel_of
-from tradewind.simulation import Exponential, Simulated
+from tradewind.simulation import Simulated, as_latency
 from tradewind.strategy import Strategy
 from tradewind.table import number, plain_table, table_text
-from tradewind.times import duration_ns
+from tradewind.times import duration_text
 
 _COMPARED = ("orders", "fills", "volume", "fees", "funding", "net_profit")
 _COUNTS = ("orders", "fills")
@@ -87,8 +87,8 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
 
     It meets the recorded rows, conditions, values and commands at the times at which they arrived, under the session's
     limits and checks, with what the session's accounts began with. Its orders go to simulated venues, whose latencies
-    are those that the session measured, order by order: the smallest of each way, and on top of it an exponential
-    delay with the measured mean, drawn from the run's seed. So the same journal and code give the same result.
+    are drawn from those that the session measured on its own orders, by the run's seed. So the same journal and code
+    give the same result.
 
     Parameters
     ----------
@@ -102,9 +102,8 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
     others = listed_strategies(strategies)
     with Journal(journal) as recorded:
         manifest = recorded.manifest
-        ways = measured(latencies(recorded))
         streams, balances = _met(recorded)
-        venues, notes = _venues(manifest, ways)
+        venues, notes = _venues(manifest, latencies(recorded))
         with rebuilt(msgspec.structs.replace(manifest.code, strategies=[]), None, None, as_recorded=True) as code:
             other = Rebuilt(_named(others), code.checks, (), changed=True)
             kernel = _kernel(manifest, other, venues, streams, balances)
@@ -143,10 +142,9 @@ def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, 
     return listed, balances
 
 
-def _venues(
-    manifest: Manifest, ways: Mapping[str, tuple[Exponential, Exponential]]
-) -> tuple[dict[str, Simulated], list[str]]:
+def _venues(manifest: Manifest, found: pl.DataFrame) -> tuple[dict[str, Simulated], list[str]]:
     """How each venue is simulated: with the latencies that were measured, else with those that were stated."""
+    ways = measured(found)
     venues, notes = {}, []
     for venue, stated in ((name, from_json(one)) for name, one in manifest.settings["venues"].items()):
         there, back = ways.get(venue, (as_latency(stated["request_latency"]), as_latency(stated["answer_latency"])))
@@ -155,7 +153,7 @@ def _venues(
             notes.append(f"{venue} answered no order, so its latencies are the stated ones")
         elif manifest.settings.get("mode") != "paper":
             # Before its quickest answer can arrive, a venue meets rows at their own time.
-            lag = duration_ns(ways[venue][1].minimum)
+            lag = found.filter(pl.col("instrument").str.starts_with(f"{venue}:"))["answer_latency_ns"].min()
         venues[venue] = Simulated(
             latency=there,
             answer_latency=back,
