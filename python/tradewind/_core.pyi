@@ -162,14 +162,18 @@ class Session:
         quantity: _Number,
         price: _Number | None = None,
         time_in_force: str = "gtc",
-    ) -> None:
-        """Open an order in the name of a strategy."""
+    ) -> int:
+        """Open an order in the name of a strategy; gives its number."""
+    def known_order(self, order_id: int) -> dict[str, Any] | None:
+        """What is known of an order; nothing where it is not, or not any more."""
     def value(self, value: tuple[str, int, int, str, float | None, str | None]) -> None:
         """Take a value from outside: its stream, both times, its kind, and the number or the text."""
     def parameter(
         self, time_ns: int, strategy: str, name: str, kind: str, number: float | None = None, text: str | None = None
     ) -> None:
-        """Set a strategy's parameter."""
+        """Set a strategy's parameter; one that it does not take is an error that the session survives."""
+    def named_values(self) -> list[tuple[str, str]]:
+        """The streams of values from outside that strategies named, by strategy and stream."""
     def connection(self, time_ns: int, kind: str, venue: str, part: str) -> None:
         """Take a condition of a venue's connection."""
     def stream(
@@ -208,8 +212,12 @@ class Session:
     @property
     def hashes(self) -> tuple[str, str]:
         """The hash of the state and of all decisions, hexadecimal."""
+    def cancel_order(self, time_ns: int, order_id: int) -> None:
+        """Cancel one order, whichever strategy's; one that is closed stays as it is."""
     def open_orders(self) -> list[dict[str, Any]]:
         """Orders that are not closed."""
+    def closed_orders(self, most: int) -> list[dict[str, Any]]:
+        """The newest orders that have closed, the newest first."""
     def balances(self, venue: str) -> list[tuple[str, str]]:
         """What an account holds, by asset, as text."""
     @property
@@ -217,6 +225,8 @@ class Session:
         """What everything is worth now, in the currency of totals; None where a price is missing."""
     def positions(self) -> list[tuple[str, str, str]]:
         """Positions that are not flat: strategy, instrument and quantity as text."""
+    def holdings(self) -> list[dict[str, Any]]:
+        """Positions that are not flat, with what they cost and what they are worth."""
     @property
     def is_trading(self) -> bool:
         """Whether strategies may open positions."""

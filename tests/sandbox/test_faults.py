@@ -33,7 +33,7 @@ def test_an_order_of_unknown_fate(tell: Any) -> None:
             assert (await client.ask("GET", "order", **FIND))[0] == taken
             if taken == 200:
                 await client.ask("DELETE", "order", **FIND)
-                sandbox.server.exchange.by_account.clear()
+                sandbox.server.exchange.history.forget(next(iter(sandbox.server.exchange.orders.values())))
         faults.on("late_order", occasions=1, seconds_later=0.1)
         await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
         assert (await client.ask("GET", "order", **FIND))[1]["code"] == -2013

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,7 @@ from tradewind.venues import (
     VenueClock,
     stream,
 )
+from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
 
 BTC = "binance_spot:BTCUSDT"
 KINDS = [StreamName(BTC, "trades"), StreamName(BTC, "quotes"), StreamName(BTC, "book"), StreamName(BTC, "bars", "1s")]
@@ -360,7 +363,7 @@ def test_the_life_of_orders(kind: str) -> None:
         assert order < trader.reports.index(fills[0])
 
         (open_order,) = await execution.open_orders()
-        assert (open_order.client_id, open_order.status, open_order.price) == ("tw2", "open", "85000.00000000")
+        assert (open_order.client_id, open_order.status, open_order.price) == ("tw2", "open", Decimal(85000))
         execution.cancel(CancelRequest("tw2", BTC))
         execution.cancel(CancelRequest("tw99", BTC))
         await until(lambda: trader.of(Cancelled, "tw2") and trader.of(CancelRejected))
@@ -497,3 +500,59 @@ def test_a_wrong_clock_is_put_right() -> None:
         await until(lambda: trader.of(Accepted, "tw2"))
 
     trade(check)
+
+
+def own_trade(order: int, **changed: Any) -> ExecutionReport:
+    fields = {
+        "s": "BTCUSDT", "c": f"own{order}", "S": "BUY" if order == 1 else "SELL", "o": "LIMIT", "f": "GTC", "q": "1",
+        "p": "5", "x": "TRADE", "X": "FILLED", "i": order, "l": "1", "z": "1", "L": "5", "T": 1, "t": 7,
+        "I": 99 + order,
+    }  # fmt: skip
+    return ExecutionReport(**{**fields, **changed})
+
+
+def test_a_trade_between_two_orders_of_ours_has_two_fills() -> None:
+    reader = AccountReader("binance_spot", lambda name: True)
+    bought, sold = (reader.execution(own_trade(order))[-1] for order in (1, 2))
+    assert isinstance(bought, Filled) and isinstance(sold, Filled)
+    assert (bought.side, sold.side, bought.trade_id) == ("buy", "sell", sold.trade_id)
+    assert reader.execution(own_trade(2, I=102)) == [], "the same fill by another report"
+
+
+@pytest.mark.parametrize("changed", [{"t": -5}, {"l": "NaN"}, {"L": "many"}, {"S": "HOLD"}])
+def test_a_report_that_cannot_be_true_is_an_error_and_no_fill(changed: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, ArithmeticError)):
+        AccountReader("binance_spot", lambda name: True).execution(own_trade(1, **changed))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"id":"pmine","status":200,"result":null}',
+        '{"id":"pmine","status":200,"result":{"orderId":"x"}}',
+        '{"id":"pmine"}',
+        '{"id":"pmine","status":400}',
+    ],
+)
+def test_an_answer_that_cannot_be_read_leaves_the_fate_of_its_order_unknown(answer: str) -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("nonsense_frame", text=answer, kind="api")
+        await until(lambda: trader.of(Unknown, "mine"))
+        assert not trader.of(Rejected) and not trader.of(Accepted)
+
+    trade(check)
+
+
+def test_an_authority_of_ones_own_is_trusted_over_rest_too(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0, tls=True) as box:
+            assert box.authority is not None
+            (tmp_path / "authority.pem").write_bytes(box.authority.certificate)
+            context = ssl.create_default_context(cafile=str(tmp_path / "authority.pem"))
+            market = BinanceSpotMarketData(stream_url=box.stream_url, rest_url=box.rest_url, ssl_context=context)
+            try:
+                assert [one.symbol for one in await market.instruments(["BTCUSDT"])] == ["BTCUSDT"]
+            finally:
+                await market.close()
+
+    asyncio.run(check())

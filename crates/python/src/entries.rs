@@ -357,6 +357,7 @@ impl<'run> Names<'run> {
         columns.words("command", |row| Some(command_name(row.what)))?;
         columns.words("strategy", |row| command_strategy(row.what).and_then(|strategy| self.strategy(strategy)))?;
         columns.words("instrument", |row| command_instrument(row.what).map(|instrument| self.instrument(instrument)))?;
+        columns.integers("order_id", |row| if let Command::Cancel(order) = row.what { Some(order.0 as i64) } else { None })?;
         columns.words("side", |row| opened(row.what).map(|order| order.side.name()))?;
         columns.decimals("quantity", self.scales.quantities, |row| {
             opened(row.what).map(|order| (order.quantity.into(), self.specification(order.instrument).quantity_decimals))
@@ -528,6 +529,7 @@ const fn command_name(command: &Command) -> &'static str {
         Command::Stop => "stop",
         Command::WarmedUp => "warmed_up",
         Command::Open(..) => "open",
+        Command::Cancel(_) => "cancel",
     }
 }
 

@@ -194,6 +194,7 @@ impl Words<'_> {
                 Command::Start { .. } => "command: start",
                 Command::WarmedUp => "command: warm-up is over",
                 Command::Open(..) => "command: open an order",
+                Command::Cancel(_) => "command: cancel an order",
                 Command::Stop => "command: stop",
             }
             .to_owned(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 from tradewind.cli.screen import SHOWN, note
 from tradewind.errors import exception
 from tradewind.sandbox.credentials import Credentials
+from tradewind.sandbox.faults import Schedule
 from tradewind.sandbox.sandbox import Sandbox
 from tradewind.sandbox.settings import Limits, Settings
 from tradewind.sandbox.snippets import snippets
@@ -29,7 +29,10 @@ def sandbox(
     seed: int | None = None,
     speed: float | None = None,
     activity: float | None = None,
+    recording: tuple[Path, ...] = (),
+    repeat: bool = False,
     state: Path | None = None,
+    faults: Path | None = None,
     tls: bool = False,
     raise_limits: bool = False,
     any_host: bool = False,
@@ -52,8 +55,15 @@ def sandbox(
         How much faster than the clock the participants' time goes.
     activity
         How often one of them acts, in times a second.
+    recording
+        Raw Binance files that take the place of the participants, played at --speed; BTCUSDT and the like are those
+        that they name.
+    repeat
+        Begin a recording again at its end; without it the exchange stops there.
     state
         A file in which accounts, orders and fills survive the process.
+    faults
+        A TOML file that says what goes wrong when; see docs/sandbox.md.
     tls
         Encrypt, by a generated authority whose certificate is written beside the keys.
     raise_limits
@@ -73,7 +83,10 @@ def sandbox(
         "seed": seed,
         "speed": speed,
         "activity": activity,
+        "recording": recording or None,
+        "repeat": repeat or None,
         "state": state,
+        "faults": None if faults is None else Schedule.load(faults),
         "tls": tls or None,
         "limits": Limits.raised() if raise_limits else None,
     }
@@ -107,8 +120,12 @@ async def _serve(settings: Settings, path: Path) -> None:
             print(f"authority      {authority}")
         print(f"\n{snippets(exchange, path)}", flush=True)
         note("Ctrl-C stops it")
-        with contextlib.suppress(asyncio.CancelledError):
-            await stopped.wait()
+        ended, asked = asyncio.ensure_future(exchange.finished()), asyncio.ensure_future(stopped.wait())
+        await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if ended.done():
+            ended.result()
+        ended.cancel()
 
 
 def _write_keys(path: Path, exchange: Sandbox, made: list[Credentials]) -> None:

@@ -13,6 +13,7 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 _MONDAY_MS = 4 * DAY_MS
 _KEPT_SECONDS = 7_200
+_KEPT_MINUTES = 90 * 1_440
 
 LENGTHS_MS = {
     "1s": SECOND_MS,
@@ -88,6 +89,8 @@ class Candles:
             candles[-1].add(trade)
         if len(self._seconds) > 2 * _KEPT_SECONDS:
             del self._seconds[:_KEPT_SECONDS]
+        if len(self.minutes) > _KEPT_MINUTES + 1_440:
+            del self.minutes[:1_440]
 
     def between(self, interval: str, start_ms: int, end_ms: int, zone_ms: int = 0) -> Iterator[Candle]:
         """The candles that start within these times (both included), also those in which nothing was traded."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tradewind.errors import TradewindError
+from tradewind.sandbox.faults import Schedule
 
 if TYPE_CHECKING:
     from tradewind.sandbox.server import Server
@@ -37,7 +38,7 @@ def _answer(server: Server, verb: str, parts: list[str], given: dict[str, Any]) 
         case "DELETE", ["faults"]:
             server.faults.clear()
         case "POST", ["schedule"]:
-            server.faults.schedule(**given)
+            server.faults.schedule(Schedule.read(given))
         case _:
             raise ValueError(f"{verb} {'/'.join(parts)} is not known")
     return {}

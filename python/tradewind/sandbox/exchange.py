@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from tradewind.sandbox import filters
 from tradewind.sandbox.account import Account
-from tradewind.sandbox.market import Level, Market, RawTrade
+from tradewind.sandbox.history import History
+from tradewind.sandbox.market import Level, Market, Outcome, RawTrade
 from tradewind.sandbox.observer import Observer
 from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, Status, Trade
 from tradewind.sandbox.refusal import Reason, Refusal
@@ -34,24 +35,25 @@ class Exchange:
         The markets by symbol.
     observer
         Who is told of what happens.
+    kept_orders
+        How many closed orders of an account, and how many fills of an account and symbol, are kept.
 
     """
 
-    def __init__(self, markets: Iterable[Market], observer: Observer) -> None:
+    def __init__(self, markets: Iterable[Market], observer: Observer, kept_orders: int = 200_000) -> None:
         self.markets = {market.symbol.name: market for market in markets}
         self.accounts: dict[int, Account] = {}
-        self.orders: dict[int, Order] = {}
-        self.by_account: dict[tuple[int, str], list[Order]] = defaultdict(list)
-        self.open_orders: dict[int, dict[int, Order]] = defaultdict(dict)
-        self.fills: dict[tuple[int, str], list[Fill]] = defaultdict(list)
-        self.fills_by_order: dict[int, list[Fill]] = defaultdict(list)
+        self.history = History(kept_orders)
+        self.orders = self.history.orders
+        self.open_orders = self.history.open_orders
+        self.fills = self.history.fills
+        self.fills_by_order = self.history.fills_by_order
         self.fees: dict[str, int] = defaultdict(int)
         self.crowd: dict[str, int] = defaultdict(int)
         self.paid_in: dict[str, int] = defaultdict(int)
         self.order_id = _FIRST_ORDER_ID
         self._observer = observer
         self._crowd_key = _FIRST_OUTSIDE_KEY
-        self._open_names: dict[tuple[int, str, str], Order] = {}
         self._changed_orders: dict[int, Order] = {}
         self._new_fills: list[Fill] = []
         self._touched: dict[int, dict[str, None]] = {}
@@ -107,7 +109,7 @@ class Exchange:
             strategy_id=request.strategy_id,
             strategy_type=request.strategy_type,
         )
-        self._open(order)
+        self.history.add(order)
         self._lock(order, reserve)
         self._report(order, "NEW", None, now_ns)
         self._match(market, order, now_ns)
@@ -144,9 +146,7 @@ class Exchange:
             order = self.orders.get(order_id)
             mine = order is not None and order.account == account.number and order.symbol == symbol
             return order if mine and client_id in (None, order and order.client_id) else None
-        names = (order for order in reversed(self.by_account[account.number, symbol]) if order.client_id == client_id)
-        open_order = self._open_names.get((account.number, symbol, client_id or ""))
-        return open_order or next(names, None)
+        return self.history.named(account.number, symbol, client_id or "")
 
     # The crowd
 
@@ -158,38 +158,47 @@ class Exchange:
             for price, quantity in market.book.levels(order.buy)
             if (price >= order.price if order.buy else price <= order.price)
         )
+        self._trade_by_crowd(market, not order.buy, ahead, order.price, now_ns)
+
+    def sweep(self, market: Market, asks: bool, now_ns: int) -> None:
+        """Let somebody of the crowd take one side of a book."""
+        quantity = sum(quantity for _, quantity in market.book.levels(not asks))
+        if quantity:
+            self._trade_by_crowd(market, asks, quantity, None, now_ns)
+
+    def _trade_by_crowd(self, market: Market, buy: bool, quantity: int, limit: int | None, now_ns: int) -> None:
+        _, (_, trades, levels, _) = self.submit_for_crowd(market, buy, quantity, limit, "ioc")
+        self.settle(market, trades, levels, now_ns)
+
+    def submit_for_crowd(
+        self, market: Market, buy: bool, quantity: int, limit: int | None, time_in_force: str
+    ) -> tuple[int, Outcome]:
+        """Send an order of the crowd into a book; gives its key, and what is to be settled."""
         self._crowd_key += 1
-        key, participant = self._crowd_key, _FIRST_CROWD_PARTICIPANT - 1
-        _, trades, levels, _ = market.book.submit(key, participant, not order.buy, ahead, order.price, "ioc")
-        self._settle(market, trades, None, now_ns)
-        self._show_levels(market, levels, now_ns)
-        self._finish(now_ns)
+        participant = _FIRST_CROWD_PARTICIPANT - 1
+        return self._crowd_key, market.book.submit(self._crowd_key, participant, buy, quantity, limit, time_in_force)
 
     def advance(self, market: Market, until_ns: int, now_ns: int, maximum: int = 1_000) -> int:
         """Let the participants act until then in their time; how many actions changed something."""
         actions = market.book.advance(until_ns, maximum)
         for _, trades, levels in actions:
-            if trades:
-                self._settle(market, trades, None, now_ns)
-            self._show_levels(market, levels, now_ns)
-            self._finish(now_ns)
+            self.settle(market, trades, levels, now_ns)
         return len(actions)
+
+    def settle(self, market: Market, trades: Sequence[RawTrade], levels: Sequence[Level], now_ns: int) -> None:
+        """Carry out what somebody of the crowd did in a book."""
+        if trades:
+            self._settle(market, trades, None, now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
 
     # State that is restored
 
     def restore(self, accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[Fill]) -> None:
         """Take over what was kept; open orders enter the book, the oldest first, and may trade there."""
         self.accounts.update({account.number: account for account in accounts})
-        for fill in fills:
-            self._file(fill)
-        for order in sorted(orders, key=lambda one: one.id):
-            self.orders[order.id] = order
-            self.by_account[order.account, order.symbol].append(order)
-            self.order_id = max(self.order_id, order.id)
-        for order in list(self.orders.values()):
-            if order.is_open:
-                self.open_orders[order.account][order.id] = order
-                self._open_names[order.account, order.symbol, order.client_id] = order
+        self.history.restore(orders, fills)
+        self.order_id = max(self.order_id, *self.orders, _FIRST_ORDER_ID)
 
     def reenter(self, now_ns: int) -> None:
         """Put the restored open orders into the books."""
@@ -208,14 +217,15 @@ class Exchange:
 
     def _checked(self, account: Account, market: Market, request: OrderRequest, now_ns: int) -> tuple[int, int]:
         """The quantity of an order and what must be set aside for it, if it may be taken."""
-        if not market.is_open:
+        if not (market.is_open and market.is_listed):
             raise Refusal(Reason.MARKET_CLOSED)
         quantity = request.quantity
         if request.kind == "MARKET" and request.quote_quantity:
             quantity = self._quantity_of_quote(market, request)
         filters.check(market, request, quantity, now_ns)
         filters.check_account(market, request, quantity, account, self.open_orders[account.number].values())
-        if (account.number, request.symbol, request.client_id) in self._open_names:
+        namesake = self.history.named(account.number, request.symbol, request.client_id)
+        if namesake is not None and namesake.is_open:
             raise Refusal(Reason.DUPLICATE)
         limit = request.price if request.kind != "MARKET" else None
         if request.kind == "LIMIT_MAKER" and market.book.available(request.buy, limit, 1):
@@ -354,7 +364,7 @@ class Exchange:
             buyer=order.buy,
             maker=maker,
         )
-        self._file(fill)
+        self.history.file(fill)
         self._new_fills.append(fill)
         self._touch(order.account, gets, gives)
         if not order.remaining:
@@ -381,12 +391,6 @@ class Exchange:
 
     # An order's life
 
-    def _open(self, order: Order) -> None:
-        self.orders[order.id] = order
-        self.by_account[order.account, order.symbol].append(order)
-        self.open_orders[order.account][order.id] = order
-        self._open_names[order.account, order.symbol, order.client_id] = order
-
     def _end(self, order: Order, execution: Execution, now_ns: int) -> None:
         """End what is left of an order, and give back what was set aside for it."""
         order.status, order.updated_ns = _ENDED[execution], now_ns
@@ -396,12 +400,7 @@ class Exchange:
     def _close(self, order: Order) -> None:
         if order.locked:
             self._unlock(order, order.locked)
-        self.open_orders[order.account].pop(order.id, None)
-        self._open_names.pop((order.account, order.symbol, order.client_id), None)
-
-    def _file(self, fill: Fill) -> None:
-        self.fills[fill.account, fill.symbol].append(fill)
-        self.fills_by_order[fill.order_id].append(fill)
+        self.history.close(order)
 
     # Telling of it
 

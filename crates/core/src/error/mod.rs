@@ -128,6 +128,11 @@ codes! {
     VenueRefused => "venue_refused", "A venue refused a request.";
     RateLimited => "rate_limited", "A venue's request limit is used up.";
     Unreachable => "unreachable", "A venue cannot be reached, or did not answer.";
+    // The control interface of a session
+    NotAllowed => "not_allowed", "A request to a session had no valid token, or came from a foreign page.";
+    NotRunning => "not_running", "The session has not started yet, is ending, or is not there.";
+    UnknownStrategy => "unknown_strategy", "No strategy of this name is in the run.";
+    SlowReader => "slow_reader", "A reader took so long that too much waited for it; it was dropped.";
 }
 
 impl fmt::Display for Code {

@@ -84,7 +84,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     first = call.parameters.integer("orderId")
     start_ms, end_ms = _range(call)
-    orders = call.venue.exchange.by_account[call.account.number, name]
+    orders = call.venue.exchange.history.of(call.account.number, name)
     rows = [
         order
         for order in orders

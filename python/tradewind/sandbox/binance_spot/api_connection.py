@@ -13,7 +13,7 @@ from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.call import Method
 from tradewind.sandbox.binance_spot.connection import Connection, framed
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory
-from tradewind.sandbox.binance_spot.faulty import SilenceError
+from tradewind.sandbox.binance_spot.faulty import SilenceError, seconds_after, seconds_before
 from tradewind.sandbox.binance_spot.signature import is_signed, sorted_payload
 
 if TYPE_CHECKING:
@@ -75,10 +75,14 @@ class ApiConnection(Connection):
             id_ = bytes(request.id)
             if id_[:1] in b"{[tf" or len(id_) > 64:
                 raise ValueError("id")
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             self._malformed(error)
             return
-        self._answer(id_, request.method.removeprefix("v3/"), values)
+        name = request.method.removeprefix("v3/")
+        if wait_seconds := seconds_before(self.server.faults, name):
+            self._loop.call_later(wait_seconds, self._answer, id_, name, values)
+        else:
+            self._answer(id_, name, values)
 
     def _malformed(self, error: Exception) -> None:
         text = str(error)
@@ -116,9 +120,7 @@ class ApiConnection(Connection):
         except SilenceError:
             return
         limits = self._limits(method, signer, now_ms) if return_limits else b""
-        late = server.faults.fires("push_before_answer") if method is not None and method.is_order else None
-        if late is not None:
-            delay_seconds = float(late.parameters.get("delay_seconds", 0.2))
+        if delay_seconds := seconds_after(server.faults, name):
             self._loop.call_later(delay_seconds, self._reply, id_, status, field, body, limits)
             return
         self._reply(id_, status, field, body, limits)
@@ -158,7 +160,15 @@ class ApiConnection(Connection):
             raise Failure(-1022, "Signature for this request is not valid.")
         return key
 
+    def _check_logons(self) -> None:
+        switch = self.server.faults.fires("logon_refused")
+        if switch is not None:
+            given = switch.parameters
+            message = str(given.get("message", "An unknown error occurred while processing the request."))
+            raise Failure(int(given.get("code", -1000)), message, int(given.get("status", 500)))
+
     def _log_on(self, values: dict[str, str]) -> dict[str, Any]:
+        self._check_logons()
         key = self._signed(values, "USER_DATA")
         if key.kind != "ED25519":
             raise Failure(-4056, "HMAC_SHA256 API key is not supported.")
@@ -196,6 +206,7 @@ class ApiConnection(Connection):
         return self._begin(self._session.account)
 
     def _subscribe_signed(self, values: dict[str, str]) -> dict[str, int]:
+        self._check_logons()
         if "apiKey" not in values:
             raise mandatory("apiKey")
         return self._begin(self._signed(values, "USER_DATA").account)
@@ -213,8 +224,8 @@ class ApiConnection(Connection):
 
     def _unsubscribe(self, values: dict[str, str]) -> dict[str, Any]:
         text = values.get("subscriptionId")
-        numbers = list(self.subscriptions) if text is None else [int(text)] if text.isdecimal() else []
-        if not numbers or not set(numbers) <= self.subscriptions.keys():
+        numbers = [number for number in self.subscriptions if text in (None, str(number))]
+        if not numbers:
             raise Failure(-2036, "Subscription not active on this connection.")
         for number in numbers:
             self._terminate(number)

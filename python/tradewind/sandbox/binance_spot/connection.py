@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tradewind.sandbox")
 _SHORT, _MEDIUM = 126, 1 << 16
 _LARGEST_MESSAGE = 1 << 20
+_TEXT, _BINARY = 0x81, b"\x82"
+_PART = 50
 
 
 def framed(payload: bytes) -> bytes:
@@ -34,6 +36,23 @@ def framed(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
+def fragmented(frame: bytes) -> bytes:
+    r"""A text frame as several.
+
+    Examples
+    --------
+    >>> fragmented(framed(b"." * 60))[:2], len(fragmented(framed(b"." * 60)))
+    (b'\x012', 64)
+
+    """
+    start = 2 if frame[1] < _SHORT else 4 if frame[1] == _SHORT else 10
+    payload = frame[start:]
+    parts = [payload[at : at + _PART] for at in range(0, len(payload), _PART)]
+    last = len(parts) - 1
+    heads = ((0x80 if at == last else 0) | (0 if at else 1) for at in range(len(parts)))
+    return b"".join(bytes((head, len(part))) + part for head, part in zip(heads, parts, strict=True))
+
+
 class Connection(WSListener):
     """A WebSocket connection of a client; frames of one round of the loop are written together."""
 
@@ -47,7 +66,8 @@ class Connection(WSListener):
         self._waiting: list[bytes] = []
         self._pings: deque[tuple[bytes, float]] = deque()
         self._timers: list[asyncio.TimerHandle] = []
-        self._parts: list[bytes] = []
+        self._parts = bytearray()
+        self._is_cut_off = False
         self._loop = asyncio.get_running_loop()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -73,8 +93,11 @@ class Connection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame; a message may come in several."""
         kind = frame.msg_type
+        if self._is_cut_off:
+            return
         if kind == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            if not self.server.faults.fires("unanswered_pings"):
+                transport.send_pong(frame.get_payload_as_bytes())
             self.counted()
         elif kind == WSMsgType.PONG:
             self._pong(frame.get_payload_as_bytes())
@@ -91,11 +114,12 @@ class Connection(WSListener):
         if frame.fin and not self._parts:
             self.received(frame.get_payload_as_bytes())
             return
-        self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > _LARGEST_MESSAGE:
+        self._parts += frame.get_payload_as_bytes()
+        if len(self._parts) > _LARGEST_MESSAGE:
+            self._parts.clear()
             self.end(WSCloseCode.MESSAGE_TOO_BIG, "a message is too big")
         elif frame.fin:
-            whole, self._parts = b"".join(self._parts), []
+            whole, self._parts = bytes(self._parts), bytearray()
             self.received(whole)
 
     # What kinds of connections differ in
@@ -118,10 +142,12 @@ class Connection(WSListener):
 
     def send(self, frame: bytes) -> None:
         """Send a whole frame, with the others of this round; who does not read is dropped."""
-        if self._socket is None:
+        if self._socket is None or self._is_cut_off:
             return
         if not self._waiting:
             self._loop.call_soon(self._flush)
+        if self.server.faults.active:
+            frame = self._misframed(frame)
         self._waiting.append(frame)
 
     def send_now(self, frame: bytes) -> None:
@@ -158,6 +184,20 @@ class Connection(WSListener):
         if self._socket is not None:
             self._socket.close()
 
+    def cut_off(self) -> None:
+        """Let nothing pass any more, in neither direction, and say nothing of it."""
+        self._is_cut_off = True
+        for timer in self._timers:
+            timer.cancel()
+
+    def _misframed(self, frame: bytes) -> bytes:
+        """A frame as the faults that are on want it."""
+        faults = self.server.faults
+        is_text = frame[0] == _TEXT
+        if is_text and faults.fires("fragmented_frames"):
+            return fragmented(frame)
+        return _BINARY + frame[1:] if is_text and faults.fires("binary_frames") else frame
+
     def announce_end(self) -> None:
         """Say that the connection is about to be closed, and close it a little later."""
         self.send(framed(self.farewell()))
@@ -183,6 +223,8 @@ class Connection(WSListener):
 
     def _pong(self, payload: bytes) -> None:
         """A pong answers a ping with the same payload, and those before it."""
+        if self.server.faults.fires("ignored_pongs"):
+            return
         if any(payload == sent for sent, _ in self._pings):
             while self._pings.popleft()[0] != payload:
                 pass

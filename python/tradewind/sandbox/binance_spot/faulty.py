@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure
 from tradewind.sandbox.refusal import Reason, Refusal
 
+if TYPE_CHECKING:
+    from tradewind.sandbox.faults import Faults
+
 _UNKNOWN = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
 _DEFAULT_LAG_SECONDS = 1.0
+_LOGONS = frozenset({"session.logon", "userDataStream.subscribe", "userDataStream.subscribe.signature"})
+_ORDERS = frozenset({"order.place", "order.cancel", "openOrders.cancelAll", "order.cancelReplace"})
+_EMPTY = frozenset({"account.status", "openOrders.status", "allOrders", "myTrades"})
 
 
 class SilenceError(Exception):
     """A request that is never answered."""
 
 
+def seconds_before(faults: Faults, name: str) -> float:
+    """How long a request waits before it is carried out."""
+    switch = faults.fires("slow_order") if name == "order.place" else None
+    return 0.0 if switch is None else float(switch.parameters.get("delay_seconds", 0.5))
+
+
+def seconds_after(faults: Faults, name: str) -> float:
+    """How long an answer waits before it is given."""
+    fault, usual = ("late_logon", 1.0) if name in _LOGONS else ("push_before_answer", 0.2)
+    switch = faults.fires(fault) if name in _LOGONS or name in _ORDERS else None
+    return 0.0 if switch is None else float(switch.parameters.get("delay_seconds", usual))
+
+
 def run_with_faults(method: Method, call: Call) -> Any:
     """Carry out a request as the faults that are on want it."""
+    faults = call.venue.faults
     if method.name == "order.place":
         return _place(method, call)
-    if method.name == "order.cancel" and call.venue.faults.fires("cancel_races_fill"):
+    if method.name == "order.cancelReplace" and faults.fires("partial_replace"):
+        return _replace_half(method, call)
+    if method.name in _EMPTY and faults.fires("empty_answers"):
+        return _emptied(method.run(call))
+    if method.name == "order.cancel" and faults.fires("cancel_races_fill"):
         _fill_before(call)
     result = method.run(call)
-    lag = call.venue.faults.active.get("read_lag")
+    lag = faults.active.get("read_lag")
     if lag is None or method.security != "USER_DATA":
         return result
     return _late(result, call, float(lag.parameters.get("lag_seconds", _DEFAULT_LAG_SECONDS)))
@@ -34,6 +58,12 @@ def _place(method: Method, call: Call) -> Any:
     faults = call.venue.faults
     if faults.fires("order_rate"):
         raise Failure(-1015, "Too many new orders; current limit is 0 orders per 10 SECOND.", 429)
+    if switch := faults.fires("refused_orders"):
+        given = switch.parameters
+        message = str(given.get("message", "Account has insufficient balance for requested action."))
+        raise Failure(int(given.get("code", -2010)), message, int(given.get("status", 400)))
+    if faults.fires("altered_client_id"):
+        call.parameters.replace("newClientOrderId", str.upper)
     if switch := faults.fires("timeout_not_accepted"):
         raise _unknown(switch.parameters)
     if switch := faults.fires("late_order"):
@@ -44,6 +74,17 @@ def _place(method: Method, call: Call) -> Any:
     if switch := faults.fires("timeout_accepted"):
         raise _unknown(switch.parameters)
     return result
+
+
+def _replace_half(method: Method, call: Call) -> Any:
+    """Cancel, and refuse the new order: it is one that no filter lets through."""
+    call.parameters.replace("quantity", lambda _: "0.00000001")
+    return method.run(call)
+
+
+def _emptied(result: Any) -> Any:
+    """An answer of an account that has nothing."""
+    return [] if isinstance(result, list) else result | {"balances": []}
 
 
 def _place_late(method: Method, call: Call) -> None:

@@ -53,7 +53,7 @@ def _symbol(market: Market) -> dict[str, Any]:
     symbol = market.symbol
     return {
         "symbol": symbol.name,
-        "status": "TRADING" if market.is_open else "HALT",
+        "status": "BREAK" if not market.is_listed else "TRADING" if market.is_open else "HALT",
         "baseAsset": symbol.base,
         "baseAssetPrecision": 8,
         "quoteAsset": symbol.quote,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tradewind.sandbox import units
 from tradewind.sandbox.binance_spot.failure import Failure, illegal, mandatory, precise
@@ -27,6 +27,11 @@ class Parameters:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
         self._read: set[str] = set()
+
+    def replace(self, name: str, change: Callable[[str], str]) -> None:
+        """Change a value that was sent, as a fault wants it."""
+        if name in self._values:
+            self._values = {**self._values, name: change(self._values[name])}
 
     def text(self, name: str) -> str | None:
         """A value, if it was sent."""

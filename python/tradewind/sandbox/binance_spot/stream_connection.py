@@ -42,7 +42,7 @@ class StreamConnection(Connection):
         """The handshake is done."""
         super().on_ws_connected(transport)
         for name in self.names:
-            self.server.hub.subscribe(name, self)
+            self._listen(name)
 
     def ended(self) -> None:
         """Listen to nothing any more."""
@@ -61,7 +61,10 @@ class StreamConnection(Connection):
         stalled = faults.active.get("stalled_stream")
         if faults.fires("silent_stall") or (stalled is not None and stalled.parameters.get("stream") == stream):
             return False
-        if stream.partition("@")[2].partition("@")[0] != "depth":
+        topic = stream.partition("@")[2].partition("@")[0]
+        if topic == "trade" and faults.fires("old_trades"):
+            self.send(frame)
+        if topic != "depth":
             return True
         if faults.fires("dropped_diff"):
             return False
@@ -98,7 +101,7 @@ class StreamConnection(Connection):
             return
         try:
             request = msgspec.json.decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             self._refuse(3, "Invalid JSON: expected value at line 1 column 1", None)
             return
         if not isinstance(request, dict):
@@ -134,14 +137,25 @@ class StreamConnection(Connection):
         if len(wanted) > self.server.settings.limits.streams_per_connection:
             self._refuse(2, "Invalid request: too many streams", id_)
             return
+        if subscribe and self.server.faults.fires("subscription_refused"):
+            self._refuse(2, "Invalid request: the stream is not available", id_)
+            return
         self._answer(None, id_)
         for name in params:
             if subscribe and name not in self.names:
                 self.names[name] = None
-                self.server.hub.subscribe(name, self)
+                self._listen(name)
             elif not subscribe and name in self.names:
                 del self.names[name]
                 self.server.hub.unsubscribe(name, self)
+
+    def _listen(self, name: str) -> None:
+        faults = self.server.faults
+        if faults.fires_at("lost_subscription", "stream", name):
+            return
+        self.server.hub.subscribe(name, self)
+        if name.endswith("@trade") and (switch := faults.fires("old_trades")):
+            self.server.hub.repeat_trades(name, self, int(switch.parameters.get("number", 20)))
 
     def _property(self, method: str, params: Any, id_: Any) -> None:
         if not isinstance(params, list) or not params or params[0] != "combined":

@@ -32,8 +32,9 @@ _WINDOWS_MS = {"1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000}
 class Channel:
     """One stream and its listeners: as it is or in a combined connection, in milliseconds or microseconds."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, odd: Callable[[str, Event], Event | None]) -> None:
         self.name = name
+        self._odd = odd
         self._prefix = b'{"stream":' + msgspec.json.encode(name) + b',"data":'
         self.candle_ms: int | None = None
         self._listeners: dict[tuple[bool, int], dict[StreamConnection, None]] = {}
@@ -59,7 +60,10 @@ class Channel:
         raw: dict[int, bytes] = {}
         for (combined, scale), listeners in self._listeners.items():
             if scale not in raw:
-                raw[scale] = msgspec.json.encode(build(scale))
+                event = self._odd(self.name, build(scale))
+                if event is None:
+                    return
+                raw[scale] = msgspec.json.encode(event)
             frame = framed(self._prefix + raw[scale] + b"}" if combined else raw[scale])
             for listener in listeners:
                 listener.deliver(self.name, frame)
@@ -72,11 +76,14 @@ class Hub:
     ----------
     markets
         The markets by symbol.
+    odd
+        What becomes of a stream's event where faults are on; nothing where it gets lost.
 
     """
 
-    def __init__(self, markets: dict[str, Market]) -> None:
+    def __init__(self, markets: dict[str, Market], odd: Callable[[str, Event], Event | None]) -> None:
         self._markets = markets
+        self._odd = odd
         self.channels: dict[str, Channel] = {}
         self._diffs: dict[str, dict[str, _Diff]] = {}
         self._partials: dict[str, int] = {}
@@ -92,7 +99,7 @@ class Hub:
         """Let a connection listen to a stream; one that does not exist stays silent, as Binance's do."""
         channel = self.channels.get(name)
         if channel is None:
-            channel = self.channels[name] = Channel(name)
+            channel = self.channels[name] = Channel(name, self._odd)
             symbol, _, topic = name.partition("@")
             if self.exists(name) and topic.partition("@")[0] == "depth":
                 self._diffs.setdefault(symbol.upper(), {})[name] = _Diff()
@@ -106,7 +113,21 @@ class Hub:
         channel.remove(listener)
         if not channel.is_wanted:
             del self.channels[name]
+            self._partials.pop(name, None)
             self._diffs.get(name.partition("@")[0].upper(), {}).pop(name, None)
+
+    def repeat_trades(self, name: str, listener: StreamConnection, number: int) -> None:
+        """Send the last trades of a market to one connection, as if they were new."""
+        market = self._markets[name.partition("@")[0].upper()]
+        alone = Channel(name, self._odd)
+        alone.add(listener)
+        for trade in list(market.trades)[-number:]:
+            alone.publish(partial(_trade, market, trade, trade.time_ns))
+
+    def forget_changes(self, symbol: str) -> None:
+        """Lose the changes of a book that wait for the next event."""
+        for diff in self._diffs.get(symbol, {}).values():
+            diff.changes.clear()
 
     # As it happens
 

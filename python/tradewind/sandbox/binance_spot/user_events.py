@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from tradewind.sandbox.faults.events import odd_report
 
 if TYPE_CHECKING:
     from tradewind.sandbox.binance_spot.api_connection import ApiConnection
@@ -44,12 +47,10 @@ class Users:
 
     def deliver(self, account: int, event: dict[str, Any]) -> None:
         """Send an event to all who listen, as far as faults let it through."""
-        if self._faults.active:
-            if self._faults.fires("silent_stall") or self._faults.fires("lost_push"):
-                return
-            if event.get("x") == "TRADE" and self._faults.fires("duplicated_fill"):
-                self._send(account, event)
-        self._send(account, event)
+        if self._faults.active or self._faults.held_report is not None:
+            odd_report(self._faults, event, partial(self._send, account))
+        else:
+            self._send(account, event)
 
     def _send(self, account: int, event: dict[str, Any]) -> None:
         for connection, number in list(self._listeners.get(account, {}).items()):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -15,6 +16,8 @@ from tradewind.errors import TradewindError, exception
 from tradewind.venues.connection.backoff import Backoff
 from tradewind.venues.connection.clock import VenueClock
 
+_Answer = TypeVar("_Answer")
+_MISREAD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, msgspec.MsgspecError)
 _ATTEMPTS = 5
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_BODY = 64 << 20
@@ -44,6 +47,8 @@ class Rest:
         The limit, and the header that tells how much of it is used.
     sign
         Adds what proves who asks: called with the parameters of a signed request, returns query and headers.
+    ssl_context
+        Whom to trust, where it is not the system's authorities.
 
     """
 
@@ -56,6 +61,7 @@ class Rest:
         weight_per_minute: int = 6_000,
         weight_header: str = "",
         sign: Callable[[dict[str, Any]], tuple[str, dict[str, str]]] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._clock = clock
@@ -63,6 +69,7 @@ class Rest:
         self._limit = weight_per_minute * _SHARE
         self._header = weight_header
         self._sign = sign
+        self._ssl: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
         self._session: aiohttp.ClientSession | None = None
         self._paused_until = 0.0
         self._minute = 0
@@ -81,6 +88,24 @@ class Rest:
             return msgspec.json.decode(body)
         except msgspec.DecodeError as error:
             raise exception("bad_frame", f"{path}: no JSON in {body[:80]!r}") from error
+
+    async def read(
+        self,
+        path: str,
+        reader: Callable[[Any], _Answer],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        is_signed: bool = False,
+    ) -> _Answer:
+        """Ask for JSON and read it; what the reader does not find in it is an error of the venue's, not of ours."""
+        answer = await self.get(path, parameters, is_signed=is_signed)
+        try:
+            return reader(answer)
+        except TradewindError:
+            raise
+        except _MISREAD as error:
+            shown = msgspec.json.encode(answer)[:120]
+            raise exception("bad_frame", f"{path}: {type(error).__name__} {error} in {shown!r}") from error
 
     async def get_bytes(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False
@@ -106,8 +131,8 @@ class Rest:
         """Compare clocks: a few exchanges, of which the quickest counts."""
         for _ in range(samples):
             sent_ns = self._clock.monotonic_ns()
-            answer = await self.get(path)
-            self._clock.observe(sent_ns, times_ns(answer), self._clock.monotonic_ns())
+            venue_ns = await self.read(path, times_ns)
+            self._clock.observe(sent_ns, venue_ns, self._clock.monotonic_ns())
 
     async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
         await self._wait_for_weight(self._weights.get(path, 20))
@@ -122,8 +147,11 @@ class Rest:
         url = f"{self._url}{path}" + (f"?{query}" if query else "")
         from yarl import URL  # noqa: PLC0415 - comes with aiohttp
 
-        async with self._session.get(URL(url, encoded=True), headers=headers) as response:
-            body = await response.content.read(_LARGEST_BODY)
+        # A redirection is not followed: the key would go wherever it leads.
+        async with self._session.get(
+            URL(url, encoded=True), headers=headers, ssl=self._ssl, allow_redirects=False
+        ) as response:
+            body = await _whole(path, response)
             self._account(response.headers)
             if response.status == 200:
                 return body
@@ -171,3 +199,13 @@ class Rest:
         return VenueError(
             code, f"{path}: HTTP {response.status}: {number} {message}", status=response.status, number=number
         )
+
+
+async def _whole(path: str, response: aiohttp.ClientResponse) -> bytes:
+    """The body, which comes in pieces."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _LARGEST_BODY:
+            raise exception("bad_frame", f"{path}: an answer of more than {_LARGEST_BODY >> 20} MiB")
+    return bytes(body)
