@@ -64,6 +64,7 @@ fn place_of(event: &Event, is_only: bool, parameters: &[String]) -> Place {
             _ => Place::MadeAnew,
         },
         Event::Parameter(parameter) if !is_only || !parameters.contains(&parameter.name) => Place::LeftOut("parameters"),
+        Event::Command { command: Command::Cancel(_), .. } => Place::LeftOut("cancels of one order"),
         Event::Command { command, .. } if !is_only && names_strategy(command) => Place::LeftOut("commands to one strategy"),
         _ => Place::Kept,
     }
