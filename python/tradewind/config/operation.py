@@ -19,9 +19,11 @@ class Journal(Section):
     """What an order's record survives before the order leaves: "process", the end of the process; "power", a power cut,
     at the cost of a write to the disk for each order. Default: "process"."""
     segment: Lasting = "1d"
-    """The time that a segment spans; a recovery reads the last one. Default: "1d"."""
+    """The time that a segment spans, in UTC; it begins with a snapshot. Default: "1d"."""
     archive: Literal["keep", "parquet", "drop"] = "keep"
     """What becomes of old segments: kept as they are, turned into Parquet, or deleted. Default: "keep"."""
+    keep_days: Annotated[Whole, Field(ge=0)] = 7
+    """How many days old segments stay as they are before; the last two always do. Default: 7."""
     record_raw: Flag = False
     """Whether the venue's frames are recorded as they came, too, for data of `kind = "raw"`. Default: false."""
 

@@ -76,6 +76,10 @@ class Manifest(msgspec.Struct, frozen=True):
         return {"limits": limits, "system": self.system_limits, "checks": list(checks)}
 
 
+GOES_ON = "it goes on in the next segment"
+"""Why a segment ended whose run did not."""
+
+
 class Ending(msgspec.Struct, frozen=True):
     """How a run ended. Only a finished one has figures that are those of the whole run.
 

@@ -73,6 +73,7 @@ def parity(run: str | Path) -> Parity:
 
     """
     with Journal(run) as recorded:
+        recorded.need_beginning()
         manifest = recorded.manifest
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")

@@ -101,6 +101,7 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
     started = time.perf_counter()
     others = listed_strategies(strategies)
     with Journal(journal) as recorded:
+        recorded.need_beginning()
         manifest = recorded.manifest
         streams, balances = _met(recorded)
         venues, notes = _venues(manifest, latencies(recorded))

@@ -144,6 +144,7 @@ def state_at(
     """
     with Journal(journal) as recorded, rebuilt(recorded.manifest.code, strategies, None, as_recorded=True) as code:
         # Every report is in the journal, so that no venue is needed, simulated or real.
+        recorded.need_beginning()
         kernel = kernel_of(recorded.manifest, code, is_simulated=False)
         entry = _go_to(kernel, recorded, sequence, progress)
         index = recorded.manifest.index()

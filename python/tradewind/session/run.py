@@ -23,13 +23,15 @@ from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import exception
-from tradewind.journal import FILE_NAME, JournalWriter
 from tradewind.journal.manifest import Manifest, manifest_of
+from tradewind.journal.segment_writer import Keeping, SegmentWriter
+from tradewind.journal.segments import FOLDER_NAME
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.lock import only_one
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
+from tradewind.times import duration_ns
 from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
 from tradewind.venues.binance_spot.market import server_time_ns
 
@@ -46,7 +48,7 @@ class Prepared:
 
     session: Session
     kernel: _core.Session
-    writer: JournalWriter
+    writer: SegmentWriter
     folder: Path
     is_recovered: bool
     about: About
@@ -122,7 +124,7 @@ def _prepared(
     folder, journals = system.run_folder(mode), system.journal_folder(mode)
     for one in (folder, journals):
         one.mkdir(parents=True, exist_ok=True)
-    journal = journals / FILE_NAME
+    journal = journals / FOLDER_NAME
     with only_one(journals):
         fields = tuple(system.specifications())
         index = _core.Index([definition(one) for one in fields])
@@ -138,15 +140,14 @@ def _prepared(
         kernel = _core.Session(values, streams)
         about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
         if before.is_cut_off:
-            manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
-            _check_mode(journal, manifest, mode)
+            manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
             clock.start_after(kernel.now_ns)
-            writer = JournalWriter.resume(journal, last, checksum)
+            writer = SegmentWriter.resume(journal, last, checksum, _keeping(system))
         else:
             last = 0
             manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
             set_aside(journal)
-            writer = JournalWriter(journal, manifest)
+            writer = SegmentWriter.begin(journal, manifest, clock.now_ns(), _keeping(system))
         with writer:
             audit = Audit(manifest, last)
             session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, audit, system.shutdown)
@@ -155,13 +156,9 @@ def _prepared(
                 writer.finish(kernel.outcome())
 
 
-def _check_mode(journal: Path, manifest: Manifest, mode: str) -> None:
-    """Refuse to go on with what another mode left: paper's orders and positions are at no venue."""
-    if manifest.settings["mode"] != mode:
-        message = (
-            f"{journal}: the run was cut off in the mode {manifest.settings['mode']}, and does not go on in {mode}"
-        )
-        raise exception("divergence", message, "move its journal away")
+def _keeping(system: System) -> Keeping:
+    stated = system.journal
+    return Keeping(stated.durability, duration_ns(stated.segment), stated.archive, stated.keep_days)
 
 
 def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float] | None) -> Settings:

@@ -15,7 +15,7 @@ from tradewind.config.operation import Shutdown
 from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
 from tradewind.errors import TradewindError, exception
-from tradewind.journal import JournalWriter
+from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.ending import Ending
@@ -50,6 +50,7 @@ class Health:
     gaps: int = 0
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_reports: int = 0
+    slow_writes: int = 0
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
@@ -95,7 +96,7 @@ class Session:
         kernel: _core.Session,
         index: Index,
         venues: Sequence[VenueParts],
-        writer: JournalWriter,
+        writer: SegmentWriter,
         run: str,
         clock: SessionClock,
         audit: Audit,
@@ -201,17 +202,17 @@ class Session:
     def _let_requests_leave(self) -> None:
         requests = self.kernel.take_requests()
         if requests:
-            self.write()
+            self.write(leaves=True)
         for request in requests:
             # Without a journal nothing may leave.
             if self.failure is None:
                 self._send(request)
 
-    def write(self) -> None:
-        """Write to the journal what is not in it yet."""
+    def write(self, *, leaves: bool = False) -> None:
+        """Write to the journal what is not in it yet, before orders leave or now and then."""
         try:
             block = self.kernel.take_journal()
-            self._writer.write(block)
+            self._writer.write(block, leaves=leaves)
             self.audit.publish(block)
         except TradewindError as error:
             self.fail(error)
@@ -352,6 +353,8 @@ class Session:
         while True:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
+            self._writer.keep_up(self.kernel)
+            self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
 
