@@ -6,11 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from session_journals import recorded
 
 import tradewind as tw
-from tradewind.journal import Journal, MemoryStorage, query
+from tradewind.journal import Journal, MemoryStorage, info, query
+from tradewind.journal.segments import segments
 from tradewind.loading import load_strategy_class
-from tradewind.session import state_at
+from tradewind.session import rerun, state_at
 
 BTC = "synthetic:BTCUSDT"
 STRATEGY = """
@@ -120,3 +122,38 @@ def test_a_strategy_without_a_file_can_be_given(run: tuple[Path, Path, tw.Result
     with pytest.raises(tw.TradewindError, match="not defined in a file"):
         state_at(storage, 5)
     assert state_at(storage, 5, [Local()]).positions == []
+
+
+def test_a_session_in_segments_is_entered_at_a_snapshot(tmp_path: Path) -> None:
+    """What lies before the snapshot is not even opened, and the state is that of the whole way."""
+    segmented = recorded(tmp_path)
+    with Journal(segmented.journal) as journal:
+        last, ending = journal.last, journal.ending
+    wanted = [last - 200, last - 31, last]
+    kept = segments(segmented.journal)
+    whole = [state_at(segmented.journal, one) for one in wanted]
+    assert whole[-1].state_hash == ending.state_hash
+    assert [one.values["Patient"]["seen"] for one in whole] == sorted(one.values["Patient"]["seen"] for one in whole)
+    kept[0].path.write_bytes(b"nothing" * 2_000)
+    assert [state_at(segmented.journal, one) for one in wanted] == whole
+    kept[0].path.unlink()
+    with Journal(segmented.journal) as journal:
+        first = journal.first
+    assert state_at(segmented.journal, first + 50).sequence == first + 50
+    with pytest.raises(tw.TradewindError, match="has no entry 3") as caught:
+        state_at(segmented.journal, 3)
+    assert f"{first:,} to {last:,}" in caught.value.hint
+    assert info(segmented.journal).first_entry == first
+    assert info(segmented.journal).segments == 4
+    later = query(segmented.journal, "select min(sequence) as first, max(sequence) as last from inputs").collect()
+    assert later.rows() == [(first, last)]
+    with pytest.raises(tw.TradewindError, match="were dropped"):
+        rerun(segmented.journal, tw.ema_cross(BTC))
+
+
+def test_a_session_in_segments_runs_another_strategy(tmp_path: Path) -> None:
+    segmented = recorded(tmp_path)
+    again = rerun(segmented.journal, load_strategy_class(str(tmp_path / "patient.py"))())
+    assert again.other == again.session and again.session["fills"] > 10
+    with Journal(segmented.journal) as journal:
+        assert again.result.state_hash == journal.ending.state_hash

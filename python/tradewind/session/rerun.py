@@ -107,7 +107,7 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
         venues, notes = _venues(manifest, latencies(recorded))
         with rebuilt(msgspec.structs.replace(manifest.code, strategies=[]), None, None, as_recorded=True) as code:
             other = Rebuilt(_named(others), code.checks, (), changed=True)
-            kernel = _kernel(manifest, other, venues, streams, balances)
+            kernel = _kernel(manifest, other, venues, streams)
             left_out = _live_again(kernel, recorded, others)
             seconds = time.perf_counter() - started
         session, told = _figures(recorded)
@@ -123,23 +123,30 @@ def _named(others: Sequence[AnyStrategy]) -> list[tuple[str, AnyStrategy]]:
     return [(one.name, one.fresh() if isinstance(one, Strategy) else one) for one in others]
 
 
+_KINDS = {"trade": "trades", "quote": "quotes", "book": "book", "mark": "marks", "funding": "funding"}
+
+
 def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, Decimal]]]:
     """The streams that a run received, and what its accounts were given, by venue and asset."""
-    manifest = recorded.manifest
-    decoder = Decoder(manifest, {"status": None, "account": ["account", "kind", "asset", "amount"]})
+    wanted = {
+        "status": ["instrument", "stream"],
+        "inputs": ["instrument", "what"],
+        "account": ["account", "kind", "asset", "amount"],
+    }
+    decoder = Decoder(recorded.manifest, wanted)
     streams: dict[tuple[str, str], None] = {}
     balances: dict[str, dict[str, Decimal]] = {}
     for block in batched(recorded.blocks()):
         tables = decoder.decode(block)
-        known = tables["status"].filter(pl.col("stream").is_not_null()).select("instrument", "stream").unique()
-        streams |= dict.fromkeys(known.rows())
-        for account, asset, amount in (
-            tables["account"].filter(kind="deposit").select("account", "asset", "amount").rows()
-        ):
+        streams |= dict.fromkeys(tables["status"].drop_nulls().unique().rows())
+        known = tables["inputs"].filter(pl.col("what").is_in(list(_KINDS))).unique()
+        streams |= {(name, _KINDS[what]): None for name, what in known.select("instrument", "what").rows()}
+        deposits = tables["account"].filter(kind="deposit")
+        for account, asset, amount in deposits.select("account", "asset", "amount").rows():
             held = balances.setdefault(account, {})
             held[asset] = held.get(asset, Decimal(0)) + amount
     # A backtest's manifest names its streams; a session's names all that could be had.
-    listed = sorted(streams) if "mode" in manifest.settings else list(manifest.streams)
+    listed = sorted(streams) if "mode" in recorded.manifest.settings else list(recorded.manifest.streams)
     return listed, balances
 
 
@@ -171,15 +178,13 @@ def _kernel(
     code: Rebuilt,
     venues: Mapping[str, Simulated],
     streams: Sequence[tuple[str, str]],
-    balances: Mapping[str, Mapping[str, Decimal]],
 ) -> _core.Session:
     """The kernel of the recorded session, with other strategies and venues, before its first event."""
     values = {venue: to_json(simulated.values(venue)) for venue, simulated in venues.items()}
     described = msgspec.structs.replace(
         manifest, streams=list(streams), settings={**manifest.settings, "venues": values}
     )
-    given = [(venue, asset, f"{amount:f}") for venue, held in balances.items() for asset, amount in held.items()]
-    kernel = kernel_of(described, code, is_simulated=True, balances=given)
+    kernel = kernel_of(described, code, is_simulated=True)
     # Simulated orders fill from all that was recorded, whatever the strategies name (F1).
     places = {instrument.name: at for at, instrument in enumerate(manifest.index().instruments)}
     kernel.set_streams([(places[name], kind) for name, kind in streams])
@@ -191,6 +196,14 @@ def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnySt
     is_only = len(others) == len(recorded.manifest.code.strategies) == 1
     parameters = [name for one in others if isinstance(one, Strategy) for name in one.declared]
     left_out = Counter[str]()
+    start_ns = (
+        Decoder(recorded.manifest, {"inputs": ["time"]})
+        .decode(next(recorded.blocks()))["inputs"]["time"]
+        .to_physical()[0]
+    )
+    for block in recorded.blocks():
+        # What the accounts were given, they have from the start: a live session hears of it some time after.
+        kernel.live_again(_core.deposits_at(block.data, start_ns))
     for block in recorded.blocks():
         inputs, missing = _core.inputs_for_another(block.data, is_only, parameters)
         left_out.update(missing)
