@@ -16,6 +16,7 @@ from session_exchange import exchange, held_by, write_keys, write_system
 
 import tradewind as tw
 from tradewind.journal import Journal
+from tradewind.journal.reader import last_entry
 from tradewind.session.parity import parity
 
 
@@ -73,13 +74,15 @@ async def _change_and_go_on(folder: Path) -> None:
         write_keys(folder, keys.api_key, keys.secret)
         path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
         command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
-        for number, sent in enumerate((signal.SIGKILL, signal.SIGINT)):
-            process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-            await asyncio.sleep(4)
-            if process.returncode is None and number == 0:
-                process.send_signal(sent)
-            _, said = await process.communicate()
-            trader.write_text(source.replace("0.01 if", "0.02 if"))
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        journal = folder / "runs/busy/live/journal"
+        while not (journal.exists() and last_entry(journal) > 300):
+            await asyncio.sleep(0.1)
+        process.kill()
+        await process.communicate()
+        trader.write_text(source.replace("0.01 if", "0.02 if"))
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        _, said = await process.communicate()
         assert process.returncode == 1
         assert "[divergence]" in said.decode() and "trader.py changed since" in said.decode()
 

@@ -19,9 +19,12 @@ from session_exchange import exchange, held_by, write_keys, write_system
 
 import tradewind as tw
 from tradewind.journal import Journal
+from tradewind.journal.code import rebuilt
 from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import segments
-from tradewind.session.parity import parity
+from tradewind.result import frame
+from tradewind.session.client_ids import client_id
+from tradewind.session.parity import kernel_of, parity, recover
 from tradewind.session.recovery import set_aside
 from tradewind.session.run import prepared
 
@@ -57,6 +60,14 @@ class Bench:
         journal = self.folder / RUN / mode / "journal"
         before = last_entry(journal) if journal.exists() else 0
         await self.until(lambda: journal.exists() and last_entry(journal) >= before + entries, 40)
+
+    def sent(self, mode: str) -> set[str]:
+        """The client ids of all orders that are in the journal."""
+        with Journal(self.folder / RUN / mode) as kept, rebuilt(kept.manifest.code, None, None) as code:
+            kernel = kernel_of(kept.manifest, code, is_simulated=mode == "paper")
+            assert recover(kernel, [block.data for block in kept.blocks()])
+            orders = [*kernel.open_orders(), *frame(kernel.orders()).iter_rows(named=True)]
+            return {client_id(kept.manifest.settings["run"], 0, one["count"]) for one in orders}
 
     def is_equal(self, mode: str) -> bool:
         theirs = self.sandbox.balances(self.account)
@@ -122,6 +133,13 @@ def test_a_full_disk_ends_the_session_in_order_and_it_goes_on_with_space(tmp_pat
         assert not bench.sandbox.server.exchange.open_orders[bench.account]
         with Journal(tmp_path / RUN / "live") as journal:
             assert not journal.ending.finished and journal.last > 10
+        # What is not in the journal has not left.
+        there = {
+            one.replaced_id or one.client_id
+            for one in bench.sandbox.server.exchange.orders.values()
+            if one.account == bench.account
+        }
+        assert there <= bench.sent("live")
         process = await bench.start("live")
         await bench.progress("live")
         code, said = await ended(process, signal.SIGINT)

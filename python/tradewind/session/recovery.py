@@ -12,7 +12,7 @@ from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.dataset import Dataset
 from tradewind.errors import TradewindError, exception
-from tradewind.journal import Journal
+from tradewind.journal import Journal, Snapshot
 from tradewind.journal.code import differences
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.reader import last_entry, snapshots
@@ -81,7 +81,11 @@ def recover(
     if changed:
         message = f"{journal}: the run was cut off, and its {', '.join(changed)} changed since"
         raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
-    with Journal(journal, after=_from_where(journal)) as kept:
+    after = _resumed(kernel, journal)
+    with Journal(journal, after=after) as kept:
+        if not after and kept.snapshot is not None:
+            log.warning("%s: older segments were dropped; what its snapshots do not hold is lost", journal)
+            _take(kernel, kept.snapshot)
         found = _replayed(kernel, kept)
         edited = differences(manifest.code, now.code)
         if found is not None:
@@ -98,29 +102,35 @@ def _changes(then: Manifest, now: Manifest, mode: str) -> list[str]:
     return changed if then.settings["mode"] == mode else ["mode", *changed]
 
 
-def _from_where(journal: Path) -> int:
-    """The entry behind which to begin: that of the last snapshot that holds everything, or the beginning."""
-    lost = ""
+def _resumed(kernel: _core.Session, journal: Path) -> int:
+    """Take the last snapshot that holds everything; gives its entry, or 0 where all is read from the beginning."""
+    why = ""
     for snapshot in snapshots(journal):
         if snapshot.version != _core.__version__:
-            lost = lost or f"its snapshots are of the version {snapshot.version}"
+            why = why or f"its snapshots are of the version {snapshot.version}"
         elif snapshot.lost:
-            lost = lost or snapshot.lost
+            why = why or snapshot.lost
         else:
+            try:
+                _take(kernel, snapshot)
+            except TradewindError as error:
+                if error.code != "bad_journal":
+                    raise
+                why = why or error.message
+                continue
             return snapshot.sequence
-    if lost:
-        log.warning("%s is read from its beginning: %s", journal, lost)
+    if why:
+        log.warning("%s is read from its beginning: %s", journal, why)
     return 0
+
+
+def _take(kernel: _core.Session, snapshot: Snapshot) -> None:
+    kernel.restore(snapshot.state)
+    received(kernel)
 
 
 def _replayed(kernel: _core.Session, kept: Journal) -> dict[str, Any] | None:
     """Feed a kernel what was recorded; gives the first decision that differs."""
-    snapshot = kept.snapshot
-    if snapshot is not None:
-        if snapshot.lost:
-            log.warning("%s: older segments were dropped; %s", kept.place, snapshot.lost)
-        kernel.restore(snapshot.state)
-        received(kernel)
     for block in kept.blocks():
         found = kernel.recover(block.data)
         if found is not None:
