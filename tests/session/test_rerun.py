@@ -196,3 +196,11 @@ def test_the_file_of_the_session_may_have_changed(trade: Any, tmp_path: Path) ->
     again = rerun(tmp_path / "runs/busy/paper", load_strategy_class(str(file))())
     assert 0 < again.other["orders"] < again.session["orders"]
     assert again.notes == (f"{file} was changed after the run; its recorded source was used",)
+
+
+def test_a_run_that_never_started_is_an_error(kept: tuple[Path, tw.Result]) -> None:
+    empty = MemoryStorage()
+    with Journal(kept[0]) as journal, JournalWriter(empty, journal.manifest):
+        pass
+    with pytest.raises(tw.TradewindError, match="holds no inputs"):
+        rerun(empty, tw.ema_cross(BTC))

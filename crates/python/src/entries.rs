@@ -14,7 +14,7 @@ use tradewind_core::event::{
     decode_entries,
 };
 use tradewind_core::instrument::{self as core, AssetIndex, InstrumentIndex, Specification};
-use tradewind_core::market::{MarketData, MarketEvent, Side};
+use tradewind_core::market::{MarketData, MarketEvent};
 use tradewind_core::number::RATE_DECIMALS;
 use tradewind_core::order::{NewOrder, OrderId, Request, StrategyIndex, TimerPurpose};
 use tradewind_core::state::{Stream, StreamKind};
@@ -191,7 +191,7 @@ impl<'run> Names<'run> {
         let columns = self.begin_market(py, &rows)?;
         columns.decimals("price", self.scales.prices, |(row, _, trade)| Some(self.price(row, trade.price)))?;
         columns.decimals("quantity", self.scales.quantities, |(row, _, trade)| Some(self.quantity(row, trade.quantity)))?;
-        columns.words("aggressor", |(_, _, trade)| trade.aggressor.map(Side::name))?;
+        columns.words("aggressor", |(_, _, trade)| trade.aggressor.map(tradewind_core::market::Side::name))?;
         columns.integers("trade_id", |(_, _, trade)| Some(trade.id))?;
         Ok(columns.dict)
     }

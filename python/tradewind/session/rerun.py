@@ -196,11 +196,7 @@ def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnySt
     is_only = len(others) == len(recorded.manifest.code.strategies) == 1
     parameters = [name for one in others if isinstance(one, Strategy) for name in one.declared]
     left_out = Counter[str]()
-    start_ns = (
-        Decoder(recorded.manifest, {"inputs": ["time"]})
-        .decode(next(recorded.blocks()))["inputs"]["time"]
-        .to_physical()[0]
-    )
+    start_ns = _start_ns(recorded)
     for block in recorded.blocks():
         # What the accounts were given, they have from the start: a live session hears of it some time after.
         kernel.live_again(_core.deposits_at(block.data, start_ns))
@@ -211,6 +207,14 @@ def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnySt
     if not recorded.ending.finished:
         kernel.finish()
     return left_out
+
+
+def _start_ns(recorded: Journal) -> int:
+    decoder = Decoder(recorded.manifest, {"inputs": ["time"]})
+    for block in recorded.blocks():
+        for time_ns in decoder.decode(block)["inputs"]["time"].to_physical():
+            return int(time_ns)
+    raise exception("empty_data", f"{recorded.place} holds no inputs", "the run was cut off before its start")
 
 
 def _figures(recorded: Journal) -> tuple[dict[str, float | None], tuple[str, ...]]:
