@@ -28,10 +28,6 @@ def replay(
 ) -> int:
     """Run a recorded run again from its journal, and compare every request and the final state.
 
-    tradewind replay RUN --verify                   # in fresh processes
-    tradewind replay RUN --at 1234                  # what was known after an entry
-    tradewind replay RUN --strategy other.py        # another strategy over what was recorded
-
     Parameters
     ----------
     run
