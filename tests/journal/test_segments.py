@@ -172,3 +172,22 @@ def test_a_journal_of_the_first_form_is_read(tmp_path: Path) -> None:
         connection.execute(statement)
     connection.close()
     assert replay(file).identical
+
+
+def test_a_journal_is_read_while_its_session_goes_on(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    writer = run.begin()
+    run.feed(range(1, 55), writer)
+    with Journal(tmp_path) as kept:
+        before = kept.last
+        # The next segment is begun between two looks.
+        run.feed(range(55, 130), writer)
+        for thread in writer._closing:
+            thread.join()
+        assert len(segments(run.journal)) == 3
+        blocks = list(kept.blocks())
+        assert blocks[-1].last >= before
+    with Journal(segments(run.journal)[0].path) as kept:
+        assert kept.ending.reason == "it goes on in the next segment"
+    run.finish(writer)
+    assert replay(tmp_path).identical

@@ -21,7 +21,7 @@ from tradewind.journal.block import (
     seal_snapshot,
 )
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest, decode_ending, decode_manifest
-from tradewind.journal.segments import newest_first, opened
+from tradewind.journal.segments import journal_folder, newest_first, opened, segments
 from tradewind.journal.storage import Kept, damaged
 
 log = logging.getLogger(__name__)
@@ -114,9 +114,11 @@ class Journal:
     def _through(self, chain: _Chain) -> Iterator[Block]:
         try:
             for storage in self._storages:
-                yield from chain.through(storage, is_last=storage is self._storages[-1] and not self._problem)
+                yield from chain.through(storage)
             if self._problem is not None:
                 raise self._problem
+            if chain.ending.reason == GOES_ON and not self._goes_on():
+                raise damaged(self._storages[-1].place, "the segment that follows it is missing")
         except TradewindError as error:
             if not self._is_whole:
                 chain.ending = Ending(finished=False, reason=error.message, entries=chain.last)
@@ -125,6 +127,11 @@ class Journal:
                 raise
             readable = f"entries {self.first:,} to {chain.last:,} can be read with Journal(..., whole=False)"
             raise exception(error.code, error.message, f"{error.hint}; {readable}") from error
+
+    def _goes_on(self) -> bool:
+        """Whether there is a segment behind the last one, of a session that has begun it meanwhile."""
+        folder = journal_folder(Path(self.place))
+        return folder is None or str(segments(folder)[-1].path) != self._storages[-1].place
 
     def _beginning(self, after: int) -> tuple[int, bytes]:
         """The entry behind which is read, and the checksum of everything up to it."""
@@ -158,7 +165,7 @@ class _Chain:
     ending: Ending = _UNENDED
     is_inside: bool = True
 
-    def through(self, storage: Kept, *, is_last: bool) -> Iterator[Block]:
+    def through(self, storage: Kept) -> Iterator[Block]:
         """The blocks of the next segment, then its ending."""
         behind = self.last if self.is_inside else 0
         if not self.is_inside:
@@ -173,7 +180,7 @@ class _Chain:
                 )
             self.last, self.checksum = block.last, checksum
             yield block
-        self.ending = self._end(storage, is_last=is_last)
+        self.ending = self._end(storage)
 
     def _enter(self, storage: Kept) -> None:
         joint, sealed = storage.joint(), storage.manifest()
@@ -197,7 +204,7 @@ class _Chain:
         if block.codec != self.codec:
             raise damaged(place, f"block {count} has the codec {block.codec}, its journal {self.codec}")
 
-    def _end(self, storage: Kept, *, is_last: bool) -> Ending:
+    def _end(self, storage: Kept) -> Ending:
         sealed = storage.ending()
         if sealed is None:
             return _UNENDED
@@ -208,8 +215,6 @@ class _Chain:
                 missing = f"entries {self.last + 1:,} to {ending.entries:,} are missing at its end"
                 raise damaged(storage.place, missing)
             raise damaged(storage.place, "its ending is not as it was written")
-        if is_last and ending.reason == GOES_ON:
-            raise damaged(storage.place, "the segment that follows it is missing")
         return ending
 
 

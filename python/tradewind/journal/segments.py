@@ -44,6 +44,10 @@ class Segment:
 
     def open(self) -> Kept:
         """Open it for reading."""
+        archived = self.path.with_suffix(".parquet")
+        if not self.path.exists() and archived.exists():
+            # It was archived meanwhile.
+            return ArchivedSegment(archived)
         return ArchivedSegment(self.path) if self.is_archived else SqliteStorage.open(self.path)
 
 

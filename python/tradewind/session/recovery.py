@@ -77,7 +77,13 @@ def recover(
     with Journal(journal, after=last_entry(journal)) as tip:
         manifest = tip.manifest
     now = manifest_of(data, strategies, settings)
-    changed = _changes(manifest, now, mode)
+    if manifest.settings["mode"] != mode:
+        # Paper's orders and positions are at no venue.
+        then = manifest.settings["mode"]
+        message = f"{journal}: the run was cut off in the mode {then}, and does not go on in {mode}"
+        raise exception("divergence", message, "move its journal away")
+    names = ("instruments", "limits", "system_limits", "seed")
+    changed = [name for name in names if to_json(getattr(now, name)) != to_json(getattr(manifest, name))]
     if changed:
         message = f"{journal}: the run was cut off, and its {', '.join(changed)} changed since"
         raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
@@ -94,12 +100,6 @@ def recover(
             message = f"{journal}: the run was cut off, and {', '.join(edited)} changed since"
             raise exception("divergence", message, "go on with the code of the run, or move its journal away")
         return manifest, kept.last, kept.checksum
-
-
-def _changes(then: Manifest, now: Manifest, mode: str) -> list[str]:
-    names = ("instruments", "limits", "system_limits", "seed")
-    changed = [name for name in names if to_json(getattr(now, name)) != to_json(getattr(then, name))]
-    return changed if then.settings["mode"] == mode else ["mode", *changed]
 
 
 def _resumed(kernel: _core.Session, journal: Path) -> int:

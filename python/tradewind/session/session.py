@@ -14,7 +14,7 @@ from tradewind._core import Inbox, Index, Instrument
 from tradewind.config.operation import Shutdown
 from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
-from tradewind.errors import TradewindError, exception
+from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
@@ -115,6 +115,7 @@ class Session:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.is_finished = False
+        self.is_sending = False
         self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
         self._accounts: dict[str, AccountFeed] = {}
@@ -201,21 +202,28 @@ class Session:
 
     def _let_requests_leave(self) -> None:
         requests = self.kernel.take_requests()
-        if requests:
-            self.write(leaves=True)
-        for request in requests:
-            # Without a journal nothing may leave.
-            if self.failure is None:
-                self._send(request)
+        if not requests:
+            return
+        self.write(leaves=True)
+        self.is_sending = True
+        try:
+            for request in requests:
+                # Without a journal nothing may leave.
+                if self.failure is None:
+                    self._send(request)
+        finally:
+            self.is_sending = False
 
     def write(self, *, leaves: bool = False) -> None:
         """Write to the journal what is not in it yet, before orders leave or now and then."""
         try:
             block = self.kernel.take_journal()
+            # What cannot be written is kept, and comes first next time: the journal has no hole.
             self._writer.write(block, leaves=leaves)
-            self.audit.publish(block)
-        except TradewindError as error:
+        except Exception as error:
             self.fail(error)
+            return
+        self.audit.publish(block)
 
     def _send(self, request: dict[str, Any]) -> None:
         instrument: Instrument = request["instrument"]
