@@ -8,6 +8,7 @@ import pytest
 
 import tradewind as tw
 from tradewind.journal import Journal, MemoryStorage
+from tradewind.journal.orders import NEEDED, orders_of
 from tradewind.journal.query import query, tables
 
 BTC = "synthetic:BTCUSDT"
@@ -137,3 +138,30 @@ def test_tables_are_lazy_frames(run):
     assert found["fills"].select(pl.len()).collect().item() == run[1].metrics["fills"]
     with Journal(run[0]) as journal:
         assert found["inputs"].select(pl.len()).collect().item() == journal.ending.inputs
+
+
+def test_a_fill_that_is_told_twice_counts_once(run):
+    place, _ = run
+    found = {name: tables(place)[name].collect() for name in NEEDED}
+    once = orders_of(found)
+    twice = orders_of({**found, "fills": pl.concat([found["fills"], found["fills"]])})
+    assert twice.equals(once)
+    assert once["filled"].sum() == found["fills"]["quantity"].sum()
+
+
+def test_an_order_is_what_was_told_of_it_last(run):
+    place, _ = run
+    found = {name: tables(place)[name].collect() for name in NEEDED}
+    [first, *_] = orders_of(found).filter(status="filled")["order_id"]
+
+    def status(account: pl.Expr, fills: pl.Expr) -> str:
+        cut = {"account": found["account"].filter(account), "fills": found["fills"].filter(fills)}
+        row = orders_of({**found, **cut}).row(by_predicate=pl.col("order_id") == first, named=True)
+        assert (row["closed"] is None) == (row["status"] in ("in_flight", "open", "partly_filled"))
+        return str(row["status"])
+
+    other, everything = pl.col("order_id") != first, pl.lit(value=True)
+    accepted = (pl.col("kind") == "accepted") | other.fill_null(value=True)
+    assert status(everything, everything) == "filled"
+    assert status(accepted, other) == "open"
+    assert status(other.fill_null(value=True), other) == "in_flight"

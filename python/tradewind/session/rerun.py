@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -82,7 +82,12 @@ class Rerun:
         return "\n\n".join([str(self.result), self.comparison, *(f"note: {note}" for note in self.notes)])
 
 
-def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyStrategy]) -> Rerun:
+def rerun(
+    journal: str | Path | Storage,
+    strategies: AnyStrategy | Iterable[AnyStrategy],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Rerun:
     """Run another strategy over the market data that a session recorded.
 
     It meets the recorded rows, conditions, values and commands at the times at which they arrived, under the session's
@@ -96,6 +101,8 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
         The journal's file, or the folder of its run.
     strategies
         The strategy, or several. They may name any stream that was recorded.
+    progress
+        Called with the number of entries that were met so far.
 
     """
     started = time.perf_counter()
@@ -108,7 +115,7 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
         with rebuilt(msgspec.structs.replace(manifest.code, strategies=[]), None, None, as_recorded=True) as code:
             other = Rebuilt(_named(others), code.checks, (), changed=True)
             kernel = _kernel(manifest, other, venues, streams)
-            left_out = _live_again(kernel, recorded, others)
+            left_out = _live_again(kernel, recorded, others, progress)
             seconds = time.perf_counter() - started
         session, told = _figures(recorded)
     notes += [f"{count:,} {what} of the session were left out" for what, count in left_out.items()]
@@ -191,7 +198,12 @@ def _kernel(
     return kernel
 
 
-def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnyStrategy]) -> Counter[str]:
+def _live_again(
+    kernel: _core.Session,
+    recorded: Journal,
+    others: Sequence[AnyStrategy],
+    progress: Callable[[int], None] | None,
+) -> Counter[str]:
     """Feed a kernel what reached the session; what was left out, and how often."""
     is_only = len(others) == len(recorded.manifest.code.strategies) == 1
     parameters = [name for one in others if isinstance(one, Strategy) for name in one.declared]
@@ -204,6 +216,8 @@ def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnySt
         inputs, missing = _core.inputs_for_another(block.data, is_only, parameters)
         left_out.update(missing)
         kernel.live_again(inputs)
+        if progress is not None:
+            progress(block.last)
     if not recorded.ending.finished:
         kernel.finish()
     return left_out
