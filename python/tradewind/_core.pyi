@@ -41,6 +41,7 @@ __all__ = [
     "Value",
     "__version__",
     "boundary",
+    "deposits_at",
     "entry_scales",
     "entry_tables",
     "error_codes",
@@ -73,6 +74,9 @@ def entry_tables(
     tables: Mapping[str, Sequence[str] | None],
 ) -> tuple[dict[str, dict[str, tuple[str, Any, Any]]], int]:
     """The entries of a block as columns by table, and the time of its last input."""
+
+def deposits_at(block: bytes, time_ns: int) -> bytes:
+    """What accounts were given within a block, as a block in which they are given it at a time."""
 
 def first_entries(block: bytes, count: int) -> bytes:
     """The first entries of a block, as a block."""
