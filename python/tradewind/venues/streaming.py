@@ -92,7 +92,7 @@ class StreamingMarketData(MarketData):
         self._awaited: dict[StreamName, int] = {}
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._resyncs: dict[str, None] = {}
+        self._resyncs: dict[str, int] = {}
         self._resync_wanted = asyncio.Event()
         self._error_ns = 0
         self._told: dict[StreamName, str] = {}
@@ -288,11 +288,12 @@ class StreamingMarketData(MarketData):
                 continue
             self._refused.pop(topic, None)
             self._watched[stream] = self._watched.get(stream) or _Watched(self.clock())
-            if stream.kind == "book":
-                if not self.decoder.is_live(stream.symbol):
-                    self._want_resync(stream.symbol)
+            if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
+                self._want_resync(stream.symbol)
             elif self._told.get(stream) != "connected":
-                self._awaited[stream] = self.clock()
+                # A book that is followed has begun with a message of this subscription.
+                self._awaited[stream] = 0 if stream.kind == "book" else self.clock()
+                self._look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
         """Ask again for what was refused, where it is still wanted."""
@@ -308,7 +309,7 @@ class StreamingMarketData(MarketData):
 
     def _is_there(self, stream: StreamName) -> None:
         self._awaited.pop(stream, None)
-        self._report(stream, "connected")
+        self._report(stream, "resynced" if self._told.get(stream) == "gap" else "connected")
 
     # Trouble.
 
@@ -330,7 +331,7 @@ class StreamingMarketData(MarketData):
                     self._want_resync(stream.symbol)
 
     def _want_resync(self, symbol: str) -> None:
-        self._resyncs[symbol] = None
+        self._resyncs.setdefault(symbol, self.clock())
         self._resync_wanted.set()
 
     async def _resync_books(self) -> None:
@@ -351,9 +352,10 @@ class StreamingMarketData(MarketData):
                     self._report(stream, "stale", f"no snapshot: {error.message}")
                     is_done = False
                 if is_done:
-                    self._resyncs.pop(symbol, None)
                     backoff.reset()
-                    self._report(stream, "connected" if stream not in self._told else "resynced")
+                    # A snapshot alone does not say that changes come.
+                    self._awaited[stream] = self._resyncs.pop(symbol, 0)
+                    self._look_for_first()
                 else:
                     asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
 
