@@ -16,7 +16,6 @@ from session_exchange import exchange, held_by, write_keys, write_system
 
 import tradewind as tw
 from tradewind.journal import Journal
-from tradewind.journal.reader import last_entry
 from tradewind.session.parity import parity
 
 
@@ -32,8 +31,11 @@ async def _kill_and_go_on(folder: Path, mode: str, kills: int, seed: int) -> Non
                 *command, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": "0"}
             )
             is_last = kill == kills
+            if is_last:
+                assert process.stderr is not None
+                await process.stderr.readuntil(b"Ctrl-C ends it")
             # Starting takes a second or two; a kill may come while it recovers, too.
-            await asyncio.sleep(5.0 if is_last else chance.uniform(1.2, 4.5))
+            await asyncio.sleep(3.0 if is_last else chance.uniform(1.2, 4.5))
             process.send_signal(signal.SIGINT if is_last else signal.SIGKILL)
             _, said = await process.communicate()
             assert process.returncode == (0 if is_last else -signal.SIGKILL), said.decode()
@@ -75,10 +77,9 @@ async def _change_and_go_on(folder: Path) -> None:
         path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
         command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        journal = folder / "runs/busy/live/journal"
-        while not (journal.exists() and last_entry(journal) > 300):
-            await asyncio.sleep(0.1)
-        process.kill()
+        while sum(sandbox.balances(keys.account).get("BTC", (0, 0))) == 0:
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
         await process.communicate()
         trader.write_text(source.replace("0.01 if", "0.02 if"))
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
