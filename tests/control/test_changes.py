@@ -205,7 +205,29 @@ def test_stopping_ends_the_session_in_order(steer: Any, tmp_path: Path) -> None:
     steer(work)
     with Journal(run_folder(tmp_path)) as journal:
         assert journal.ending.finished
-    assert [one.command for one in written(tmp_path, Command)][-4:] == ["trading_off", "cancel_all", "trading_off", "stop"]
+    assert [one.command for one in written(tmp_path, Command)][-4:] == [
+        "trading_off",
+        "cancel_all",
+        "trading_off",
+        "stop",
+    ]
     assert not (run_folder(tmp_path) / "control.json").exists()
     with pytest.raises(TradewindError, match="no session runs in"):
         Control(run_folder(tmp_path))
+
+
+def test_an_end_that_is_hurried_waits_for_nothing_and_says_what_is_open(steer: Any, tmp_path: Path) -> None:
+    async def work(one: Any) -> None:
+        await one.ask(lambda control: control.open("busy", BTC, "buy", "0.001", price=one.price(0.9)))
+        await one.until(lambda: one.open_at_venue)
+        one.sandbox.server.faults.on("half_open", kind="api")
+        one.session.stop()
+        await one.until(lambda: any(order["status"] == "cancel_in_flight" for order in one.kernel.open_orders()))
+        one.session.hurry()
+        await one.running
+
+    with pytest.raises(TradewindError, match="orders are open or may be: tw") as caught:
+        steer(work, mode="live", more='\n[shutdown]\ntimeout = "1h"\n')
+    assert caught.value.code == "run_interrupted"
+    with Journal(run_folder(tmp_path, "live")) as journal:
+        assert not journal.ending.finished

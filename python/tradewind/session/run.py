@@ -66,13 +66,26 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
     with await prepared(system, mode) as ready:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, ready.session.stop)
+            loop.add_signal_handler(name, _interrupt, system, ready.session, say)
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
         async with served(system, ready):
             await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> None:
+    """Ctrl-C: end in order; once more: wait for nothing."""
+    if session.is_ending:
+        say("ending at once; what the venue has not answered is asked for by the next start of the same run")
+        session.hurry()
+        return
+    wanted = system.shutdown
+    orders = "open orders are kept" if wanted.orders == "keep" else "open orders are cancelled"
+    positions = ", positions closed" if wanted.positions == "close" else ""
+    say(f"ending: {orders}{positions}, answers awaited for up to {wanted.timeout}; Ctrl-C again waits for nothing")
+    session.stop()
 
 
 def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
@@ -111,7 +124,7 @@ def _line(kernel: _core.Session, session: Session) -> str:
 async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractContextManager[Prepared]:
     """A context in which the session of a system is ready to run."""
     clock = VenueClock()
-    parts = [await _venue(system, name, mode, clock) for name in _venue_names(system)]
+    parts = [await venue_parts(system, name, mode, clock) for name in _venue_names(system)]
     return _prepared(system, mode, parts, SessionClock(clock))
 
 
@@ -190,7 +203,10 @@ def _venue_names(system: System) -> list[str]:
     return list(dict.fromkeys(name.partition(":")[0] for name in system.instruments))
 
 
-async def _venue(system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock) -> VenueParts:
+async def venue_parts(
+    system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock
+) -> VenueParts:
+    """A venue of a system: its market data, and live its orders."""
     settings = system.venues[name]
     adapter = settings.adapter_of(name)
     if adapter != "binance_spot":
