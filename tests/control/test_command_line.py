@@ -43,7 +43,11 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
 
 
 def on_session(
-    folder: Path, work: Callable[[asyncio.subprocess.Process, Ask, Any], Awaitable[None]], mode: str, more: str = ""
+    folder: Path,
+    capsys: Any,
+    work: Callable[[asyncio.subprocess.Process, Ask, Any], Awaitable[None]],
+    mode: str,
+    more: str = "",
 ) -> None:
     """A session in a process of its own, which `work` must end."""
 
@@ -57,7 +61,9 @@ def on_session(
             at = folder / "runs/busy" / mode
 
             async def ask(*arguments: str) -> tuple[int, str, str]:
-                return await ended(await start("ctl", str(at), *arguments))
+                capsys.readouterr()
+                code = await asyncio.to_thread(run_cli, ["ctl", str(at), *arguments])
+                return code, *capsys.readouterr()
 
             async def ready() -> None:
                 while not (at / "control.json").exists():
@@ -80,7 +86,8 @@ def on_session(
     asyncio.run(run())
 
 
-def test_a_session_is_steered_by_commands(tmp_path: Path, snapshot: Any) -> None:
+def test_a_session_is_steered_by_commands(tmp_path: Path, capsys: Any, snapshot: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     said: list[str] = []
 
     async def work(session: Any, ask: Ask, _: Any) -> None:
@@ -113,13 +120,15 @@ def test_a_session_is_steered_by_commands(tmp_path: Path, snapshot: Any) -> None
         code, _, err = await ended(session)
         assert code == 0, err
 
-    on_session(tmp_path, work, "paper")
+    on_session(tmp_path, capsys, work, "paper")
     assert "\n".join(said) == snapshot
     assert tw.journal.replay(tmp_path / "runs/busy/paper").identical
     assert run_cli(["ctl", str(tmp_path / "runs/busy/paper"), "status"]) == 1
 
 
-def test_ctrl_c_ends_in_order_and_says_how(tmp_path: Path) -> None:
+def test_ctrl_c_ends_in_order_and_says_how(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
     async def work(session: Any, ask: Ask, open_orders: Any) -> None:
         assert (await ask("open", "busy", BTC, "buy", "0.001", "--price", "70000.00"))[0] == 0
         await ask("status")
@@ -129,12 +138,16 @@ def test_ctrl_c_ends_in_order_and_says_how(tmp_path: Path) -> None:
         assert code == 0 and "open orders are cancelled, answers awaited for up to 10s" in err
         assert not open_orders
 
-    on_session(tmp_path, work, "live")
+    on_session(tmp_path, capsys, work, "live")
     with Journal(tmp_path / "runs/busy/live") as journal:
         assert journal.ending.finished
 
 
-def test_ctrl_c_keeps_orders_where_the_file_says_so_and_cancel_all_takes_them(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_orders_where_the_file_says_so_and_cancel_all_takes_them(
+    tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
     async def work(session: Any, ask: Ask, open_orders: Any) -> None:
         for price in ("70000.00", "71000.00"):
             assert (await ask("open", "busy", BTC, "buy", "0.001", "--price", price))[0] == 0
@@ -149,10 +162,12 @@ def test_ctrl_c_keeps_orders_where_the_file_says_so_and_cancel_all_takes_them(tm
         code, out, _ = await ended(await start("cancel-all", str(tmp_path / "system.toml"), "--json"))
         assert code == 0 and json.loads(out)[0]["cancelled"] == []
 
-    on_session(tmp_path, work, "live", '\n[shutdown]\norders = "keep"\n')
+    on_session(tmp_path, capsys, work, "live", '\n[shutdown]\norders = "keep"\n')
 
 
-def test_ctrl_c_closes_positions_where_the_file_says_so(tmp_path: Path) -> None:
+def test_ctrl_c_closes_positions_where_the_file_says_so(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
     async def work(session: Any, ask: Ask, _: Any) -> None:
         assert (await ask("open", "busy", BTC, "buy", "0.01"))[0] == 0
         _, out, _ = await ask("status", "--json")
@@ -161,7 +176,7 @@ def test_ctrl_c_closes_positions_where_the_file_says_so(tmp_path: Path) -> None:
         code, _, err = await ended(session)
         assert code == 0 and "open orders are cancelled, positions closed" in err and "| flat |" in err, err
 
-    on_session(tmp_path, work, "paper", '\n[shutdown]\npositions = "close"\n')
+    on_session(tmp_path, capsys, work, "paper", '\n[shutdown]\npositions = "close"\n')
 
 
 @pytest.mark.parametrize("arguments", [("ctl",), ("ctl", "--help"), ("ctl", "RUN"), ("ctl", "RUN", "open", "--help")])

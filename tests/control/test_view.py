@@ -139,7 +139,7 @@ def test_a_session_that_failed(snapshot: Any) -> None:
     assert shown(failed) == snapshot
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [60, 80, 200])
 def test_nothing_is_lost_in_another_width(width: int) -> None:
     text = shown(BUSY, width=width)
     assert "+123.46" in text and all(len(line) <= width for line in text.splitlines())
