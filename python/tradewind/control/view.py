@@ -53,17 +53,12 @@ def _head(status: Status, before: Status | None) -> RenderableType:
 
 
 def _money(status: Status) -> RenderableType:
-    grid = Table.grid(padding=(0, 3))
     currency = f" {status.currency}" if status.currency else ""
-    cells = [
-        Text.assemble("profit ", _signed(status.profit), currency),
-        Text(f"equity {_number(status.equity)}{currency}"),
-        Text.assemble("today ", _signed(status.day_profit)),
-        Text(f"drawdown {_share(status.maximum_drawdown)}"),
-    ]
-    _add(grid, *cells)
+    line = Text.assemble("profit ", _signed(status.profit), f"{currency} after {_number(status.fees)} of fees")
+    line.append(f"   equity {_number(status.equity)}{currency}, today ").append_text(_signed(status.day_profit))
+    line.append(f"   drawdown {_share(status.maximum_drawdown)}")
     held = [f"{venue} {_amounts(one)}" for venue, one in status.balances.items() if one]
-    return Panel(Group(grid, Text("; ".join(held) or "nothing is held", _QUIET)), title="profit", title_align="left")
+    return Panel(Group(line, Text("; ".join(held) or "nothing is held", _QUIET)), title="profit", title_align="left")
 
 
 def _positions(positions: Iterable[PositionStatus]) -> RenderableType:
@@ -167,7 +162,7 @@ def _number(value: float | Decimal | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2%}"
+    return "unknown" if value is None else f"{abs(value):.2%}"
 
 
 def _signed(value: float | Decimal | None, currency: str = "") -> Text:

@@ -70,7 +70,9 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        async with served(system, ready):
+        async with served(system, ready) as server:
+            if server is not None:
+                say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
             await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
 
@@ -82,9 +84,12 @@ def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> 
         session.hurry()
         return
     wanted = system.shutdown
-    orders = "open orders are kept" if wanted.orders == "keep" else "open orders are cancelled"
-    positions = ", positions closed" if wanted.positions == "close" else ""
-    say(f"ending: {orders}{positions}, answers awaited for up to {wanted.timeout}; Ctrl-C again waits for nothing")
+    if wanted.orders == "keep":
+        fate = "open orders are kept"
+    else:
+        fate = f"open orders are cancelled{', positions closed' if wanted.positions == 'close' else ''}"
+        fate += f", answers awaited for up to {wanted.timeout}"
+    say(f"ending: {fate}; Ctrl-C again waits for nothing")
     session.stop()
 
 
