@@ -21,7 +21,7 @@ Item: TypeAlias = Block | bytes
 MOST_WAITING_BYTES = 32 * 2**20
 """What may wait for one reader."""
 
-_KEPT_BYTES = 2**20
+_KEPT_BYTES = 2**17
 _MESSAGE_BYTES = 200
 
 
