@@ -15,11 +15,10 @@ import pytest
 
 from tradewind.control import Control, Replica
 from tradewind.control.audit import Audit
-from tradewind.control.entries import TYPES, Entry, Fill, Trade, typed
+from tradewind.control.entries import TYPES, Entry, EntryDecoder, Fill, Trade
 from tradewind.control.frames import block_of
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
-from tradewind.journal.tables import Decoder
 
 BUSY = Path(__file__).parents[1] / "session" / "trader.py"
 FOLLOW = """
@@ -56,8 +55,8 @@ def test_events_are_the_entries_of_the_journal(steer: Any, tmp_path: Path) -> No
 
     steer(work, trader=BUSY)
     with Journal(tmp_path / "runs/busy/paper") as journal:
-        decoder = Decoder(journal.manifest, tuple(TYPES))
-        entries = [entry for block in journal.blocks() for entry in typed(decoder.decode(block))]
+        decoder = EntryDecoder(journal.manifest)
+        entries = [entry for block in journal.blocks() for entry in decoder.decode(block)]
     # A number for each entry, without one missing or twice.
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
     assert events == entries[-len(events) :] and len(events) > 100

@@ -10,10 +10,9 @@ import pytest
 
 import tradewind as tw
 from tradewind.control import Control
-from tradewind.control.entries import TYPES, Command, Entry, Parameter, Value, typed
+from tradewind.control.entries import Command, Entry, EntryDecoder, Parameter, Value
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
-from tradewind.journal.tables import Decoder
 from tradewind.session.parity import parity
 
 BTC = "binance_spot:BTCUSDT"
@@ -27,8 +26,8 @@ def run_folder(folder: Path, mode: str = "paper") -> Path:
 def written(folder: Path, kind: type[Kind], mode: str = "paper") -> list[Kind]:
     """The entries of a kind in a run's journal."""
     with Journal(run_folder(folder, mode)) as journal:
-        decoder = Decoder(journal.manifest, tuple(TYPES))
-        entries = [entry for block in journal.blocks() for entry in typed(decoder.decode(block))]
+        decoder = EntryDecoder(journal.manifest)
+        entries = [entry for block in journal.blocks() for entry in decoder.decode(block)]
         return [entry for entry in entries if isinstance(entry, kind)]
 
 
