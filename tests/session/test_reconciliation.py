@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from session_bench import ONCE, RESTING, STILL, TARGET, Bench, execution_of, is_up, on_bench
+from session_bench import HEAD, ONCE, RESTING, STILL, TARGET, Bench, execution_of, is_up, on_bench
 
 from tradewind.session import reconciliation
 
@@ -214,3 +214,39 @@ def test_a_report_that_cannot_be_true_does_not_end_the_session(tmp_path: Path, c
             await bench.until(lambda: bench.equals(ready))
 
     on_bench(tmp_path, RESTING, work)
+
+
+FLIPPING = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+        ctx.target(self.btc, 0.01 if self.seen // 3 % 2 else 0)
+"""
+)
+
+
+def test_cancels_that_are_refused_are_no_storm(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            execution, cancels = execution_of(ready), list[str]()
+            send = execution.cancel
+
+            def cancel(request: Any) -> None:
+                cancels.append(request.client_id)
+                send(request)
+
+            execution.cancel = cancel
+            await bench.until(ready.kernel.positions)
+            bench.faults.on("lost_push")
+            await bench.until(lambda: any(one["status"] == "open" for one in ready.kernel.open_orders()))
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            await bench.until(lambda: is_up(ready))
+            bench.faults.clear()
+            await asyncio.sleep(2)
+            assert not ready.running.done()
+            assert len(cancels) < 20, len(cancels)
+        assert bench.equals(ready) and bench.open_orders == {}
+
+    on_bench(tmp_path, FLIPPING, work)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from market_watcher import BTC, KINDS, Watcher, run, until
 
 import tradewind as tw
 from tradewind._core import Inbox
-from tradewind.dataset import definition
 from tradewind.sandbox import Sandbox
 from tradewind.venues import (
     Accepted,
@@ -34,88 +33,10 @@ from tradewind.venues import (
     OrderRequest,
     Rejected,
     StreamName,
-    StreamStatus,
     Unknown,
-    VenueClock,
     stream,
 )
 from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
-
-BTC = "binance_spot:BTCUSDT"
-KINDS = [StreamName(BTC, "trades"), StreamName(BTC, "quotes"), StreamName(BTC, "book"), StreamName(BTC, "bars", "1s")]
-Check = Callable[[], object]
-
-
-async def until(condition: Check, seconds: float = 10.0) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
-class Watcher:
-    """Market data of a sandbox, with the book kept in the simplest way."""
-
-    def __init__(self, box: Sandbox, **more: Any) -> None:
-        self.box = box
-        self.clock = VenueClock()
-        self.data = BinanceSpotMarketData(
-            stream_url=box.stream_url, rest_url=box.rest_url, clock=self.clock, silence_seconds=more
-        )
-        self.index = tw.Index([definition(tw.instruments.load(BTC))])
-        self.inbox = Inbox(self.index)
-        self.statuses: list[StreamStatus] = []
-        self.events: list[Any] = []
-        self.sides: dict[str, dict[float, float]] = {"buy": {}, "sell": {}}
-        self.sink = MarketSink(self.inbox, self.clock, self.take, self.status)
-
-    def status(self, status: Any) -> None:
-        if isinstance(status, StreamStatus):
-            self.statuses.append(status)
-
-    def take(self) -> None:
-        for event in self.inbox.take_events():
-            self.events.append(event)
-            if type(event).__name__ == "BookUpdate":
-                if event.is_first:
-                    self.sides = {"buy": {}, "sell": {}}
-                self.sides[event.side][event.price] = event.quantity
-                if not event.quantity:
-                    del self.sides[event.side][event.price]
-
-    def count(self, name: str) -> int:
-        return sum(type(event).__name__ == name for event in self.events)
-
-    def states(self, kind: str) -> list[str]:
-        return [one.state for one in self.statuses if one.stream is not None and one.stream.kind == kind]
-
-    def is_book_right(self) -> bool:
-        market = self.box.server.exchange.markets["BTCUSDT"]
-        whole = self.box.server.venue.snapshot(market, 5_000)
-        theirs = [{float(price): float(size) for price, size, *_ in whole[side]} for side in ("bids", "asks")]
-        return theirs == [self.sides["buy"], self.sides["sell"]]
-
-
-@asynccontextmanager
-async def watching(streams: list[StreamName] = KINDS, **more: Any) -> AsyncIterator[Watcher]:
-    async with Sandbox(symbols=("BTCUSDT",), history_seconds=180) as box:
-        watcher = Watcher(box, **more)
-        watcher.data.subscribe(streams)
-        await watcher.data.start(watcher.sink)
-        try:
-            await until(lambda: Counter(one.state for one in watcher.statuses)["connected"] == len(streams))
-            yield watcher
-        finally:
-            await watcher.data.close()
-
-
-def run(check: Callable[[Watcher], Awaitable[None]], streams: list[StreamName] = KINDS, **more: Any) -> None:
-    async def wrapped() -> None:
-        async with watching(streams, **more) as watcher:
-            await check(watcher)
-
-    asyncio.run(wrapped())
 
 
 def test_all_kinds_come_and_the_book_is_the_engines() -> None:
@@ -233,28 +154,6 @@ def test_an_announced_disconnect_loses_nothing_and_repeats_nothing() -> None:
         await until(watcher.is_book_right)
 
     run(check)
-
-
-def test_a_stalled_stream_is_noticed_although_the_socket_is_busy() -> None:
-    async def check(watcher: Watcher) -> None:
-        await until(lambda: watcher.count("Trade"))
-        watcher.box.server.faults.on("stalled_stream", stream="btcusdt@trade")
-        await until(lambda: "stale" in watcher.states("trades"), 20)
-        assert "stale" not in watcher.states("quotes")
-        watcher.box.server.faults.clear()
-        await until(lambda: watcher.states("trades")[-1] in ("connected", "gap"), 20)
-
-    run(check, KINDS[:2], trades=1, quotes=1)
-
-
-def test_a_quiet_market_is_not_a_dead_one() -> None:
-    async def check(watcher: Watcher) -> None:
-        await until(lambda: all(watcher.count(name) for name in ("Trade", "Quote", "BookUpdate")))
-        watcher.box.server.faults.on("quiet_market")
-        await asyncio.sleep(6)
-        assert not {"disconnected", "stale", "gap", "error"} & {one.state for one in watcher.statuses}
-
-    run(check, KINDS[:3], trades=1, quotes=1, book=1)
 
 
 def test_nonsense_is_left_out_and_told() -> None:

@@ -325,3 +325,17 @@ def test_an_answer_without_what_is_read_in_it_is_an_error_of_the_venue(answer: s
             await rest.read("/x", lambda found: int(found["serverTime"]))
 
     rest_against([web.Response(text=answer)], check)
+
+
+def test_clients_of_one_address_wait_together() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        other = Rest(rest._url, VenueClock())
+        with pytest.raises(VenueError):
+            await rest.get("/x")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await other.get("/x")
+        assert len(asked) == 1
+        await other.close()
+
+    rest_against([web.Response(status=418, headers={"Retry-After": "60"})], check)

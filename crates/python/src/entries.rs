@@ -191,7 +191,7 @@ impl<'run> Names<'run> {
         let columns = self.begin_market(py, &rows)?;
         columns.decimals("price", self.scales.prices, |(row, _, trade)| Some(self.price(row, trade.price)))?;
         columns.decimals("quantity", self.scales.quantities, |(row, _, trade)| Some(self.quantity(row, trade.quantity)))?;
-        columns.words("aggressor", |(_, _, trade)| trade.aggressor.map(|side| side.name()))?;
+        columns.words("aggressor", |(_, _, trade)| trade.aggressor.map(tradewind_core::market::Side::name))?;
         columns.integers("trade_id", |(_, _, trade)| Some(trade.id))?;
         Ok(columns.dict)
     }

@@ -32,6 +32,8 @@ from tradewind.venues import (
 if TYPE_CHECKING:
     from tradewind.session.session import Session, VenueParts
 
+_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited")
+"""Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way."""
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +90,10 @@ class AccountFeed:
 
     def take(self, report: Report) -> None:
         """Take a report; those about orders of others are counted and left alone (M3)."""
+        if self._session.is_sending:
+            # That a request could not be sent is known before it has left: the engine hears of it afterwards (law 4).
+            asyncio.get_running_loop().call_soon(self.take, report)
+            return
         try:
             self._take(report)
         except TradewindError as error:
@@ -108,10 +114,9 @@ class AccountFeed:
                 | Expired(client_id=name, reason=reason, venue_time_ns=time_ns)
             ):
                 self._order(name, "cancelled", reason, time_ns)
-            case CancelRejected(client_id=name, code=code, venue_time_ns=time_ns) if code != "order_not_open":
+            case CancelRejected(client_id=name, code=code, venue_time_ns=time_ns) if code not in _SAY_NOTHING:
                 self._order(name, "cancel_rejected", code, time_ns)
             case CancelRejected(client_id=name) | Unknown(client_id=name):
-                # An order that is not open was filled, or is on its way: it is not simply there as it was.
                 self._order(name, "lost", "requested", None)
                 self.reconciliation.ask_later(name)
             case Filled(client_id=name):

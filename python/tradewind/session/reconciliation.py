@@ -77,7 +77,8 @@ class Reconciliation:
         backoff = Backoff()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _COMPARE_SECONDS)
+                async with asyncio.timeout(_COMPARE_SECONDS):
+                    await self._wanted.wait()
             if not self._is_connected:
                 self._wanted.clear()
                 await self._wanted.wait()

@@ -14,7 +14,7 @@ from tradewind._core import Inbox, Index, Instrument
 from tradewind.config.operation import Shutdown
 from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
-from tradewind.errors import TradewindError, exception
+from tradewind.errors import exception
 from tradewind.journal import JournalWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
@@ -115,6 +115,8 @@ class Session:
         self.failure: BaseException | None = None
         self.is_finished = False
         self.is_hurried = False
+        self.is_sending = False
+        self._is_journal_whole = True
         self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
         self._accounts: dict[str, AccountFeed] = {}
@@ -206,21 +208,32 @@ class Session:
 
     def _let_requests_leave(self) -> None:
         requests = self.kernel.take_requests()
-        if requests:
-            self.write()
-        for request in requests:
-            # Without a journal nothing may leave.
-            if self.failure is None:
-                self._send(request)
+        if not requests:
+            return
+        self.write()
+        self.is_sending = True
+        try:
+            for request in requests:
+                # Without a journal nothing may leave.
+                if self.failure is None:
+                    self._send(request)
+        finally:
+            self.is_sending = False
 
     def write(self) -> None:
         """Write to the journal what is not in it yet."""
+        if not self._is_journal_whole:
+            return
+        # What is taken and not written leaves a hole: nothing may follow it.
+        self._is_journal_whole = False
         try:
             block = self.kernel.take_journal()
             self._writer.write(block)
-            self.audit.publish(block)
-        except TradewindError as error:
+        except Exception as error:
             self.fail(error)
+            return
+        self._is_journal_whole = True
+        self.audit.publish(block)
 
     def _send(self, request: dict[str, Any]) -> None:
         instrument: Instrument = request["instrument"]

@@ -79,7 +79,7 @@ class BybitMarketData(StreamingMarketData):
     async def start(self, sink: MarketSink) -> None:
         """Connect, and ping as Bybit wants it."""
         await super().start(sink)
-        self._tasks.append(asyncio.get_running_loop().create_task(self._ping()))
+        self.in_background(self._ping())
 
     async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
         """Read grid and limits of these symbols, or of all; fees are the regular user's of 2026-07."""

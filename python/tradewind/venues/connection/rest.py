@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
+from weakref import WeakValueDictionary
 
 import aiohttp
 import msgspec
@@ -32,6 +33,42 @@ class VenueError(TradewindError):
         super().__init__(code, message, hint)
         self.status = status
         self.number = number
+
+
+class Allowance:
+    """What a venue allows this address, whichever of our clients asks.
+
+    Parameters
+    ----------
+    weight_per_minute
+        The limit.
+
+    """
+
+    def __init__(self, weight_per_minute: float) -> None:
+        self._limit = weight_per_minute
+        self._minute = 0
+        self.paused_until = 0.0
+        self.used_weight = 0
+
+    async def wait(self, weight: int, now_ns: Callable[[], int]) -> None:
+        """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
+        while True:
+            now = time.monotonic()
+            if self.paused_until > now:
+                await asyncio.sleep(self.paused_until - now)
+                continue
+            minute, rest_ns = divmod(now_ns(), 60_000_000_000)
+            if minute != self._minute:
+                self._minute, self.used_weight = minute, 0
+            if self.used_weight + weight <= self._limit or weight > self._limit:
+                self.used_weight += weight
+                return
+            await asyncio.sleep((60_000_000_000 - rest_ns) / 1e9 + 0.05)
+
+
+_allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
+"""By address, for as long as somebody asks there."""
 
 
 class Rest:
@@ -66,14 +103,16 @@ class Rest:
         self._url = url.rstrip("/")
         self._clock = clock
         self._weights = weights or {}
-        self._limit = weight_per_minute * _SHARE
         self._header = weight_header
         self._sign = sign
         self._ssl: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
         self._session: aiohttp.ClientSession | None = None
-        self._paused_until = 0.0
-        self._minute = 0
-        self.used_weight = 0
+        self.allowance = _allowances.setdefault(self._url, Allowance(weight_per_minute * _SHARE))
+
+    @property
+    def used_weight(self) -> int:
+        """How much of this minute's weight is used."""
+        return self.allowance.used_weight
 
     async def close(self) -> None:
         """Close its connections."""
@@ -135,7 +174,7 @@ class Rest:
             self._clock.observe(sent_ns, venue_ns, self._clock.monotonic_ns())
 
     async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
-        await self._wait_for_weight(self._weights.get(path, 20))
+        await self.allowance.wait(self._weights.get(path, 20), self._clock)
         headers: dict[str, str] = {}
         query = urlencode(parameters, quote_via=quote)
         if is_signed:
@@ -157,25 +196,10 @@ class Rest:
                 return body
             raise self._refusal(path, response, body)
 
-    async def _wait_for_weight(self, weight: int) -> None:
-        """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
-        while True:
-            now = time.monotonic()
-            if self._paused_until > now:
-                await asyncio.sleep(self._paused_until - now)
-                continue
-            minute, rest_ns = divmod(self._clock(), 60_000_000_000)
-            if minute != self._minute:
-                self._minute, self.used_weight = minute, 0
-            if self.used_weight + weight <= self._limit or weight > self._limit:
-                self.used_weight += weight
-                return
-            await asyncio.sleep((60_000_000_000 - rest_ns) / 1e9 + 0.05)
-
     def _account(self, headers: Mapping[str, str]) -> None:
         used = headers.get(self._header, "") if self._header else ""
         if used.isdecimal():
-            self.used_weight = int(used)
+            self.allowance.used_weight = int(used)
 
     def _refusal(self, path: str, response: aiohttp.ClientResponse, body: bytes) -> VenueError:
         number, message = 0, body[:200].decode(errors="replace")
@@ -188,7 +212,7 @@ class Rest:
         if response.status in (_TOO_MANY, _BANNED, 403):
             after = response.headers.get("Retry-After", "")
             wait = float(after) if after.isdecimal() else (600.0 if response.status == 403 else 60.0)
-            self._paused_until = time.monotonic() + wait
+            self.allowance.paused_until = time.monotonic() + wait
             return VenueError(
                 "rate_limited",
                 f"{path}: HTTP {response.status}: {message}; nothing is asked for {wait:g} s",
