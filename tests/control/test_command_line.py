@@ -94,7 +94,7 @@ def test_a_session_is_steered_by_commands(tmp_path: Path, capsys: Any, snapshot:
             ("value", "mood", "0.5"),
             ("value", "mood", "7", "--text"),
             ("value", "weather", "rain"),
-            ("open", "busy", BTC, "buy", "0.001", "--price", "1000.00"),
+            ("open", "busy", BTC, "buy", "0.001", "--price", "70000.00"),
             ("open", "busy", BTC, "buy", "5"),
             ("open", "busi", "binance_spot:BTC", "buy", "0.001"),
             ("cancel", "--order", "1"),

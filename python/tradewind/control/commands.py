@@ -171,9 +171,9 @@ class Commands:
                 refused.append(error)
 
         self._session.act(attempt)
+        self._session.write()
         if self._session.failure is not None:
             raise exception("not_running", f"the session ends by this: {self._session.failure}")
-        self._session.write()
         if refused:
             raise refused[0]
         return self._session.audit.last
