@@ -25,7 +25,7 @@ FLAT = Status(
     version="0.1.0",
     pid=4711,
     folder="runs/demo/paper",
-    journal="runs/demo/paper/journal.sqlite",
+    journal="runs/demo/paper",
     started=START,
     now=START + timedelta(seconds=3),
     is_trading=False,

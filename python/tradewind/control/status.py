@@ -124,7 +124,7 @@ class About:
     name, mode
         Of the system, and what carries out its orders.
     folder, journal
-        Where the run is kept.
+        Where the run is kept, and where its journal is.
     strategies
         Its strategies.
 

@@ -154,7 +154,7 @@ def _prepared(
             values["venues"], values["balances"] = [], []
         streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
         kernel = _core.Session(values, streams)
-        about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
+        about = About(system.run.name, mode, folder, journals, [one for _, one in values["strategies"]])
         if before.is_cut_off:
             manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
             _check_mode(journal, manifest, mode)
