@@ -160,7 +160,7 @@ def test_the_audit_goes_on_behind_an_entry(steer: Any) -> None:
 
 
 def test_a_follower_that_sleeps_is_dropped_and_the_session_goes_on(steer: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("tradewind.control.audit.MOST_WAITING_BYTES", 20_000)
+    monkeypatch.setattr("tradewind.control.audit.MOST_WAITING_BYTES", 1_000_000)
 
     async def work(one: Any) -> None:
         control = Control(one.ready.folder)
@@ -175,9 +175,10 @@ def test_a_follower_that_sleeps_is_dropped_and_the_session_goes_on(steer: Any, m
                     await one.ask(lambda control: control.value("noise", "x" * 100_000))
             await one.until(lambda: one.server.readers == 0)
             transport.resume_reading()
-            while (await socket.receive()).type != aiohttp.WSMsgType.CLOSE:
+            while (await socket.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
                 pass
-            assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+            # It may have read so little that not even the reason got through.
+            assert socket.close_code in (aiohttp.WSCloseCode.POLICY_VIOLATION, 1006)
         assert one.session.is_running
 
     steer(work)
