@@ -132,6 +132,8 @@ class Session:
     def __new__(cls, run: dict[str, Any], streams: Sequence[tuple[int, str]]) -> Session: ...
     def start(self, now_ns: int, warms_up: bool) -> None:
         """Start the strategies."""
+    def available_streams(self) -> list[tuple[int, str]]:
+        """The streams that may be named, by the instrument's place and the kind."""
     def named_streams(self) -> list[tuple[int, str]]:
         """The streams that strategies named, by the instrument's place and the kind."""
     def set_streams(self, streams: Sequence[tuple[int, str]]) -> None:

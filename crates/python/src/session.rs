@@ -175,6 +175,13 @@ impl Session {
         Ok(self.lock()?.named_streams().iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
     }
 
+    /// The streams that may be named, by the instrument's place and the kind.
+    fn available_streams(&self) -> PyResult<Vec<(u32, String)>> {
+        let session = self.lock()?;
+        let available = session.engine().state().available();
+        Ok(available.iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
+    }
+
     /// States which streams arrive, so that simulated venues fill from the most detailed (F1).
     fn set_streams(&self, streams: Vec<(u32, String)>) -> PyResult<()> {
         self.lock()?.set_streams(&Self::streams(&streams)?);

@@ -9,7 +9,7 @@ import msgspec
 from tradewind.config import System
 from tradewind.errors import exception
 from tradewind.session.client_ids import is_ours
-from tradewind.session.run import venue_parts
+from tradewind.session.connect import venue_parts
 from tradewind.venues import AccountStatus, CancelRequest, Execution, OrderState, Report, VenueClock
 
 _GLANCE_SECONDS = 0.5
@@ -53,6 +53,9 @@ async def cancel_all(system: System, *, foreign: bool = False, timeout_seconds: 
     """
     found = []
     for name, account in system.accounts.items():
+        if system.venues[account.venue].adapter_of(account.venue) is None:
+            hint = f'add adapter = "binance_spot" to [venues.{account.venue}]'
+            raise exception("missing_setting", f"nothing says how {account.venue} is spoken to", hint)
         parts = await venue_parts(system, account.venue, "live", VenueClock())
         assert parts.execution is not None
         venue = _Venue(parts.execution, foreign, timeout_seconds)

@@ -13,7 +13,7 @@ import polars as pl
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import Journal
 from tradewind.journal.storage import Storage
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
 from tradewind.times import from_ns
 

@@ -68,7 +68,9 @@ def query(journal: Place, sql: str) -> pl.LazyFrame:
     """
     word = re.match(r"[\s(]*(\w*)", re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL))
     if word is None or word[1].lower() not in _READING:
-        raise exception("bad_query", f"{sql.strip()!r} is not a select", 'a journal is only read: "select ... from ..."')
+        raise exception(
+            "bad_query", f"{sql.strip()!r} is not a select", 'a journal is only read: "select ... from ..."'
+        )
     found = tables(journal)
     with explained(sql, found):
         answer: pl.LazyFrame = pl.SQLContext(frames=found).execute(sql)

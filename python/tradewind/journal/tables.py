@@ -58,9 +58,7 @@ class Decoder:
         return self._decode(b"", 1)
 
     def _decode(self, data: bytes, first: int) -> dict[str, pl.DataFrame]:
-        tables, self._time_ns = entry_tables(
-            self._index, self._strategies, data, first, self._time_ns, self._tables
-        )
+        tables, self._time_ns = entry_tables(self._index, self._strategies, data, first, self._time_ns, self._tables)
         return {name: self._frame(columns) for name, columns in tables.items()}
 
     def _frame(self, columns: Mapping[str, tuple[str, Any, Any]]) -> pl.DataFrame:

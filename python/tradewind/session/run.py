@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,11 +25,11 @@ from tradewind.journal import FILE_NAME, JournalWriter
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
+from tradewind.session.connect import venue_parts
 from tradewind.session.lock import only_one
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
-from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
-from tradewind.venues.binance_spot.market import server_time_ns
+from tradewind.venues import VenueClock
 
 if TYPE_CHECKING:
     from tradewind.config.system import System
@@ -128,9 +126,10 @@ def _line(kernel: _core.Session, session: Session) -> str:
 
 async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractContextManager[Prepared]:
     """A context in which the session of a system is ready to run."""
-    clock = VenueClock()
-    parts = [await venue_parts(system, name, mode, clock) for name in _venue_names(system)]
-    return _prepared(system, mode, parts, SessionClock(clock))
+    clocks = {name: VenueClock() for name in _venue_names(system)}
+    parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
+    # One clock stamps everything: that of the venue that the system names first.
+    return _prepared(system, mode, parts, SessionClock(next(iter(clocks.values()))))
 
 
 @contextmanager
@@ -152,7 +151,13 @@ def _prepared(
         values["value_streams"] = None
         if mode == "live":
             values["venues"], values["balances"] = [], []
-        streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
+        offered = {one.name: one.market_data.offers for one in parts}
+        streams = [
+            (at, kind)
+            for at, instrument in enumerate(index.instruments)
+            for kind in _STREAMS
+            if kind in offered[instrument.venue]
+        ]
         kernel = _core.Session(values, streams)
         about = About(system.run.name, mode, folder, journals, [one for _, one in values["strategies"]])
         if before.is_cut_off:
@@ -206,47 +211,6 @@ def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int
 
 def _venue_names(system: System) -> list[str]:
     return list(dict.fromkeys(name.partition(":")[0] for name in system.instruments))
-
-
-async def venue_parts(
-    system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock
-) -> VenueParts:
-    """A venue of a system: its market data, and live its orders."""
-    settings = system.venues[name]
-    adapter = settings.adapter_of(name)
-    if adapter != "binance_spot":
-        message = f"venues.{name}: the adapter {adapter} is not there yet"
-        raise exception("bad_setting", message, 'sessions speak "binance_spot" so far')
-    urls = settings.urls
-    context = None
-    if urls.authority_file is not None:
-        context = ssl.create_default_context()
-        context.load_verify_locations(system.path(urls.authority_file))
-    market_data = BinanceSpotMarketData(
-        stream_url=urls.stream or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
-    )
-    try:
-        # Before the first stamp: the session's time is the venue's from its start on.
-        await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
-    finally:
-        # What is prepared may never run; it connects anew when it does.
-        await market_data.rest.close()
-    if mode == "paper":
-        return VenueParts(name, market_data)
-    owner = system.account_of(name)
-    stated = None if owner is None else owner[1].credentials
-    if stated is None:
-        raise exception("missing_setting", f"accounts: {name} has no credentials", "add [accounts.NAME.credentials]")
-    if stated.file is not None:
-        credentials = Credentials.from_file(system.path(stated.file))
-    else:
-        credentials = Credentials(
-            *(os.environ.get(one or "", "") for one in (stated.key_variable, stated.secret_variable))
-        )
-    execution = BinanceSpotExecution(
-        credentials, api_url=urls.api or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
-    )
-    return VenueParts(name, market_data, execution)
 
 
 def _manifest(
