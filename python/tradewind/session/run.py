@@ -65,15 +65,33 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
     with await prepared(system, mode) as ready:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, ready.session.stop)
+            loop.add_signal_handler(name, _interrupt, system, ready.session, say)
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         if ready.is_recovered and not ready.kernel.is_trading:
             say(f"trading is off, as it was when the run was cut off: tradewind ctl {ready.folder} trading on")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        async with served(system, ready):
+        async with served(system, ready) as server:
+            if server is not None:
+                say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
             await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> None:
+    """Ctrl-C: end in order; once more: wait for nothing."""
+    if session.is_ending:
+        say("ending at once; what the venue has not answered is asked for by the next start of the same run")
+        session.hurry()
+        return
+    wanted = system.shutdown
+    if wanted.orders == "keep":
+        fate = "open orders are kept"
+    else:
+        fate = f"open orders are cancelled{', positions closed' if wanted.positions == 'close' else ''}"
+        fate += f", answers awaited for up to {wanted.timeout}"
+    say(f"ending: {fate}; Ctrl-C again waits for nothing")
+    session.stop()
 
 
 def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
@@ -145,7 +163,7 @@ def _prepared(
             if kind in offered[instrument.venue]
         ]
         kernel = _core.Session(values, streams)
-        about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
+        about = About(system.run.name, mode, folder, journals, [one for _, one in values["strategies"]])
         if before.is_cut_off:
             manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
             clock.start_after(kernel.now_ns)

@@ -116,6 +116,7 @@ class Session:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.is_finished = False
+        self.is_hurried = False
         self.is_sending = False
         self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
@@ -193,6 +194,11 @@ class Session:
 
     def stop(self) -> None:
         """Ask the session to end in order."""
+        self._stopped.set()
+
+    def hurry(self) -> None:
+        """Ask the session to end without waiting for the venue's answers any longer."""
+        self.is_hurried = True
         self._stopped.set()
 
     def fail(self, error: BaseException) -> None:
