@@ -80,8 +80,8 @@ def test_a_run_of_the_command_says_nothing_secret_and_ends_in_good_order(tmp_pat
             sys.executable, *arguments, cwd=tmp_path, env=os.environ, stdout=-1, stderr=-1
         )
         assert process.stdout is not None
-        while b"system file" not in await process.stdout.readline():
-            pass
+        while b"system file" not in (line := await process.stdout.readline()):
+            assert line
         kept = json.loads((tmp_path / "sandbox-keys.json").read_text())
         host, port = kept["rest_url"].removeprefix("http://").split(":")
         secrets = [
