@@ -211,6 +211,7 @@ def test_open_orders_of_another_process_meet_the_recorded_book(short: Path, tmp_
 
 
 def test_the_command_ends_with_the_recording(short: Path, tmp_path: Path) -> None:
+    more = write(tmp_path / "more.txt", [depth(1_100, 15, 16), trade(1_200, 4, "59998.00", "1", buyer_took=False)])
     command = [
         sys.executable,
         "-m",
@@ -218,6 +219,7 @@ def test_the_command_ends_with_the_recording(short: Path, tmp_path: Path) -> Non
         "sandbox",
         "--recording",
         str(short),
+        str(more),
         "--port",
         "0",
         "--speed",
