@@ -1,0 +1,41 @@
+"""Faults on our side of the wire: of the process, its loop and its disk (F13, F55)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from unittest.mock import patch
+
+from tradewind.session.run import Prepared
+
+
+async def stalled_loop(ready: Prepared, seconds: float) -> None:
+    """Nothing runs for a while: a pause of garbage collection, a callback that blocks, a laptop that sleeps."""
+    time.sleep(seconds)  # noqa: ASYNC251 - that it blocks is the point
+
+
+async def slow_disk(ready: Prepared, seconds: float) -> None:
+    """Each write to the journal takes a quarter of a second."""
+    write = ready.writer.write
+
+    def slowly(entries: Any) -> None:
+        time.sleep(0.25)
+        write(entries)
+
+    with patch.object(ready.session._writer, "write", slowly):
+        await asyncio.sleep(seconds)
+
+
+async def full_disk(ready: Prepared, seconds: float) -> None:
+    """The journal may not grow any more, as on a disk that is full."""
+    connection = ready.writer._storage._connection  # type: ignore[attr-defined]
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    await asyncio.sleep(seconds)
+
+
+FAULTS: dict[str, Callable[[Prepared, float], Awaitable[None]]] = {
+    one.__name__: one for one in (stalled_loop, slow_disk, full_disk)
+}

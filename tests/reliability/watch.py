@@ -1,0 +1,140 @@
+"""What a session does while it is put to the test, seen from beside it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from tradewind.session.run import Prepared
+from tradewind.venues.connection.rest import Rest
+from tradewind.venues.connection.websocket import Link
+from tradewind.venues.constants import constants
+
+KINDS = ("trades", "quotes", "book")
+SILENCE_SECONDS = 1.0
+"""How soon a silent stream is asked about here; the data file says 15 to 30 s, which a suite has no time for."""
+FRESH_SECONDS = 5.0
+"""How old what is traded on may be: the silence, the second between glances, two seconds for the stream to follow."""
+_SYMBOL = "BTCUSDT"
+_REFUSED = (403, 418, 429)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An order that left."""
+
+    at: float
+    side: str
+    ages: dict[str, float]
+    """How long ago the last message of each stream came."""
+    down: list[str]
+    """Streams and connections that were known to be out of order."""
+
+
+@dataclass
+class Watch:
+    """What was seen; times are those of the monotonic clock."""
+
+    sent: list[Sent] = field(default_factory=list)
+    connects: list[float] = field(default_factory=list)
+    asked: list[tuple[float, str]] = field(default_factory=list)
+    refused: list[tuple[float, int]] = field(default_factory=list)
+    changes: list[tuple[float, str, bool]] = field(default_factory=list)
+    books: list[tuple[bool, Any]] = field(default_factory=list)
+
+    def stale_trades(self) -> list[str]:
+        """Orders that opened a position on data that were old, or known to be out of order."""
+        found = []
+        for one in self.sent:
+            old = [f"{kind} {age:.1f} s old" for kind, age in one.ages.items() if age > FRESH_SECONDS]
+            if one.side == "buy" and (old or one.down):
+                found.append(f"a purchase left on {', '.join([*old, *(f'{name} down' for name in one.down)])}")
+        return [f"stale: {len(found)} times: {found[0]}"] if found else []
+
+    def between(self, times: list[float], begin: float, end: float) -> int:
+        """How many times are in a span."""
+        return sum(begin <= at <= end for at in times)
+
+
+class _Listener(logging.Handler):
+    """Hears what the trader tells of the market."""
+
+    def __init__(self, books: list[tuple[bool, Any]]) -> None:
+        super().__init__()
+        self._books = books
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert isinstance(record.args, tuple)
+        self._books.append(record.args[0])  # type: ignore[arg-type]
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Watch connections and requests of all sessions in this process; streams are judged soon."""
+    watch = Watch()
+    connect, once, refusal = Link._connect, Rest._once, Rest._refusal
+    silence = constants("binance_spot")["silence"]
+    log, listener = logging.getLogger("reliability.trader"), _Listener(watch.books)
+
+    async def connecting(self: Link) -> Any:
+        watch.connects.append(time.monotonic())
+        return await connect(self)
+
+    async def asking(self: Rest, path: str, *given: Any) -> Any:
+        watch.asked.append((time.monotonic(), path))
+        return await once(self, path, *given)
+
+    def refusing(self: Rest, path: str, response: Any, body: bytes) -> Any:
+        if response.status in _REFUSED:
+            watch.refused.append((time.monotonic(), response.status))
+        return refusal(self, path, response, body)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Link, "_connect", connecting))
+        stack.enter_context(patch.object(Rest, "_once", asking))
+        stack.enter_context(patch.object(Rest, "_refusal", refusing))
+        stack.enter_context(patch.dict(silence, dict.fromkeys(KINDS, SILENCE_SECONDS)))
+        level, propagates = log.level, log.propagate
+        log.setLevel(logging.DEBUG)
+        log.propagate = False
+        log.addHandler(listener)
+        try:
+            yield watch
+        finally:
+            log.removeHandler(listener)
+            log.setLevel(level)
+            log.propagate = propagates
+
+
+def attend(watch: Watch, ready: Prepared) -> None:
+    """Watch the orders and the health of one session."""
+    session = ready.session
+    parts = session._venues["binance_spot"]
+    send, stream, connection = session._send, session.stream, session.connection
+
+    def sending(request: dict[str, Any]) -> None:
+        if not request["is_cancel"]:
+            market: Any = parts.market_data
+            now_ns = market.clock()
+            arrivals = {kind: market.decoder.arrival_ns(_SYMBOL, kind) for kind in KINDS}
+            ages = {kind: (now_ns - at) / 1e9 for kind, at in arrivals.items() if at is not None}
+            down = [name for name, is_up in session.health.connections.items() if not is_up]
+            watch.sent.append(Sent(time.monotonic(), request["side"], ages, down))
+        send(request)
+
+    def changing_stream(instrument: Any, kind: str, *, is_fresh: bool) -> None:
+        watch.changes.append((time.monotonic(), kind, is_fresh))
+        stream(instrument, kind, is_fresh=is_fresh)
+
+    def changing_connection(venue: str, *, is_connected: bool) -> None:
+        watch.changes.append((time.monotonic(), "orders", is_connected))
+        connection(venue, is_connected=is_connected)
+
+    session._send = sending  # type: ignore[method-assign]
+    session.stream = changing_stream  # type: ignore[method-assign]
+    session.connection = changing_connection  # type: ignore[method-assign]
