@@ -106,7 +106,9 @@ def ours(journal: Path) -> Ours:
         held.fills[OneFill(client_id(run, 0, row["count"]), row["trade_id"], *values)] += 1
     for row in frame(kernel.ledger()).iter_rows(named=True):
         if "unexplained" in (row["from"], row["to"]):
-            held.unexplained.append(f"{'' if row['from'] == 'unexplained' else '-'}{row['amount'].normalize():f} {row['asset']}")
+            held.unexplained.append(
+                f"{'' if row['from'] == 'unexplained' else '-'}{row['amount'].normalize():f} {row['asset']}"
+            )
     held.balances = {asset: Decimal(amount) for asset, amount in kernel.balances("binance_spot")}
     held.position = sum((Decimal(quantity) for _, _, quantity in kernel.positions()), Decimal(0))
     held.hashes = kernel.hashes
@@ -173,7 +175,10 @@ def _state(us: Ours, them: Theirs, *, may_differ: bool) -> list[str]:
     if us.open != them.open:
         found.append(f"I1 open here {_few(us.open - them.open)}, open there {_few(them.open - us.open)}")
     for name, status in us.status.items():
-        if name not in us.open and them.status.get(name) not in (*_ENDED.get(status, ()), *([None] * (status == "rejected"))):
+        if name not in us.open and them.status.get(name) not in (
+            *_ENDED.get(status, ()),
+            *([None] * (status == "rejected")),
+        ):
             found.append(f"I1 {name} is {status} here and {them.status.get(name)} there")
     net = sum((_signed(fill) * count for fill, count in them.fills.items()), Decimal(0))
     if us.position != net:
@@ -191,7 +196,9 @@ def _signed(fill: OneFill) -> Decimal:
 def _fills(us: Ours, them: Theirs) -> list[str]:
     found = []
     if lost := them.fills - us.fills:
-        found.append(f"I2 {lost.total()} of {them.fills.total()} fills are missing here, such as {_shown(next(iter(lost)))}")
+        found.append(
+            f"I2 {lost.total()} of {them.fills.total()} fills are missing here, such as {_shown(next(iter(lost)))}"
+        )
     if extra := us.fills - them.fills:
         found.append(f"I2 {extra.total()} fills are not the venue's, such as {_shown(next(iter(extra)))}")
     return found
@@ -214,4 +221,6 @@ def _few(names: set[str]) -> str:
 
 
 def _shown(fill: OneFill) -> str:
-    return f"{fill.side} {fill.quantity.normalize()} at {fill.price.normalize()} of {fill.order} (trade {fill.trade_id})"
+    return (
+        f"{fill.side} {fill.quantity.normalize()} at {fill.price.normalize()} of {fill.order} (trade {fill.trade_id})"
+    )

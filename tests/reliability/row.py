@@ -57,6 +57,8 @@ class Row:
         Whether the session rightly ends, and is started again.
     may_differ
         Whether money moves that no order of ours explains.
+    is_quiet
+        Whether the market itself has nothing to say for a while: what is old then is not stale.
     foreign
         How many orders of others there are at the end.
     refused
@@ -74,6 +76,7 @@ class Row:
     stops: bool = False
     restarts: bool = False
     may_differ: bool = False
+    is_quiet: bool = False
     foreign: int = 0
     refused: bool = False
     limits: dict[str, float] = field(default_factory=dict)

@@ -16,7 +16,11 @@ _QUICK_PINGS = {"ping_seconds": 1, "pong_seconds": 3}
 
 def _one(fault: str, ids: str, seconds: float | None = 3.0, *, name: str = "", limits: Any = None, **more: Any) -> Row:
     """A row of a single fault; what a row knows goes to it, the rest to the fault."""
-    known = {key: more.pop(key) for key in ("stops", "restarts", "may_differ", "foreign", "refused", "must") if key in more}
+    known = {
+        key: more.pop(key)
+        for key in ("stops", "restarts", "may_differ", "is_quiet", "foreign", "refused", "must")
+        if key in more
+    }
     return Row(name or fault, ids, (Step(fault, 0.0, seconds, more),), limits=limits or {}, **known)
 
 
@@ -50,8 +54,8 @@ def _nothing_asked(seconds: float) -> Any:
         if not watch.refused:
             return ["the venue was never asked"]
         told = watch.refused[0][0]
-        early = [path for at, path in watch.asked if told + 0.1 < at < told + seconds - 0.1]
-        return [f"I5 {len(early)} requests within the {seconds:g} s of Retry-After, such as {early[0]}"] if early else []
+        early = watch.between(watch.asked, told + 0.1, told + seconds - 0.1)
+        return [f"I5 {early} requests within the {seconds:g} s of Retry-After"] if early else []
 
     return must
 
@@ -70,7 +74,7 @@ ROWS = (
     _one("stalled_stream", "F3", 8.0, name="stalled_stream of quotes", stream="btcusdt@bookTicker"),
     _one("stalled_stream", "F3", 8.0, name="stalled_stream of the book", stream=_DEPTH),
     _closing("lost_subscription", "F3 F12", _STREAM, seconds=6.0),
-    _one("quiet_market", "F4", 10.0, must=_no_reconnect),
+    _one("quiet_market", "F4", 10.0, is_quiet=True, must=_no_reconnect),
     _one("ignored_pongs", "F5", 9.0, limits=_QUICK_PINGS),
     _one("unanswered_pings", "F5", 12.0),
     Row("control_flood over silence", "F6", (Step("silent_stall", 0, 7.0), *(Step("control_flood", at / 2) for at in range(14)))),
@@ -111,7 +115,10 @@ ROWS = (
     _one("nonsense_frame", "F25 F26", None),
     _closing("nonsense_body", "F26", {"kind": "all"}),
     _closing("nonsense_body", "F26", _API, name="nonsense_body of the account", path="/api/v3/account", body="{}"),
-    _one("changed_symbol", "F27", None, symbol=SYMBOL, lot="0.0001"),
+    Row("changed_symbol, and back", "F27", (
+        Step("changed_symbol", 0, None, {"symbol": SYMBOL, "lot": "0.001"}),
+        Step("changed_symbol", 3, None, {"symbol": SYMBOL, "lot": "0.00001"}),
+    )),
     Row("delisted, and listed again", "F27", (
         Step("delisted", 0, None, {"symbol": SYMBOL}), Step("delisted", 3, None, {"symbol": SYMBOL, "listed": True}),
     )),
@@ -122,7 +129,7 @@ ROWS = (
     _one("timeout_not_accepted", "F29", name="timeout_not_accepted, no answer", silent=True),
     _one("late_order", "F29"),
     _one("late_order", "F29", name="late_order, by 4.5 s", seconds_later=4.5),
-    _one("late_order", "F29", name="late_order, by 6 s", seconds_later=6, must=None),
+    _one("late_order", "F29", name="late_order, by 6 s", seconds_later=6),
     Row("read_lag", "F29", (Step("read_lag", 0, 5.0, {"lag_seconds": 2}), Step("timeout_accepted", 0, 3.0))),
     _one("push_before_answer", "F30"),
     _one("duplicated_fill", "F31"),

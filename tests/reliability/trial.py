@@ -216,7 +216,12 @@ class _Trial:
 
     async def finally_compare(self) -> None:
         """What is left behind the end: both books, no open order, and a journal that replays."""
-        us = ours(journal_of(self._folder))
+        self._outcome.problems += self._watch.stormy_cancels()
+        try:
+            us = ours(journal_of(self._folder))
+        except tw.TradewindError as error:
+            self._outcome.problems.append(f"I1 the journal cannot be read: {error}".split("\n")[0])
+            return
         them = await theirs(self._exchange, us)
         self._outcome.problems += [one for one in self._judged(us, them) if one not in self._outcome.problems]
         if them.open and not self._row.stops:
@@ -224,7 +229,8 @@ class _Trial:
         again = replay(journal_of(self._folder))
         if again.verdict == "diverged":
             self._outcome.problems.append(f"the replay: {again.problem}")
-        self._outcome.problems += self._watch.stale_trades()
+        if not self._row.is_quiet:
+            self._outcome.problems += self._watch.stale_trades()
         if self._watch.refused and not self._row.refused:
             statuses = sorted({status for _, status in self._watch.refused})
             self._outcome.problems.append(f"I5 the venue answered {statuses} {len(self._watch.refused)} times")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ SILENCE_SECONDS = 1.0
 """How soon a silent stream is asked about here; the data file says 15 to 30 s, which a suite has no time for."""
 FRESH_SECONDS = 5.0
 """How old what is traded on may be: the silence, the second between glances, two seconds for the stream to follow."""
+MOST_CANCELS = 60
+"""The trader itself cancels what is open some times a second."""
 _SYMBOL = "BTCUSDT"
 _REFUSED = (403, 418, 429)
 
@@ -42,8 +45,10 @@ class Watch:
 
     sent: list[Sent] = field(default_factory=list)
     connects: list[float] = field(default_factory=list)
-    asked: list[tuple[float, str]] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
     refused: list[tuple[float, int]] = field(default_factory=list)
+    cancels: Counter[int] = field(default_factory=Counter)
+    """How often each order was asked to be cancelled."""
     changes: list[tuple[float, str, bool]] = field(default_factory=list)
     books: list[tuple[bool, Any]] = field(default_factory=list)
 
@@ -55,6 +60,11 @@ class Watch:
             if one.side == "buy" and (old or one.down):
                 found.append(f"a purchase left on {', '.join([*old, *(f'{name} down' for name in one.down)])}")
         return [f"stale: {len(found)} times: {found[0]}"] if found else []
+
+    def stormy_cancels(self) -> list[str]:
+        """Orders that were cancelled again and again."""
+        often = {order: count for order, count in self.cancels.items() if count > MOST_CANCELS}
+        return [f"I5 {len(often)} orders were cancelled up to {max(often.values()):,} times"] if often else []
 
     def between(self, times: list[float], begin: float, end: float) -> int:
         """How many times are in a span."""
@@ -77,7 +87,7 @@ class _Listener(logging.Handler):
 def watching() -> Iterator[Watch]:
     """Watch connections and requests of all sessions in this process; streams are judged soon."""
     watch = Watch()
-    connect, once, refusal = Link._connect, Rest._once, Rest._refusal
+    connect, wait, refusal = Link._connect, Rest._wait_for_weight, Rest._refusal
     silence = constants("binance_spot")["silence"]
     log, listener = logging.getLogger("reliability.trader"), _Listener(watch.books)
 
@@ -85,9 +95,9 @@ def watching() -> Iterator[Watch]:
         watch.connects.append(time.monotonic())
         return await connect(self)
 
-    async def asking(self: Rest, path: str, *given: Any) -> Any:
-        watch.asked.append((time.monotonic(), path))
-        return await once(self, path, *given)
+    async def asking(self: Rest, weight: int) -> None:
+        await wait(self, weight)
+        watch.asked.append(time.monotonic())
 
     def refusing(self: Rest, path: str, response: Any, body: bytes) -> Any:
         if response.status in _REFUSED:
@@ -96,7 +106,7 @@ def watching() -> Iterator[Watch]:
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Link, "_connect", connecting))
-        stack.enter_context(patch.object(Rest, "_once", asking))
+        stack.enter_context(patch.object(Rest, "_wait_for_weight", asking))
         stack.enter_context(patch.object(Rest, "_refusal", refusing))
         stack.enter_context(patch.dict(silence, dict.fromkeys(KINDS, SILENCE_SECONDS)))
         level, propagates = log.level, log.propagate
@@ -118,7 +128,9 @@ def attend(watch: Watch, ready: Prepared) -> None:
     send, stream, connection = session._send, session.stream, session.connection
 
     def sending(request: dict[str, Any]) -> None:
-        if not request["is_cancel"]:
+        if request["is_cancel"]:
+            watch.cancels[request["order_id"]] += 1
+        else:
             market: Any = parts.market_data
             now_ns = market.clock()
             arrivals = {kind: market.decoder.arrival_ns(_SYMBOL, kind) for kind in KINDS}
