@@ -16,13 +16,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+
 from reliability.kills import kill_often
 from reliability.memory import LIMIT, watch_memory
 from reliability.row import Row
 from reliability.rows import ELSEWHERE, NOT_APPLICABLE, ROWS, combination
 from reliability.table import elsewhere, held, killed, outcomes, remembered
 from reliability.trial import Outcome, try_row
-from rich.console import Console
 
 
 def main() -> int:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reliability.venue import Venue
-
 from tradewind.journal import Ending, Journal
 from tradewind.journal.code import rebuilt
 from tradewind.result import frame
@@ -19,7 +18,13 @@ from tradewind.session.parity import kernel_of, recover
 LARGEST_POSITION = Decimal("0.012")
 """What the trader asks for at most: its target, and a resting order that was filled beside it."""
 _STEP = Decimal("1e-8")
-_ENDED = {"filled": ("FILLED",), "cancelled": ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"), "rejected": ()}
+_ENDED = {
+    "filled": ("FILLED",),
+    "cancelled": ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"),
+    "expired": ("EXPIRED", "EXPIRED_IN_MATCH"),
+    "rejected": (None,),
+}
+"""What a closed order of ours is called at the venue."""
 
 
 class Asked(NamedTuple):

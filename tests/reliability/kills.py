@@ -15,7 +15,6 @@ from pathlib import Path
 from reliability.books import Ours, differences, ours, theirs
 from reliability.system import journal_of, write_system
 from reliability.venue import RAISED, Venue, venue
-
 from tradewind.journal import replay
 
 _START_SECONDS = 75.0

@@ -14,7 +14,6 @@ from pathlib import Path
 from reliability.books import differences, ours, theirs
 from reliability.system import journal_of, write_system
 from reliability.venue import RAISED, venue
-
 from tradewind.journal import replay
 
 USUAL = 20.0

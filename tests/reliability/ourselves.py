@@ -13,7 +13,7 @@ from tradewind.session.run import Prepared
 
 async def stalled_loop(ready: Prepared, seconds: float) -> None:
     """Nothing runs for a while: a pause of garbage collection, a callback that blocks, a laptop that sleeps."""
-    time.sleep(seconds)  # noqa: ASYNC251 - that it blocks is the point
+    time.sleep(seconds)
 
 
 async def slow_disk(ready: Prepared, seconds: float) -> None:

@@ -11,16 +11,13 @@ from reliability.watch import Watch
 
 _STREAM, _API = {"kind": "stream"}, {"kind": "api"}
 _DEPTH = "btcusdt@depth@100ms"
+_OF_ROWS = ("stops", "restarts", "may_differ", "is_quiet", "foreign", "refused", "must")
 _QUICK_PINGS = {"ping_seconds": 1, "pong_seconds": 3}
 
 
 def _one(fault: str, ids: str, seconds: float | None = 3.0, *, name: str = "", limits: Any = None, **more: Any) -> Row:
     """A row of a single fault; what a row knows goes to it, the rest to the fault."""
-    known = {
-        key: more.pop(key)
-        for key in ("stops", "restarts", "may_differ", "is_quiet", "foreign", "refused", "must")
-        if key in more
-    }
+    known = {key: more.pop(key) for key in _OF_ROWS if key in more}
     return Row(name or fault, ids, (Step(fault, 0.0, seconds, more),), limits=limits or {}, **known)
 
 
@@ -77,11 +74,14 @@ ROWS = (
     _one("quiet_market", "F4", 10.0, is_quiet=True, must=_no_reconnect),
     _one("ignored_pongs", "F5", 9.0, limits=_QUICK_PINGS),
     _one("unanswered_pings", "F5", 12.0),
-    Row("control_flood over silence", "F6", (Step("silent_stall", 0, 7.0), *(Step("control_flood", at / 2) for at in range(14)))),
+    Row("control_flood over silence", "F6", (
+        Step("silent_stall", 0, 7.0), *(Step("control_flood", at / 2) for at in range(14)),
+    )),
     _one("half_open", "F7", None, name="half_open of streams", **_STREAM),
     _one("half_open", "F7", None, name="half_open of orders", **_API),
     _one("announced_disconnect", "F8", None, notice_seconds=4.0, must=_no_gap),
-    Row("hard_close, again and again", "F9", tuple(Step("hard_close", at * 0.4) for at in range(12)), must=_few_connects),
+    Row("hard_close, again and again", "F9", tuple(Step("hard_close", at * 0.4) for at in range(12)),
+        must=_few_connects),
     _closing("logon_refused", "F10", _API),
     _closing("late_logon", "F10", _API, delay_seconds=2),
     _one("fragmented_frames", "F11"),
@@ -106,7 +106,8 @@ ROWS = (
         Step("rest_error", 0, 4.0, {"path": "/api/v3/depth", "status": 503}), Step("dropped_diff", 0, 0.5),
     )),
     Row("snapshot answered by 429", "F22 F48", (
-        Step("rest_error", 0, 4.0, {"path": "/api/v3/depth", "status": 429, "retry_after": 3}), Step("dropped_diff", 0, 0.5),
+        Step("rest_error", 0, 4.0, {"path": "/api/v3/depth", "status": 429, "retry_after": 3}),
+        Step("dropped_diff", 0, 0.5),
     ), refused=True, must=_nothing_asked(3)),
     _closing("old_trades", "F23", _STREAM),
     _one("unexpected_fields", "F25"),
@@ -153,16 +154,21 @@ ROWS = (
     _one("foreign_order", "F46", None, name="foreign_order, resting", may_differ=True, foreign=1, account="ours",
          symbol=SYMBOL, side="BUY", price="50000.00"),
     # Time, limits, process.
-    Row("clock ahead by 1.5 s, and back", "F47", (Step("clock", 0, None, {"seconds": 1.5}), Step("clock", 4, None, {"seconds": 0}))),
-    Row("clock behind by 6 s, and back", "F47", (Step("clock", 0, None, {"seconds": -6}), Step("clock", 8, None, {"seconds": 0}))),
+    Row("clock ahead by 1.5 s, and back", "F47", (
+        Step("clock", 0, None, {"seconds": 1.5}), Step("clock", 4, None, {"seconds": 0}),
+    )),
+    Row("clock behind by 6 s, and back", "F47", (
+        Step("clock", 0, None, {"seconds": -6}), Step("clock", 8, None, {"seconds": 0}),
+    )),
     Row("429 with Retry-After", "F48", (
         Step("rest_error", 0, 4.0, {"status": 429, "retry_after": 3}), Step("hard_close", 0.2, None, _API),
     ), refused=True, must=_nothing_asked(3)),
     Row("403 of a firewall", "F48", (
         Step("rest_error", 0, 2.0, {"status": 403, "retry_after": 3}), Step("hard_close", 0.2, None, _API),
     ), refused=True, must=_nothing_asked(3)),
-    Row("ban", "F48", (Step("ban", 0, None, {"seconds": 5}), Step("hard_close", 0.2, None, _API), Step("unknown_event", 5)),
-        refused=True),
+    Row("ban", "F48", (
+        Step("ban", 0, None, {"seconds": 5}), Step("hard_close", 0.2, None, _API), Step("unknown_event", 5),
+    ), refused=True),
     Row("changed_limits, and back", "F49", (
         Step("changed_limits", 0, None, {"orders_per_10_seconds": 5}),
         Step("changed_limits", 4, None, {"orders_per_10_seconds": 100}),
@@ -201,8 +207,8 @@ NOT_APPLICABLE = {
 _COMBINED = (
     "hard_close", "silent_stall", "stalled_stream of quotes", "lost_subscription", "announced_disconnect", "late_logon",
     "fragmented_frames", "dropped_diff", "duplicated_diff", "restarted_book", "unknown_levels", "old_trades",
-    "unexpected_fields", "nonsense_frame", "timeout_accepted", "timeout_not_accepted", "late_order", "push_before_answer",
-    "duplicated_fill", "reordered_pushes", "cancel_races_fill", "expired_order", "slow_order", "refused_orders",
+    "unexpected_fields", "nonsense_frame", "timeout_accepted", "timeout_not_accepted", "late_order",
+    "push_before_answer", "duplicated_fill", "reordered_pushes", "cancel_races_fill", "expired_order", "slow_order", "refused_orders",
     "odd_balances: late", "user_stream_ends", "order_rate", "503 everywhere", "refused_connections", "reset_request",
 )  # fmt: skip
 """What comes in combinations: rows whose faults another fault does not hide."""

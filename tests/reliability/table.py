@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from rich.markup import escape
+from rich.table import Table
+
 from reliability.kills import Kills
 from reliability.memory import LIMIT, MemoryRun
 from reliability.trial import Outcome
-from rich.markup import escape
-from rich.table import Table
 
 _INVARIANTS = ("I1", "I2", "I3", "I4", "I5")
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from reliability.books import Asked, OneFill, Ours, Theirs, differences
 from reliability.kills import kill_often
 from reliability.rows import ROWS, combination, named
 from reliability.trial import try_row
-
 from tradewind.sandbox.faults.table import FAULTS
 
 SAMPLE = (

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tradewind as tw
 from reliability import ourselves
 from reliability.books import Ours, differences, ours, theirs
 from reliability.row import Row, Step
 from reliability.system import journal_of, write_system
 from reliability.venue import Venue, venue
 from reliability.watch import Watch, attend, watching
-
-import tradewind as tw
 from tradewind.journal import replay
 from tradewind.session.run import Prepared, prepared
 

@@ -23,10 +23,8 @@ SYMBOL = "BTCUSDT"
 _START_SECONDS = 30
 _PAGE = 1_000
 _MUCH = 10**9
-RAISED = {
-    name: _MUCH
-    for name in ("weight_per_minute", "raw_requests_per_5_minutes", "orders_per_10_seconds", "orders_per_day")
-}
+_COUNTED = ("weight_per_minute", "raw_requests_per_5_minutes", "orders_per_10_seconds", "orders_per_day")
+RAISED = dict.fromkeys(_COUNTED, _MUCH)
 """Limits that nobody reaches."""
 
 
