@@ -208,7 +208,8 @@ _COMBINED = (
     "hard_close", "silent_stall", "stalled_stream of quotes", "lost_subscription", "announced_disconnect", "late_logon",
     "fragmented_frames", "dropped_diff", "duplicated_diff", "restarted_book", "unknown_levels", "old_trades",
     "unexpected_fields", "nonsense_frame", "timeout_accepted", "timeout_not_accepted", "late_order",
-    "push_before_answer", "duplicated_fill", "reordered_pushes", "cancel_races_fill", "expired_order", "slow_order", "refused_orders",
+    "push_before_answer", "duplicated_fill", "reordered_pushes", "cancel_races_fill", "expired_order", "slow_order",
+    "refused_orders",
     "odd_balances: late", "user_stream_ends", "order_rate", "503 everywhere", "refused_connections", "reset_request",
 )  # fmt: skip
 """What comes in combinations: rows whose faults another fault does not hide."""

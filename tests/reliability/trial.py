@@ -16,7 +16,7 @@ from reliability import ourselves
 from reliability.books import Ours, differences, ours, theirs
 from reliability.row import Row, Step
 from reliability.system import journal_of, write_system
-from reliability.venue import Venue, venue
+from reliability.venue import BooksError, Venue, venue
 from reliability.watch import Watch, attend, watching
 from tradewind.journal import replay
 from tradewind.session.run import Prepared, prepared
@@ -177,8 +177,11 @@ class _Trial:
         await self._exchange.off("quiet_market")
 
     async def _differences(self) -> list[str]:
-        us = ours(journal_of(self._folder))
-        return self._judged(us, await theirs(self._exchange, us)) + await self._book()
+        try:
+            us = ours(journal_of(self._folder))
+            return self._judged(us, await theirs(self._exchange, us)) + await self._book()
+        except BooksError as error:
+            return [f"I5 {error}"]
 
     def _judged(self, us: Ours, them: Any) -> list[str]:
         found = differences(us, them, may_differ=self._row.may_differ)
@@ -218,10 +221,10 @@ class _Trial:
         self._outcome.problems += self._watch.stormy_cancels()
         try:
             us = ours(journal_of(self._folder))
-        except tw.TradewindError as error:
-            self._outcome.problems.append(f"I1 the journal cannot be read: {error}".split("\n")[0])
+            them = await theirs(self._exchange, us)
+        except (tw.TradewindError, BooksError) as error:
+            self._outcome.problems.append(f"I1 the books cannot be read: {error}".split("\n")[0])
             return
-        them = await theirs(self._exchange, us)
         self._outcome.problems += [one for one in self._judged(us, them) if one not in self._outcome.problems]
         if them.open and not self._row.stops:
             self._outcome.problems.append(f"I1 {len(them.open)} orders are open at the venue after the end")

@@ -28,6 +28,10 @@ RAISED = dict.fromkeys(_COUNTED, _MUCH)
 """Limits that nobody reaches."""
 
 
+class BooksError(Exception):
+    """The venue does not show its books, as when it has banned this machine."""
+
+
 class Venue:
     """An exchange that runs elsewhere: its switches, and the account that the session trades on."""
 
@@ -96,9 +100,8 @@ class Venue:
 
     async def depth(self) -> dict[str, Any]:
         """The book as everybody is told."""
-        async with self._http.get(f"{self.rest_url}/api/v3/depth", params={"symbol": SYMBOL, "limit": "100"}) as answer:
-            found: dict[str, Any] = msgspec.json.decode(await answer.read())
-            return found
+        found: dict[str, Any] = await self._get(f"depth?symbol={SYMBOL}&limit=100")
+        return found
 
     async def _all(self, path: str, key: str) -> list[dict[str, Any]]:
         """Page through a list."""
@@ -113,17 +116,19 @@ class Venue:
 
     async def _ask(self, path: str, parameters: Mapping[str, Any], unknown: int = 0) -> Any:
         """A signed request, by a key that the session does not use; nothing where the venue answers `unknown`."""
-        async with self._http.get(f"{self.rest_url}/api/v3/time") as answer:
-            now_ms = msgspec.json.decode(await answer.read())["serverTime"]
+        now_ms = (await self._get("time"))["serverTime"]
         given = {**parameters, "timestamp": now_ms, "recvWindow": 60_000}
-        query, headers = signed_query(self._auditor, given), {"X-MBX-APIKEY": self._auditor.api_key}
-        url = URL(f"{self.rest_url}/api/v3/{path}?{query}", encoded=True)
+        key = {"X-MBX-APIKEY": self._auditor.api_key}
+        return await self._get(f"{path}?{signed_query(self._auditor, given)}", key, unknown)
+
+    async def _get(self, path: str, headers: Mapping[str, str] | None = None, unknown: int = 0) -> Any:
+        url = URL(f"{self.rest_url}/api/v3/{path}", encoded=True)
         async with self._http.get(url, headers=headers) as answer:
             found = msgspec.json.decode(await answer.read())
             if answer.status != 200 and unknown and found["code"] == unknown:
                 return None
             if answer.status != 200:
-                raise RuntimeError(f"{path}: {answer.status} {found}")
+                raise BooksError(f"the venue does not show its books: {answer.status} {found}")
             return found
 
 
