@@ -1,8 +1,10 @@
-"""Faults on our side of the wire: of the process, its loop and its disk (F13, F55)."""
+"""Faults on our side of the wire: of the process, its loop and its disk (F13, F54, F55)."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -36,6 +38,19 @@ async def full_disk(ready: Prepared, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def second_instance(ready: Prepared, seconds: float) -> None:
+    """The same system is started once more; whoever lets it run trades twice."""
+    path = ready.folder.parents[2] / "system.toml"
+    command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
 FAULTS: dict[str, Callable[[Prepared, float], Awaitable[None]]] = {
-    one.__name__: one for one in (stalled_loop, slow_disk, full_disk)
+    one.__name__: one for one in (stalled_loop, slow_disk, full_disk, second_instance)
 }

@@ -18,7 +18,7 @@ class Step:
     Parameters
     ----------
     fault
-        Its name at the venue, or one of ours: `stalled_loop`, `slow_disk`, `full_disk`.
+        Its name at the venue, or one of ours (`ourselves.py`).
     at
         Seconds after the session trades.
     seconds

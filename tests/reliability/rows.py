@@ -181,6 +181,7 @@ ROWS = (
     Row("refused_connections", "F53", (Step("refused_connections", 0, 4.0), Step("hard_close", 0.2))),
     _closing("reset_request", "F53", _API),
     _closing("reset_request", "F53", _API, name="reset_request, carried out", carried_out=True),
+    _one("second_instance", "F54", 8.0),
     _one("stalled_loop", "F55", 10.0),
     _one("slow_disk", "F55", 4.0),
     _one("full_disk", "F55", 3.0, restarts=True),

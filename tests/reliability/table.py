@@ -20,7 +20,9 @@ def outcomes(title: str, found: Iterable[Outcome]) -> Table:
     for one in found:
         way = "stopped" if one.row.stops else "restarted" if one.row.restarts else "yes"
         seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
-        table.add_row(escape(one.row.name), one.row.ids, "no" if one.seconds is None else way, seconds, held(one))
+        table.add_row(
+            escape(one.row.name), one.row.ids, "no" if one.seconds is None else way, seconds, escape(held(one))
+        )
     return table
 
 
@@ -30,7 +32,7 @@ def held(outcome: Outcome) -> str:
         return "all"
     broken = {problem[:2] for problem in outcome.problems}
     kept = " ".join(name for name in _INVARIANTS if name not in broken)
-    return f"{kept}; but {escape('; '.join(outcome.problems))}"
+    return f"{kept}; but {'; '.join(outcome.problems)}"
 
 
 def elsewhere(title: str, rows: Mapping[str, str]) -> Table:

@@ -81,7 +81,12 @@ async def _session(path: Path, watch: Watch, work: Work, outcome: Outcome, *, ma
     except Exception as error:
         if not (may_end and isinstance(error, tw.TradewindError)):
             _log.info("the session ended", exc_info=error)
-            outcome.problems.append(f"I5 the session ended by {type(error).__name__}: {error}".split("\n")[0])
+            outcome.problems.append(f"I5 the session ended by {type(error).__name__}: {_line(error, path.parent)}")
+
+
+def _line(error: Exception, folder: Path) -> str:
+    """The first line of an error, without the folder that nobody will find again."""
+    return str(error).split("\n")[0].replace(f"{folder}/", "")
 
 
 class _Trial:
@@ -223,7 +228,7 @@ class _Trial:
             us = ours(journal_of(self._folder))
             them = await theirs(self._exchange, us)
         except (tw.TradewindError, BooksError) as error:
-            self._outcome.problems.append(f"I1 the books cannot be read: {error}".split("\n")[0])
+            self._outcome.problems.append(f"I1 the books cannot be read: {_line(error, self._folder)}")
             return
         self._outcome.problems += [one for one in self._judged(us, them) if one not in self._outcome.problems]
         if them.open and not self._row.stops:
