@@ -20,11 +20,11 @@ LARGEST_POSITION = Decimal("0.012")
 _STEP = Decimal("1e-8")
 _ENDED = {
     "filled": ("FILLED",),
-    "cancelled": ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"),
+    "cancelled": ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", None),
     "expired": ("EXPIRED", "EXPIRED_IN_MATCH"),
     "rejected": (None,),
 }
-"""What a closed order of ours is called at the venue."""
+"""What a closed order of ours is called at the venue, which may never have seen it."""
 
 
 class Asked(NamedTuple):

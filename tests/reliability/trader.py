@@ -5,7 +5,8 @@ from typing import Any
 
 import tradewind as tw
 
-log = logging.getLogger("reliability.trader")
+books = logging.getLogger("reliability.trader.books")
+lags = logging.getLogger("reliability.trader.lags")
 PAUSE_NS = 50_000_000
 """Its own trades come back as market data; within this time nothing is decided, so that a quiet market stays quiet."""
 
@@ -26,6 +27,7 @@ class Steady(tw.Strategy):
             return
         self.acted_ns = ctx.now_ns
         self.step += 1
+        lags.debug("%s", (ctx.now_ns - trade.venue_time_ns) / 1e9)
         match self.step % 4:
             case 0:
                 ctx.target(self.btc, 0)
@@ -41,4 +43,4 @@ class Steady(tw.Strategy):
 
     def on_data(self, ctx: tw.Context, data: Any) -> None:
         """Tell who listens what is known of the market; nothing of it decides anything."""
-        log.debug("%s", (ctx.is_stale(self.btc), ctx.book(self.btc, 20)))
+        books.debug("%s", (ctx.is_stale(self.btc), ctx.book(self.btc, 20)))

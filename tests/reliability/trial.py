@@ -17,7 +17,7 @@ from reliability.books import Ours, differences, ours, theirs
 from reliability.row import Row, Step
 from reliability.system import journal_of, write_system
 from reliability.venue import BooksError, Venue, venue
-from reliability.watch import Watch, attend, watching
+from reliability.watch import Watch, attend, glance, watching
 from tradewind.journal import replay
 from tradewind.session.run import Prepared, prepared
 
@@ -103,10 +103,12 @@ class _Trial:
         try:
             if not await self._begin(ready):
                 return
+            glancing = asyncio.create_task(glance(self._watch, ready))
             begun = time.monotonic()
             await self._trouble()
             ended = time.monotonic()
             await self._heal(ended)
+            glancing.cancel()
             if self._row.must is not None:
                 self._outcome.problems += self._row.must(self._watch, begun, ended)
             if not self._row.restarts:

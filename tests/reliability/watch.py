@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -51,6 +52,10 @@ class Watch:
     """How often each order was asked to be cancelled."""
     changes: list[tuple[float, str, bool]] = field(default_factory=list)
     books: list[tuple[bool, Any]] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    """How long before each decision the trade happened that it was taken on."""
+    oldest: dict[str, float] = field(default_factory=dict)
+    """How old each stream came to be while it counted as fresh."""
 
     def stale_trades(self) -> list[str]:
         """Orders that opened a position on data that were old, or known to be out of order."""
@@ -59,7 +64,14 @@ class Watch:
             old = [f"{kind} {age:.1f} s old" for kind, age in one.ages.items() if age > FRESH_SECONDS]
             if one.side == "buy" and (old or one.down):
                 found.append(f"a purchase left on {', '.join([*old, *(f'{name} down' for name in one.down)])}")
-        return [f"stale: {len(found)} times: {found[0]}"] if found else []
+        stale = [f"stale: {len(found)} times: {found[0]}"] if found else []
+        if late := [lag for lag in self.lags if lag > FRESH_SECONDS]:
+            stale.append(f"stale: {len(late)} decisions on trades up to {max(late):.1f} s old")
+        return stale + [
+            f"stale: {kind} came to be {age:.1f} s old and counted as fresh"
+            for kind, age in self.oldest.items()
+            if age > FRESH_SECONDS
+        ]
 
     def stormy_cancels(self) -> list[str]:
         """Orders that were cancelled again and again."""
@@ -72,15 +84,30 @@ class Watch:
 
 
 class _Listener(logging.Handler):
-    """Hears what the trader tells of the market."""
+    """Hears what the trader tells."""
 
-    def __init__(self, books: list[tuple[bool, Any]]) -> None:
+    def __init__(self, heard: list[Any]) -> None:
         super().__init__()
-        self._books = books
+        self._heard = heard
 
     def emit(self, record: logging.LogRecord) -> None:
         assert isinstance(record.args, tuple)
-        self._books.append(record.args[0])  # type: ignore[arg-type]
+        self._heard.append(record.args[0])
+
+
+@contextmanager
+def _listening(name: str, heard: list[Any]) -> Iterator[None]:
+    log, listener = logging.getLogger(name), _Listener(heard)
+    level, propagates = log.level, log.propagate
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(listener)
+    try:
+        yield
+    finally:
+        log.removeHandler(listener)
+        log.setLevel(level)
+        log.propagate = propagates
 
 
 @contextmanager
@@ -89,7 +116,6 @@ def watching() -> Iterator[Watch]:
     watch = Watch()
     connect, wait, refusal = Link._connect, Rest._wait_for_weight, Rest._refusal
     silence = constants("binance_spot")["silence"]
-    log, listener = logging.getLogger("reliability.trader"), _Listener(watch.books)
 
     async def connecting(self: Link) -> Any:
         watch.connects.append(time.monotonic())
@@ -109,34 +135,53 @@ def watching() -> Iterator[Watch]:
         stack.enter_context(patch.object(Rest, "_wait_for_weight", asking))
         stack.enter_context(patch.object(Rest, "_refusal", refusing))
         stack.enter_context(patch.dict(silence, dict.fromkeys(KINDS, SILENCE_SECONDS)))
-        level, propagates = log.level, log.propagate
-        log.setLevel(logging.DEBUG)
-        log.propagate = False
-        log.addHandler(listener)
-        try:
-            yield watch
-        finally:
-            log.removeHandler(listener)
-            log.setLevel(level)
-            log.propagate = propagates
+        stack.enter_context(_listening("reliability.trader.books", watch.books))
+        stack.enter_context(_listening("reliability.trader.lags", watch.lags))
+        yield watch
+
+
+class Arrivals:
+    """When the streams of a session last brought something, also those that it forgot to subscribe anew."""
+
+    def __init__(self, ready: Prepared) -> None:
+        self._market: Any = ready.session._venues["binance_spot"].market_data
+        self._last: dict[str, int] = {}
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since the last message of each stream that ever had one."""
+        for kind in KINDS:
+            arrived = self._market.decoder.arrival_ns(_SYMBOL, kind)
+            if arrived is not None:
+                self._last[kind] = max(arrived, self._last.get(kind, 0))
+        now_ns = self._market.clock()
+        return {kind: (now_ns - at) / 1e9 for kind, at in self._last.items()}
+
+
+async def glance(watch: Watch, ready: Prepared) -> None:
+    """Look now and then how old the streams are that count as fresh."""
+    arrivals = Arrivals(ready)
+    glanced = time.monotonic()
+    while True:
+        held_up, glanced = time.monotonic() - glanced > 1, time.monotonic()
+        for kind, age in arrivals.ages().items():
+            # Where nothing ran for a while, nothing was decided either.
+            if not held_up and ready.session.health.connections.get(f"binance_spot:{_SYMBOL} {kind}"):
+                watch.oldest[kind] = max(age, watch.oldest.get(kind, 0.0))
+        await asyncio.sleep(0.2)
 
 
 def attend(watch: Watch, ready: Prepared) -> None:
     """Watch the orders and the health of one session."""
     session = ready.session
-    parts = session._venues["binance_spot"]
+    arrivals = Arrivals(ready)
     send, stream, connection = session._send, session.stream, session.connection
 
     def sending(request: dict[str, Any]) -> None:
         if request["is_cancel"]:
             watch.cancels[request["order_id"]] += 1
         else:
-            market: Any = parts.market_data
-            now_ns = market.clock()
-            arrivals = {kind: market.decoder.arrival_ns(_SYMBOL, kind) for kind in KINDS}
-            ages = {kind: (now_ns - at) / 1e9 for kind, at in arrivals.items() if at is not None}
             down = [name for name, is_up in session.health.connections.items() if not is_up]
-            watch.sent.append(Sent(time.monotonic(), request["side"], ages, down))
+            watch.sent.append(Sent(time.monotonic(), request["side"], arrivals.ages(), down))
         send(request)
 
     def changing_stream(instrument: Any, kind: str, *, is_fresh: bool) -> None:
