@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import aiohttp
@@ -191,5 +192,46 @@ def test_the_network_breaks(tell: Any) -> None:
                 assert answer.status == 200
             async with http.get(f"{sandbox.rest_url}/api/v3/ping") as answer:
                 assert answer.status == 200
+
+    tell(story)
+
+
+def test_answers_are_late_clocks_drift_and_nobody_comes_in_once(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        faults, clock = sandbox.server.faults, sandbox.server.clock
+        faults.on("slow_answers", path="/api/v3/time", delay_seconds=0.2)
+        asked = asyncio.create_task(client.get("/api/v3/time"))
+        assert (await client.get("/api/v3/ping"))[0] == 200 and not asked.done()
+        _, late = await asked
+        assert clock.now_ns() // 1_000_000 - late["serverTime"] >= 200
+        faults.clear()
+        faults.on("clock", seconds=-2, drift_ms=60_000)
+        begun_ns = time.time_ns()
+        await asyncio.sleep(0.1)
+        gained_ns = clock.now_ns() - time.time_ns() + 2_000_000_000
+        assert 100_000_000 <= gained_ns <= (time.time_ns() - begun_ns) * 1.1
+        faults.on("clock")
+        assert abs(clock.now_ns() - time.time_ns()) < 1_000_000_000
+        for head in (b"GET /api/v3/ping HTTP/1.1\r\n", b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n"):
+            faults.on("refused_connections", occasions=1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
+            writer.write(head + b"Host: x\r\n\r\n")
+            assert await reader.read() == b""
+            writer.close()
+            assert not faults.active
+
+    tell(story)
+
+
+def test_a_key_may_only_read_any_more(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        faults = await followed(sandbox, client)
+        faults.on("key_revoked", account=client.credentials.account, reading=True)
+        assert (await client.ask("GET", "account"))[0] == 200
+        assert (await client.ask("POST", "order", **LIMIT))[1]["code"] == -2015
+        assert not client.events
+        faults.on("key_revoked", api_key=client.credentials.api_key)
+        await client.event(lambda event: event["e"] == "eventStreamTerminated")
+        assert (await client.ask("GET", "account"))[1]["code"] == -2015
 
     tell(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,12 @@ def test_the_documentation_lists_all_faults() -> None:
     text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
     for name, row in {**SWITCHES, **ACTIONS}.items():
         assert f"| `{name}` | {row.ids} | {row.what} |" in text
+
+
+def test_every_row_of_the_list_of_live_faults_has_a_fault_or_a_reason() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text().partition("have no switch here")[2]
+    covered = {number for row in {**SWITCHES, **ACTIONS}.values() for number in row.ids.split()}
+    explained = set(re.findall(r"^\| (F\d+)(?:, (F\d+))?", text, re.MULTILINE))
+    reasons = {number for pair in explained for number in pair if number}
+    assert not covered & reasons
+    assert covered | reasons == {f"F{number}" for number in range(1, 58)}

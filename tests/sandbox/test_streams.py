@@ -187,24 +187,3 @@ def test_an_old_connection_is_told_before_it_is_closed(tell: Any) -> None:
             assert (await messages(socket, 1))[0]["event"]["e"] == "serverShutdown"
 
     tell(story, limits=Limits(connection_seconds=0.1))
-
-
-def test_a_slow_reader_is_dropped_and_others_go_on(tell: Any) -> None:
-    from tradewind.sandbox import Limits
-
-    async def story(sandbox: Any, client: Any) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
-        head = "GET /ws/btcusdt@depth20@100ms HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        writer.write(f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode())
-        await reader.readuntil(b"\r\n\r\n")
-        (slow,) = sandbox.server.connections
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-        async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@trade") as socket:
-            while not slow.end_reason:
-                slow.send(b"\x81\x7e\xff\xff" + b"x" * 65_535)
-                await asyncio.sleep(0)
-            assert slow.end_reason == "it reads too slowly"
-            assert (await messages(socket, 1))[0]["e"] == "trade"
-        writer.close()
-
-    tell(story, activity=100, limits=Limits(backlog_bytes=200_000))

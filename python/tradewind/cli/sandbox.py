@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -30,6 +29,8 @@ def sandbox(
     seed: int | None = None,
     speed: float | None = None,
     activity: float | None = None,
+    recording: tuple[Path, ...] = (),
+    repeat: bool = False,
     state: Path | None = None,
     faults: Path | None = None,
     tls: bool = False,
@@ -54,6 +55,11 @@ def sandbox(
         How much faster than the clock the participants' time goes.
     activity
         How often one of them acts, in times a second.
+    recording
+        Raw Binance files that take the place of the participants, played at --speed; BTCUSDT and the like are those
+        that they name.
+    repeat
+        Begin a recording again at its end; without it the exchange stops there.
     state
         A file in which accounts, orders and fills survive the process.
     faults
@@ -77,6 +83,8 @@ def sandbox(
         "seed": seed,
         "speed": speed,
         "activity": activity,
+        "recording": recording or None,
+        "repeat": repeat or None,
         "state": state,
         "faults": None if faults is None else Schedule.load(faults),
         "tls": tls or None,
@@ -112,8 +120,12 @@ async def _serve(settings: Settings, path: Path) -> None:
             print(f"authority      {authority}")
         print(f"\n{snippets(exchange, path)}", flush=True)
         note("Ctrl-C stops it")
-        with contextlib.suppress(asyncio.CancelledError):
-            await stopped.wait()
+        ended, asked = asyncio.ensure_future(exchange.finished()), asyncio.ensure_future(stopped.wait())
+        await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if ended.done():
+            ended.result()
+        ended.cancel()
 
 
 def _write_keys(path: Path, exchange: Sandbox, made: list[Credentials]) -> None:

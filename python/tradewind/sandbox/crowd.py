@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from tradewind._core import Index, MatchingBook
+from tradewind.sandbox.clock import MarketTime
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.settings import Settings
 from tradewind.sandbox.symbol import Symbol
 from tradewind.sandbox.units import show
 
+if TYPE_CHECKING:
+    from tradewind.sandbox.server import Server
+
 # Their smallest orders are so many times the smallest that the venue takes, so that the book has some depth.
 _SIZE = 100
+_SHORTEST_SLEEP_SECONDS = 0.001
+_LONGEST_SLEEP_SECONDS = 1.0
+
+
+class Crowd:
+    """Lets the participants of a market act when their time has come.
+
+    Parameters
+    ----------
+    server
+        Whose market it is.
+    market
+        Where they trade.
+    begin_ns
+        When they acted last, in their time.
+
+    """
+
+    def __init__(self, server: Server, market: Market, begin_ns: int) -> None:
+        self._server = server
+        self._market = market
+        self._begin_ns = begin_ns
+
+    async def run(self) -> None:
+        """Let them act, for good; their time stands still while nothing may happen in the market."""
+        server, market = self._server, self._market
+        time = MarketTime(self._begin_ns, server.settings.speed)
+        while True:
+            if is_moving := server.may_move(market):
+                server.exchange.advance(market, time.now_ns, server.clock.now_ns())
+            wait_seconds = time.seconds_until(market.book.next_action_ns or 1 << 62)
+            await asyncio.sleep(max(_SHORTEST_SLEEP_SECONDS, min(wait_seconds, _LONGEST_SLEEP_SECONDS)))
+            time.advance(is_running=is_moving)
 
 
 def crowded_market(symbol: Symbol, settings: Settings, now_ns: int, start_price: int) -> Market:

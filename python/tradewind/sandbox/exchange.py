@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from tradewind.sandbox import filters
 from tradewind.sandbox.account import Account
 from tradewind.sandbox.history import History
-from tradewind.sandbox.market import Level, Market, RawTrade
+from tradewind.sandbox.market import Level, Market, Outcome, RawTrade
 from tradewind.sandbox.observer import Observer
 from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, Status, Trade
 from tradewind.sandbox.refusal import Reason, Refusal
@@ -40,7 +40,7 @@ class Exchange:
 
     """
 
-    def __init__(self, markets: Iterable[Market], observer: Observer, kept_orders: int = 50_000) -> None:
+    def __init__(self, markets: Iterable[Market], observer: Observer, kept_orders: int = 200_000) -> None:
         self.markets = {market.symbol.name: market for market in markets}
         self.accounts: dict[int, Account] = {}
         self.history = History(kept_orders)
@@ -167,22 +167,30 @@ class Exchange:
             self._trade_by_crowd(market, asks, quantity, None, now_ns)
 
     def _trade_by_crowd(self, market: Market, buy: bool, quantity: int, limit: int | None, now_ns: int) -> None:
+        _, (_, trades, levels, _) = self.submit_for_crowd(market, buy, quantity, limit, "ioc")
+        self.settle(market, trades, levels, now_ns)
+
+    def submit_for_crowd(
+        self, market: Market, buy: bool, quantity: int, limit: int | None, time_in_force: str
+    ) -> tuple[int, Outcome]:
+        """Send an order of the crowd into a book; gives its key, and what is to be settled."""
         self._crowd_key += 1
-        key, participant = self._crowd_key, _FIRST_CROWD_PARTICIPANT - 1
-        _, trades, levels, _ = market.book.submit(key, participant, buy, quantity, limit, "ioc")
-        self._settle(market, trades, None, now_ns)
-        self._show_levels(market, levels, now_ns)
-        self._finish(now_ns)
+        participant = _FIRST_CROWD_PARTICIPANT - 1
+        return self._crowd_key, market.book.submit(self._crowd_key, participant, buy, quantity, limit, time_in_force)
 
     def advance(self, market: Market, until_ns: int, now_ns: int, maximum: int = 1_000) -> int:
         """Let the participants act until then in their time; how many actions changed something."""
         actions = market.book.advance(until_ns, maximum)
         for _, trades, levels in actions:
-            if trades:
-                self._settle(market, trades, None, now_ns)
-            self._show_levels(market, levels, now_ns)
-            self._finish(now_ns)
+            self.settle(market, trades, levels, now_ns)
         return len(actions)
+
+    def settle(self, market: Market, trades: Sequence[RawTrade], levels: Sequence[Level], now_ns: int) -> None:
+        """Carry out what somebody of the crowd did in a book."""
+        if trades:
+            self._settle(market, trades, None, now_ns)
+        self._show_levels(market, levels, now_ns)
+        self._finish(now_ns)
 
     # State that is restored
 

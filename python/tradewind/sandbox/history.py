@@ -47,14 +47,15 @@ class History:
     def file(self, fill: Fill) -> None:
         """Keep a fill."""
         self.fills[fill.account, fill.symbol].append(fill)
-        self.fills_by_order.setdefault(fill.order_id, []).append(fill)
+        if fill.order_id in self.orders:
+            self.fills_by_order.setdefault(fill.order_id, []).append(fill)
 
     def restore(self, orders: Iterable[Order], fills: Iterable[Fill]) -> None:
         """Take over what was kept elsewhere."""
-        for fill in fills:
-            self.file(fill)
         for order in sorted(orders, key=lambda one: one.id):
             self.add(order)
+        for fill in fills:
+            self.file(fill)
 
     def named(self, account: int, symbol: str, client_id: str) -> Order | None:
         """The latest order of a client id."""

@@ -12,7 +12,11 @@ from tradewind.sandbox.symbol import Symbol
 from tradewind.sandbox.units import worth
 
 RawTrade = tuple[int, int, bool, int, int, int, int, int, int]
+"""Price, quantity, whether a buyer took; then key, participant and rest of the maker, and of the taker."""
 Level = tuple[bool, int, int]
+"""Whether it is a bid, its price, and how much is there now."""
+Outcome = tuple[str | None, list[RawTrade], list[Level], int]
+"""Why an order was refused, its trades, the levels that changed, and what was cancelled of it at once."""
 Best = tuple[int, int] | None
 
 _KEPT_TRADES = 100_000

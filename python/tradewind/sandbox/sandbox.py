@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
 from types import TracebackType
@@ -36,9 +37,9 @@ class Sandbox:
     """
 
     def __init__(self, settings: Settings | None = None, **fields: Any) -> None:
-        self.settings = settings if settings is not None else Settings.read({"port": 0, **fields})
+        self.server = Server(settings if settings is not None else Settings.read({"port": 0, **fields}))
+        self.settings = self.server.settings
         self.authority = Authority() if self.settings.tls else None
-        self.server = Server(self.settings)
         self.port = 0
         self.control_token = self.server.control_token
 
@@ -50,6 +51,14 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.server.stop()
+
+    async def finished(self) -> None:
+        """Wait until a recording is at its end; for good where it is repeated, or where there is none."""
+        tasks = self.server.market_tasks
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
 
     @property
     def _place(self) -> str:

@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
+from tradewind.data import Stream
 from tradewind.errors import exception
 from tradewind.sandbox.faults.schedule import Schedule
 
@@ -92,6 +93,11 @@ class Settings(BaseModel):
         The venue's limits.
     tls
         Whether connections are encrypted, by a generated authority.
+    recording
+        Recorded market data that take the place of the participants, at ``speed``: raw Binance files, or streams of
+        ``tradewind.data`` by symbol.
+    repeat
+        Whether a recording begins again at its end.
     state
         A file in which accounts, orders and fills survive the process.
     faults
@@ -121,9 +127,11 @@ class Settings(BaseModel):
     balances: dict[str, Decimal] = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}
     limits: Limits = Limits()
     tls: bool = False
+    recording: tuple[Path, ...] | dict[str, tuple[InstanceOf[Stream], ...]] = ()
+    repeat: bool = False
     state: Path | None = None
     faults: Schedule | None = None
-    kept_orders: int = Field(50_000, ge=1)
+    kept_orders: int = Field(200_000, ge=1)
     control: bool = True
 
     @classmethod

@@ -2,7 +2,7 @@
 
 Every action of the exchange appends one line with what it changed, before anybody is answered: a killed process loses
 nothing that it answered. A line that was cut is the last one and is left out. At the start the lines are read, and
-written anew as one.
+what the exchange took over of them is written anew as one; and again whenever most of the file is out of date.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from tradewind.sandbox.order import Fill, Order
 _JUMP = 1_000_000_000
 """Ids of markets go on so far above those of the process before: they never come again."""
 
-
 _GROWN, _SMALL = 4, 64 << 20
 """A file is written anew once it has so many times the size of its first line and so many bytes more."""
 
@@ -35,7 +34,6 @@ class Line(msgspec.Struct, omit_defaults=True):
     orders: list[Order] = []
     fills: list[Fill] = []
     keys: list[ApiKey] = []
-    revoked: list[str] = []
     prices: dict[str, int] = {}
     fees: dict[str, int] = {}
     crowd: dict[str, int] = {}
@@ -63,27 +61,11 @@ class Kept:
         self.orders.update({order.id: order for order in line.orders})
         self.fills.extend(line.fills)
         self.keys.update({key.key: key for key in line.keys})
-        for name in line.revoked:
-            self.keys.pop(name, None)
         self.prices.update(line.prices)
         self.fees.update(line.fees)
         self.crowd.update(line.crowd)
         self.paid_in.update(line.paid_in)
         self.jumps = max(self.jumps, line.jumps)
-
-    def whole(self) -> Line:
-        """Everything in one line."""
-        return Line(
-            list(self.accounts.values()),
-            list(self.orders.values()),
-            self.fills,
-            list(self.keys.values()),
-            prices=self.prices,
-            fees=self.fees,
-            crowd=self.crowd,
-            paid_in=self.paid_in,
-            jumps=self.jumps,
-        )
 
     def jump(self, market: Market) -> None:
         """Let a market's ids begin above all that were ever given."""
@@ -92,7 +74,7 @@ class Kept:
 
 
 class StateFile:
-    """The file, open for appending.
+    """The file, open for appending once `begin` was called.
 
     Parameters
     ----------
@@ -102,49 +84,55 @@ class StateFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+        self._size = self._first_size = 0
+        self._jumps = 0
+
+    def read(self) -> Kept | None:
+        """What the process before left."""
+        if not self._path.exists():
+            return None
         kept = Kept()
         try:
-            if path.exists():
-                self._read(path, kept)
-                kept.jumps += 1
-            self._kept = kept if kept.jumps else None
-            self._path, self._jumps = path, kept.jumps
-            self._begin(kept.whole())
+            self._read(self._path, kept)
         except OSError as error:
-            raise exception("unreadable_file", f"{path} cannot be written: {error.strerror}") from error
-
-    def take_kept(self) -> Kept | None:
-        """What the process before left, once."""
-        kept, self._kept = self._kept, None
+            raise exception("unreadable_file", f"{self._path} cannot be read: {error.strerror}") from error
+        self._jumps = kept.jumps = kept.jumps + 1
         return kept
 
-    def _begin(self, whole: Line) -> None:
+    def begin(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
         """Write everything as the first line of a file that takes the place of the old one."""
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.unlink(missing_ok=True)
-        self._file, self._size = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 0
-        self._write(whole)
-        self._first_size = self._size
-        fresh.replace(self._path)
+        old = self._file
+        try:
+            fresh.unlink(missing_ok=True)
+            self._file, self._size = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 0
+            self._write(self._whole(exchange, keys))
+            self._first_size = self._size
+            fresh.replace(self._path)
+        except OSError as error:
+            raise exception("unreadable_file", f"{self._path} cannot be written: {error.strerror}") from error
+        if old >= 0:
+            os.close(old)
 
     def compact(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
         """Write the file anew where most of it is out of date."""
-        if self._size < _GROWN * self._first_size + _SMALL:
-            return
-        old, markets = self._file, exchange.markets.values()
-        whole = Line(
+        if self._size >= _GROWN * self._first_size + _SMALL:
+            self.begin(exchange, keys)
+
+    def _whole(self, exchange: Exchange, keys: Iterable[ApiKey]) -> Line:
+        return Line(
             list(exchange.accounts.values()),
             list(exchange.orders.values()),
             [fill for fills in exchange.fills.values() for fill in fills],
             list(keys),
-            prices={market.symbol.name: market.last_price for market in markets},
+            prices={name: market.last_price for name, market in exchange.markets.items()},
             fees=exchange.fees,
             crowd=exchange.crowd,
             paid_in=exchange.paid_in,
             jumps=self._jumps,
         )
-        self._begin(whole)
-        os.close(old)
 
     @staticmethod
     def _read(path: Path, kept: Kept) -> None:
@@ -181,3 +169,4 @@ class StateFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+        self._file = -1

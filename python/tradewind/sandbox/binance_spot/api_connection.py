@@ -75,7 +75,7 @@ class ApiConnection(Connection):
             id_ = bytes(request.id)
             if id_[:1] in b"{[tf" or len(id_) > 64:
                 raise ValueError("id")
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             self._malformed(error)
             return
         name = request.method.removeprefix("v3/")
@@ -224,8 +224,8 @@ class ApiConnection(Connection):
 
     def _unsubscribe(self, values: dict[str, str]) -> dict[str, Any]:
         text = values.get("subscriptionId")
-        numbers = list(self.subscriptions) if text is None else [int(text)] if text.isdecimal() else []
-        if not numbers or not set(numbers) <= self.subscriptions.keys():
+        numbers = [number for number in self.subscriptions if text in (None, str(number))]
+        if not numbers:
             raise Failure(-2036, "Subscription not active on this connection.")
         for number in numbers:
             self._terminate(number)

@@ -66,7 +66,7 @@ class Connection(WSListener):
         self._waiting: list[bytes] = []
         self._pings: deque[tuple[bytes, float]] = deque()
         self._timers: list[asyncio.TimerHandle] = []
-        self._parts: list[bytes] = []
+        self._parts = bytearray()
         self._is_cut_off = False
         self._loop = asyncio.get_running_loop()
 
@@ -114,11 +114,12 @@ class Connection(WSListener):
         if frame.fin and not self._parts:
             self.received(frame.get_payload_as_bytes())
             return
-        self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > _LARGEST_MESSAGE:
+        self._parts += frame.get_payload_as_bytes()
+        if len(self._parts) > _LARGEST_MESSAGE:
+            self._parts.clear()
             self.end(WSCloseCode.MESSAGE_TOO_BIG, "a message is too big")
         elif frame.fin:
-            whole, self._parts = b"".join(self._parts), []
+            whole, self._parts = bytes(self._parts), bytearray()
             self.received(whole)
 
     # What kinds of connections differ in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from tradewind.sandbox.binance_spot.failure import Failure
@@ -16,27 +15,30 @@ _GRACE = 10
 
 
 class Window:
-    """A count that starts again at fixed times."""
+    """Counts that start again at fixed times; who was counted before is forgotten then."""
 
     def __init__(self, length_ms: int, limit: int) -> None:
         self.length_ms = length_ms
         self.limit = limit
-        self._counts: dict[object, tuple[int, int]] = {}
+        self._place = 0
+        self._counts: dict[object, int] = {}
 
     def count(self, of: object, now_ms: int) -> int:
         """What was counted in this window."""
-        place, count = self._counts.get(of, (0, 0))
-        return count if place == now_ms // self.length_ms else 0
+        place = now_ms // self.length_ms
+        if place != self._place:
+            self._place = place
+            self._counts.clear()
+        return self._counts.get(of, 0)
 
     def add(self, of: object, amount: int, now_ms: int) -> int:
         """Count more (or less); gives the count."""
-        count = max(self.count(of, now_ms) + amount, 0)
-        self._counts[of] = (now_ms // self.length_ms, count)
+        count = self._counts[of] = max(self.count(of, now_ms) + amount, 0)
         return count
 
-    def known(self) -> list[object]:
-        """Whose counts there are."""
-        return list(self._counts)
+    def forget(self, of: object) -> None:
+        """Count from nothing."""
+        self._counts.pop(of, None)
 
     def rest_ms(self, now_ms: int) -> int:
         """How long the window still lasts."""
@@ -53,12 +55,13 @@ class Meter:
         self.connections = Window(_RAW_MS, limits.connections_per_5_minutes)
         per_window = (limits.orders_per_10_seconds, limits.orders_per_day)
         self.orders = [Window(ms, limit) for ms, limit in zip(_ORDER_WINDOWS_MS, per_window, strict=True)]
-        self._refused: dict[str, int] = defaultdict(int)
+        self._refused = Window(_RAW_MS, _GRACE)
         self._banned_until_ms: dict[str, int] = {}
+        self._all_banned_until_ms = 0
 
     def charge(self, address: str, weight: int, now_ms: int) -> None:
         """Count a request before it is looked at; refuse it where too much was asked for."""
-        banned_until_ms = self._banned_until_ms.get(address, 0)
+        banned_until_ms = max(self._banned_until_ms.get(address, 0), self._all_banned_until_ms)
         if now_ms < banned_until_ms:
             raise self.ban(now_ms, banned_until_ms)
         self.raw.add(address, 1, now_ms)
@@ -78,7 +81,7 @@ class Meter:
                 self.raw.rest_ms(now_ms),
                 f"Too many requests; current limit is {self.raw.limit} raw requests per 5 MINUTES.",
             )
-        self._refused.pop(address, None)
+        self._refused.forget(address)
 
     def give_back(self, address: str, weight: int, now_ms: int) -> None:
         """Take back the weight of an order that was successful."""
@@ -112,9 +115,8 @@ class Meter:
         return Failure(-1003, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
 
     def ban_all(self, until_ms: int) -> None:
-        """Ban every address that ever asked for something."""
-        for address in self.weight.known():
-            self._banned_until_ms[str(address)] = until_ms
+        """Ban every address."""
+        self._all_banned_until_ms = until_ms
 
     def change(self, **limits: int) -> None:
         """Let other limits hold than those that are announced."""
@@ -124,10 +126,10 @@ class Meter:
             windows[name].limit = limit
 
     def _refuse(self, address: str, now_ms: int) -> None:
-        self._refused[address] += 1
-        if self._refused[address] > _GRACE:
-            self._refused.pop(address)
-            self._banned_until_ms[address] = now_ms + int(self.limits.ban_seconds * 1_000)
+        if self._refused.add(address, 1, now_ms) > self._refused.limit:
+            self._refused.forget(address)
+            still = {other: until_ms for other, until_ms in self._banned_until_ms.items() if until_ms > now_ms}
+            self._banned_until_ms = still | {address: now_ms + int(self.limits.ban_seconds * 1_000)}
 
     def order_rows(self, account: int, now_ms: int) -> list[dict[str, Any]]:
         """The order limits as Binance lists them, with what is used of them."""

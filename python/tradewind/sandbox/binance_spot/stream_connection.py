@@ -101,7 +101,7 @@ class StreamConnection(Connection):
             return
         try:
             request = msgspec.json.decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             self._refuse(3, "Invalid JSON: expected value at line 1 column 1", None)
             return
         if not isinstance(request, dict):

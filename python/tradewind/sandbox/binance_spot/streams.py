@@ -113,6 +113,7 @@ class Hub:
         channel.remove(listener)
         if not channel.is_wanted:
             del self.channels[name]
+            self._partials.pop(name, None)
             self._diffs.get(name.partition("@")[0].upper(), {}).pop(name, None)
 
     def repeat_trades(self, name: str, listener: StreamConnection, number: int) -> None:

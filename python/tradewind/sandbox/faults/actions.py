@@ -186,22 +186,23 @@ def transfer(server: Server, account: int, asset: str, amount: str) -> None:
         raise exception("bad_setting", f"fault: transfer: {refusal}") from None
 
 
-def key_revoked(server: Server, api_key: str | None = None, account: int | None = None) -> None:
-    """Take keys away."""
+def key_revoked(server: Server, api_key: str | None = None, account: int | None = None, reading: bool = False) -> None:
+    """Take keys away, or what they may do but read."""
     for key in server.venue.keys.values():
-        if (api_key is None or key.key == api_key) and (account is None or key.account == account):
-            key.trading = key.reading = False
+        if api_key in (None, key.key) and account in (None, key.account):
+            key.trading, key.reading = False, reading
             if server.state is not None:
                 server.state.write_key(key)
-            user_stream_ends(server, key.account)
+            if not reading:
+                user_stream_ends(server, key.account)
 
 
 # Time and limits
 
 
-def clock(server: Server, seconds: float) -> None:
-    """Set the venue's clock."""
-    server.clock.offset_ns = int(seconds * 1e9)
+def clock(server: Server, seconds: float = 0.0, drift_ms: float = 0.0) -> None:
+    """Set the venue's clock, and how much faster than ours it goes."""
+    server.clock.set(int(seconds * 1e9), drift_ms / 60_000)
 
 
 def ban(server: Server, seconds: float = 120.0) -> None:

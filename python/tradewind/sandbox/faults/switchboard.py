@@ -60,19 +60,21 @@ class Faults:
         check_parameters(name, parameters)
         self.off(name)
         self.last_candle, timer = None, None
+        if name == "old_snapshot":
+            venue = self._server.venue
+            self._snapshots = {key: venue.snapshot(market, 5_000) for key, market in venue.exchange.markets.items()}
         if seconds is not None:
             timer = asyncio.get_running_loop().call_later(seconds, self.off, name)
         self.active[name] = switch = Switch(parameters, occasions, timer)
         if name in events.WORDS:
             events.choice(switch, events.WORDS[name])
-        if name == "old_snapshot":
-            venue = self._server.venue
-            self._snapshots = {key: venue.snapshot(market, 5_000) for key, market in venue.exchange.markets.items()}
         self._open_markets(name != "maintenance" and "maintenance" not in self.active)
 
     def off(self, name: str) -> None:
         """Switch a fault off."""
         found = self.active.pop(known(name), None)
+        if "old_snapshot" not in self.active:
+            self._snapshots.clear()
         if found is not None and found.timer is not None:
             found.timer.cancel()
         held, self.held_report = self.held_report, None
@@ -103,7 +105,8 @@ class Faults:
 
     def snapshot(self, symbol: str) -> dict[str, Any] | None:
         """The old snapshot of a book, if that is what is given."""
-        return self._snapshots.get(symbol) if self.fires("old_snapshot") else None
+        snapshot = self._snapshots.get(symbol)
+        return snapshot if self.fires("old_snapshot") else None
 
     def listed(self) -> dict[str, Any]:
         """All faults, and which are on."""

@@ -50,6 +50,9 @@ SWITCHES = {
         "a REST request to `path` (any) ends in a broken connection, after it was carried out if `carried_out`",
         ("path", "carried_out"),
     ),
+    "slow_answers": Fault(
+        "F47 F53", "REST at `path` (any) is answered `delay_seconds` (0.5) late", ("path", "delay_seconds")
+    ),
     "refused_connections": Fault("F53", "nobody can connect, but to the control interface"),
     "timeout_accepted": Fault(
         "F28", "an order is taken, and answered by -1007, or by nothing if `silent`", ("silent",)
@@ -112,9 +115,15 @@ ACTIONS = {
         "somebody else trades on `account`: `symbol`, `side`, `quantity`, `price` (market)",
         ("account", "symbol", "side", "quantity", "price"),
     ),
-    "clock": Fault("F47", "the venue's clock goes `seconds` before ours", ("seconds",)),
+    "clock": Fault(
+        "F47",
+        "the venue's clock goes `seconds` before ours, and gains `drift_ms` (0) a minute",
+        ("seconds", "drift_ms"),
+    ),
     "key_revoked": Fault(
-        "F52", "the key `api_key`, or all keys of `account`, may do nothing any more", ("api_key", "account")
+        "F52",
+        "the key `api_key`, or all keys of `account`, may do nothing any more, or only read if `reading`",
+        ("api_key", "account", "reading"),
     ),
     "ban": Fault("F48", "all addresses are banned for `seconds` (120)", ("seconds",)),
     "changed_limits": Fault(
