@@ -160,6 +160,10 @@ ROWS = (
     Row("clock behind by 6 s, and back", "F47", (
         Step("clock", 0, None, {"seconds": -6}), Step("clock", 8, None, {"seconds": 0}),
     )),
+    Row("clock that gains 3 s a minute", "F47", (
+        Step("clock", 0, None, {"seconds": 0, "drift_ms": 3_000}), Step("clock", 10, None, {"seconds": 0}),
+    )),
+    _closing("slow_answers", "F47 F53", {"kind": "all"}, delay_seconds=1.5),
     Row("429 with Retry-After", "F48", (
         Step("rest_error", 0, 4.0, {"status": 429, "retry_after": 3}), Step("hard_close", 0.2, None, _API),
     ), refused=True, must=_nothing_asked(3)),
@@ -178,6 +182,8 @@ ROWS = (
     _one("maintenance", "F51"),
     Row("503 everywhere", "F51", (Step("rest_error", 0, 5.0, {"status": 503}), Step("hard_close", 0.2))),
     Row("key_revoked", "F52", (Step("key_revoked", 0, None, {"api_key": "ours"}),), stops=True, must=_sends_nothing),
+    Row("key_revoked, it may read", "F52", (Step("key_revoked", 0, None, {"api_key": "ours", "reading": True}),),
+        stops=True, must=_sends_nothing),
     Row("refused_connections", "F53", (Step("refused_connections", 0, 4.0), Step("hard_close", 0.2))),
     _closing("reset_request", "F53", _API),
     _closing("reset_request", "F53", _API, name="reset_request, carried out", carried_out=True),
