@@ -22,8 +22,8 @@ from tradewind.journal import replay
 from tradewind.session.run import Prepared, prepared
 
 BEGIN_SECONDS = 15.0
-HEAL_SECONDS = 40.0
-SETTLE_SECONDS = 6.0
+HEAL_SECONDS = 30.0
+SETTLE_SECONDS = 14.0
 END_SECONDS = 25.0
 DEPTH = 20
 Work = Callable[[Prepared], Awaitable[None]]
