@@ -7,9 +7,10 @@ import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 from unittest.mock import patch
 
+from tradewind.errors import exception
+from tradewind.journal import Block, SqliteStorage
 from tradewind.session.run import Prepared
 
 
@@ -20,22 +21,24 @@ async def stalled_loop(ready: Prepared, seconds: float) -> None:
 
 async def slow_disk(ready: Prepared, seconds: float) -> None:
     """Each write to the journal takes a quarter of a second."""
-    write = ready.writer.write
+    put = SqliteStorage.put_block
 
-    def slowly(entries: Any) -> None:
+    def slowly(self: SqliteStorage, block: Block) -> None:
         time.sleep(0.25)
-        write(entries)
+        put(self, block)
 
-    with patch.object(ready.session._writer, "write", slowly):
+    with patch.object(SqliteStorage, "put_block", slowly):
         await asyncio.sleep(seconds)
 
 
 async def full_disk(ready: Prepared, seconds: float) -> None:
-    """The journal may not grow any more, as on a disk that is full."""
-    connection = ready.writer._storage._connection  # type: ignore[attr-defined]
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {pages}")
-    await asyncio.sleep(seconds)
+    """The journal cannot grow for a while."""
+
+    def refuse(self: SqliteStorage, block: Block) -> None:
+        raise exception("run_interrupted", "the journal cannot be written: database or disk is full")
+
+    with patch.object(SqliteStorage, "put_block", refuse):
+        await asyncio.sleep(seconds)
 
 
 async def second_instance(ready: Prepared, seconds: float) -> None:
