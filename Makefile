@@ -23,7 +23,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH
 
-.PHONY: help demo test check bench soak test-rust test-python check-rust check-python clean
+.PHONY: help demo test check bench soak test-rust test-python test-clients check-rust check-python clean
 
 help: ## List what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ test-rust: $(STAMPS)/venv ## The tests of the Rust crates.
 
 test-python: $(STAMPS)/dev $(STAMPS)/test ## The tests from Python, in a build that checks its invariants.
 	$(BIN)/python -m pytest --durations=5
+
+test-clients: $(STAMPS)/dev ## Exchange clients that we did not write, trading on the sandbox: a table.
+	$(BIN)/python tests/clients
 
 check-rust: $(STAMPS)/venv ## Formatting and lints of the Rust crates.
 	@$(call needs,cargo,Rust)

@@ -135,7 +135,9 @@ class TinyExecution(Execution):
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         return None
 
-    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
+    async def fills(
+        self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
+    ) -> list[Filled]:
         return []
 
     async def balances(self) -> list[Balance]:

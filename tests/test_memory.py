@@ -43,10 +43,12 @@ class Remembers(tw.Strategy):
             ctx.target(self.btc, side * self.size * ctx.random.choice([1, 2]))
 
 
-def session(*strategies: Any) -> tuple[_core.Session, _core.Index]:
+def session(*strategies: Any, risk: tw.Risk | None = None) -> tuple[_core.Session, _core.Index]:
     fields = (instruments.load(BTC),)
     index = _core.Index([definition(one) for one in fields])
-    settings = Settings(balances={"USDT": 1_000_000}, venues={"synthetic": tw.Simulated("5ms", lag="10ms")})
+    settings = Settings(
+        balances={"USDT": 1_000_000}, venues={"synthetic": tw.Simulated("5ms", lag="10ms")}, risk=risk or tw.Risk()
+    )
     run = settings.run(strategies, Dataset(index, fields, ()), keep="everything", journal=False)
     kernel = _core.Session({**run, "value_streams": None}, [(0, "trades")])
     kernel.set_streams([(0, "trades")])
@@ -152,3 +154,40 @@ def test_a_parameter_is_set_while_a_session_runs() -> None:
     kernel.parameter(10 * SECOND_NS, "Remembers", "size", "number", 2.0)
     with warnings.catch_warnings(), pytest.raises(tw.TradewindError, match="above 2"):
         kernel.parameter(11 * SECOND_NS, "Remembers", "size", "number", 3.0)
+    # Whoever set it was told; the session goes on with what it had.
+    before = kernel.hashes
+    feed(kernel, index, range(12, 40))
+    assert kernel.hashes != before
+
+
+class OneInTwo:
+    """A risk check that lets every second order pass."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, ctx: tw.Context, order: tw.Order) -> str | None:
+        self.asked += 1
+        return None if self.asked % 2 else "one in two"
+
+    def save(self) -> dict[str, int]:
+        return {"asked": self.asked}
+
+    def restore(self, saved: dict[str, int]) -> None:
+        self.asked = saved["asked"]
+
+
+@pytest.mark.parametrize("cut", [17, 18, 19, 20, 40])
+def test_a_risk_check_that_remembers_goes_on_from_a_snapshot(cut: int) -> None:
+    whole, index = session(Remembers(size=1.5), risk=tw.Risk(checks=(OneInTwo(),)))
+    whole.start(0, False)
+    feed(whole, index, range(1, 60))
+    first, index = session(Remembers(size=1.5), risk=tw.Risk(checks=(OneInTwo(),)))
+    first.start(0, False)
+    feed(first, index, range(1, cut))
+    second, index = session(Remembers(size=1.5), risk=tw.Risk(checks=(OneInTwo(),)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TradewindWarning)
+        second.restore(first.save())
+    feed(second, index, range(cut, 60))
+    assert second.hashes == whole.hashes

@@ -1,6 +1,6 @@
 """The kernel: what ``crates/python`` makes of the Rust core."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -41,7 +41,11 @@ __all__ = [
     "Value",
     "__version__",
     "boundary",
+    "entry_scales",
+    "entry_tables",
     "error_codes",
+    "first_entries",
+    "inputs_for_another",
     "run_many",
     "synthetic_rows",
 ]
@@ -56,6 +60,25 @@ _TimeInForce = Literal["gtc", "ioc", "post_only"]
 _Instant = datetime | int
 _Duration = timedelta | float | str
 _Columns = dict[str, tuple[str, Any]]
+
+def entry_scales(index: Index) -> tuple[int, int, int, int]:
+    """Decimals that hold every price, quantity, amount and rate of an index."""
+
+def entry_tables(
+    index: Index,
+    strategies: Sequence[str],
+    block: bytes,
+    first: int,
+    time_ns: int,
+    tables: Mapping[str, Sequence[str] | None],
+) -> tuple[dict[str, dict[str, tuple[str, Any, Any]]], int]:
+    """The entries of a block as columns by table, and the time of its last input."""
+
+def first_entries(block: bytes, count: int) -> bytes:
+    """The first entries of a block, as a block."""
+
+def inputs_for_another(block: bytes, is_only: bool, parameters: Sequence[str]) -> tuple[bytes, dict[str, int]]:
+    """The inputs of a block that another strategy meets, and how many were left out, by what they were."""
 
 def error_codes() -> list[tuple[str, str]]:
     """Every code of the one table of errors, with what it means."""
@@ -139,14 +162,18 @@ class Session:
         quantity: _Number,
         price: _Number | None = None,
         time_in_force: str = "gtc",
-    ) -> None:
-        """Open an order in the name of a strategy."""
+    ) -> int:
+        """Open an order in the name of a strategy; gives its number."""
+    def known_order(self, order_id: int) -> dict[str, Any] | None:
+        """What is known of an order; nothing where it is not, or not any more."""
     def value(self, value: tuple[str, int, int, str, float | None, str | None]) -> None:
         """Take a value from outside: its stream, both times, its kind, and the number or the text."""
     def parameter(
         self, time_ns: int, strategy: str, name: str, kind: str, number: float | None = None, text: str | None = None
     ) -> None:
-        """Set a strategy's parameter."""
+        """Set a strategy's parameter; one that it does not take is an error that the session survives."""
+    def named_values(self) -> list[tuple[str, str]]:
+        """The streams of values from outside that strategies named, by strategy and stream."""
     def connection(self, time_ns: int, kind: str, venue: str, part: str) -> None:
         """Take a condition of a venue's connection."""
     def stream(
@@ -185,8 +212,12 @@ class Session:
     @property
     def hashes(self) -> tuple[str, str]:
         """The hash of the state and of all decisions, hexadecimal."""
+    def cancel_order(self, time_ns: int, order_id: int) -> None:
+        """Cancel one order, whichever strategy's; one that is closed stays as it is."""
     def open_orders(self) -> list[dict[str, Any]]:
         """Orders that are not closed."""
+    def closed_orders(self, most: int) -> list[dict[str, Any]]:
+        """The newest orders that have closed, the newest first."""
     def balances(self, venue: str) -> list[tuple[str, str]]:
         """What an account holds, by asset, as text."""
     @property
@@ -194,6 +225,8 @@ class Session:
         """What everything is worth now, in the currency of totals; None where a price is missing."""
     def positions(self) -> list[tuple[str, str, str]]:
         """Positions that are not flat: strategy, instrument and quantity as text."""
+    def holdings(self) -> list[dict[str, Any]]:
+        """Positions that are not flat, with what they cost and what they are worth."""
     @property
     def is_trading(self) -> bool:
         """Whether strategies may open positions."""

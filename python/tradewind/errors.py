@@ -93,7 +93,7 @@ _KINDS: dict[str, type[TradewindError]] = {
         ],
         SettingError,
     ),
-    **dict.fromkeys(["bad_journal", "journal_version", "divergence"], JournalError),
+    **dict.fromkeys(["bad_journal", "journal_version", "divergence", "bad_query"], JournalError),
     **dict.fromkeys(["endless_decisions", "context_outside_callback", "run_interrupted", "internal"], RunError),
 }
 

@@ -94,6 +94,18 @@ def restore(strategy: Strategy, saved: bytes) -> tuple[random.Random | None, int
     return source, values["ids"]
 
 
+def save_check(check: Any) -> bytes:
+    """What a risk check remembers, as bytes: what its method `save` returns, where it has one."""
+    remembered = check.save() if hasattr(check, "save") else None
+    return json.dumps(encoded(remembered, f"the risk check {check!r}")).encode()
+
+
+def restore_check(check: Any, saved: bytes) -> None:
+    """Give a risk check back what `save_check` took, by its method `restore`."""
+    if hasattr(check, "restore"):
+        check.restore(from_json(json.loads(saved)))
+
+
 def encoded(value: Any, place: str) -> Any:
     """A value as JSON; one that cannot be made again from it is an error."""
     held = to_json(value)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from tradewind._core import Backtest
+from tradewind._core import Backtest, Session
 from tradewind.dataset import Dataset
 from tradewind.errors import exception
 from tradewind.journal.manifest import Manifest
@@ -38,7 +38,7 @@ class Result:
 
     def __init__(
         self,
-        run: Backtest,
+        run: Backtest | Session,
         data: Dataset,
         settings: Settings,
         strategies: Sequence[AnyStrategy],

@@ -140,6 +140,12 @@ class Strategy:
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Set a parameter while the strategy runs; a value that is not allowed is an error."""
+        value = self.checked_parameter(name, value)
+        self.parameters[name] = value
+        setattr(self, name, value)
+
+    def checked_parameter(self, name: str, value: Any) -> Any:
+        """A value of a parameter in its type; one that is not allowed is an error."""
         if name not in self.declared:
             raise SettingError(
                 "bad_strategy",
@@ -151,8 +157,7 @@ class Strategy:
         problem, hint = _check(name, value, declared)
         if problem:
             raise SettingError("bad_strategy", f"{self.name}: {problem}", hint)
-        self.parameters[name] = value
-        setattr(self, name, value)
+        return value
 
     def on_start(self, ctx: Context) -> None:
         """The run begins: name streams, attach indicators."""

@@ -131,6 +131,7 @@ def _assets(rows: Sequence[_Row]) -> Table:
         "liquidation_fees",
         "funding",
         "insurance",
+        "unexplained",
         "wallet",
     )
     shown = [name for name in names if name in _ALWAYS or _any(rows, name)]

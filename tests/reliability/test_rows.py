@@ -15,19 +15,12 @@ from reliability.rows import ROWS, combination, named
 from reliability.trial import try_row
 from tradewind.sandbox.faults.table import FAULTS
 
-SAMPLE = ("hard_close", "dropped_diff, three", "timeout_accepted", "duplicated_fill")
+SAMPLE = ("hard_close", "dropped_diff, three", "timeout_accepted", "lost_push, then a new connection")
 
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_session_heals(name: str, tmp_path: Path) -> None:
     outcome = asyncio.run(try_row(named(name), tmp_path))
-    assert outcome.is_good, outcome
-
-
-@pytest.mark.filterwarnings("default")  # the engine's recursion ends within a callback of the socket
-@pytest.mark.xfail(strict=True, reason="R8: a refused cancel is asked for again at once, without end")
-def test_a_lost_report_is_made_up_for(tmp_path: Path) -> None:
-    outcome = asyncio.run(try_row(named("lost_push, then a new connection"), tmp_path))
     assert outcome.is_good, outcome
 
 

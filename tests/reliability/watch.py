@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+import aiohttp
+
+from reliability.venue import AUDITOR
 from tradewind.session.run import Prepared
-from tradewind.venues.connection.rest import Rest
 from tradewind.venues.connection.websocket import Link
 from tradewind.venues.constants import constants
 
@@ -114,26 +116,25 @@ def _listening(name: str, heard: list[Any]) -> Iterator[None]:
 def watching() -> Iterator[Watch]:
     """Watch connections and requests of all sessions in this process; streams are judged soon."""
     watch = Watch()
-    connect, wait, refusal = Link._connect, Rest._wait_for_weight, Rest._refusal
+    connect, request = Link._connect, aiohttp.ClientSession._request
     silence = constants("binance_spot")["silence"]
 
     async def connecting(self: Link) -> Any:
         watch.connects.append(time.monotonic())
         return await connect(self)
 
-    async def asking(self: Rest, weight: int) -> None:
-        await wait(self, weight)
+    async def asking(self: aiohttp.ClientSession, *given: Any, **more: Any) -> Any:
+        if self.headers.get("User-Agent") == AUDITOR:
+            return await request(self, *given, **more)
         watch.asked.append(time.monotonic())
-
-    def refusing(self: Rest, path: str, response: Any, body: bytes) -> Any:
+        response = await request(self, *given, **more)
         if response.status in _REFUSED:
             watch.refused.append((time.monotonic(), response.status))
-        return refusal(self, path, response, body)
+        return response
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Link, "_connect", connecting))
-        stack.enter_context(patch.object(Rest, "_wait_for_weight", asking))
-        stack.enter_context(patch.object(Rest, "_refusal", refusing))
+        stack.enter_context(patch.object(aiohttp.ClientSession, "_request", asking))
         stack.enter_context(patch.dict(silence, dict.fromkeys(KINDS, SILENCE_SECONDS)))
         stack.enter_context(_listening("reliability.trader.books", watch.books))
         stack.enter_context(_listening("reliability.trader.lags", watch.lags))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from session_bench import STILL, Bench, on_bench
 from session_exchange import exchange, held_by, write_keys, write_system
 
 import tradewind as tw
@@ -81,3 +82,14 @@ async def _change_and_go_on(folder: Path) -> None:
             trader.write_text(source.replace("0.01 if", "0.02 if"))
         assert process.returncode == 1
         assert "[divergence]" in said.decode() and "buy 0.02" in said.decode()
+
+
+def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: ready.kernel.rows > 50)
+            assert ready.session.health.gaps == 0
+        async with bench.session() as ready:
+            await bench.until(lambda: ready.session.health.gaps == 2)  # of trades and of quotes
+
+    on_bench(tmp_path, STILL, work)

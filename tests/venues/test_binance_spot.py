@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from market_watcher import BTC, KINDS, Watcher, run, until
 
 import tradewind as tw
 from tradewind._core import Inbox
-from tradewind.dataset import definition
 from tradewind.sandbox import Sandbox
 from tradewind.venues import (
     Accepted,
@@ -32,87 +33,10 @@ from tradewind.venues import (
     OrderRequest,
     Rejected,
     StreamName,
-    StreamStatus,
     Unknown,
-    VenueClock,
     stream,
 )
-
-BTC = "binance_spot:BTCUSDT"
-KINDS = [StreamName(BTC, "trades"), StreamName(BTC, "quotes"), StreamName(BTC, "book"), StreamName(BTC, "bars", "1s")]
-Check = Callable[[], object]
-
-
-async def until(condition: Check, seconds: float = 10.0) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
-class Watcher:
-    """Market data of a sandbox, with the book kept in the simplest way."""
-
-    def __init__(self, box: Sandbox, **more: Any) -> None:
-        self.box = box
-        self.clock = VenueClock()
-        self.data = BinanceSpotMarketData(
-            stream_url=box.stream_url, rest_url=box.rest_url, clock=self.clock, silence_seconds=more
-        )
-        self.index = tw.Index([definition(tw.instruments.load(BTC))])
-        self.inbox = Inbox(self.index)
-        self.statuses: list[StreamStatus] = []
-        self.events: list[Any] = []
-        self.sides: dict[str, dict[float, float]] = {"buy": {}, "sell": {}}
-        self.sink = MarketSink(self.inbox, self.clock, self.take, self.status)
-
-    def status(self, status: Any) -> None:
-        if isinstance(status, StreamStatus):
-            self.statuses.append(status)
-
-    def take(self) -> None:
-        for event in self.inbox.take_events():
-            self.events.append(event)
-            if type(event).__name__ == "BookUpdate":
-                if event.is_first:
-                    self.sides = {"buy": {}, "sell": {}}
-                self.sides[event.side][event.price] = event.quantity
-                if not event.quantity:
-                    del self.sides[event.side][event.price]
-
-    def count(self, name: str) -> int:
-        return sum(type(event).__name__ == name for event in self.events)
-
-    def states(self, kind: str) -> list[str]:
-        return [one.state for one in self.statuses if one.stream is not None and one.stream.kind == kind]
-
-    def is_book_right(self) -> bool:
-        market = self.box.server.exchange.markets["BTCUSDT"]
-        whole = self.box.server.venue.snapshot(market, 5_000)
-        theirs = [{float(price): float(size) for price, size, *_ in whole[side]} for side in ("bids", "asks")]
-        return theirs == [self.sides["buy"], self.sides["sell"]]
-
-
-@asynccontextmanager
-async def watching(streams: list[StreamName] = KINDS, **more: Any) -> AsyncIterator[Watcher]:
-    async with Sandbox(symbols=("BTCUSDT",), history_seconds=180) as box:
-        watcher = Watcher(box, **more)
-        watcher.data.subscribe(streams)
-        await watcher.data.start(watcher.sink)
-        try:
-            await until(lambda: Counter(one.state for one in watcher.statuses)["connected"] == len(streams))
-            yield watcher
-        finally:
-            await watcher.data.close()
-
-
-def run(check: Callable[[Watcher], Awaitable[None]], streams: list[StreamName] = KINDS, **more: Any) -> None:
-    async def wrapped() -> None:
-        async with watching(streams, **more) as watcher:
-            await check(watcher)
-
-    asyncio.run(wrapped())
+from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
 
 
 def test_all_kinds_come_and_the_book_is_the_engines() -> None:
@@ -232,28 +156,6 @@ def test_an_announced_disconnect_loses_nothing_and_repeats_nothing() -> None:
     run(check)
 
 
-def test_a_stalled_stream_is_noticed_although_the_socket_is_busy() -> None:
-    async def check(watcher: Watcher) -> None:
-        await until(lambda: watcher.count("Trade"))
-        watcher.box.server.faults.on("stalled_stream", stream="btcusdt@trade")
-        await until(lambda: "stale" in watcher.states("trades"), 20)
-        assert "stale" not in watcher.states("quotes")
-        watcher.box.server.faults.clear()
-        await until(lambda: watcher.states("trades")[-1] in ("connected", "gap"), 20)
-
-    run(check, KINDS[:2], trades=1, quotes=1)
-
-
-def test_a_quiet_market_is_not_a_dead_one() -> None:
-    async def check(watcher: Watcher) -> None:
-        await until(lambda: all(watcher.count(name) for name in ("Trade", "Quote", "BookUpdate")))
-        watcher.box.server.faults.on("quiet_market")
-        await asyncio.sleep(6)
-        assert not {"disconnected", "stale", "gap", "error"} & {one.state for one in watcher.statuses}
-
-    run(check, KINDS[:3], trades=1, quotes=1, book=1)
-
-
 def test_nonsense_is_left_out_and_told() -> None:
     async def check(watcher: Watcher) -> None:
         watcher.box.server.faults.on("nonsense_frame", text='{"e":"trade","s":"BTC')
@@ -360,7 +262,7 @@ def test_the_life_of_orders(kind: str) -> None:
         assert order < trader.reports.index(fills[0])
 
         (open_order,) = await execution.open_orders()
-        assert (open_order.client_id, open_order.status, open_order.price) == ("tw2", "open", "85000.00000000")
+        assert (open_order.client_id, open_order.status, open_order.price) == ("tw2", "open", Decimal(85000))
         execution.cancel(CancelRequest("tw2", BTC))
         execution.cancel(CancelRequest("tw99", BTC))
         await until(lambda: trader.of(Cancelled, "tw2") and trader.of(CancelRejected))
@@ -497,3 +399,59 @@ def test_a_wrong_clock_is_put_right() -> None:
         await until(lambda: trader.of(Accepted, "tw2"))
 
     trade(check)
+
+
+def own_trade(order: int, **changed: Any) -> ExecutionReport:
+    fields = {
+        "s": "BTCUSDT", "c": f"own{order}", "S": "BUY" if order == 1 else "SELL", "o": "LIMIT", "f": "GTC", "q": "1",
+        "p": "5", "x": "TRADE", "X": "FILLED", "i": order, "l": "1", "z": "1", "L": "5", "T": 1, "t": 7,
+        "I": 99 + order,
+    }  # fmt: skip
+    return ExecutionReport(**{**fields, **changed})
+
+
+def test_a_trade_between_two_orders_of_ours_has_two_fills() -> None:
+    reader = AccountReader("binance_spot", lambda name: True)
+    bought, sold = (reader.execution(own_trade(order))[-1] for order in (1, 2))
+    assert isinstance(bought, Filled) and isinstance(sold, Filled)
+    assert (bought.side, sold.side, bought.trade_id) == ("buy", "sell", sold.trade_id)
+    assert reader.execution(own_trade(2, I=102)) == [], "the same fill by another report"
+
+
+@pytest.mark.parametrize("changed", [{"t": -5}, {"l": "NaN"}, {"L": "many"}, {"S": "HOLD"}])
+def test_a_report_that_cannot_be_true_is_an_error_and_no_fill(changed: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, ArithmeticError)):
+        AccountReader("binance_spot", lambda name: True).execution(own_trade(1, **changed))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"id":"pmine","status":200,"result":null}',
+        '{"id":"pmine","status":200,"result":{"orderId":"x"}}',
+        '{"id":"pmine"}',
+        '{"id":"pmine","status":400}',
+    ],
+)
+def test_an_answer_that_cannot_be_read_leaves_the_fate_of_its_order_unknown(answer: str) -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("nonsense_frame", text=answer, kind="api")
+        await until(lambda: trader.of(Unknown, "mine"))
+        assert not trader.of(Rejected) and not trader.of(Accepted)
+
+    trade(check)
+
+
+def test_an_authority_of_ones_own_is_trusted_over_rest_too(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0, tls=True) as box:
+            assert box.authority is not None
+            (tmp_path / "authority.pem").write_bytes(box.authority.certificate)
+            context = ssl.create_default_context(cafile=str(tmp_path / "authority.pem"))
+            market = BinanceSpotMarketData(stream_url=box.stream_url, rest_url=box.rest_url, ssl_context=context)
+            try:
+                assert [one.symbol for one in await market.instruments(["BTCUSDT"])] == ["BTCUSDT"]
+            finally:
+                await market.close()
+
+    asyncio.run(check())

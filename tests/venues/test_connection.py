@@ -284,3 +284,58 @@ def test_a_page_instead_of_json_is_an_error() -> None:
             await rest.get("/a")
 
     rest_against([web.Response(text="<html>")], check)
+
+
+def test_an_answer_in_pieces_is_read_whole() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\nConnection: close\r\n\r\n" + b'{"a":1')
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(b',"b":22}')
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    async def ask() -> object:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            rest = Rest(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", VenueClock())
+            try:
+                return await rest.get("/x")
+            finally:
+                await rest.close()
+
+    assert asyncio.run(ask()) == {"a": 1, "b": 22}
+
+
+def test_a_redirection_is_not_followed() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        with pytest.raises(VenueError) as refused:
+            await rest.get("/x")
+        assert (refused.value.code, refused.value.status, len(asked)) == ("venue_refused", 302, 1)
+
+    rest_against([web.Response(status=302, headers={"Location": "/elsewhere"})], check)
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", "null", '{"serverTime": "soon"}'])
+def test_an_answer_without_what_is_read_in_it_is_an_error_of_the_venue(answer: str) -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        with pytest.raises(tw.errors.TradewindError, match="bad_frame"):
+            await rest.read("/x", lambda found: int(found["serverTime"]))
+
+    rest_against([web.Response(text=answer)], check)
+
+
+def test_clients_of_one_address_wait_together() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        other = Rest(rest._url, VenueClock())
+        with pytest.raises(VenueError):
+            await rest.get("/x")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await other.get("/x")
+        assert len(asked) == 1
+        await other.close()
+
+    rest_against([web.Response(status=418, headers={"Retry-After": "60"})], check)

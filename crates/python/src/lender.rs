@@ -41,6 +41,11 @@ impl Lender {
         })
     }
 
+    /// Forgets the exception of a call whose failure does not end the run; the error says what it was.
+    pub fn forget_failure(&self) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     #[cold]
     fn fail(&self, py: Python<'_>, failure: PyErr, state: &State, name: &str) -> Error {
         let note = format!("raised in {name} at {} ns", state.now_ns());

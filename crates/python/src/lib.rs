@@ -3,9 +3,12 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
 #![allow(clippy::struct_field_names, reason = "a wrapper's field is called what it wraps")]
 
+mod again;
 mod backtest;
 mod boundary;
+mod columns;
 mod context;
+mod entries;
 mod error;
 mod event;
 mod exchange;
@@ -32,11 +35,15 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
+    use crate::again::{first_entries, inputs_for_another};
+    #[pymodule_export]
     use crate::backtest::{Backtest, run_many};
     #[pymodule_export]
     use crate::boundary::boundary;
     #[pymodule_export]
     use crate::context::Context;
+    #[pymodule_export]
+    use crate::entries::{entry_scales, entry_tables};
     #[pymodule_export]
     use crate::error::error_codes;
     #[pymodule_export]

@@ -11,12 +11,15 @@ use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, PoisonError};
 use tradewind_core::driver;
 use tradewind_core::engine::Parts;
-use tradewind_core::event::{AccountEvent, Command, Entry, Event, decode_entries};
+use tradewind_core::event::{AccountEvent, Command, Entry, Event, entries};
 use tradewind_core::instrument::InstrumentIndex;
 use tradewind_core::market::Side;
 use tradewind_core::number::format_decimal;
 use tradewind_core::order::{OrderType, Request, StrategyIndex, TimerPurpose};
 use tradewind_core::state::{State, Stream};
+
+/// How many entries are decoded at once: few enough to stay in the cache.
+const PART: usize = 256;
 
 /// An engine that is fed a journal, its decisions compared with the recorded ones.
 #[pyclass(frozen)]
@@ -67,20 +70,20 @@ impl Replay {
 
     /// Feeds a block; returns the first divergence, if there is one.
     fn feed<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let entries = decode_entries(block).or_raise()?;
-        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = replay.engine().sequence();
-        let divergence = replay
-            .feed(&entries)
-            .map_err(|error| self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| raised(&error)))?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let inputs = entries.iter().filter_map(|entry| if let Entry::Input(event) = entry { Some(event) } else { None });
-        // The input that led to the decision; the last of the block before where this one adds none.
-        let fed = (replay.engine().sequence() - before) as usize;
-        if let Some(event) = inputs.take(fed).last() {
-            *last = Some(event.clone());
+        let mut entries = entries(block);
+        let mut part = Vec::with_capacity(PART);
+        loop {
+            part.clear();
+            for entry in entries.by_ref().take(PART) {
+                part.push(entry.or_raise()?);
+            }
+            if part.is_empty() {
+                return Ok(None);
+            }
+            if let Some(divergence) = self.feed_part(py, &part)? {
+                return Ok(Some(divergence));
+            }
         }
-        divergence.map(|divergence| Words(&self.index).divergence(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
     }
 
     /// Ends the replay; returns a decision that the journal does not hold, if there is one.
@@ -113,6 +116,24 @@ impl Replay {
     #[getter]
     fn decisions(&self) -> u64 {
         self.replay.lock().unwrap_or_else(PoisonError::into_inner).decisions()
+    }
+}
+
+impl Replay {
+    fn feed_part<'py>(&self, py: Python<'py>, entries: &[Entry]) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = replay.engine().sequence();
+        let divergence = replay
+            .feed(entries)
+            .map_err(|error| self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| raised(&error)))?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let inputs = entries.iter().filter_map(|entry| if let Entry::Input(event) = entry { Some(event) } else { None });
+        // The input that led to the decision; the last of the block before where this one adds none.
+        let fed = (replay.engine().sequence() - before) as usize;
+        if let Some(event) = inputs.take(fed).last() {
+            *last = Some(event.clone());
+        }
+        divergence.map(|divergence| Words(&self.index).divergence(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
     }
 }
 
@@ -173,6 +194,7 @@ impl Words<'_> {
                 Command::Start { .. } => "command: start",
                 Command::WarmedUp => "command: warm-up is over",
                 Command::Open(..) => "command: open an order",
+                Command::Cancel(_) => "command: cancel an order",
                 Command::Stop => "command: stop",
             }
             .to_owned(),

@@ -140,6 +140,7 @@ impl Outcome {
                 ("liquidation_fees", report.liquidation_fees),
                 ("funding", report.funding),
                 ("insurance", report.insurance),
+                ("unexplained", report.unexplained),
                 ("wallet", report.wallet),
             ];
             for (name, amount) in amounts {
@@ -170,12 +171,14 @@ fn add_summary(row: &Bound<'_, PyDict>, summary: &Summary) -> PyResult<()> {
     row.set_item("maker_share", summary.maker_share())?;
     row.set_item("slippage", summary.slippage())?;
     row.set_item("realised", summary.realised)?;
-    row.set_item("exchange_fees", summary.exchange_fees)?;
+    // A fee in an asset without a price makes what it is part of unknown (N4).
+    let known = |amount: f64| amount.is_finite().then_some(amount);
+    row.set_item("exchange_fees", known(summary.exchange_fees))?;
     row.set_item("network_fees", summary.network_fees)?;
     row.set_item("liquidation_fees", summary.liquidation_fees)?;
-    row.set_item("fees", summary.fees())?;
+    row.set_item("fees", known(summary.fees()))?;
     row.set_item("funding", summary.funding)?;
-    row.set_item("net_realised", summary.net_realised())
+    row.set_item("net_realised", known(summary.net_realised()))
 }
 
 /// What round trips say; amounts only where they are known.

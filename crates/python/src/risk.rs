@@ -136,4 +136,17 @@ impl Check for PythonCheck {
             check.call1(py, (context, order))?.extract::<Option<String>>(py)
         })
     }
+
+    fn save(&mut self, state: &mut Box<State>) -> Result<Vec<u8>> {
+        let check = &self.check;
+        self.lender
+            .call(state, "save of a risk check", |py, _| py.import("tradewind.memory")?.call_method1("save_check", (check,))?.extract())
+    }
+
+    fn restore(&mut self, state: &mut Box<State>, saved: &[u8]) -> Result<()> {
+        let check = &self.check;
+        self.lender.call(state, "restore of a risk check", |py, _| {
+            py.import("tradewind.memory")?.call_method1("restore_check", (check, saved)).map(drop)
+        })
+    }
 }

@@ -22,7 +22,7 @@ use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
 use tradewind_core::number::{format_decimal, parse_decimal, parse_wide};
 use tradewind_core::order::NewOrder;
-use tradewind_core::order::{Liquidity, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
+use tradewind_core::order::{Liquidity, Order, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
 use tradewind_core::state::Stream;
 
 /// A run that is fed while it happens. Numbers come as text, as they came over the wire.
@@ -85,6 +85,30 @@ impl Session {
             let hint = format!("there are {}", self.strategies.join(", "));
             raised(&Error::new(Code::BadSetting, format!("there is no strategy {name:?}")).hint(hint))
         })
+    }
+
+    fn order_dict<'py>(&self, py: Python<'py>, order: &Order) -> PyResult<Bound<'py, PyDict>> {
+        let request = &order.request;
+        let specification = &self.index.instrument(request.instrument).specification;
+        let text = |value: i64| format_decimal(value.into(), specification.quantity_decimals);
+        let dict = PyDict::new(py);
+        dict.set_item("order_id", order.id.0)?;
+        dict.set_item("strategy", &self.strategies[order.strategy.at()])?;
+        dict.set_item("strategy_index", order.strategy.0)?;
+        dict.set_item("count", order.count)?;
+        dict.set_item("instrument", self.instruments[request.instrument.at()].clone_ref(py))?;
+        dict.set_item("side", request.side.name())?;
+        dict.set_item("status", order.status.name())?;
+        dict.set_item("reason", order.reason.map(Code::slug))?;
+        dict.set_item("note", order.note.as_deref())?;
+        dict.set_item("quantity", text(request.quantity))?;
+        dict.set_item("filled", text(order.filled))?;
+        let price = request.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
+        dict.set_item("price", price)?;
+        dict.set_item("decided_ns", order.decided_ns)?;
+        dict.set_item("updated_ns", order.updated_ns)?;
+        dict.set_item("trade_ids", order.trade_ids.to_vec())?;
+        Ok(dict)
     }
 
     fn streams(streams: &[(u32, String)]) -> PyResult<Vec<Stream>> {
@@ -204,7 +228,7 @@ impl Session {
         self.act(|session| session.input(&Event::Command { time_ns, command }))
     }
 
-    /// Opens an order in the name of a strategy.
+    /// Opens an order in the name of a strategy; gives its number.
     #[pyo3(signature = (time_ns, strategy, instrument, side, quantity, price=None, time_in_force="gtc"))]
     #[allow(clippy::too_many_arguments, reason = "the fields of an order")]
     fn open_order(
@@ -216,7 +240,7 @@ impl Session {
         quantity: &Bound<'_, PyAny>,
         price: Option<&Bound<'_, PyAny>>,
         time_in_force: &str,
-    ) -> PyResult<()> {
+    ) -> PyResult<u64> {
         let definition = instrument.definition();
         let strategy = self.strategy(strategy)?;
         let order = NewOrder {
@@ -231,7 +255,17 @@ impl Session {
             reduce_only: false,
         };
         self.lock()?.engine().state().check_call(&order).or_raise()?;
-        self.act(|session| session.input(&Event::Command { time_ns, command: Command::Open(strategy, order) }))
+        self.act(|session| {
+            session.advance(time_ns)?;
+            let id = session.engine().state().orders().next_id();
+            session.input(&Event::Command { time_ns, command: Command::Open(strategy, order) })?;
+            Ok(id.0)
+        })
+    }
+
+    /// What is known of an order; nothing where it is not, or not any more.
+    fn known_order<'py>(&self, py: Python<'py>, order_id: u64) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.lock()?.engine().state().orders().get(OrderId(order_id)).map(|order| self.order_dict(py, order)).transpose()
     }
 
     /// A value from outside: its stream, both times, its kind, and the number or the text.
@@ -240,12 +274,21 @@ impl Session {
         self.act(|session| session.input(&event))
     }
 
-    /// Sets a strategy's parameter.
+    /// Sets a strategy's parameter; one that it does not take is an error that the session survives.
     #[pyo3(signature = (time_ns, strategy, name, kind, number=None, text=None))]
     fn parameter(&self, time_ns: i64, strategy: &str, name: &str, kind: &str, number: Option<f64>, text: Option<&str>) -> PyResult<()> {
         let value = data_value(kind, number, text)?;
         let event = ParameterEvent { time_ns, strategy: self.strategy(strategy)?, name: name.to_owned(), value };
-        self.act(|session| session.input(&Event::Parameter(Box::new(event))))
+        self.act(|session| session.input(&Event::Parameter(Box::new(event))))?;
+        let refused = self.lock()?.take_refused_parameter();
+        refused.map_or(Ok(()), |error| Err(exception(&self.failure, &error)))
+    }
+
+    /// The streams of values from outside that strategies named, by strategy and stream.
+    fn named_values(&self) -> PyResult<Vec<(String, String)>> {
+        let session = self.lock()?;
+        let strategies = session.engine().state().strategies();
+        Ok(strategies.iter().flat_map(|one| one.data.iter().map(|name| (one.name.clone(), name.clone()))).collect())
     }
 
     /// A condition of a venue's connection (`connected`, `disconnected`; of `market_data` or `orders`).
@@ -405,29 +448,27 @@ impl Session {
         Ok((crate::report::hexadecimal(&engine.state().hash()), crate::report::hexadecimal(&engine.decisions_hash())))
     }
 
+    /// Cancels one order, whichever strategy's; one that is closed stays as it is.
+    fn cancel_order(&self, time_ns: i64, order_id: u64) -> PyResult<()> {
+        self.act(|session| session.input(&Event::Command { time_ns, command: Command::Cancel(OrderId(order_id)) }))
+    }
+
     /// Orders that are not closed: what a request says, the status and what is filled.
     fn open_orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let session = self.lock()?;
         let list = PyList::empty(py);
         for order in session.engine().state().orders().all_open() {
-            let request = &order.request;
-            let specification = &self.index.instrument(request.instrument).specification;
-            let text = |value: i64| format_decimal(value.into(), specification.quantity_decimals);
-            let dict = PyDict::new(py);
-            dict.set_item("order_id", order.id.0)?;
-            dict.set_item("strategy", &self.strategies[order.strategy.at()])?;
-            dict.set_item("strategy_index", order.strategy.0)?;
-            dict.set_item("count", order.count)?;
-            dict.set_item("instrument", self.instruments[request.instrument.at()].clone_ref(py))?;
-            dict.set_item("side", request.side.name())?;
-            dict.set_item("status", order.status.name())?;
-            dict.set_item("quantity", text(request.quantity))?;
-            dict.set_item("filled", text(order.filled))?;
-            let price = request.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
-            dict.set_item("price", price)?;
-            dict.set_item("decided_ns", order.decided_ns)?;
-            dict.set_item("trade_ids", order.trade_ids.to_vec())?;
-            list.append(dict)?;
+            list.append(self.order_dict(py, order)?)?;
+        }
+        Ok(list)
+    }
+
+    /// The newest orders that have closed, the newest first.
+    fn closed_orders<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
+        let session = self.lock()?;
+        let list = PyList::empty(py);
+        for order in session.recorder().orders().iter().rev().take(most) {
+            list.append(self.order_dict(py, order)?)?;
         }
         Ok(list)
     }
@@ -453,6 +494,33 @@ impl Session {
             }
         }
         Ok(listed)
+    }
+
+    /// Positions that are not flat, with what they cost and what they are worth.
+    fn holdings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let session = self.lock()?;
+        let state = session.engine().state();
+        let list = PyList::empty(py);
+        for strategy in state.strategies() {
+            for (at, position) in strategy.positions.iter().enumerate().filter(|(_, position)| position.quantity != 0) {
+                let (instrument, definition) = (InstrumentIndex(at as u32), &self.index.instrument(InstrumentIndex(at as u32)));
+                let specification = &definition.specification;
+                let mark = state.market(instrument).mark;
+                let money = |value: i128| format_decimal(value, specification.value_decimals());
+                let dict = PyDict::new(py);
+                dict.set_item("strategy", &strategy.name)?;
+                dict.set_item("instrument", &definition.name)?;
+                dict.set_item("quantity", format_decimal(position.quantity.into(), specification.quantity_decimals))?;
+                dict.set_item("cost", money(position.cost))?;
+                dict.set_item("realised", money(position.realised))?;
+                dict.set_item("unrealised", mark.price().map(|price| money(position.unrealised(specification, price))))?;
+                dict.set_item("mark", mark.price().map(|price| format_decimal(price.into(), specification.price_decimals)))?;
+                dict.set_item("mark_source", mark.source().name())?;
+                dict.set_item("currency", &specification.settlement)?;
+                list.append(dict)?;
+            }
+        }
+        Ok(list)
     }
 
     /// Whether strategies may open positions.

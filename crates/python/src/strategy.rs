@@ -195,10 +195,14 @@ impl Strategy for PythonStrategy {
 
     fn set_parameter(&mut self, state: &mut Box<State>, name: &str, value: &DataValue) -> Result<()> {
         let object = &self.object;
-        self.lender.call(state, "set_parameter", |py, _| {
+        let outcome = self.lender.call(state, "set_parameter", |py, _| {
             let value = value_of(py, value)?;
             object.bind(py).call_method1("set_parameter", (name, value)).map(drop)
-        })
+        });
+        if outcome.is_err() {
+            self.lender.forget_failure();
+        }
+        outcome
     }
 
     fn save(&mut self, state: &mut Box<State>) -> Result<Vec<u8>> {

@@ -1,9 +1,12 @@
 //! Rows in the order of their arrival, until the engine takes them.
 
-use tradewind_core::error::{Error, Result};
+use tradewind_core::error::{Code, Error, Result};
 use tradewind_core::instrument::InstrumentIndex;
 use tradewind_core::market::{MarketData, MarketEvent};
-use tradewind_core::time::TimeNs;
+use tradewind_core::time::{DurationNs, SECOND_NS, TimeNs};
+
+/// How far a venue's time may be ahead of ours: more is a mistake, and would take the session's clock with it (T2).
+const MOST_AHEAD_NS: DurationNs = 5 * SECOND_NS;
 
 /// Rows in the order of their arrival.
 #[derive(Debug, Default)]
@@ -27,6 +30,12 @@ impl Buffer {
             MarketData::Bar(bar) => venue_ns.saturating_add(bar.interval.duration_ns()),
             _ => venue_ns,
         };
+        if known_ns.saturating_sub(arrival_ns) > MOST_AHEAD_NS {
+            let message = format!("the venue's time {known_ns} is {} s ahead of ours", (known_ns - arrival_ns) / SECOND_NS);
+            return Err(
+                Error::new(Code::ArrivalBeforeVenueTime, message).hint("one of the two clocks is wrong, or the number is not a time")
+            );
+        }
         let event = MarketEvent::new(instrument, venue_ns, arrival_ns.max(known_ns), data);
         if let Some((code, what)) = event.problem() {
             return Err(Error::new(code, what));

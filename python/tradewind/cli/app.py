@@ -15,8 +15,10 @@ import tradewind
 from tradewind import __version__
 from tradewind.cli.backtest import backtest
 from tradewind.cli.config import config
+from tradewind.cli.ctl import actions
 from tradewind.cli.demo import demo
 from tradewind.cli.hints import spoken
+from tradewind.cli.journal import journal
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.parity import parity
@@ -24,6 +26,7 @@ from tradewind.cli.replay import replay
 from tradewind.cli.run import run_system
 from tradewind.cli.sandbox import sandbox
 from tradewind.cli.screen import show_error
+from tradewind.cli.view import view
 from tradewind.errors import TradewindError
 
 _HASH_SEED = "0"
@@ -38,7 +41,10 @@ app = App(
 )
 for command in (demo, new, backtest, replay, parity, sandbox, instruments, errors):
     app.command(command)
+app.command(view)
 app.command(config)
+app.command(actions.meta, name="ctl")
+app.command(journal)
 app.command(run_system, name="run")
 
 

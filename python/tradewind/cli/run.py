@@ -48,7 +48,7 @@ def _backtest(system: System, *, json: bool) -> int:
         note(f"  {report}")
     folder = system.run_folder("backtest")
     folder.mkdir(parents=True, exist_ok=True)
-    journals = folder if system.journal.directory is None else system.path(system.journal.directory)
+    journals = system.journal_folder("backtest")
     journals.mkdir(parents=True, exist_ok=True)
     journal = journals / FILE_NAME
     with progress("backtest", dataset.rows) as update:

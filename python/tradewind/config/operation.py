@@ -14,7 +14,7 @@ class Journal(Section):
     """The journal of a run: everything that went in, and every decision."""
 
     directory: PathText | None = None
-    """Where it is written. Default: the folder of the run."""
+    """The directory below which it is written, as NAME/MODE/journal.sqlite. Default: the folder of the run."""
     durability: Literal["process", "power"] = "process"
     """What an order's record survives before the order leaves: "process", the end of the process; "power", a power cut,
     at the cost of a write to the disk for each order. Default: "process"."""
@@ -33,13 +33,13 @@ class Control(Section):
     """Whether there is one. Default: true."""
     host: Text = "127.0.0.1"
     """The address that it listens on. Default: "127.0.0.1", this machine only."""
-    port: Annotated[Whole, Field(ge=0, lt=2**16)] = 8470
-    """The port; 0 takes a free one and prints it. Default: 8470."""
+    port: Annotated[Whole, Field(ge=0, lt=2**16)] = 0
+    """The port; 0 takes a free one. "control.json" in the folder of the run says which it is. Default: 0."""
     allow_remote: Flag = False
     """Whether `host` may be an address that other machines reach. Default: false."""
     token_file: PathText | None = None
-    """The owner-only file of the token that callers show; made where it is not there. Default: "control.token" in the
-    folder of the run."""
+    """The owner-only file of the token that callers show; made where it is not there, and kept. Default:
+    "control.token" in the folder of the run, made anew for each session."""
 
     @model_validator(mode="after")
     def _is_local(self) -> Control:

@@ -132,6 +132,12 @@ class System(Section):
         """Where a run of this mode is kept: DIRECTORY/NAME/MODE."""
         return self.path(self.run.directory) / self.run.name / mode
 
+    def journal_folder(self, mode: Mode) -> Path:
+        """Where the journal of a run of this mode is: the folder of the run, or NAME/MODE in the stated directory."""
+        if self.journal.directory is None:
+            return self.run_folder(mode)
+        return self.path(self.journal.directory) / self.run.name / mode
+
     @property
     def currency(self) -> str | None:
         """The currency of the totals: the stated one, or the only asset of the balances."""

@@ -5,7 +5,10 @@ of the codec, and how the run ended. A chain of checksums runs through all of it
 """
 
 from tradewind.journal.block import Block
+from tradewind.journal.info import Info, info
+from tradewind.journal.latency import latencies
 from tradewind.journal.manifest import Ending, Manifest
+from tradewind.journal.query import query, tables
 from tradewind.journal.reader import Journal
 from tradewind.journal.replay import replay
 from tradewind.journal.report import Divergence, ReplayReport, VerifiedRun, VerifyReport
@@ -14,6 +17,7 @@ from tradewind.journal.verify import HASH_SEEDS, verify
 from tradewind.journal.writer import JournalWriter
 
 __all__ = [
-    "FILE_NAME", "HASH_SEEDS", "Block", "Divergence", "Ending", "Journal", "JournalWriter", "Manifest", "MemoryStorage",
-    "ReplayReport", "SqliteStorage", "Storage", "VerifiedRun", "VerifyReport", "replay", "verify",
+    "FILE_NAME", "HASH_SEEDS", "Block", "Divergence", "Ending", "Info", "Journal", "JournalWriter", "Manifest",
+    "MemoryStorage", "ReplayReport", "SqliteStorage", "Storage", "VerifiedRun", "VerifyReport", "info", "latencies",
+    "query", "replay", "tables", "verify",
 ]  # fmt: skip

@@ -84,11 +84,18 @@ def record(strategies: Iterable[AnyStrategy], checks: Iterable[Callable[..., Any
 
 @contextmanager
 def rebuilt(
-    code: Code, strategies: Sequence[AnyStrategy] | None, checks: Sequence[Callable[..., Any]] | None
+    code: Code,
+    strategies: Sequence[AnyStrategy] | None,
+    checks: Sequence[Callable[..., Any]] | None,
+    *,
+    as_recorded: bool = False,
 ) -> Iterator[Rebuilt]:
-    """Make the code again: what is given, else from its files as they are now, else from the recorded source."""
+    """Make the code again: what is given, else from its files as they are now, else from the recorded source.
+
+    With `as_recorded` files that were changed since do not count: their recorded source does.
+    """
     with ExitStack() as stack:
-        sources = _Sources(code.modules, stack)
+        sources = _Sources(code.modules, stack, as_recorded=as_recorded)
         if strategies is None:
             made = [(one.name, _strategy(one, sources)) for one in code.strategies]
         else:
@@ -100,17 +107,19 @@ def rebuilt(
 class _Sources:
     """The modules of a record, loaded once each."""
 
-    def __init__(self, modules: Iterable[ModuleRecord], stack: ExitStack) -> None:
+    def __init__(self, modules: Iterable[ModuleRecord], stack: ExitStack, *, as_recorded: bool = False) -> None:
         self._modules = {one.file: one for one in modules}
         self._loaded: dict[str, ModuleType] = {}
         self._stack = stack
         self._folders: dict[Path, Path] = {}
         self.changed: list[str] = []
         self.notes: list[str] = []
+        self._as_recorded = as_recorded
         for file, one in self._modules.items():
             if Path(file).is_file() and _digest(_read(Path(file))) != one.digest:
                 self.changed.append(file)
-                self.notes.append(f"{file} was changed after the run")
+                used = "; its recorded source was used" if as_recorded else ""
+                self.notes.append(f"{file} was changed after the run{used}")
 
     def find(self, origin: Origin) -> Any:
         """The class or function of an origin."""
@@ -137,11 +146,12 @@ class _Sources:
     def _file(self, origin: Origin) -> Path:
         """The file of an origin, or a copy made from the record where it is gone."""
         file = Path(str(origin.file))
-        if file.is_file():
+        if file.is_file() and not (self._as_recorded and self.changed):
             return file
         if str(file) not in self._modules:
             raise exception("bad_strategy", f"{file} is gone, and its source is not in the journal")
-        self.notes.append(f"{file} is gone; its recorded source was used")
+        if not file.is_file():
+            self.notes.append(f"{file} is gone; its recorded source was used")
         folder = root(file, origin.module)
         if folder not in self._folders:
             # Resolved: the loader compares resolved paths.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tradewind._core import Inbox
 from tradewind.errors import TradewindError
+from tradewind.session.reconciliation import Reconciliation
 from tradewind.venues import (
     Accepted,
     AccountStatus,
@@ -31,6 +32,8 @@ from tradewind.venues import (
 if TYPE_CHECKING:
     from tradewind.session.session import Session, VenueParts
 
+_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited")
+"""Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way."""
 log = logging.getLogger(__name__)
 
 
@@ -71,70 +74,94 @@ class MarketFeed:
 class AccountFeed:
     """Gives the engine what a venue says about orders and the account."""
 
-    def __init__(self, session: Session, venue: str, execution: Execution, *, is_known: bool) -> None:
+    def __init__(self, session: Session, venue: str, execution: Execution) -> None:
         self._session = session
         self._venue = venue
         self._execution = execution
-        self._was_connected = is_known
-        self._connecting: asyncio.Task[None] | None = None
+        self.reconciliation = Reconciliation(session, venue, execution)
+        self.comparing: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Ask the venue no more."""
+        if self.comparing is not None:
+            self.comparing.cancel()
+            await asyncio.gather(self.comparing, return_exceptions=True)
+        await self.reconciliation.close()
 
     def take(self, report: Report) -> None:
         """Take a report; those about orders of others are counted and left alone (M3)."""
+        if self._session.is_sending:
+            # That a request could not be sent is known before it has left: the engine hears of it afterwards (law 4).
+            asyncio.get_running_loop().call_soon(self.take, report)
+            return
+        try:
+            self._take(report)
+        except TradewindError as error:
+            # Money may have moved by what cannot be read: the order is asked for.
+            self._session.health.misread[error.code] += 1
+            log.warning("%s: %s", self._venue, error)
+            if isinstance(report, Filled):
+                self.reconciliation.ask_later(report.client_id)
+
+    def _take(self, report: Report) -> None:
         match report:
             case Accepted(client_id=name, venue_time_ns=time_ns):
-                self._order(name, "accepted", "requested", time_ns)
+                self._accepted(name, time_ns)
             case Rejected(client_id=name, code=code, venue_time_ns=time_ns):
                 self._order(name, "rejected", code, time_ns)
-            case Cancelled(client_id=name, reason=reason, venue_time_ns=time_ns):
+            case (
+                Cancelled(client_id=name, reason=reason, venue_time_ns=time_ns)
+                | Expired(client_id=name, reason=reason, venue_time_ns=time_ns)
+            ):
                 self._order(name, "cancelled", reason, time_ns)
-            case Expired(client_id=name, reason=reason, venue_time_ns=time_ns):
-                self._order(name, "cancelled", reason, time_ns)
-            case CancelRejected(client_id=name, code=code, venue_time_ns=time_ns):
+            case CancelRejected(client_id=name, code=code, venue_time_ns=time_ns) if code not in _SAY_NOTHING:
                 self._order(name, "cancel_rejected", code, time_ns)
-            case Unknown(client_id=name):
+            case CancelRejected(client_id=name) | Unknown(client_id=name):
                 self._order(name, "lost", "requested", None)
-                self._session.ask_later(self._venue, self._execution, name)
+                self.reconciliation.ask_later(name)
             case Filled(client_id=name):
                 held = self._session.order_of(name)
                 if held is not None:
                     self._session.fill(self._venue, held[0], report)
             case Foreign():
-                self._session.health.foreign_reports += 1
+                self._foreign(report)
             case AccountStatus():
                 self._status(report)
             case _:
                 pass  # balances are asked for when both sides are compared; the clock is the venue's own
 
+    def _foreign(self, report: Foreign) -> None:
+        self._session.health.foreign_reports += 1
+        if report.fill is not None:
+            self._session.foreign_fill(self._venue, report.fill)
+
     def _order(self, name: str, kind: str, reason: str, venue_time_ns: int | None) -> None:
         held = self._session.order_of(name)
-        if held is None:
+        if held is not None:
+            self._session.report(self._venue, held[0], kind, reason, venue_time_ns)
+
+    def _accepted(self, name: str, venue_time_ns: int) -> None:
+        self._order(name, "accepted", "requested", venue_time_ns)
+        if self._session.open_order(name) is not None:
             return
-        self._session.report(self._venue, held[0], kind, reason, venue_time_ns)
-        if kind == "accepted" and not self._session.is_open(name):
-            # It was given up, and the venue took it after all: nobody wants it any more.
+        # It was given up, and the venue took it after all: nobody wants it any more.
+        held = self._session.order_of(name)
+        if held is not None:
             self._execution.cancel(CancelRequest(name, held[1]))
+        elif self._session.is_own(name):
+            self.reconciliation.compare_soon()
 
     def _status(self, status: AccountStatus) -> None:
         """Orders reach the venue, or do not; before they do, both sides are compared."""
         match status.state:
             case "connected":
-                if self._connecting is None or self._connecting.done():
-                    self._connecting = asyncio.get_running_loop().create_task(self._connect())
+                self.reconciliation.connected()
             case "credentials_lost":
                 log.error("%s: the key is refused: %s", self._venue, status.reason)
+                self.reconciliation.disconnected()
                 self._session.command("trading_off")
             case "error":
                 self._session.health.misread[status.reason.partition("]")[0]] += 1
                 log.warning("%s: %s", self._venue, status.reason)
             case _:
-                if self._session.health.connections.get(f"{self._venue} orders"):
-                    self._session.connection(self._venue, is_connected=False)
-
-    async def _connect(self) -> None:
-        try:
-            await self._session.reconcile(self._venue, self._execution, is_first=not self._was_connected)
-        except TradewindError as error:
-            log.warning("%s: %s", self._venue, error)
-            return
-        self._was_connected = True
-        self._session.connection(self._venue, is_connected=True)
+                self.reconciliation.disconnected()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,9 @@ def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
     return kernel.recovered() is None
 
 
-def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core.Session:
+def kernel_of(
+    manifest: Manifest, code: Rebuilt, *, is_simulated: bool, balances: Sequence[tuple[str, str, str]] = ()
+) -> _core.Session:
     """The kernel of a recorded session, before its first event."""
     settings = manifest.settings
     index = manifest.index()
@@ -113,7 +116,7 @@ def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core
         "risk": manifest.risk(code.checks),
         "recordings": [],
         "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
-        "balances": [],
+        "balances": list(balances),
         "currency": settings["currency"],
         "interval_ns": 3600 * 10**9,
         "trading_days": settings["days"] == 252,

@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +20,14 @@ import msgspec
 from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.config.code import make_strategy
+from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import exception
 from tradewind.journal import FILE_NAME, JournalWriter
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
+from tradewind.session.lock import only_one
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
 from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
@@ -47,6 +49,7 @@ class Prepared:
     writer: JournalWriter
     folder: Path
     is_recovered: bool
+    about: About
 
 
 def run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None] = lambda _: None) -> int:
@@ -67,8 +70,18 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        await ready.session.run(is_recovered=ready.is_recovered)
+        async with served(system, ready):
+            await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
+    """A context in which the session can be steered, where the system says so."""
+    settings = system.control
+    if not settings.enabled:
+        return nullcontext()
+    token_file = None if settings.token_file is None else system.path(settings.token_file)
+    return ControlServer(ready.session, ready.about, settings, token_file)
 
 
 def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
@@ -106,48 +119,49 @@ async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractCo
 def _prepared(
     system: System, mode: Literal["paper", "live"], parts: list[VenueParts], clock: SessionClock
 ) -> Iterator[Prepared]:
-    folder = system.run_folder(mode)
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = (folder if system.journal.directory is None else system.path(system.journal.directory)) / FILE_NAME
-    fields = tuple(system.specifications())
-    index = _core.Index([definition(one) for one in fields])
-    strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
-    before = earlier(journal)
-    settings = _settings(system, mode, before.carried)
-    data = Dataset(index, fields, (), (f"{mode} market data",))
-    values = settings.run(strategies, data, keep="everything", journal=True)
-    values["value_streams"] = None
-    if mode == "live":
-        values["venues"], values["balances"] = [], []
-    streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
-    kernel = _core.Session(values, streams)
-    if not before.is_cut_off:
-        manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
-        set_aside(journal)
-        with JournalWriter(journal, manifest) as writer:
-            yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=False)
-            writer.finish(kernel.outcome())
-        return
-    manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
-    clock.start_after(kernel.now_ns)
-    with JournalWriter.resume(journal, last, checksum) as writer:
-        yield _ready(kernel, index, parts, writer, manifest, clock, folder, is_recovered=True)
-        writer.finish(kernel.outcome())
+    folder, journals = system.run_folder(mode), system.journal_folder(mode)
+    for one in (folder, journals):
+        one.mkdir(parents=True, exist_ok=True)
+    journal = journals / FILE_NAME
+    with only_one(journals):
+        fields = tuple(system.specifications())
+        index = _core.Index([definition(one) for one in fields])
+        strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
+        before = earlier(journal)
+        settings = _settings(system, mode, before.carried)
+        data = Dataset(index, fields, (), (f"{mode} market data",))
+        values = settings.run(strategies, data, keep="everything", journal=True)
+        values["value_streams"] = None
+        if mode == "live":
+            values["venues"], values["balances"] = [], []
+        streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
+        kernel = _core.Session(values, streams)
+        about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
+        if before.is_cut_off:
+            manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
+            _check_mode(journal, manifest, mode)
+            clock.start_after(kernel.now_ns)
+            writer = JournalWriter.resume(journal, last, checksum)
+        else:
+            last = 0
+            manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
+            set_aside(journal)
+            writer = JournalWriter(journal, manifest)
+        with writer:
+            audit = Audit(manifest, last)
+            session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, audit, system.shutdown)
+            yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
+            if session.is_finished:
+                writer.finish(kernel.outcome())
 
 
-def _ready(
-    kernel: _core.Session,
-    index: _core.Index,
-    parts: list[VenueParts],
-    writer: JournalWriter,
-    manifest: Manifest,
-    clock: SessionClock,
-    folder: Path,
-    *,
-    is_recovered: bool,
-) -> Prepared:
-    session = Session(kernel, index, parts, writer, manifest.settings["run"], clock)
-    return Prepared(session, kernel, writer, folder, is_recovered)
+def _check_mode(journal: Path, manifest: Manifest, mode: str) -> None:
+    """Refuse to go on with what another mode left: paper's orders and positions are at no venue."""
+    if manifest.settings["mode"] != mode:
+        message = (
+            f"{journal}: the run was cut off in the mode {manifest.settings['mode']}, and does not go on in {mode}"
+        )
+        raise exception("divergence", message, "move its journal away")
 
 
 def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float] | None) -> Settings:
@@ -190,8 +204,12 @@ async def _venue(system: System, name: str, mode: Literal["paper", "live"], cloc
     market_data = BinanceSpotMarketData(
         stream_url=urls.stream or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
     )
-    # Before the first stamp: the session's time is the venue's from its start on.
-    await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
+    try:
+        # Before the first stamp: the session's time is the venue's from its start on.
+        await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
+    finally:
+        # What is prepared may never run; it connects anew when it does.
+        await market_data.rest.close()
     if mode == "paper":
         return VenueParts(name, market_data)
     owner = system.account_of(name)

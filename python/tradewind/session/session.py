@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from tradewind import _core
 from tradewind._core import Inbox, Index, Instrument
+from tradewind.config.operation import Shutdown
+from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
-from tradewind.errors import TradewindError
+from tradewind.errors import exception
 from tradewind.journal import JournalWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
+from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
-from tradewind.venues import (
-    CancelRequest,
-    Execution,
-    Filled,
-    MarketData,
-    OrderRequest,
-    StreamName,
-)
+from tradewind.venues import CancelRequest, Execution, Filled, MarketData, OrderRequest, StreamName
 
-log = logging.getLogger(__name__)
 _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
-_SETTLE_SECONDS = 1.0
-_ASK_SECONDS = 0.5
-_AGAIN_SECONDS = 0.5
-_ASKED_TIMES = 6
-_LOOK_BACK_NS = 60 * 10**9
-"""How often a venue that does not know an order is asked: what was just placed can be missing for a while (F29)."""
+_REMEMBERED = 1_024
+"""How many orders' names are known after they were closed: reports come late."""
+_FUTURE_NS = 5 * 10**9
+"""By how much a venue's time may be after ours: clocks differ by less, so what says more says nothing (T2)."""
+_LARGEST_ID = 2**63 - 1
 
 
 @dataclass
@@ -57,7 +49,7 @@ class Health:
     foreign_reports: int = 0
     gaps: int = 0
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
-    early_rows: int = 0
+    early_reports: int = 0
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
@@ -91,6 +83,10 @@ class Session:
         The name of the run in client ids.
     clock
         What stamps arrivals.
+    audit
+        What is told of every entry of the journal.
+    shutdown
+        What becomes of orders and positions at the end.
 
     """
 
@@ -102,8 +98,11 @@ class Session:
         writer: JournalWriter,
         run: str,
         clock: SessionClock,
+        audit: Audit,
+        shutdown: Shutdown | None = None,
     ) -> None:
         self.kernel = kernel
+        self.audit = audit
         self.health = Health()
         self.index = index
         self._venues = {venue.name: venue for venue in venues}
@@ -113,35 +112,50 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_ns = _NEVER_NS
         self._stopped = asyncio.Event()
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None
+        self.is_finished = False
+        self.is_sending = False
+        self._is_journal_whole = True
+        self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._accounts: dict[str, AccountFeed] = {}
         self._watchers: list[Callable[[], None]] = []
 
     # What feeds the kernel.
 
     def act(self, act: Callable[[], None]) -> None:
         """Feed the kernel, then let requests leave and time go on. A failure of the kernel ends the session."""
-        if self._failure is not None:
+        if self.failure is not None:
             return
         try:
             act()
-        except TradewindError as error:
+        except Exception as error:
             if not self.kernel.is_failed:
                 raise
-            self._fail(error)
+            self.fail(error)
             return
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
             return
         self._let_requests_leave()
         self._arm()
 
-    def stamp(self, venue_time_ns: int | None = None) -> int:
+    def now_ns(self) -> int:
+        """The time on the venues' clock."""
+        return self._clock.now_ns()
+
+    def stamp(self) -> int:
         """The time of what arrives now."""
-        if venue_time_ns is not None and venue_time_ns > self._clock.now_ns():
-            self.health.early_rows += 1
-        return self._clock.stamp(venue_time_ns or 0)
+        return self._clock.stamp()
+
+    def _times(self, venue_time_ns: int | None) -> tuple[int, int]:
+        """When something happened and when it arrived, which is never before (T2)."""
+        now_ns = self._clock.now_ns()
+        if venue_time_ns is None or not 0 <= venue_time_ns <= now_ns + _FUTURE_NS:
+            now_ns = self._clock.stamp()
+            return now_ns, now_ns
+        self.health.early_reports += venue_time_ns > now_ns
+        return venue_time_ns, self._clock.stamp(venue_time_ns)
 
     def command(self, word: str, strategy: str | None = None, instrument: str | None = None) -> None:
         """Command the engine: `trading_on`, `trading_off`, `cancel_all`, `close_all`."""
@@ -154,12 +168,36 @@ class Session:
         row = row_of(name, now_ns, now_ns, value, None, name)
         self.act(lambda: self.kernel.value(row))
 
+    def events(self, *tables: str) -> Events:
+        """The entries of the audit from now on, as objects of `tradewind.control.entries`.
+
+        Parameters
+        ----------
+        tables
+            Only those of these tables, such as ``"fills"``; all where none is named. A reader that takes too long is
+            dropped with the error ``slow_reader``.
+
+        """
+        return self.audit.events(tables)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the strategies have started, and nothing has asked for the end."""
+        return self.audit.last > 0 and not self.is_ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the end was asked for, or something failed."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """Ask the session to end in order."""
         self._stopped.set()
 
-    def _fail(self, error: BaseException) -> None:
-        self._failure = error
+    def fail(self, error: BaseException) -> None:
+        """End the session because of an error; the first one counts."""
+        if self.failure is None:
+            self.failure = error
         self._stopped.set()
 
     def _let_requests_leave(self) -> None:
@@ -167,24 +205,36 @@ class Session:
         if not requests:
             return
         self.write()
-        for request in requests:
-            self._send(request)
+        self.is_sending = True
+        try:
+            for request in requests:
+                # Without a journal nothing may leave.
+                if self.failure is None:
+                    self._send(request)
+        finally:
+            self.is_sending = False
 
     def write(self) -> None:
         """Write to the journal what is not in it yet."""
+        if not self._is_journal_whole:
+            return
+        # What is taken and not written leaves a hole: nothing may follow it.
+        self._is_journal_whole = False
         try:
-            self._writer.write(self.kernel.take_journal())
-        except TradewindError as error:
-            # Without a journal nothing may leave.
-            self._fail(error)
-            raise
+            block = self.kernel.take_journal()
+            self._writer.write(block)
+        except Exception as error:
+            self.fail(error)
+            return
+        self._is_journal_whole = True
+        self.audit.publish(block)
 
     def _send(self, request: dict[str, Any]) -> None:
         instrument: Instrument = request["instrument"]
         venue = self._venues[instrument.venue]
         assert venue.execution is not None
         name = client_id(self._run, request["strategy"], request["count"])
-        self._orders[name] = (request["order_id"], instrument.name)
+        self._remember(name, request["order_id"], instrument)
         if request["is_cancel"]:
             venue.execution.cancel(CancelRequest(name, instrument.name))
             return
@@ -222,38 +272,54 @@ class Session:
 
     async def run(self, *, is_recovered: bool = False) -> None:
         """Start, trade until asked to stop, and end in order."""
-        streams = self._start(is_recovered)
-        writing = asyncio.create_task(self._write_now_and_then())
+        work: list[asyncio.Task[None]] = []
         try:
-            for venue in self._venues.values():
-                await MarketFeed(self, venue).start(
-                    [name for name in streams if name.instrument.startswith(f"{venue.name}:")]
-                )
-                if venue.execution is not None:
-                    feed = AccountFeed(self, venue.name, venue.execution, is_known=is_recovered)
-                    await venue.execution.start(feed.take, lambda name: read(name, self._run) is not None)
-            stopping = asyncio.create_task(self._stopped.wait())
-            await asyncio.wait([stopping, writing], return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            await self._end()
+            streams = self._start(is_recovered)
+            work = [self._in_background(self._connect(streams)), self._in_background(self._write_now_and_then())]
+            await self._stopped.wait()
+            work[0].cancel()
+            await Ending(self, self._shutdown, list(self._accounts.values())).run()
         finally:
-            for venue in self._venues.values():
-                await venue.market_data.close()
-                if venue.execution is not None:
-                    await venue.execution.close()
-            for task in (writing, *self._asking.values()):
-                task.cancel()
-            ended = await asyncio.gather(writing, *self._asking.values(), return_exceptions=True)
-            if self._timer is not None:
-                self._timer.cancel()
-            if self._failure is None:
-                self._failure = next((one for one in ended if isinstance(one, Exception)), None)
-            with contextlib.suppress(TradewindError):
-                self.write()
-        if self._failure is not None:
-            raise self._failure
+            await self._close(work)
+            self.audit.close()
+        if self.failure is not None:
+            raise self.failure
+
+    async def _connect(self, streams: list[StreamName]) -> None:
+        for venue in self._venues.values():
+            if venue.execution is not None:
+                feed = self._accounts[venue.name] = AccountFeed(self, venue.name, venue.execution)
+                feed.comparing = self._in_background(feed.reconciliation.run())
+                await venue.execution.start(feed.take, self.is_own)
+            await MarketFeed(self, venue).start([one for one in streams if one.instrument.startswith(f"{venue.name}:")])
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside; where it fails, the session fails."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.fail(error)
+
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(ended)
+        return task
+
+    async def _close(self, work: list[asyncio.Task[None]]) -> None:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        for venue in self._venues.values():
+            await venue.market_data.close()
+            if venue.execution is not None:
+                await venue.execution.close()
+        for feed in self._accounts.values():
+            await feed.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.write()
 
     def _start(self, is_recovered: bool) -> list[StreamName]:
+        down_since_ns = self.kernel.now_ns
         # Before the strategies start: what they ask for in `on_start` must not leave yet.
         for name, venue in self._venues.items():
             if venue.execution is not None:
@@ -263,12 +329,16 @@ class Session:
             self.act(lambda: self.kernel.start(now_ns, False))
             # A block of its own: who recovers the run knows from it which streams were named.
             self.write()
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
+        for order in self.kernel.open_orders():
+            self._remember(self.name_of(order), order["order_id"], order["instrument"])
         instruments = self.index.instruments
         streams = received(self.kernel)
         for at, kind in streams:
             self.stream(instruments[at], kind, is_fresh=False)
+            if is_recovered:
+                self.gap(instruments[at], kind, down_since_ns, self.now_ns())
         return [StreamName(instruments[at].name, kind) for at, kind in streams]  # type: ignore[arg-type]
 
     def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool) -> None:
@@ -302,96 +372,56 @@ class Session:
         """Call a function some times a second."""
         self._watchers.append(watcher)
 
-    async def _end(self) -> None:
-        """No new positions, orders cancelled and their outcome awaited; then the strategies stop (O6)."""
-        if self._failure is not None:
-            for name, (_, instrument) in self._orders.items():
-                venue = self._venues[instrument.partition(":")[0]]
-                if venue.execution is not None and self.is_open(name):
-                    venue.execution.cancel(CancelRequest(name, instrument))
-            await asyncio.sleep(_SETTLE_SECONDS if self._orders else 0)
-            return
-        self.command("trading_off")
-        self.command("cancel_all")
-        await self._settled()
-        self.act(self.kernel.finish)
-        await self._settled()
+    # Orders.
 
-    def is_open(self, name: str) -> bool:
-        """Whether an order of this run is not closed."""
+    def name_of(self, order: dict[str, Any]) -> str:
+        """The client id of an order."""
+        return client_id(self._run, order["strategy_index"], order["count"])
+
+    def is_own(self, name: str) -> bool:
+        """Whether a client id is of this run."""
+        return read(name, self._run) is not None
+
+    def open_order(self, name: str) -> dict[str, Any] | None:
+        """An order of this run that is not closed."""
         held = read(name, self._run)
-        return any((one["strategy_index"], one["count"]) == held for one in self.kernel.open_orders())
+        return next((one for one in self.kernel.open_orders() if (one["strategy_index"], one["count"]) == held), None)
 
-    async def _settled(self) -> None:
-        """Wait until real venues have answered for every order, for a while."""
-        for _ in range(int(_SETTLE_SECONDS * 10 / 0.1)):
-            real = [one for one in self.kernel.open_orders() if self._is_real(one["instrument"])]
-            if not real:
-                return
-            await asyncio.sleep(0.1)
+    def real_orders(self, venue: str | None = None) -> list[dict[str, Any]]:
+        """Orders at a real venue, or at all, that are not closed."""
+        real = {name for name, one in self._venues.items() if one.execution is not None and venue in (None, name)}
+        return [one for one in self.kernel.open_orders() if one["instrument"].venue in real]
 
-    def _is_real(self, instrument: Instrument) -> bool:
-        venue = self._venues.get(instrument.venue)
-        return venue is not None and venue.execution is not None
+    def order_of(self, name: str) -> tuple[int, str] | None:
+        """The engine's number and the instrument of an order of this run, unless it was closed long ago."""
+        return self._orders.get(name)
+
+    def _remember(self, name: str, order_id: int, instrument: Instrument) -> None:
+        self._orders[name] = (order_id, instrument.name)
+        if len(self._orders) > 2 * _REMEMBERED:
+            is_open = {self.name_of(one) for one in self.kernel.open_orders()}
+            newest = set(list(self._orders)[-_REMEMBERED:])
+            self._orders = {name: held for name, held in self._orders.items() if name in newest or name in is_open}
 
     # What accounts say.
 
-    def order_of(self, name: str) -> tuple[int, str] | None:
-        """The engine's number and the symbol of an order of this run."""
-        return self._orders.get(name) if read(name, self._run) is not None else None
-
-    def ask_later(self, venue: str, execution: Execution, name: str) -> None:
-        """Ask a venue what became of an order whose fate is unknown, until it is known (law 7)."""
-        task = self._asking.get(name)
-        if task is None or task.done():
-            self._asking[name] = asyncio.create_task(self._ask(venue, execution, name))
-
-    async def _ask(self, venue: str, execution: Execution, name: str) -> None:
-        held = self.order_of(name)
-        if held is None:
-            return
-        order_id, instrument = held
-        missing = 0
-        while missing < _ASKED_TIMES:
-            await asyncio.sleep(_ASK_SECONDS)
-            try:
-                state = await execution.order(name, instrument)
-                if state is None:
-                    missing += 1
-                    continue
-                since_ns = max(0, self._decided_ns(order_id) - _LOOK_BACK_NS)
-                fills = [] if Decimal(state.filled) == 0 else await execution.fills(instrument, since_ns=since_ns)
-            except TradewindError as error:
-                log.warning("%s: %s", venue, error)
-                continue
-            self.report(venue, order_id, "accepted", "requested", None)
-            for fill in fills:
-                if fill.venue_order_id == state.venue_order_id:
-                    self.fill(venue, order_id, fill)
-            if state.status in ("cancelled", "expired", "rejected"):
-                self.report(venue, order_id, "cancelled", "requested", None)
-            return
-        self.report(venue, order_id, "rejected", "order_not_open", None)
-
-    def _decided_ns(self, order_id: int) -> int:
-        return next((one["decided_ns"] for one in self.kernel.open_orders() if one["order_id"] == order_id), 0)
-
     def report(self, venue: str, order_id: int, kind: str, reason: str, venue_time_ns: int | None) -> None:
         """Give the engine a report about an order."""
-        now_ns = self.stamp(venue_time_ns)
-        time_ns = now_ns if venue_time_ns is None else venue_time_ns
-        self.act(lambda: self.kernel.order(venue, time_ns, now_ns, order_id, kind, reason))
+        venue_ns, now_ns = self._times(venue_time_ns)
+        self.act(lambda: self.kernel.order(venue, venue_ns, now_ns, order_id, kind, reason))
 
     def fill(self, venue: str, order_id: int, fill: Filled) -> None:
         """Give the engine a fill; one that it knows changes nothing."""
-        now_ns = self.stamp(fill.venue_time_ns)
+        if not 0 <= fill.trade_id <= _LARGEST_ID:
+            raise exception("bad_frame", f"{venue}: a fill of {fill.instrument} has the number {fill.trade_id}")
+        venue_ns, now_ns = self._times(fill.venue_time_ns)
         instrument = self.index.instrument(fill.instrument)
-        fee, fee_asset = str(fill.fee), fill.fee_asset
+        fee, fee_asset = Decimal(fill.fee), fill.fee_asset
         if fee_asset not in dict(self.kernel.balances(venue)):
             # Paid in an asset that the run does not know, such as BNB: no balance that it knows has changed by it.
             paid = self.health.untracked_fees.get(fee_asset, Decimal(0))
-            self.health.untracked_fees[fee_asset] = paid + Decimal(fee)
-            fee, fee_asset = "0", instrument.quote
+            self.health.untracked_fees[fee_asset] = paid + fee
+            fee, fee_asset = Decimal(0), instrument.quote
         values = {
             "order_id": order_id,
             "trade_id": fill.trade_id,
@@ -400,39 +430,24 @@ class Session:
             "price": str(fill.price),
             "quantity": str(fill.quantity),
             "is_maker": fill.is_maker,
-            "fee": fee,
+            "fee": f"{fee:f}",
             "fee_asset": fee_asset,
         }
-        self.act(lambda: self.kernel.fill(venue, fill.venue_time_ns, now_ns, values))
+        self.act(lambda: self.kernel.fill(venue, venue_ns, now_ns, values))
 
-    async def reconcile(self, venue: str, execution: Execution, *, is_first: bool) -> None:
-        """Compare open orders and balances with the venue's, and take over what it says (M5)."""
-        for one in self.kernel.open_orders():
-            if one["instrument"].venue == venue:
-                name = client_id(self._run, one["strategy_index"], one["count"])
-                self._orders[name] = (one["order_id"], one["instrument"].name)
-                self.ask_later(venue, execution, name)
-        await asyncio.gather(*self._asking.values())
-        for asset, amount in (await self._differences(venue, execution)).items():
-            self._transfer(venue, "deposit" if is_first else "unexplained", asset, amount)
+    def foreign_fill(self, venue: str, fill: Filled) -> None:
+        """Somebody else traded on the account: its balances change, no strategy's position does (M3)."""
+        if fill.instrument not in {one.name for one in self.index.instruments}:
+            return  # what it moves of our assets is found when both sides are compared
+        instrument = self.index.instrument(fill.instrument)
+        sign = 1 if fill.side == "buy" else -1
+        quantity, price = Decimal(fill.quantity), Decimal(fill.price)
+        self.transfer(venue, "foreign", instrument.base, sign * quantity)
+        self.transfer(venue, "foreign", instrument.quote, -sign * quantity * price)
+        if Decimal(fill.fee) and fill.fee_asset in dict(self.kernel.balances(venue)):
+            self.transfer(venue, "foreign", fill.fee_asset, -Decimal(fill.fee))
 
-    async def _differences(self, venue: str, execution: Execution) -> dict[str, Decimal]:
-        """What the venue holds more than we know, by asset, once it is the same twice.
-
-        A fill between the venue's answer and its report is in one side and not yet in the other: posted as a
-        difference, it would count twice. An asset that no instrument of the run knows moves nothing here.
-        """
-        before: dict[str, Decimal] | None = None
-        while True:
-            known = dict(self.kernel.balances(venue))
-            theirs = {one.asset: Decimal(one.total) for one in await execution.balances()}
-            found = {asset: theirs.get(asset, Decimal(0)) - Decimal(held) for asset, held in known.items()}
-            found = {asset: amount for asset, amount in found.items() if amount}
-            if not found or (found == before and dict(self.kernel.balances(venue)) == known):
-                return found
-            before = found
-            await asyncio.sleep(_AGAIN_SECONDS)
-
-    def _transfer(self, venue: str, kind: str, asset: str, amount: Decimal) -> None:
+    def transfer(self, venue: str, kind: str, asset: str, amount: Decimal) -> None:
+        """Tell the engine of money that moved without a fill of ours: a `deposit`, `foreign` or `unexplained`."""
         now_ns = self.stamp()
         self.act(lambda: self.kernel.transfer(venue, now_ns, now_ns, kind, asset, f"{amount:f}"))

@@ -262,6 +262,8 @@ class Execution(ABC):
     """Orders and the account at a venue."""
 
     venue: str
+    fate_seconds: float = 10.0
+    """How long after an order was sent the venue may still take it, and be about to name it among its orders."""
 
     @abstractmethod
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
@@ -288,12 +290,17 @@ class Execution(ABC):
         """The order of a client id; none if the venue does not know it (yet)."""
 
     @abstractmethod
-    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
-        """Fills since a time, or from a trade id on, oldest first. Their client ids may be empty."""
+    async def fills(
+        self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
+    ) -> list[Filled]:
+        """Fills of an order by the venue's id, since a time, or from a trade id on, oldest first.
+
+        Their client ids may be empty.
+        """
 
     @abstractmethod
     async def balances(self) -> list[Balance]:
-        """What the account holds."""
+        """What the account holds: every asset, those too of which it holds nothing."""
 
     @abstractmethod
     async def commission(self, instrument: str) -> Commission:

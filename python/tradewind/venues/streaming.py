@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from tradewind.errors import TradewindError
@@ -59,6 +59,7 @@ class _Watched:
 
     def __init__(self, since_ns: int) -> None:
         self.since_ns = since_ns
+        self.moved: list[int] = []
         self.seen: list[int] = []
         self.quietness = 1.0
         self.failures = 0
@@ -68,10 +69,11 @@ class _Watched:
 class StreamingMarketData(MarketData):
     """Connects, subscribes, decodes, watches and repairs; a venue adds its words.
 
-    **Liveness** is judged for each subscription: where nothing came for as long as the venue's data file says, the
-    venue is asked over REST how far the stream should have come. Only if it is ahead, and the stream does not follow
-    within two seconds, it is stale: it is subscribed anew, and if that does not help the connection is replaced. A
-    quiet market only makes the questions rarer, down to an eighth.
+    **Liveness** is judged for each subscription: where nothing new came for as long as the venue's data file says, the
+    venue is asked over REST how far the stream should have come. Only if it says otherwise, and the stream does not
+    follow within two seconds, it is stale: it is subscribed anew, and if that does not help the connection is replaced.
+    A quiet market only makes the questions rarer, down to an eighth. A stream that was subscribed to counts as
+    connected once something came, or once the venue says that what came last still holds.
     """
 
     def __init__(self, venue: str, words: dict[str, Any], url: str, rest: Rest, clock: VenueClock) -> None:
@@ -87,6 +89,8 @@ class StreamingMarketData(MarketData):
         self._topics: dict[int, dict[str, None]] = {}
         self._channels: dict[Channel, Subscriptions] = {}
         self._watched: dict[StreamName, _Watched] = {}
+        self._awaited: dict[StreamName, int] = {}
+        self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._resyncs: dict[str, None] = {}
         self._resync_wanted = asyncio.Event()
@@ -146,9 +150,21 @@ class StreamingMarketData(MarketData):
         except TradewindError as error:
             self._report(None, "error", f"clocks were not compared: {error.message}")
         streams, self._names = list(self._names.values()), {}
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(one) for one in (self._watch(), self._resync_books(), self._compare_on())]
+        for work in (self._watch(), self._resync_books(), self._compare_on()):
+            self.in_background(work)
         self.subscribe(streams)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something for as long as it is connected; what nobody looks after any more is stale."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                for stream in self._names.values():
+                    self._report(stream, "stale", f"nobody looks after it: {type(error).__name__} {error}")
+
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(ended)
+        self._tasks.append(task)
 
     def subscribe(self, streams: Sequence[StreamName]) -> None:
         """Deliver these too."""
@@ -172,6 +188,7 @@ class StreamingMarketData(MarketData):
             if self._names.pop(topic, None) is None:
                 continue
             self._watched.pop(stream, None)
+            self._awaited.pop(stream, None)
             self._told.pop(stream, None)
             for topics in self._topics.values():
                 topics.pop(topic, None)
@@ -234,6 +251,8 @@ class StreamingMarketData(MarketData):
             self._left_out(error, message, arrival_ns)
             return
         if told is None:
+            if self._awaited:
+                self._look_for_first()
             self.sink.on_rows()
         elif told[0] == "control":
             self.control(channel.link, self._channels[channel], message)
@@ -252,6 +271,7 @@ class StreamingMarketData(MarketData):
         for topic in self._topics[self._links.index(channel.link)]:
             stream = self._names[topic]
             self._watched.pop(stream, None)
+            self._awaited.pop(stream, None)
             if stream.kind == "book":
                 self.decoder.forget(stream.symbol, "book")
             self._report(stream, "disconnected", reason)
@@ -262,13 +282,33 @@ class StreamingMarketData(MarketData):
             if stream is None:
                 continue
             if problem:
-                self._report(stream, "error", problem)
+                self._report(stream, "error", f"it cannot be subscribed to: {problem}")
+                wait = self._refused.setdefault(topic, Backoff(first=1.0)).next()
+                asyncio.get_running_loop().call_later(wait, self._subscribe_again, topic)
                 continue
+            self._refused.pop(topic, None)
             self._watched[stream] = self._watched.get(stream) or _Watched(self.clock())
-            if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
-                self._want_resync(stream.symbol)
-            else:
-                self._report(stream, "connected")
+            if stream.kind == "book":
+                if not self.decoder.is_live(stream.symbol):
+                    self._want_resync(stream.symbol)
+            elif self._told.get(stream) != "connected":
+                self._awaited[stream] = self.clock()
+
+    def _subscribe_again(self, topic: str) -> None:
+        """Ask again for what was refused, where it is still wanted."""
+        for channel, subscriptions in self._channels.items():
+            if topic in self._topics[self._links.index(channel.link)] and topic not in subscriptions.topics:
+                subscriptions.add([topic])
+
+    def _look_for_first(self) -> None:
+        """Tell of streams that were subscribed to, and of which something has come since."""
+        for stream, since_ns in list(self._awaited.items()):
+            if (self.decoder.arrival_ns(stream.symbol, stream.kind) or 0) > since_ns:
+                self._is_there(stream)
+
+    def _is_there(self, stream: StreamName) -> None:
+        self._awaited.pop(stream, None)
+        self._report(stream, "connected")
 
     # Trouble.
 
@@ -322,37 +362,61 @@ class StreamingMarketData(MarketData):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            now_ns = self.clock()
+            questions: list[Coroutine[Any, Any, None]] = []
             for stream, watched in list(self._watched.items()):
-                arrival_ns = self.decoder.arrival_ns(stream.symbol, stream.kind) or 0
-                if watched.stale_ns and arrival_ns > watched.stale_ns:
-                    self._watched[stream] = _Watched(now_ns)
-                    self._report(stream, "connected")
-                    continue
-                since_ns = max(arrival_ns, watched.since_ns)
+                now_ns = self.clock()
+                moved = self._progress(stream) or [self.decoder.arrival_ns(stream.symbol, stream.kind) or 0]
                 patience = self.words["silence"].get(stream.kind, 60) + _seconds(stream.interval)
-                if now_ns - since_ns > patience * watched.quietness * 1e9:
+                if moved != watched.moved:
+                    self._moved(stream, watched, moved, now_ns)
+                elif stream in self._awaited:
+                    questions.append(self._ask_whether_it_holds(stream))
+                elif now_ns - watched.since_ns > patience * watched.quietness * 1e9:
                     watched.since_ns = now_ns
-                    await self._ask_about(stream, watched)
+                    questions.append(self._ask_about(stream, watched))
+            await asyncio.gather(*questions)
+
+    def _moved(self, stream: StreamName, watched: _Watched, moved: list[int], now_ns: int) -> None:
+        """Something new came: messages that say nothing new do not count, however many there are."""
+        watched.moved, watched.since_ns, watched.quietness = moved, now_ns, 1.0
+        if watched.stale_ns:
+            watched.stale_ns = 0
+            self._is_there(stream)
+
+    async def _ask_whether_it_holds(self, stream: StreamName) -> None:
+        """A stream that was subscribed to anew is quiet: what came before holds if the venue says the same."""
+        ours = self._progress(stream)
+        try:
+            if ours and await self.latest(stream) == ours and stream in self._awaited:
+                self._is_there(stream)
+        except TradewindError:
+            pass  # it goes on being awaited, which is told already
 
     async def _ask_about(self, stream: StreamName, watched: _Watched) -> None:
         """Find out whether a silent stream has nothing to say, or does not say it."""
+        ours = self._progress(stream) or watched.seen
         try:
-            theirs = await self.latest(stream)
+            watched.seen = await self.latest(stream)
+            if ours and watched.seen and watched.seen != ours:
+                await asyncio.sleep(_GRACE_SECONDS)
+                # Asked again, because the answer may have been older than what the stream said.
+                watched.seen = await self.latest(stream)
         except TradewindError as error:
             watched.failures += 1
             if watched.failures > 2:
                 self._stale(stream, watched, f"silent, and the venue cannot be asked: {error.message}")
             return
         watched.failures = 0
-        ours = self._progress(stream) or watched.seen
-        watched.seen = theirs
-        if ours and theirs and (theirs != ours if stream.kind == "quotes" else theirs > ours):
-            await asyncio.sleep(_GRACE_SECONDS)
-            if stream in self._watched and (self._progress(stream) or ours) == ours:
-                self._stale(stream, watched, "the venue is ahead of what it sends")
-                return
-        watched.quietness = min(watched.quietness * 2, _QUIETEST)
+        has_moved = (self._progress(stream) or ours) != ours
+        if stream not in self._watched or has_moved:
+            return
+        if ours and watched.seen and watched.seen != ours:
+            if stream.kind == "quotes" or watched.seen < ours:
+                # A number that was too high would have everything behind it taken for a repeat.
+                self.decoder.forget(stream.symbol, stream.kind)
+            self._stale(stream, watched, "the venue says otherwise than what it sends")
+        else:
+            watched.quietness = min(watched.quietness * 2, _QUIETEST)
 
     def _progress(self, stream: StreamName) -> list[int]:
         interval_ns = int(_seconds(stream.interval) * 1e9)
@@ -392,7 +456,7 @@ class StreamingMarketData(MarketData):
 
     def _report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:
         """Tell a change of state once."""
-        if stream is not None:
+        if stream is not None and state != "error":
             if self._told.get(stream) == state and state in ("connected", "disconnected"):
                 return
             self._told[stream] = state

@@ -56,7 +56,7 @@ impl Position {
     pub fn take_base_fee(&mut self, fee: i64) -> Change {
         let before = self.quantity;
         self.quantity -= fee;
-        if fee == 0 || (before > 0) == (self.quantity > 0) {
+        if fee == 0 || before.signum() == self.quantity.signum() {
             return Change { realised: 0 };
         }
         let realised = -std::mem::take(&mut self.cost);
@@ -97,6 +97,14 @@ mod tests {
         assert_eq!(position, Position { quantity: -3, cost: -300, realised: -10 });
         assert_eq!(position.apply(3, 270).realised, 30);
         assert_eq!(position, Position { quantity: 0, cost: 0, realised: 20 });
+    }
+
+    #[test]
+    fn a_rebate_in_the_base_that_closes_a_position_realises_its_cost() {
+        let mut position = Position::default();
+        position.apply(-1, -100);
+        assert_eq!(position.take_base_fee(-1).realised, 100);
+        assert_eq!(position, Position { quantity: 0, cost: 0, realised: 100 });
     }
 
     proptest! {

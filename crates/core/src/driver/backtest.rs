@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event};
 use crate::feed::{Merge, Recording};
+use crate::market::MarketKind;
 use crate::risk::Risk;
 use crate::strategy::Strategy;
 use crate::time::{DurationNs, TimeNs};
@@ -43,6 +44,8 @@ pub struct Backtest {
     rows: u64,
     started: bool,
     done: bool,
+    /// Whether it goes on right now; still so after a panic.
+    is_busy: bool,
     failed: Option<Error>,
 }
 
@@ -85,6 +88,7 @@ impl Backtest {
             rows: 0,
             started: false,
             done: false,
+            is_busy: false,
             failed: None,
         })
     }
@@ -130,7 +134,11 @@ impl Backtest {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        if std::mem::replace(&mut self.is_busy, true) {
+            return Err(Error::new(Code::RunInterrupted, "the run has failed before: a panic"));
+        }
         let progress = self.go_on(rows);
+        self.is_busy = false;
         self.failed = progress.as_ref().err().cloned();
         progress
     }
@@ -204,7 +212,9 @@ impl Backtest {
         let Some(&event) = merge.event() else { return Ok(()) };
         merge.advance()?;
         self.timeline.meet();
-        self.timeline.show_venue(&event);
+        if event.arrival_time_ns >= self.trade_from_ns || event.kind == MarketKind::Book {
+            self.timeline.show_venue(&event);
+        }
         Ok(())
     }
 
@@ -213,13 +223,17 @@ impl Backtest {
         self.rows += 1;
         self.timeline.meet();
         let Some(&event) = self.arrival.event() else { return Ok(()) };
-        if ONE_CLOCK {
-            self.timeline.show_venue(&event);
+        let is_warm_up = row_ns < self.trade_from_ns;
+        // Warm-up is not for venues (V4), but a book is only whole with what built it.
+        if !is_warm_up || event.kind == MarketKind::Book {
+            if ONE_CLOCK {
+                self.timeline.show_venue(&event);
+            }
+            if LAGGING {
+                self.timeline.keep_for_venue(&event);
+            }
         }
-        if LAGGING {
-            self.timeline.keep_for_venue(&event);
-        }
-        if row_ns < self.trade_from_ns {
+        if is_warm_up {
             self.timeline.warm_up(&event)?;
         } else {
             self.timeline.row(&event)?;

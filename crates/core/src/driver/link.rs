@@ -61,16 +61,24 @@ impl Link {
 
     pub fn send(&mut self, request: Request, now_ns: TimeNs, round: Round) {
         if self.outage(now_ns).is_some() {
-            // Risk refuses orders while the connection is gone; a cancel fails at once.
-            if let Request::Cancel { id, .. } = request {
-                let event = AccountEvent::CancelRejected(id, Code::VenueDisconnected);
-                let message = AccountReport { account: self.venue.account_index(), venue_time_ns: now_ns, arrival_time_ns: now_ns, event };
-                self.to_engine.push_front(OnTheWay { arrival_ns: now_ns, round, message });
-            }
+            self.fail(&request, now_ns, round);
             return;
         }
         let arrival_ns = self.requests.arrival_ns(now_ns) + self.lag_ns;
         self.to_venue.push_back(OnTheWay { arrival_ns, round, message: request });
+    }
+
+    /// A request that cannot leave fails at once, behind what has arrived by now.
+    #[cold]
+    fn fail(&mut self, request: &Request, now_ns: TimeNs, round: Round) {
+        let event = match *request {
+            Request::Place { id, .. } => AccountEvent::Rejected(id, Code::VenueDisconnected),
+            Request::Cancel { id, .. } => AccountEvent::CancelRejected(id, Code::VenueDisconnected),
+            Request::Timer { .. } => return,
+        };
+        let message = AccountReport { account: self.venue.account_index(), venue_time_ns: now_ns, arrival_time_ns: now_ns, event };
+        let place = self.to_engine.partition_point(|answer| answer.arrival_ns <= now_ns);
+        self.to_engine.insert(place, OnTheWay { arrival_ns: now_ns, round, message });
     }
 
     /// What happens next on this link, and when.

@@ -62,6 +62,8 @@ pub struct AssetReport {
     pub funding: i128,
     /// What the venue's insurance paid when the account could not.
     pub insurance: i128,
+    /// By how much the venue's balance differed without a cause that is known (M5).
+    pub unexplained: i128,
 }
 
 /// Observes a run. Nothing that decides reads it.
@@ -108,6 +110,16 @@ impl Recorder {
         self.curve.next_boundary_ns()
     }
 
+    /// Trading may begin: the equity curve starts.
+    pub fn begin(&mut self, state: &State, time_ns: TimeNs) {
+        self.curve.begin(time_ns, self.valuation.equity(state));
+    }
+
+    /// Money came from outside or left, after which equity is what the state says.
+    pub fn flow(&mut self, before: Option<f64>, state: &State) {
+        self.curve.flow(before, self.valuation.equity(state));
+    }
+
     /// Takes a point of the equity curve, from the state before the event at this time.
     #[cold]
     pub fn sample(&mut self, state: &State, time_ns: TimeNs) {
@@ -138,6 +150,11 @@ impl Recorder {
             self.closed(closed);
         }
         self.orders.append(&mut output.orders);
+        for amended in output.amended.drain(..) {
+            if let Some(order) = self.orders.iter_mut().rfind(|order| order.id == amended.id) {
+                *order = amended;
+            }
+        }
     }
 
     /// Counts a request that leaves.
@@ -176,7 +193,13 @@ impl Recorder {
             liquidity: fill.liquidity,
             realised,
         });
-        let amount = wide_to_float(fill.fee, state.index().asset(fill.fee_asset).decimals);
+        // A fee in a third asset counts by its price then; without one, what it was is not known (N4).
+        let rate = if [definition.base, definition.settlement].contains(&fill.fee_asset) {
+            1.0
+        } else {
+            self.valuation.between(state, fill.fee_asset, definition.settlement).unwrap_or(f64::NAN)
+        };
+        let amount = wide_to_float(fill.fee, state.index().asset(fill.fee_asset).decimals) * rate;
         let in_base = !definition.is_margined() && fill.fee_asset == definition.base;
         let fee = if in_base { amount * price } else { amount };
         summary.exchange_fees += fee;
@@ -323,6 +346,7 @@ impl Recorder {
                         liquidation_fees: sum(Bucket::LiquidationFees),
                         funding: -sum(Bucket::Funding),
                         insurance: -sum(Bucket::Insurance),
+                        unexplained: -sum(Bucket::Unexplained),
                     });
                 }
             }

@@ -20,6 +20,8 @@ pub struct Session {
     timeline: Timeline,
     comparison: Comparison,
     rows: u64,
+    /// Whether something happens right now; still so after a panic.
+    is_busy: bool,
     failed: Option<Error>,
 }
 
@@ -27,7 +29,7 @@ impl Session {
     /// A session before its first event. Any stream of the index's instruments may be named.
     pub fn new(settings: Settings, strategies: Vec<(String, Box<dyn Strategy>)>, risk: Risk, available: Vec<Stream>) -> Result<Self> {
         let timeline = Timeline::new(settings, strategies, risk, available)?;
-        Ok(Self { timeline, comparison: Comparison::default(), rows: 0, failed: None })
+        Ok(Self { timeline, comparison: Comparison::default(), rows: 0, is_busy: false, failed: None })
     }
 
     /// The engine.
@@ -70,9 +72,14 @@ impl Session {
         std::mem::take(&mut self.timeline.outgoing)
     }
 
+    /// Why the last parameter that was set was not taken.
+    pub fn take_refused_parameter(&mut self) -> Option<Error> {
+        self.timeline.engine.output.refused_parameter.take()
+    }
+
     /// Whether something failed, so that nothing more is taken.
     pub fn is_failed(&self) -> bool {
-        self.failed.is_some()
+        self.is_busy || self.failed.is_some()
     }
 
     /// The streams that strategies named, each once.
@@ -100,6 +107,8 @@ impl Session {
             while timeline.pending_ns < before_ns {
                 timeline.step()?;
             }
+            // What comes later cannot have happened before.
+            timeline.now_ns = timeline.now_ns.max(before_ns);
             Ok(())
         })
     }
@@ -118,7 +127,8 @@ impl Session {
     /// Rows in the order of their arrival. One that was stamped before what has happened here happens now.
     pub fn rows_of(&mut self, rows: Vec<MarketEvent>) -> Result<()> {
         for mut row in rows {
-            row.arrival_time_ns = row.arrival_time_ns.max(self.timeline.now_ns);
+            // A backtest takes rows before everything else of their time (T3).
+            row.arrival_time_ns = row.arrival_time_ns.max(self.timeline.now_ns).max(self.timeline.stepped_ns.saturating_add(1));
             self.row(&row)?;
         }
         Ok(())
@@ -126,29 +136,36 @@ impl Session {
 
     /// A row of the warm-up.
     pub fn warm_up(&mut self, event: &MarketEvent) -> Result<()> {
+        self.advance(event.arrival_time_ns)?;
         self.act(|timeline| timeline.warm_up(event))
     }
 
     /// Anything else that reaches us: a report of a real venue, a command, a value, a condition.
     pub fn input(&mut self, event: &Event) -> Result<()> {
-        self.advance(event.arrival_time_ns())?;
+        let time_ns = event.arrival_time_ns().max(self.timeline.now_ns);
+        let mut event = event.clone();
+        event.come_not_before(time_ns);
+        self.advance(time_ns)?;
         self.act(|timeline| {
+            timeline.settle_venues(time_ns)?;
             timeline.meet();
-            timeline.input(event)
+            timeline.input(&event)
         })
     }
 
     /// What is needed to go on from here, as bytes.
     pub fn save(&mut self) -> Result<Vec<u8>> {
-        let snapshot = self.timeline.save()?;
+        let snapshot = (self.rows, self.timeline.save()?);
         postcard::to_stdvec(&snapshot).map_err(|error| Error::new(Code::Internal, format!("the state cannot be saved: {error}")))
     }
 
     /// Goes on from what was saved, in the place of a start.
     pub fn restore(&mut self, saved: &[u8]) -> Result<()> {
-        let snapshot = postcard::from_bytes(saved)
+        let (rows, snapshot) = postcard::from_bytes(saved)
             .map_err(|error| Error::new(Code::BadJournal, format!("the saved state cannot be read: {error}")))?;
-        self.act(|timeline| timeline.restore(snapshot))
+        self.act(|timeline| timeline.restore(snapshot))?;
+        self.rows = rows;
+        Ok(())
     }
 
     /// Takes entries that were recorded after what was restored, or from the start; stops at the first
@@ -194,14 +211,20 @@ impl Session {
             match event {
                 Event::Market(row) => self.row(row)?,
                 Event::WarmUp(row) => self.warm_up(row)?,
-                Event::Command { time_ns, command: Command::Start { warms_up } } => self.start(*time_ns, *warms_up)?,
+                Event::Command { time_ns, command: Command::Start { warms_up } } => {
+                    self.timeline.expect(event);
+                    self.start(*time_ns, *warms_up)?;
+                }
                 Event::Account(report) if matches!(report.event, AccountEvent::Deposit { .. }) => {
                     self.advance(report.arrival_time_ns)?;
                     self.act(|timeline| timeline.deposit_again(report))?;
                 }
                 Event::Account(_) | Event::Timer(_) => {}
                 Event::Command { command: Command::Stop, .. } => self.act(Timeline::end)?,
-                event => self.input(event)?,
+                event => {
+                    self.timeline.expect(event);
+                    self.input(event)?;
+                }
             }
         }
         Ok(())
@@ -214,10 +237,13 @@ impl Session {
 
     /// A session that failed stays failed: its state may be half of a change.
     fn act(&mut self, act: impl FnOnce(&mut Timeline) -> Result<()>) -> Result<()> {
-        if let Some(error) = &self.failed {
-            return Err(Error::new(Code::RunInterrupted, format!("the session has failed before: {}", error.message)));
+        if self.is_failed() {
+            let why = self.failed.as_ref().map_or("a panic", |error| &error.message);
+            return Err(Error::new(Code::RunInterrupted, format!("the session has failed before: {why}")));
         }
+        self.is_busy = true;
         let outcome = act(&mut self.timeline);
+        self.is_busy = false;
         self.failed = outcome.as_ref().err().cloned();
         outcome
     }

@@ -6,7 +6,7 @@ use super::link::{Link, Round, Step};
 use super::{Keep, Recorder};
 use crate::engine::{self, Engine, MOST_DECISIONS, MOST_ROUNDS, Output, Parts, endless};
 use crate::error::{Code, Error, Result};
-use crate::event::{AccountReport, Command, Condition, Event, Part, StatusEvent, TimerFired};
+use crate::event::{AccountEvent, AccountReport, Command, Condition, Event, Part, StatusEvent, TimerFired};
 use crate::instrument::{AssetIndex, Index, InstrumentIndex, VenueIndex};
 use crate::market::MarketEvent;
 use crate::number::{RATE_DECIMALS, power_of_ten};
@@ -124,6 +124,8 @@ pub(super) struct Timeline {
     /// When anything but a row happens next.
     pub pending_ns: TimeNs,
     pub now_ns: TimeNs,
+    /// The time of the last thing that happened and was no row.
+    pub stepped_ns: TimeNs,
     /// How many rows either side has met.
     met: u64,
     /// Requests that followed from answers since the last row.
@@ -151,7 +153,7 @@ impl Timeline {
         }
         links.sort_by(|left, right| index.venue(left.0).name.cmp(&index.venue(right.0).name));
         let place_of = |venue: VenueIndex| links.iter().position(|(place, _)| *place == venue);
-        let link_of = index.instruments().map(|(_, definition)| place_of(definition.venue).unwrap_or(REAL)).collect();
+        let link_of: Vec<usize> = index.instruments().map(|(_, definition)| place_of(definition.venue).unwrap_or(REAL)).collect();
         let mut balances = Vec::new();
         for (venue, asset, amount) in settings.balances {
             let place = place_of(venue)
@@ -169,7 +171,7 @@ impl Timeline {
         inputs.reverse();
         let recorder =
             Recorder::new(&index, strategies.len(), settings.currency, settings.interval_ns, settings.annualisation, settings.keep)?;
-        let engine = Engine::new(Parts {
+        let mut engine = Engine::new(Parts {
             index,
             strategies,
             risk,
@@ -179,6 +181,9 @@ impl Timeline {
             keeps_journal: settings.keeps_journal,
             keeps_details: settings.keep == Keep::Everything,
         })?;
+        if link_of.contains(&REAL) {
+            engine.expect_late_reports();
+        }
         Ok(Self {
             engine,
             recorder,
@@ -189,6 +194,7 @@ impl Timeline {
             waiting: BinaryHeap::new(),
             pending_ns: TimeNs::MAX,
             now_ns: 0,
+            stepped_ns: TimeNs::MIN,
             met: 0,
             followed: 0,
             balances,
@@ -219,9 +225,6 @@ impl Timeline {
                 self.engine.process(&Event::Account(AccountReport { account, venue_time_ns, arrival_time_ns: venue_time_ns, event }))?;
             }
         }
-        if !warms_up {
-            self.recorder.sample(self.engine.state(), now_ns);
-        }
         self.command(Command::Start { warms_up })?;
         self.find_pending();
         Ok(())
@@ -235,11 +238,42 @@ impl Timeline {
     /// Gives the engine something from outside at its time.
     pub fn input(&mut self, event: &Event) -> Result<()> {
         self.now_ns = self.now_ns.max(event.arrival_time_ns());
-        if let Event::Command { time_ns, command: Command::WarmedUp } = event {
-            self.recorder.sample(self.engine.state(), *time_ns);
+        self.stepped_ns = self.now_ns;
+        self.sample_before(self.now_ns);
+        match event {
+            Event::Command { time_ns, command: Command::Start { warms_up } } => {
+                // What was to come before the start comes right after it.
+                self.inputs.iter_mut().for_each(|input| input.come_not_before(*time_ns));
+                if !warms_up {
+                    self.recorder.begin(self.engine.state(), *time_ns);
+                }
+            }
+            Event::Command { time_ns, command: Command::WarmedUp } => self.recorder.begin(self.engine.state(), *time_ns),
+            _ => {}
         }
-        self.engine.process(event)?;
+        self.process(event)?;
         self.dispatch(Round::default())
+    }
+
+    /// The engine takes an input. Money that comes from outside or leaves is no profit.
+    fn process(&mut self, event: &Event) -> Result<()> {
+        let is_flow =
+            matches!(event, Event::Account(report) if matches!(report.event, AccountEvent::Deposit { .. } | AccountEvent::Foreign { .. }));
+        if !is_flow {
+            return self.engine.process(event);
+        }
+        let before = self.recorder.valuation().equity(self.engine.state());
+        self.engine.process(event)?;
+        self.recorder.flow(before, self.engine.state());
+        Ok(())
+    }
+
+    /// Takes the point of the equity curve that lies before an event, if there is one.
+    #[inline]
+    fn sample_before(&mut self, time_ns: TimeNs) {
+        if time_ns >= self.recorder.next_sample_ns() {
+            self.recorder.sample(self.engine.state(), time_ns);
+        }
     }
 
     /// Remembers something that reaches the engine later.
@@ -285,9 +319,7 @@ impl Timeline {
     /// A row reaches the engine, unless the connection is gone.
     #[inline]
     pub fn row(&mut self, event: &MarketEvent) -> Result<()> {
-        if event.arrival_time_ns >= self.recorder.next_sample_ns() {
-            self.recorder.sample(self.engine.state(), event.arrival_time_ns);
-        }
+        self.sample_before(event.arrival_time_ns);
         self.now_ns = event.arrival_time_ns;
         if !self.outages.is_empty() && self.misses(event) {
             return Ok(());
@@ -358,17 +390,31 @@ impl Timeline {
     }
 
     fn find_pending(&mut self) {
-        let links = self.links.iter().map(|link| link.next().0).min().unwrap_or(TimeNs::MAX);
         let timer = self.timers.peek().map_or(TimeNs::MAX, |Reverse(timer)| timer.0);
         let input = self.inputs.last().map_or(TimeNs::MAX, Event::arrival_time_ns);
-        let waiting = self.waiting.peek().map_or(TimeNs::MAX, |Reverse(row)| row.0);
-        self.pending_ns = links.min(timer).min(input).min(waiting);
+        self.pending_ns = self.venues_next_ns().min(timer).min(input);
+    }
+
+    /// When something happens at a simulated venue, or an answer of one arrives, next.
+    fn venues_next_ns(&self) -> TimeNs {
+        let links = self.links.iter().map(|link| link.next().0).min().unwrap_or(TimeNs::MAX);
+        links.min(self.waiting.peek().map_or(TimeNs::MAX, |Reverse(row)| row.0))
+    }
+
+    /// Lets everything happen at simulated venues up to a time, and their answers arrive: what comes from outside at
+    /// that time comes after it (T3).
+    pub fn settle_venues(&mut self, until_ns: TimeNs) -> Result<()> {
+        while self.venues_next_ns() <= until_ns {
+            self.step()?;
+        }
+        Ok(())
     }
 
     /// Does the one thing that is pending first: at one time rows for venues before paths, paths
     /// before requests, requests before answers, answers before what comes from outside, and
     /// timers last; venues by name.
     pub fn step(&mut self) -> Result<()> {
+        self.stepped_ns = self.pending_ns;
         if self.waiting.peek().is_some_and(|Reverse(row)| row.0 == self.pending_ns) {
             self.step_waiting();
             self.find_pending();
@@ -379,12 +425,10 @@ impl Timeline {
         match step {
             Step::Path | Step::Request => self.step_venue(place, step),
             Step::Answer => {
-                if time_ns >= self.recorder.next_sample_ns() {
-                    self.recorder.sample(self.engine.state(), time_ns);
-                }
+                self.sample_before(time_ns);
                 if let Some((report, round)) = self.links[place].take_answer() {
                     self.now_ns = time_ns;
-                    self.engine.process(&Event::Account(report))?;
+                    self.process(&Event::Account(report))?;
                     self.dispatch(round)?;
                 }
             }
@@ -417,9 +461,7 @@ impl Timeline {
         if let Some(input) = self.inputs.pop_if(|input| input.arrival_time_ns() == self.pending_ns) {
             self.input(&input)?;
         } else if let Some(Reverse((due_ns, purpose, round))) = self.timers.pop() {
-            if due_ns >= self.recorder.next_sample_ns() {
-                self.recorder.sample(self.engine.state(), due_ns);
-            }
+            self.sample_before(due_ns);
             if round.depth >= MOST_ROUNDS {
                 return Err(endless(due_ns));
             }
@@ -485,22 +527,49 @@ impl Timeline {
             }
             Event::WarmUp(row) => return self.warm_up(row),
             Event::Account(report) => {
-                if let Some(link) = self.links.iter_mut().find(|link| link.venue.account_index() == report.account)
-                    && !link.replay(report)
-                {
+                if !self.replay_answer(report) {
                     return Err(diverged(format!("the simulated venue did not answer {:?}", report.event)));
                 }
             }
             Event::Timer(timer) => self.timers.retain(|Reverse((due_ns, held, _))| (*due_ns, *held) != (timer.due_ns, timer.purpose)),
-            Event::Command { command: Command::Start { .. }, .. } => self.balances.clear(),
-            _ => {}
-        }
-        if now_ns >= self.recorder.next_sample_ns() {
-            self.recorder.sample(self.engine.state(), now_ns);
+            event => self.expect(event),
         }
         self.input(event)?;
         self.find_pending();
         Ok(())
+    }
+
+    /// A recorded input is about to be taken: what these settings would bring in by themselves is this one.
+    pub fn expect(&mut self, event: &Event) {
+        if let Event::Command { command: Command::Start { .. }, .. } = event {
+            self.balances.clear();
+        } else if let Some(place) = self.inputs.iter().rposition(|input| input == event) {
+            self.inputs.remove(place);
+        }
+    }
+
+    /// Takes a recorded answer of a simulated venue; false if it did not say so.
+    fn replay_answer(&mut self, report: &AccountReport) -> bool {
+        let account = report.account;
+        let Some(link) = self.links.iter_mut().find(|link| link.venue.account_index() == account) else { return true };
+        if link.replay(report) {
+            return true;
+        }
+        if !matches!(report.event, AccountEvent::Cancelled(_, Code::EndOfRun)) {
+            return false;
+        }
+        // The end of the run is no input: its first trace is what venues then said.
+        let end_ns = report.venue_time_ns + link.lag_ns;
+        self.end_venues(end_ns);
+        self.links.iter_mut().any(|link| link.venue.account_index() == account && link.replay(report))
+    }
+
+    /// What still works at simulated venues is cancelled.
+    fn end_venues(&mut self, end_ns: TimeNs) {
+        for link in &mut self.links {
+            link.venue.end_all(Code::EndOfRun, end_ns - link.lag_ns);
+            link.collect(Round::default());
+        }
     }
 
     /// Money comes in again, at the venue and here.
@@ -537,6 +606,8 @@ impl Timeline {
     /// beyond are dropped, the strategies stop, and what still works at simulated venues is cancelled (O6).
     pub fn finish(&mut self) -> Result<()> {
         self.inputs.clear();
+        self.find_pending();
+        self.settle_venues(self.now_ns)?;
         self.command(Command::TradingOff)?;
         self.end()
     }
@@ -547,10 +618,7 @@ impl Timeline {
         self.drain(end_ns)?;
         self.command(Command::Stop)?;
         self.drain(end_ns)?;
-        for link in &mut self.links {
-            link.venue.end_all(Code::EndOfRun, self.now_ns - link.lag_ns);
-            link.collect(Round::default());
-        }
+        self.end_venues(self.now_ns);
         self.find_pending();
         self.drain(end_ns)?;
         self.recorder.finish(self.engine.state(), self.now_ns);

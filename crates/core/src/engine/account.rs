@@ -67,7 +67,7 @@ impl Engine {
         let fits = (fill.instrument, fill.side) == (order.request.instrument, order.request.side)
             && account == order.request.account
             && (1..=order.remaining()).contains(&fill.quantity);
-        if !fits || next_status(order.status, report, order.filled > 0) == Outcome::Impossible {
+        if !fits || next_status(order.status, report, order.confirmed()) == Outcome::Impossible {
             self.state.impossible_reports += 1;
             return;
         }
@@ -83,7 +83,12 @@ impl Engine {
         if self.strategies[strategy.at()].callbacks.fill {
             self.notices.push(Notice::Fill(strategy, *fill));
         }
-        self.report(fill.order, report, None);
+        if self.report(fill.order, report, None) == Outcome::BookOnly
+            && self.keeps_details
+            && let Some(order) = self.state.orders.get(fill.order)
+        {
+            self.output.amended.push(order.clone());
+        }
     }
 
     /// Books a fill to a strategy's position; returns the profit that it realised.

@@ -2,9 +2,9 @@
 
 use super::{Closed, Engine};
 use crate::error::{Code, Result};
-use crate::instrument::InstrumentIndex;
+use crate::instrument::{InstrumentIndex, VenueIndex};
 use crate::market::Side;
-use crate::order::{NewOrder, Order, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
+use crate::order::{Confirmed, NewOrder, Order, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
 use crate::state::{Decision, State, Target};
 use smallvec::SmallVec;
 
@@ -44,7 +44,7 @@ impl Engine {
             self.report(id, Report::Cancelled, Some(Code::Requested));
             return Ok(());
         }
-        if !matches!(next_status(status, Report::CancelSent, false), Outcome::Become(_)) {
+        if !matches!(next_status(status, Report::CancelSent, Confirmed::Nothing), Outcome::Become(_)) {
             return Ok(());
         }
         self.report(id, Report::CancelSent, None);
@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
+    pub(super) fn drop_target(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
         self.state.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
     }
 
@@ -116,7 +116,8 @@ impl Engine {
         let Some(order) = self.state.orders.get_mut(id) else {
             return self.unknown_order(id);
         };
-        let outcome = next_status(order.status, report, order.filled > 0);
+        let outcome = next_status(order.status, report, order.confirmed());
+        order.is_accepted |= report == Report::Accepted;
         match outcome {
             Outcome::Become(status) => {
                 order.status = status;
@@ -125,8 +126,17 @@ impl Engine {
                     order.reason = reason;
                 }
                 self.changed(id);
+                // That a cancel was refused is no reason to send it again at once: what the order is has to come first.
+                if report != Report::CancelRejected {
+                    self.pursue_again(id);
+                }
             }
-            Outcome::Stale => self.state.stale_reports += 1,
+            Outcome::Stale => {
+                self.state.stale_reports += 1;
+                if report == Report::Accepted {
+                    self.pursue_again(id);
+                }
+            }
             Outcome::Impossible => self.state.impossible_reports += 1,
             Outcome::BookOnly => {}
         }
@@ -156,8 +166,23 @@ impl Engine {
             }
             self.state.orders.close(strategy, id);
         }
+    }
+
+    /// What is known of an order may let the target in its instrument go on.
+    fn pursue_again(&mut self, id: OrderId) {
+        let Some(order) = self.state.orders.get(id) else { return };
+        let (strategy, instrument) = (order.strategy, order.request.instrument);
         if self.state.strategies[strategy.at()].targets.iter().any(|target| target.instrument == instrument) {
             self.state.outbox.push(Decision::Pursue(strategy, instrument));
+        }
+    }
+
+    /// Orders can leave for a venue again: targets there go on.
+    pub(super) fn pursue_at(&mut self, venue: VenueIndex) {
+        for (place, strategy) in self.state.strategies.iter().enumerate() {
+            for target in strategy.targets.iter().filter(|target| self.state.index.instrument(target.instrument).venue == venue) {
+                self.state.outbox.push(Decision::Pursue(StrategyIndex(place as u16), target.instrument));
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Market data: the state first, then indicators, then strategies.
 
-use super::Engine;
+use super::{Engine, Notice};
 use crate::error::Result;
 use crate::indicator::Indicator;
 use crate::market::{Bar, MarketData, MarketEvent, MarketKind, Trade};
 use crate::number::to_float;
-use crate::order::{Request, TimerPurpose};
+use crate::order::{Request, StrategyIndex, TimerPurpose};
 use crate::time::{DurationNs, SECOND_NS};
 
 /// How long after its end a bar waits for a trade before a timer closes it (V5).
@@ -71,6 +71,11 @@ impl Engine {
     pub(super) fn warmed_up(&mut self) -> Result<()> {
         if std::mem::take(&mut self.state.warming) && !self.state.stopped {
             self.state.trading = true;
+        }
+        for place in 0..self.strategies.len() {
+            let put_off = std::mem::take(&mut self.state.strategies[place].put_off);
+            let strategy = StrategyIndex(place as u16);
+            self.notices.extend(put_off.into_iter().map(|(number, due_ns)| Notice::Timer(strategy, number, due_ns)));
         }
         for builder in 0..self.state.builders.len() {
             if let Some(due_ns) = self.state.builders[builder].1.open_until_ns() {

@@ -83,8 +83,12 @@ pub struct Output {
     pub closed: Vec<Closed>,
     /// The orders themselves, where they are kept.
     pub orders: Vec<Order>,
+    /// Orders that were filled further after they had ended, where they are kept.
+    pub amended: Vec<Order>,
     /// Funding and fees without a fill.
     pub charges: Vec<Charge>,
+    /// Why the last parameter that was set was not taken, for whoever set it.
+    pub refused_parameter: Option<Error>,
 }
 
 /// Something that a strategy is told after the state has changed.
@@ -164,6 +168,11 @@ impl Engine {
             sequence: 0,
             output: Output::default(),
         })
+    }
+
+    /// Remembers closed orders for longer: some venues are real.
+    pub fn expect_late_reports(&mut self) {
+        self.state.orders.expect_late_reports();
     }
 
     /// What the engine knows.
@@ -270,7 +279,7 @@ impl Engine {
             Event::WarmUp(event) => self.on_warm_up(event)?,
             Event::Data(data) => self.on_data(data)?,
             Event::Status(status) => self.on_status(status),
-            Event::Parameter(parameter) => self.on_parameter(parameter)?,
+            Event::Parameter(parameter) => self.on_parameter(parameter),
         }
         debug_assert_eq!(self.state.broken_own_rule(), None, "after {event:?}");
         Ok(())
@@ -350,7 +359,11 @@ impl Engine {
         match purpose {
             TimerPurpose::Strategy(strategy, number) => {
                 if self.strategies.get(strategy.at()).is_some_and(|slot| slot.callbacks.timer) {
-                    self.notices.push(Notice::Timer(strategy, number, due_ns));
+                    if self.state.warming {
+                        self.state.strategies[strategy.at()].put_off.push((number, due_ns));
+                    } else {
+                        self.notices.push(Notice::Timer(strategy, number, due_ns));
+                    }
                 }
                 Ok(())
             }
@@ -372,6 +385,7 @@ impl Engine {
                 self.state.calling = *strategy;
                 self.state.place(*order)?;
             }
+            Command::Cancel(id) => self.cancel_one(*id)?,
         }
         Ok(())
     }
@@ -388,6 +402,7 @@ impl Engine {
         self.state.starting = true;
         self.state.trading = !warms_up;
         self.state.warming = warms_up;
+        self.state.starting_accounts.clone_from(&self.state.accounts);
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_start(&mut self.state)?;
@@ -435,6 +450,17 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Cancels an order of whichever strategy, and drops the target that it works for: else another order would follow.
+    fn cancel_one(&mut self, id: OrderId) -> Result<()> {
+        let Some(order) = self.state.orders.get(id).filter(|order| !order.status.is_closed()) else { return Ok(()) };
+        let (strategy, instrument) = (order.strategy, order.request.instrument);
+        if order.by_target {
+            self.drop_target(strategy, instrument);
+        }
+        self.state.calling = strategy;
+        self.state.cancel(id)
     }
 
     fn notify_order(&mut self, id: OrderId) {

@@ -2,7 +2,7 @@
 
 use super::{Engine, Notice};
 use crate::error::Result;
-use crate::event::{Condition, DataEvent, ParameterEvent, StatusEvent};
+use crate::event::{Condition, DataEvent, ParameterEvent, Part, StatusEvent};
 use crate::order::StrategyIndex;
 use crate::state::State;
 use crate::strategy::StatusChange;
@@ -27,13 +27,18 @@ impl Engine {
         self.state.now_ns = status.time_ns;
         if self.state.health.apply(&status.change) {
             self.notices.push(Notice::Status(StatusChange::Condition(status.change)));
+            if let Condition::Connected(venue, Part::Orders) = status.change {
+                self.pursue_at(venue);
+            }
         }
     }
 
-    pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) -> Result<()> {
+    /// A mistake in a parameter is that of the person who set it: it is told, and the run goes on.
+    pub(super) fn on_parameter(&mut self, parameter: &ParameterEvent) {
         self.state.now_ns = parameter.time_ns;
         self.state.calling = parameter.strategy;
-        self.strategies[parameter.strategy.at()].strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value)
+        let strategy = &mut self.strategies[parameter.strategy.at()].strategy;
+        self.output.refused_parameter = strategy.set_parameter(&mut self.state, &parameter.name, &parameter.value).err();
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Snapshot {
     chains: Vec<Chained>,
     /// What each strategy declares as its own.
     strategies: Vec<Vec<u8>>,
+    /// What each check of the user remembers.
+    checks: Vec<Vec<u8>>,
 }
 
 impl Engine {
@@ -26,12 +28,14 @@ impl Engine {
             self.state.calling = StrategyIndex(place as u16);
             strategies.push(slot.strategy.save(&mut self.state)?);
         }
+        let checks = self.risk.save(&mut self.state)?;
         Ok(Snapshot {
             sequence: self.sequence,
             entries: self.entries.0,
             state: State::clone(&self.state),
             chains: self.hasher.chains(),
             strategies,
+            checks,
         })
     }
 
@@ -43,6 +47,7 @@ impl Engine {
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<()> {
         let saved = snapshot.state;
         self.state.now_ns = saved.started_ns;
+        self.state.accounts.clone_from(&saved.starting_accounts);
         self.start(saved.warming)?;
         self.notices.clear();
         let differs = self.first_difference(&saved);
@@ -59,6 +64,7 @@ impl Engine {
             self.state.calling = StrategyIndex(place as u16);
             self.strategies[place].strategy.restore(&mut self.state, saved)?;
         }
+        self.risk.restore(&mut self.state, &snapshot.checks)?;
         self.state.outbox.clear();
         if let Some(journal) = &mut self.journal {
             journal.clear();

@@ -119,6 +119,7 @@ codes! {
     BadJournal => "bad_journal", "A journal is truncated, altered or not a journal.";
     JournalVersion => "journal_version", "A journal was written by a version that cannot be read here.";
     Divergence => "divergence", "A replay took another decision than the recorded run.";
+    BadQuery => "bad_query", "A query of a journal cannot be understood or carried out.";
     RunInterrupted => "run_interrupted", "The run was stopped before its end.";
     Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
     // Venues; behind the others, because journals know a code by its place
@@ -127,6 +128,11 @@ codes! {
     VenueRefused => "venue_refused", "A venue refused a request.";
     RateLimited => "rate_limited", "A venue's request limit is used up.";
     Unreachable => "unreachable", "A venue cannot be reached, or did not answer.";
+    // The control interface of a session
+    NotAllowed => "not_allowed", "A request to a session had no valid token, or came from a foreign page.";
+    NotRunning => "not_running", "The session has not started yet, is ending, or is not there.";
+    UnknownStrategy => "unknown_strategy", "No strategy of this name is in the run.";
+    SlowReader => "slow_reader", "A reader took so long that too much waited for it; it was dropped.";
 }
 
 impl fmt::Display for Code {

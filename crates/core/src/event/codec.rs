@@ -45,15 +45,22 @@ fn encode(entry: &Borrowed<'_>, block: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Reads all entries of a block.
-pub fn decode_entries(mut block: &[u8]) -> Result<Vec<Entry>> {
-    let whole = block.len();
-    let mut entries = Vec::new();
-    while !block.is_empty() {
-        let at = whole - block.len();
-        let (entry, rest) = postcard::take_from_bytes(block)
-            .map_err(|error| Error::new(Code::BadJournal, format!("a block of {whole} bytes cannot be read at byte {at}: {error}")))?;
-        entries.push(entry);
-        block = rest;
-    }
-    Ok(entries)
+pub fn decode_entries(block: &[u8]) -> Result<Vec<Entry>> {
+    entries(block).collect()
+}
+
+/// The entries of a block, one after another; one that cannot be read is the last.
+pub fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry>> + '_ {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let at = block.len() - rest.len();
+        let taken = postcard::take_from_bytes(rest);
+        rest = taken.as_ref().map_or(&[], |(_, behind)| behind);
+        Some(taken.map(|(entry, _)| entry).map_err(|error| {
+            Error::new(Code::BadJournal, format!("a block of {} bytes cannot be read at byte {at}: {error}", block.len()))
+        }))
+    })
 }

@@ -52,6 +52,20 @@ impl Event {
             Event::Parameter(parameter) => parameter.time_ns,
         }
     }
+
+    /// Puts off what would come before a time to that time.
+    pub(crate) fn come_not_before(&mut self, earliest_ns: TimeNs) {
+        let arrival_ns = match self {
+            Event::Market(event) | Event::WarmUp(event) => &mut event.arrival_time_ns,
+            Event::Account(report) => &mut report.arrival_time_ns,
+            Event::Timer(timer) => &mut timer.fired_ns,
+            Event::Command { time_ns, .. } => time_ns,
+            Event::Data(data) => &mut data.arrival_time_ns,
+            Event::Status(status) => &mut status.time_ns,
+            Event::Parameter(parameter) => &mut parameter.time_ns,
+        };
+        *arrival_ns = (*arrival_ns).max(earliest_ns);
+    }
 }
 
 /// Somebody sets a strategy's parameter while it runs.
@@ -196,4 +210,6 @@ pub enum Command {
     WarmedUp,
     /// Place an order in the name of a strategy.
     Open(StrategyIndex, NewOrder),
+    /// Cancel one order, whichever strategy's; one that is closed stays as it is.
+    Cancel(OrderId),
 }

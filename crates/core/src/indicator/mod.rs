@@ -149,6 +149,12 @@ impl Indicator {
         }
     }
 
+    /// Everything that it has seen and that decides its next values, as bytes.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        // Writing numbers into memory cannot fail.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
     /// Whether it has seen enough to have a value.
     #[inline]
     pub fn is_ready(&self) -> bool {

@@ -136,14 +136,32 @@ pub enum Outcome {
     Impossible,
 }
 
+/// What the venue has said of an order so far: it decides what the order is again when a change of it was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Confirmed {
+    /// Nothing: the venue may never have had it.
+    #[default]
+    Nothing,
+    /// That it has the order.
+    Acceptance,
+    /// That some of it was filled.
+    Fill,
+}
+
+impl Confirmed {
+    /// Everything that may have been said.
+    pub const ALL: [Confirmed; 3] = [Confirmed::Nothing, Confirmed::Acceptance, Confirmed::Fill];
+}
+
 /// The table: what a report means for an order in a status.
 ///
-/// `filled` says whether the order has any fill, which decides between open and
-/// partly filled where a report leaves the order resting.
+/// What was confirmed decides between open and partly filled where a report leaves the order resting, and whether it
+/// rests at all after a refused cancel.
 #[inline]
 #[allow(clippy::match_same_arms, reason = "the arms are in the order in which a person would reason")]
-pub const fn next_status(status: Status, report: Report, filled: bool) -> Outcome {
+pub const fn next_status(status: Status, report: Report, confirmed: Confirmed) -> Outcome {
     use Outcome::{Become, BookOnly, Impossible, Stale};
+    let filled = matches!(confirmed, Confirmed::Fill);
     let resting = if filled { Status::PartlyFilled } else { Status::Open };
     match (status, report) {
         // Ours: each is possible from exactly the statuses in which we would do it.
@@ -191,6 +209,9 @@ pub const fn next_status(status: Status, report: Report, filled: bool) -> Outcom
         (Status::CancelInFlight, Report::Amended | Report::AmendRejected) => Become(status),
         (Status::Open | Status::PartlyFilled, Report::Amended | Report::AmendRejected) => Stale,
         (Status::InFlight, Report::Amended | Report::AmendRejected | Report::CancelRejected) => Impossible,
+        // That there is nothing to cancel, or that the cancel could not leave, does not say that the venue has the order.
+        (Status::CancelInFlight, Report::CancelRejected) if matches!(confirmed, Confirmed::Nothing) => Become(Status::Unknown),
+        (Status::Unknown, Report::CancelRejected) if matches!(confirmed, Confirmed::Nothing) => Stale,
         (Status::CancelInFlight | Status::Unknown, Report::CancelRejected) => Become(resting),
         (Status::Open | Status::PartlyFilled | Status::AmendInFlight, Report::CancelRejected) => Stale,
     }
@@ -203,27 +224,28 @@ mod tests {
 
     /// The whole table as a person would draw it: rows are statuses, columns reports in
     /// the order of `Report::ALL`. Letters: the first letters of the next status
-    /// (Q i o p a c u F C R E), `=` stale, `b` booked only, `!` impossible, `r` resting.
+    /// (Q i o p a c u F C R E), `=` stale, `b` booked only, `!` impossible, `r` resting, `k` resting if the venue
+    /// is known to have it, else unknown.
     const TABLE: [(&str, Status); 11] = [
         ("i R ! ! ! ! ! ! ! ! ! ! C !", Status::Queued),
         ("! ! ! c u r R ! ! ! p F C E", Status::InFlight),
         ("! ! a c = = ! = = = p F C E", Status::Open),
         ("! ! a c = = ! = = = p F C E", Status::PartlyFilled),
         ("! ! ! c u a ! r r = a F C E", Status::AmendInFlight),
-        ("! ! ! ! u c R c c r c F C E", Status::CancelInFlight),
-        ("! ! ! c = r R r r r p F C E", Status::Unknown),
+        ("! ! ! ! u c R c c k c F C E", Status::CancelInFlight),
+        ("! ! ! c = r R r r k p F C E", Status::Unknown),
         ("! ! ! ! = = = = = = ! ! = =", Status::Filled),
         ("! ! ! ! = = = = = = b b = =", Status::Cancelled),
         ("! ! ! ! = = = = = = b b = =", Status::Rejected),
         ("! ! ! ! = = = = = = b b = =", Status::Expired),
     ];
 
-    fn expected(letter: &str, filled: bool) -> Outcome {
+    fn expected(letter: &str, confirmed: Confirmed) -> Outcome {
         match letter {
             "!" => Impossible,
             "=" => Stale,
             "b" => BookOnly,
-            "r" if filled => Become(Status::PartlyFilled),
+            "r" if confirmed == Confirmed::Fill => Become(Status::PartlyFilled),
             "r" => Become(Status::Open),
             "i" => Become(Status::InFlight),
             "p" => Become(Status::PartlyFilled),
@@ -244,10 +266,15 @@ mod tests {
             let letters: Vec<_> = row.split(' ').collect();
             assert_eq!(letters.len(), Report::ALL.len());
             for (letter, report) in letters.into_iter().zip(Report::ALL) {
-                for filled in [false, true] {
-                    let special = status == Status::CancelInFlight && report == Report::Rejected && filled;
-                    let wanted = if special { Impossible } else { expected(letter, filled) };
-                    assert_eq!(next_status(status, report, filled), wanted, "{status:?} {report:?} filled={filled}");
+                for confirmed in Confirmed::ALL {
+                    let wanted = match (letter, confirmed) {
+                        ("R", Confirmed::Fill) if status == Status::CancelInFlight => Impossible,
+                        ("k", Confirmed::Nothing) if status == Status::Unknown => Stale,
+                        ("k", Confirmed::Nothing) => Become(Status::Unknown),
+                        ("k", _) => expected("r", confirmed),
+                        _ => expected(letter, confirmed),
+                    };
+                    assert_eq!(next_status(status, report, confirmed), wanted, "{status:?} {report:?} {confirmed:?}");
                 }
             }
         }
@@ -257,8 +284,8 @@ mod tests {
     fn a_closed_order_stays_closed() {
         for status in Status::ALL.into_iter().filter(|status| status.is_closed()) {
             for report in Report::ALL {
-                for filled in [false, true] {
-                    assert!(!matches!(next_status(status, report, filled), Become(_)));
+                for confirmed in Confirmed::ALL {
+                    assert!(!matches!(next_status(status, report, confirmed), Become(_)));
                 }
             }
         }

@@ -4,6 +4,6 @@ mod life;
 mod order_type;
 mod request;
 
-pub use life::{Outcome, Report, Status, next_status};
+pub use life::{Confirmed, Outcome, Report, Status, next_status};
 pub use order_type::{Liquidity, NewOrder, Order, OrderId, OrderType, PositionSlot, StrategyIndex, TimeInForce};
 pub use request::{Request, TimerPurpose};

@@ -1,6 +1,6 @@
 //! What an order is.
 
-use super::Status;
+use super::{Confirmed, Status};
 use crate::error::Code;
 use crate::instrument::{AccountIndex, InstrumentIndex};
 use crate::market::Side;
@@ -156,6 +156,8 @@ pub struct Order {
     pub note: Option<Box<str>>,
     /// The trade ids of its fills, by which a repeated one is known.
     pub trade_ids: SmallVec<[u64; 2]>,
+    /// Whether the venue has said that it has it.
+    pub is_accepted: bool,
     /// How much has been filled.
     pub filled: i64,
     /// What the fills were worth together, with the instrument's value decimals.
@@ -169,6 +171,15 @@ pub struct Order {
 }
 
 impl Order {
+    /// What the venue has said of it.
+    pub(crate) const fn confirmed(&self) -> Confirmed {
+        match (self.filled > 0, self.is_accepted) {
+            (true, _) => Confirmed::Fill,
+            (_, true) => Confirmed::Acceptance,
+            _ => Confirmed::Nothing,
+        }
+    }
+
     /// How much is not filled yet.
     #[inline]
     pub const fn remaining(&self) -> i64 {

@@ -1,6 +1,6 @@
 //! Checks between a strategy's decision and the venue. A refusal is an event with a reason.
 
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::event::Part;
 use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
 use crate::order::{NewOrder, Order, OrderId, Status};
@@ -57,6 +57,16 @@ pub struct SystemLimits {
 pub trait Check: Send {
     /// Why the order is refused, or nothing to let it pass.
     fn check(&mut self, state: &mut Box<State>, order: OrderId) -> Result<Option<String>>;
+
+    /// What it remembers, to be restored by [`Check::restore`].
+    fn save(&mut self, _: &mut Box<State>) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes back what [`Check::save`] gave.
+    fn restore(&mut self, _: &mut Box<State>, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Why an order was refused.
@@ -121,6 +131,20 @@ impl Risk {
         Some(Carried { day: state.watch.day, profit })
     }
 
+    /// What the user's checks remember.
+    pub(crate) fn save(&mut self, state: &mut Box<State>) -> Result<Vec<Vec<u8>>> {
+        self.checks.iter_mut().map(|check| check.save(state)).collect()
+    }
+
+    /// Gives the user's checks back what they remembered.
+    pub(crate) fn restore(&mut self, state: &mut Box<State>, saved: &[Vec<u8>]) -> Result<()> {
+        if saved.len() != self.checks.len() {
+            let message = format!("there are {} risk checks, and {} when the state was saved", self.checks.len(), saved.len());
+            return Err(Error::new(Code::Divergence, message).hint("go on with the checks of the run, or accept the changes"));
+        }
+        self.checks.iter_mut().zip(saved).try_for_each(|(check, saved)| check.restore(state, saved))
+    }
+
     /// The refusal of an order, if a check refuses it; built-in checks come first.
     pub fn refusal(&mut self, state: &mut Box<State>, id: OrderId) -> Result<Option<Refusal>> {
         let Some(order) = state.orders.get(id) else { return Ok(None) };
@@ -147,6 +171,9 @@ impl Risk {
             if state.health.is_stale(&state.index, instrument) && !reduces(state, order) {
                 return Some(Code::RiskStaleData);
             }
+        }
+        if exceeds_numbers(state, order) {
+            return Some(Code::RiskPosition);
         }
         if let Some(code) = self.system_wide(state, order) {
             return Some(code);
@@ -204,6 +231,19 @@ fn earlier<'state>(state: &'state State, order: &Order) -> impl Iterator<Item = 
 fn same_way(state: &State, order: &Order) -> i64 {
     let others: i64 = earlier(state, order).filter(|other| other.request.side == order.request.side).map(Order::remaining).sum();
     others + order.remaining()
+}
+
+/// Whether what is held, by the strategy or the account, could become more than a number holds.
+fn exceeds_numbers(state: &State, order: &Order) -> bool {
+    let instrument = order.request.instrument;
+    let held = state.accounts[order.request.account.at()].position(instrument).quantity;
+    let of_strategy = state.position(order.strategy, instrument).quantity;
+    let held = i128::from(held.unsigned_abs().max(of_strategy.unsigned_abs()));
+    let exceeds = |wanted: i128| held + wanted > i128::from(i64::MAX);
+    exceeds(state.orders.most_wanted())
+        && exceeds(
+            state.orders.all_open().filter(|other| other.request.instrument == instrument).map(|other| i128::from(other.remaining())).sum(),
+        )
 }
 
 fn size(limits: &Limits, request: &NewOrder) -> Option<Code> {

@@ -76,6 +76,7 @@ impl State {
             reason: None,
             note: None,
             trade_ids: SmallVec::new(),
+            is_accepted: false,
             filled: 0,
             filled_value: 0,
             decided_ns: self.now_ns,

@@ -8,7 +8,7 @@ use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
 use serde::{Deserialize, Serialize};
 
 /// The version of the algorithm behind the state hash.
-pub const STATE_HASH_VERSION: u32 = 2;
+pub const STATE_HASH_VERSION: u32 = 3;
 
 /// Hashes each strategy's requests and fills as they happen, by the names of instruments
 /// and the strategy's own counts, so that nothing unrelated shifts it.
@@ -142,8 +142,12 @@ struct Canonical(blake3::Hasher);
 
 impl Canonical {
     fn text(&mut self, text: &str) -> &mut Self {
-        self.0.update(&(text.len() as u64).to_le_bytes());
-        self.0.update(text.as_bytes());
+        self.bytes(text.as_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
         self
     }
 
@@ -176,7 +180,7 @@ impl State {
         self.hash_strategies(&mut out);
         for (stream, indicator) in &self.indicators {
             out.text(&self.index.instrument(stream.instrument).name).text(&stream.kind.to_string());
-            out.text(&format!("{:?}", indicator.kind())).number(indicator.is_ready().into()).number(indicator.value().to_bits().into());
+            out.bytes(&indicator.bytes());
         }
         for history in &self.histories {
             out.text(&self.index.instrument(history.stream.instrument).name).text(&history.stream.kind.to_string());
@@ -297,10 +301,16 @@ impl State {
             for (name, &dust) in dust {
                 out.text("dust").text(name).number(dust.into());
             }
+            for &(number, due_ns) in &strategy.put_off {
+                out.text("timer").number(number.into()).number(due_ns.into());
+            }
             for order in self.orders.open(StrategyIndex(place as u16)) {
                 out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
                 self.hash_request(out, &order.request);
-                out.number(order.by_target.into());
+                out.number(order.by_target.into()).number(order.is_accepted.into()).number(order.trade_ids.len() as i128);
+                for &trade_id in &order.trade_ids {
+                    out.number(trade_id.into());
+                }
             }
         }
     }

@@ -54,6 +54,8 @@ pub struct StrategyState {
     pub data: Vec<String>,
     /// What targets could not reach because it is under a lot or the smallest order (O3).
     pub dust: Vec<(InstrumentIndex, i64)>,
+    /// Timers that were due in the warm-up, in which nobody is called (V4): their numbers and when they were due.
+    pub put_off: Vec<(u64, TimeNs)>,
 }
 
 /// Everything that is known.
@@ -83,6 +85,8 @@ pub struct State {
     pub(crate) watch: Watch,
     pub(crate) markets: Vec<Market>,
     pub(crate) accounts: Vec<Account>,
+    /// The accounts as strategies found them when they started.
+    pub(crate) starting_accounts: Vec<Account>,
     pub(crate) orders: Orders,
     pub(crate) strategies: Vec<StrategyState>,
     pub(crate) indicators: Vec<(Stream, Indicator)>,

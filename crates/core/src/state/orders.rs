@@ -9,13 +9,19 @@ use std::collections::{BTreeMap, VecDeque};
 /// bytes an order this is most of what a run holds when it keeps nothing else.
 const REMEMBERED: usize = 128;
 
+/// The same where venues are real: a fill may come long after an order was given up, and must find it.
+const REMEMBERED_OF_REAL: usize = 16_384;
+
 /// How many of those that outlasted the newest orders are remembered once they are closed.
 const REMEMBERED_OLDER: usize = 16;
 
 /// Orders by number. Numbers are dense, so that a look-up among the newest is an array access;
 /// older ones are kept apart while they are open, and forgotten some time after.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Orders {
+    remembered: usize,
+    /// The largest quantity of an order so far.
+    largest: i64,
     newest: VecDeque<Order>,
     /// How many came before the newest: the number of the first of these less one.
     passed: u64,
@@ -27,7 +33,26 @@ pub struct Orders {
     open: Vec<Vec<OrderId>>,
 }
 
+impl Default for Orders {
+    fn default() -> Self {
+        Self {
+            remembered: REMEMBERED,
+            largest: 0,
+            newest: VecDeque::new(),
+            passed: 0,
+            older: BTreeMap::new(),
+            older_closed: VecDeque::new(),
+            open: Vec::new(),
+        }
+    }
+}
+
 impl Orders {
+    /// Remembers more: some of them are at real venues.
+    pub(crate) fn expect_late_reports(&mut self) {
+        self.remembered = REMEMBERED_OF_REAL;
+    }
+
     /// The number that the next order gets; numbers count from one.
     #[inline]
     pub fn next_id(&self) -> OrderId {
@@ -37,13 +62,14 @@ impl Orders {
     /// Adds an order that has the next number.
     pub fn add(&mut self, order: Order) {
         debug_assert_eq!(order.id, self.next_id());
+        self.largest = self.largest.max(order.request.quantity);
         let strategy = order.strategy.at();
         if strategy >= self.open.len() {
             self.open.resize_with(strategy + 1, Vec::new);
         }
         self.open[strategy].push(order.id);
         // First, so that what is held need not grow.
-        if self.newest.len() >= REMEMBERED {
+        if self.newest.len() >= self.remembered {
             self.pass_oldest();
         }
         self.newest.push_back(order);
@@ -120,6 +146,11 @@ impl Orders {
         }
     }
 
+    /// More than all open orders together can want.
+    pub(crate) fn most_wanted(&self) -> i128 {
+        i128::from(self.largest) * self.open.iter().map(|open| open.len() as i128).sum::<i128>()
+    }
+
     /// Whether no order of a strategy is open.
     #[inline]
     pub fn are_closed(&self, strategy: StrategyIndex) -> bool {
@@ -181,6 +212,7 @@ mod tests {
             reason: None,
             note: None,
             trade_ids: smallvec::SmallVec::new(),
+            is_accepted: true,
             filled: 0,
             filled_value: 0,
             decided_ns: 0,

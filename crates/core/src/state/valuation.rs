@@ -67,6 +67,11 @@ impl Valuation {
         }
     }
 
+    /// The price of one unit of an asset in another one, if both have one.
+    pub fn between(&self, state: &State, asset: AssetIndex, other: AssetIndex) -> Option<f64> {
+        Some(self.rate(state, asset)? / self.rate(state, other)?)
+    }
+
     /// Everything that all accounts own; unknown while anything in it has no price.
     pub fn equity(&self, state: &State) -> Option<f64> {
         let mut equity = 0.0;

@@ -24,6 +24,7 @@ pub struct EquityPoint {
 /// use tradewind_core::time::MINUTE_NS;
 /// let mut curve = EquityCurve::new(MINUTE_NS, Annualisation::EveryDay, true).unwrap();
 /// let mut equity = 100.0;
+/// curve.begin(5, Some(equity));
 /// for (time_ns, profit) in [(5, 1.0), (10, 1.0), (MINUTE_NS + 7, -3.0)] {
 ///     if time_ns >= curve.next_boundary_ns() {
 ///         curve.sample(time_ns, Some(equity));
@@ -39,6 +40,8 @@ pub struct EquityCurve {
     interval_ns: DurationNs,
     next_boundary_ns: TimeNs,
     returns: Returns,
+    /// The equity before money came whose worth is not known yet.
+    before_flow: Option<f64>,
     keeps_points: bool,
     points: Vec<EquityPoint>,
 }
@@ -51,10 +54,30 @@ impl EquityCurve {
                 .hint("use a length such as one minute"));
         }
         let returns = Returns::new(annualisation);
-        Ok(Self { interval_ns, next_boundary_ns: TimeNs::MIN, returns, keeps_points, points: Vec::new() })
+        Ok(Self { interval_ns, next_boundary_ns: TimeNs::MAX, returns, before_flow: None, keeps_points, points: Vec::new() })
     }
 
-    /// From when on an event must be preceded by [`EquityCurve::sample`]; before the first sample, every event.
+    /// Begins: nothing before counts.
+    pub fn begin(&mut self, time_ns: TimeNs, equity: Option<f64>) {
+        self.next_boundary_ns = TimeNs::MIN;
+        self.sample(time_ns, equity);
+    }
+
+    /// Takes the equity before and after money came from outside or left: what was gained until then is kept, and
+    /// what follows is measured against what is there now.
+    ///
+    /// While what came has no price, the first equity that is known again is what is there after it.
+    pub fn flow(&mut self, before: Option<f64>, after: Option<f64>) {
+        let Some(last) = self.returns.final_equity() else { return };
+        let before = self.before_flow.take().or(before).unwrap_or(last);
+        match after {
+            Some(after) => self.returns.flow(before, after),
+            None => self.before_flow = Some(before),
+        }
+    }
+
+    /// From when on an event must be preceded by [`EquityCurve::sample`]: never before the curve has begun, and
+    /// always until the equity is first known.
     #[inline]
     pub fn next_boundary_ns(&self) -> TimeNs {
         self.next_boundary_ns
@@ -85,6 +108,9 @@ impl EquityCurve {
     }
 
     fn add(&mut self, time_ns: TimeNs, equity: f64) {
+        if let Some(before) = self.before_flow.take() {
+            self.returns.flow(before, equity);
+        }
         self.returns.add(time_ns, equity);
         if self.keeps_points {
             // What is known later of the same time is what holds.
@@ -121,19 +147,46 @@ mod tests {
     fn metrics_without_points_are_the_same() {
         let mut kept = EquityCurve::new(MINUTE_NS, Annualisation::EveryDay, true).unwrap();
         let mut not_kept = EquityCurve::new(MINUTE_NS, Annualisation::EveryDay, false).unwrap();
+        kept.begin(-1, Some(1000.0));
+        not_kept.begin(-1, Some(1000.0));
         for minute in 0..5_000_i32 {
             let equity = Some(1000.0 + f64::from(minute * 7 % 13));
             kept.sample(i64::from(minute) * MINUTE_NS, equity);
             not_kept.sample(i64::from(minute) * MINUTE_NS, equity);
         }
         assert_eq!(kept.returns(), not_kept.returns());
-        assert_eq!((kept.points().len(), not_kept.points().len()), (5_000, 0));
+        assert_eq!((kept.points().len(), not_kept.points().len()), (5_001, 0));
+    }
+
+    #[test]
+    fn money_from_outside_is_no_profit() {
+        let mut curve = EquityCurve::new(10, Annualisation::EveryDay, true).unwrap();
+        curve.flow(Some(5.0), Some(7.0));
+        curve.begin(0, Some(0.0));
+        curve.flow(Some(0.0), Some(100.0));
+        curve.sample(10, Some(110.0));
+        // Half as much again comes in, then a thing without a price, which turns out to be worth 40.
+        curve.flow(Some(110.0), Some(165.0));
+        curve.sample(20, Some(165.0));
+        curve.flow(Some(165.0), None);
+        curve.flow(None, None);
+        curve.sample(30, None);
+        curve.sample(40, Some(205.0));
+        // All but five goes out, of which one is lost.
+        curve.flow(Some(205.0), Some(5.0));
+        curve.finish(45, Some(4.0));
+        assert_eq!(curve.points().iter().map(|point| point.equity).collect::<Vec<_>>(), [0.0, 110.0, 165.0, 205.0, 4.0]);
+        let returns = curve.returns();
+        assert_eq!((returns.starting_equity(), returns.final_equity()), (Some(100.0), Some(4.0)));
+        assert!((returns.total_return().unwrap() - (1.1 * 0.8 - 1.0)).abs() < 1e-12);
+        assert!((returns.maximum_drawdown().unwrap() + 0.2).abs() < 1e-12);
     }
 
     #[test]
     fn unknown_equity_makes_no_point_and_the_start_waits() {
         let mut curve = EquityCurve::new(10, Annualisation::EveryDay, true).unwrap();
-        curve.sample(3, None);
+        assert_eq!(curve.next_boundary_ns(), TimeNs::MAX);
+        curve.begin(3, None);
         curve.sample(4, Some(1.0));
         curve.sample(12, None);
         curve.sample(55, Some(2.0));

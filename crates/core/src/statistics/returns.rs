@@ -46,6 +46,9 @@ impl Annualisation {
 /// | daily drawdown | the lowest of equity / peak - 1, over days and the start | `max_drawdown` |
 /// | Calmar | annual return / -daily drawdown | `calmar_ratio` |
 ///
+/// Money that comes from outside or leaves ([`Returns::flow`]) is no gain: growth is linked from before it to after it, so
+/// that total return and drawdown are those of an investor who was there all the time (time-weighted).
+///
 /// The drawdown over all samples is at least as deep as the daily one. Metrics of
 /// days need two of them, and no day before the last may end with nothing or less.
 ///
@@ -72,8 +75,13 @@ pub struct Returns {
     day_start_equity: f64,
     before_today: Days,
     drawdown: DrawdownTracker,
+    /// The equity of the last sample as it is, where that of samples is linked over flows.
+    final_equity: f64,
+    /// The linked equity and the equity as it was after the last flow.
+    base: Option<(f64, f64)>,
 }
 
+/// An equity at a time, linked over flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sample {
     time_ns: TimeNs,
@@ -131,12 +139,37 @@ impl Returns {
             day_start_equity: 0.0,
             before_today: Days::default(),
             drawdown: DrawdownTracker::default(),
+            final_equity: 0.0,
+            base: None,
+        }
+    }
+
+    /// Takes that money came from outside or left, which changed the equity from `before` to `after`. A start with
+    /// nothing is one with what comes first.
+    pub fn flow(&mut self, before: f64, after: f64) {
+        let Some(start) = self.start else { return };
+        if start.equity <= 0.0 {
+            *self = Self::new(self.annualisation);
+            self.add(start.time_ns, after);
+        } else {
+            self.base = Some((self.linked(before), after));
+        }
+    }
+
+    /// What the starting equity would have become without flows. Nothing grows from nothing.
+    fn linked(&self, equity: f64) -> f64 {
+        match self.base {
+            None => equity,
+            Some((linked, base)) if base > 0.0 => linked * (equity / base),
+            Some((linked, _)) => linked,
         }
     }
 
     /// Takes the next sample, in the order of time; equity is finite.
     pub fn add(&mut self, time_ns: TimeNs, equity: f64) {
         debug_assert!(equity.is_finite() && (self.samples == 0 || time_ns >= self.last.time_ns));
+        self.final_equity = equity;
+        let equity = self.linked(equity);
         let sample = Sample { time_ns, equity };
         if self.start.is_none() {
             self.start = Some(sample);
@@ -195,7 +228,7 @@ impl Returns {
 
     /// The equity at the end.
     pub fn final_equity(&self) -> Option<f64> {
-        self.start.map(|_| self.last.equity)
+        self.start.map(|_| self.final_equity)
     }
 
     /// The time of the first and of the last sample.

@@ -409,6 +409,9 @@ impl SimulatedVenue {
 
     /// Orders against a segment of a bar's path.
     fn match_segment(&mut self, instrument: InstrumentIndex, before: i64, after: i64, time_ns: TimeNs) {
+        if self.is_halted(instrument, time_ns) {
+            return;
+        }
         let (low, high) = (before.min(after), before.max(after));
         let mut place = 0;
         while let Some(order) = self.markets[instrument.at()].orders.get(place).copied() {

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "every test binary uses a part of it; a test may fail")]
 
 pub mod data;
+pub mod session;
 pub mod strategy;
 
 use std::sync::Arc;

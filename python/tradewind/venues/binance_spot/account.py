@@ -22,7 +22,8 @@ from tradewind.venues.interface import (
 )
 
 _MILLISECOND_NS = 1_000_000
-_KEPT = 100_000
+_KEPT = 10_000
+_SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 _STATUSES = {
     "NEW": "open",
     "PENDING_NEW": "open",
@@ -130,7 +131,7 @@ class AccountReader:
     def position(self, event: AccountPosition) -> list[Report]:
         """Take new balances."""
         time_ns = (event.u or event.E) * _MILLISECOND_NS
-        return [Balance(one.a, Decimal(one.f) + Decimal(one.l), Decimal(one.l), time_ns) for one in event.held]
+        return [Balance(one.a, exact(one.f) + exact(one.l), exact(one.l), time_ns) for one in event.held]
 
     def execution(self, event: ExecutionReport) -> list[Report]:
         """Take what happened to an order."""
@@ -140,7 +141,8 @@ class AccountReader:
         client_id = event.C if event.x == "CANCELED" and event.C else event.c
         time_ns = event.T * _MILLISECOND_NS
         fill = self._fill(event, client_id, time_ns) if event.x == "TRADE" else None
-        if fill is not None and not self._memory.is_new((event.s, "trade", event.t)):
+        # Of a trade between two orders of one account there are two fills with one id (O5).
+        if fill is not None and not self._memory.is_new((event.s, "trade", event.t, event.i)):
             return []
         if not self._is_own(client_id):
             return [Foreign(self._state(event, client_id, time_ns), fill)]
@@ -167,15 +169,17 @@ class AccountReader:
         return [*before, Expired(client_id, "venue_refused", time_ns)]
 
     def _fill(self, event: ExecutionReport, client_id: str, time_ns: int) -> Filled:
+        if event.t < 0:
+            raise ValueError(f"a fill of {client_id} has the number {event.t}")
         return Filled(
             client_id,
             str(event.i),
             event.t,
             f"{self._venue}:{event.s}",
             side_of(event.S),
-            Decimal(event.L),
-            Decimal(event.l),
-            Decimal(event.n or "0"),
+            exact(event.L),
+            exact(event.l),
+            exact(event.n or "0"),
             event.N or "",
             event.m,
             time_ns,
@@ -187,17 +191,34 @@ class AccountReader:
             str(event.i),
             f"{self._venue}:{event.s}",
             side_of(event.S),
-            event.q,
-            event.z,
-            None if event.o == "MARKET" else event.p,
+            exact(event.q),
+            exact(event.z),
+            None if event.o == "MARKET" else exact(event.p),
             status_of(event.X),  # type: ignore[arg-type]
             time_ns,
         )
 
 
+def exact(text: str) -> Decimal:
+    """Read a number as Binance writes it.
+
+    Examples
+    --------
+    >>> exact("0.10")
+    Decimal('0.10')
+
+    """
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(f"{text!r} is no number")
+    return number
+
+
 def side_of(word: str) -> Side:
     """Read BUY or SELL."""
-    return "buy" if word == "BUY" else "sell"
+    if word not in _SIDES:
+        raise ValueError(f"{word!r} is neither BUY nor SELL")
+    return _SIDES[word]
 
 
 def status_of(word: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from tradewind.venues.binance_spot.account import (
     AccountPosition,
     AccountReader,
     ExecutionReport,
+    exact,
     side_of,
     status_of,
 )
@@ -50,8 +50,10 @@ _MILLISECOND_NS = 1_000_000
 _SERVER_ERROR = 500
 _CLOCK_SECONDS = 60.0
 _SWEEP_SECONDS = 0.5
+_READ_LAG_SECONDS = 2.0
 _LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
 _OK = 200
+_PAGE = 1_000
 
 
 class _Error(Struct):
@@ -72,8 +74,8 @@ class _Message(Struct):
 class _Done(Struct):
     """What the answers to orders and cancels have in common."""
 
-    orderId: int = 0  # noqa: N815 - Binance's name
-    transactTime: int = 0  # noqa: N815
+    orderId: int  # noqa: N815 - Binance's name
+    transactTime: int  # noqa: N815
 
 
 class _Kind(Struct):
@@ -124,7 +126,8 @@ class BinanceSpotExecution(Execution):
         self._credentials = credentials
         self._patience_ns = int(patience_seconds * 1e9)
         self._window = receive_window_ms
-        self._rest = make_rest(rest_url, self.clock, sign=self._sign_query)
+        self.fate_seconds = receive_window_ms / 1_000 + _READ_LAG_SECONDS
+        self._rest = make_rest(rest_url, self.clock, sign=self._sign_query, ssl_context=ssl_context)
         self._credential_errors = frozenset(words["errors"]["credentials"])
         self._unknown_errors = frozenset(words["errors"]["unknown"])
         self._clock_error = words["errors"]["clock"]
@@ -190,13 +193,15 @@ class BinanceSpotExecution(Execution):
 
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account."""
-        return [_state(one) for one in await self._rest.get("/api/v3/openOrders", is_signed=True)]
+        return await self._rest.read(
+            "/api/v3/openOrders", lambda orders: [_state(one) for one in orders], is_signed=True
+        )
 
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         """The order of a client id; the venue may not know one yet that it took just now (F29)."""
         parameters = {"symbol": _symbol(instrument), "origClientOrderId": client_id}
         try:
-            found = _state(await self._rest.get("/api/v3/order", parameters, is_signed=True))
+            found = await self._rest.read("/api/v3/order", _state, parameters, is_signed=True)
         except VenueError as error:
             if error.number == -2013:  # no such order
                 return None
@@ -204,10 +209,14 @@ class BinanceSpotExecution(Execution):
         # Of a cancelled order the venue names the id of the cancel.
         return msgspec.structs.replace(found, client_id=client_id)
 
-    async def fills(self, instrument: str, *, since_ns: int = 0, from_id: int | None = None) -> list[Filled]:
+    async def fills(
+        self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
+    ) -> list[Filled]:
         """Fills of an instrument, which do not name their client ids."""
-        parameters: dict[str, Any] = {"symbol": _symbol(instrument), "limit": 1_000}
-        if from_id is None and since_ns:
+        parameters: dict[str, Any] = {"symbol": _symbol(instrument), "limit": _PAGE}
+        if order_id:
+            parameters["orderId"] = order_id
+        elif from_id is None and since_ns:
             # The venue answers by time for a day at most; the first fill's id leads to all others.
             first = await self._first_fill(parameters, since_ns)
             if first is None:
@@ -216,26 +225,26 @@ class BinanceSpotExecution(Execution):
         found: list[Filled] = []
         next_id = from_id or 0
         while True:
-            rows = await self._rest.get("/api/v3/myTrades", parameters | {"fromId": next_id}, is_signed=True)
-            found += [_fill(one) for one in rows]
-            if len(rows) < parameters["limit"]:
+            page = await self._trades(parameters | {"fromId": next_id})
+            found += page
+            if len(page) < _PAGE:
                 return found
-            next_id = rows[-1]["id"] + 1
+            next_id = page[-1].trade_id + 1
 
     async def balances(self) -> list[Balance]:
-        """What the account holds."""
-        answer = await self._rest.get("/api/v3/account", {"omitZeroBalances": "true"}, is_signed=True)
-        time_ns = answer["updateTime"] * _MILLISECOND_NS
-        return [
-            Balance(one["asset"], Decimal(one["free"]) + Decimal(one["locked"]), Decimal(one["locked"]), time_ns)
-            for one in answer["balances"]
-        ]
+        """What the account holds: every asset, so that one that is missing is not taken for an empty one (F43)."""
+        return await self._rest.read("/api/v3/account", _balances, {"omitZeroBalances": "false"}, is_signed=True)
 
     async def commission(self, instrument: str) -> Commission:
         """The account's fees."""
-        answer = await self._rest.get("/api/v3/account/commission", {"symbol": _symbol(instrument)}, is_signed=True)
-        rates = answer["standardCommission"]
-        return Commission(instrument, rates["maker"], rates["taker"])
+        return await self._rest.read(
+            "/api/v3/account/commission",
+            lambda answer: Commission(
+                instrument, answer["standardCommission"]["maker"], answer["standardCommission"]["taker"]
+            ),
+            {"symbol": _symbol(instrument)},
+            is_signed=True,
+        )
 
     # Connection.
 
@@ -257,7 +266,7 @@ class BinanceSpotExecution(Execution):
                 self._answer(channel, message.id, message)
             elif message.error is not None:
                 self._sink(AccountStatus("error", f"{message.error.code} {message.error.msg}"))
-        except (msgspec.DecodeError, ArithmeticError) as error:
+        except (msgspec.DecodeError, ArithmeticError, ValueError) as error:
             self._sink(AccountStatus("error", f"[bad_frame] {error} in {data[:120]!r}"))
 
     def _lost(self, channel: Channel | None, reason: str) -> None:
@@ -275,17 +284,22 @@ class BinanceSpotExecution(Execution):
             return
         self._pending.pop(number, None)
         client_id, is_place = number[1:], number[0] == _PLACE
-        if message.status == _OK:
-            done = _read_done(message.result)
-            if is_place:
-                self._tell(self._reader.accepted(client_id, done.orderId, done.transactTime))
-            else:
-                self._tell(self._reader.cancelled(client_id, "requested", done.transactTime))
-            return
-        error = message.error or _Error()
-        self._refused(client_id, is_place, message.status, error)
+        try:
+            done = _read_done(message.result) if message.status == _OK else None
+        except msgspec.DecodeError:
+            self._sink(Unknown(client_id, "the answer cannot be read"))
+            raise
+        if done is None:
+            self._refused(client_id, is_place, message.status, message.error)
+        elif is_place:
+            self._tell(self._reader.accepted(client_id, done.orderId, done.transactTime))
+        else:
+            self._tell(self._reader.cancelled(client_id, "requested", done.transactTime))
 
-    def _refused(self, client_id: str, is_place: bool, status: int, error: _Error) -> None:
+    def _refused(self, client_id: str, is_place: bool, status: int, error: _Error | None) -> None:
+        if error is None or not error.code:
+            self._sink(Unknown(client_id, f"HTTP {status}, and no reason"))
+            return
         code = code_of(error.code, error.msg)
         text = f"{error.code} {error.msg}"
         if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
@@ -405,11 +419,15 @@ class BinanceSpotExecution(Execution):
         day_ms, start, now = 86_400_000, since_ns // _MILLISECOND_NS, self.clock() // _MILLISECOND_NS
         while start <= now:
             times = {"startTime": start, "endTime": min(start + day_ms - 1, now + 1)}
-            rows = await self._rest.get("/api/v3/myTrades", parameters | times | {"limit": 1_000}, is_signed=True)
-            if rows:
-                return int(rows[0]["id"])
+            if page := await self._trades(parameters | times):
+                return page[0].trade_id
             start += day_ms
         return None
+
+    async def _trades(self, parameters: dict[str, Any]) -> list[Filled]:
+        return await self._rest.read(
+            "/api/v3/myTrades", lambda trades: [_fill(one) for one in trades], parameters, is_signed=True
+        )
 
 
 def _symbol(instrument: str) -> str:
@@ -422,24 +440,32 @@ def _state(order: dict[str, Any]) -> OrderState:
         str(order["orderId"]),
         f"{_VENUE}:{order['symbol']}",
         side_of(order["side"]),
-        order["origQty"],
-        order["executedQty"],
-        None if order["type"] == "MARKET" else order["price"],
+        exact(order["origQty"]),
+        exact(order["executedQty"]),
+        None if order["type"] == "MARKET" else exact(order["price"]),
         status_of(order["status"]),  # type: ignore[arg-type]
         order["updateTime"] * _MILLISECOND_NS,
     )
+
+
+def _balances(answer: dict[str, Any]) -> list[Balance]:
+    time_ns = answer["updateTime"] * _MILLISECOND_NS
+    return [
+        Balance(one["asset"], exact(one["free"]) + exact(one["locked"]), exact(one["locked"]), time_ns)
+        for one in answer["balances"]
+    ]
 
 
 def _fill(trade: dict[str, Any]) -> Filled:
     return Filled(
         "",
         str(trade["orderId"]),
-        trade["id"],
+        int(trade["id"]),
         f"{_VENUE}:{trade['symbol']}",
         "buy" if trade["isBuyer"] else "sell",
-        trade["price"],
-        trade["qty"],
-        trade["commission"],
+        exact(trade["price"]),
+        exact(trade["qty"]),
+        exact(trade["commission"]),
         trade["commissionAsset"],
         trade["isMaker"],
         trade["time"] * _MILLISECOND_NS,

@@ -28,6 +28,17 @@ _PAGE = 1_000
 _MILLISECOND_NS = 1_000_000
 
 
+class _AggregateTrade(msgspec.Struct):
+    """Trades of one taker at one price."""
+
+    number: int = msgspec.field(name="a")
+    price: str = msgspec.field(name="p")
+    quantity: str = msgspec.field(name="q")
+    last_id: int = msgspec.field(name="l")
+    time_ms: int = msgspec.field(name="T")
+    is_buyer_maker: bool = msgspec.field(name="m")
+
+
 class BinanceSpotMarketData(StreamingMarketData):
     """Trades, quotes, books and bars of Binance Spot.
 
@@ -61,15 +72,14 @@ class BinanceSpotMarketData(StreamingMarketData):
         words = constants(_VENUE)
         words = words | {"silence": words["silence"] | dict(silence_seconds or {})}
         clock = clock or VenueClock()
-        rest = make_rest(rest_url, clock)
+        rest = make_rest(rest_url, clock, ssl_context=ssl_context)
         super().__init__(_VENUE, words, f"{(stream_url or words['urls']['stream']).rstrip('/')}/stream", rest, clock)
         self.ssl_context = ssl_context
 
     async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
         """Read grid and limits of these symbols, or of all; fees are the regular user's, as packaged."""
         parameters = {"symbols": msgspec.json.encode(list(symbols)).decode()} if symbols else {}
-        answer = await self.rest.get("/api/v3/exchangeInfo", parameters)
-        return [_fields(one) for one in answer["symbols"] if one.get("isSpotTradingAllowed", True)]
+        return await self.rest.read("/api/v3/exchangeInfo", _specifications, parameters)
 
     async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
         """Push closed bars, or trades as Binance aggregates them: the id is that of the last trade of each."""
@@ -112,15 +122,15 @@ class BinanceSpotMarketData(StreamingMarketData):
         """Ask how far a stream should have come."""
         parameters: dict[str, Any] = {"symbol": stream.symbol}
         if stream.kind == "trades":
-            trades = await self.rest.get("/api/v3/aggTrades", parameters | {"limit": 1})
-            return [trades[-1]["l"]] if trades else []
+            return await self.rest.read("/api/v3/aggTrades", _last_trade, parameters | {"limit": 1})
         if stream.kind == "book":
-            return [(await self.rest.get("/api/v3/depth", parameters | {"limit": 1}))["lastUpdateId"]]
+            return await self.rest.read("/api/v3/depth", _last_update, parameters | {"limit": 1})
         if stream.kind == "quotes":
-            quote = await self.rest.get("/api/v3/ticker/bookTicker", parameters)
-            return self._fixed(stream, quote)
-        bars = await self.rest.get("/api/v3/klines", parameters | {"interval": stream.interval, "limit": 2})
-        return [bars[0][0] * _MILLISECOND_NS] if len(bars) == 2 else []
+            return await self.rest.read(
+                "/api/v3/ticker/bookTicker", lambda quote: self._fixed(stream, quote), parameters
+            )
+        bars = parameters | {"interval": stream.interval, "limit": 2}
+        return await self.rest.read("/api/v3/klines", _last_closed_bar, bars)
 
     async def resync(self, symbol: str) -> bool:
         """Ask for a snapshot, from which the changes that wait are followed."""
@@ -150,9 +160,8 @@ class BinanceSpotMarketData(StreamingMarketData):
         start, end = -(-from_ns // _MILLISECOND_NS), (to_ns - length_ns) // _MILLISECOND_NS
         while start <= end:
             parameters = {"symbol": stream.symbol, "interval": stream.interval, "limit": _PAGE}
-            rows = await self.rest.get("/api/v3/klines", parameters | {"startTime": start, "endTime": end})
-            for opened, *prices, volume in (row[:6] for row in rows):
-                first, high, low, close = prices
+            rows = await self.rest.read("/api/v3/klines", _bars, parameters | {"startTime": start, "endTime": end})
+            for opened, first, high, low, close, volume in rows:
                 sink.bar(
                     stream.instrument, interval=stream.interval, open_time_ns=opened * _MILLISECOND_NS,
                     open=first, high=high, low=low, close=close, volume=volume,
@@ -165,17 +174,18 @@ class BinanceSpotMarketData(StreamingMarketData):
         parameters: dict[str, Any] = {"symbol": stream.symbol, "limit": _PAGE}
         place: dict[str, Any] = {"startTime": -(-from_ns // _MILLISECOND_NS), "endTime": to_ns // _MILLISECOND_NS}
         while True:
-            rows = await self.rest.get("/api/v3/aggTrades", parameters | place)
+            rows = await self.rest.read("/api/v3/aggTrades", _trades, parameters | place)
             for row in rows:
-                if row["T"] * _MILLISECOND_NS >= to_ns:
+                venue_ns = row.time_ms * _MILLISECOND_NS
+                if venue_ns >= to_ns:
                     return
                 sink.trade(
-                    stream.instrument, venue_time_ns=row["T"] * _MILLISECOND_NS, price=row["p"], quantity=row["q"],
-                    aggressor="sell" if row["m"] else "buy", id=row["l"],
+                    stream.instrument, venue_time_ns=venue_ns, price=row.price, quantity=row.quantity,
+                    aggressor="sell" if row.is_buyer_maker else "buy", id=row.last_id,
                 )  # fmt: skip
             if len(rows) < _PAGE:
                 return
-            place = {"fromId": rows[-1]["a"] + 1}
+            place = {"fromId": rows[-1].number + 1}
 
 
 def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
@@ -195,6 +205,31 @@ def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
 def server_time_ns(answer: Any) -> int:
     """The middle of the millisecond that the venue told."""
     return int(answer["serverTime"]) * _MILLISECOND_NS + _MILLISECOND_NS // 2
+
+
+def _specifications(answer: dict[str, Any]) -> list[InstrumentFields]:
+    return [_fields(one) for one in answer["symbols"] if one.get("isSpotTradingAllowed", True)]
+
+
+def _last_trade(trades: list[dict[str, Any]]) -> list[int]:
+    return [int(trades[-1]["l"])] if trades else []
+
+
+def _last_update(book: dict[str, Any]) -> list[int]:
+    return [int(book["lastUpdateId"])]
+
+
+def _last_closed_bar(bars: list[list[Any]]) -> list[int]:
+    return [int(bars[0][0]) * _MILLISECOND_NS] if len(bars) == 2 else []
+
+
+def _bars(rows: list[list[Any]]) -> list[tuple[int, str, str, str, str, str]]:
+    """The opening and the five numbers of each bar."""
+    return msgspec.convert([row[:6] for row in rows], list[tuple[int, str, str, str, str, str]])
+
+
+def _trades(rows: Any) -> list[_AggregateTrade]:
+    return msgspec.convert(rows, list[_AggregateTrade])
 
 
 def _fields(symbol: dict[str, Any]) -> InstrumentFields:

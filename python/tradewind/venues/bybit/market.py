@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ from tradewind.venues.interface import StreamName
 from tradewind.venues.sink import MarketSink
 from tradewind.venues.streaming import StreamingMarketData
 
+_Answer = TypeVar("_Answer")
 _MILLISECOND_NS = 1_000_000
 _MINUTE_NS = 60_000_000_000
 _DAYS = {"1d": "D", "7d": "W"}
@@ -68,6 +69,7 @@ class BybitMarketData(StreamingMarketData):
             clock,
             weights=limits["weights"],
             weight_per_minute=limits["weight_per_minute"],
+            ssl_context=ssl_context,
         )
         url = f"{(stream_url or words['urls']['stream']).rstrip('/')}/{category}"
         super().__init__(f"bybit_{category}", words, url, rest, clock)
@@ -77,24 +79,20 @@ class BybitMarketData(StreamingMarketData):
     async def start(self, sink: MarketSink) -> None:
         """Connect, and ping as Bybit wants it."""
         await super().start(sink)
-        self._tasks.append(asyncio.get_running_loop().create_task(self._ping()))
+        self.in_background(self._ping())
 
     async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
         """Read grid and limits of these symbols, or of all; fees are the regular user's of 2026-07."""
-        found: list[dict[str, Any]] = []
+        found: list[InstrumentFields] = []
         wanted: dict[str, Any] = {"category": self._category, "limit": _PAGE}
         if len(symbols) == 1:
             wanted["symbol"] = symbols[0]
         while True:
-            page = await self._ask("/v5/market/instruments-info", wanted)
-            found += [one for one in page["list"] if not symbols or one["symbol"] in symbols]
-            if not page.get("nextPageCursor"):
-                return [
-                    self._fields(one)
-                    for one in found
-                    if one.get("contractType", "LinearPerpetual") == "LinearPerpetual"
-                ]
-            wanted["cursor"] = page["nextPageCursor"]
+            page, cursor = await self._ask("/v5/market/instruments-info", self._specifications, wanted)
+            found += [one for one in page if not symbols or one.symbol in symbols]
+            if not cursor:
+                return found
+            wanted["cursor"] = cursor
 
     async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
         """Push closed bars between two times."""
@@ -111,8 +109,8 @@ class BybitMarketData(StreamingMarketData):
                 "limit": _PAGE,
             }
             last = min(start + step - 1, end)
-            page = await self._ask("/v5/market/kline", parameters | {"start": start, "end": last})
-            for opened, first, high, low, close, volume, *_ in reversed(page["list"]):
+            rows = await self._ask("/v5/market/kline", _bars, parameters | {"start": start, "end": last})
+            for opened, first, high, low, close, volume in reversed(rows):
                 sink.bar(
                     stream.instrument, interval=stream.interval, open_time_ns=int(opened) * _MILLISECOND_NS,
                     open=first, high=high, low=low, close=close, volume=volume,
@@ -154,13 +152,14 @@ class BybitMarketData(StreamingMarketData):
         """Ask how far a stream should have come; nothing comparable is told of books, marks and funding."""
         wanted = {"category": self._category, "symbol": stream.symbol}
         if stream.kind == "quotes":
-            return self._fixed(stream, await self._ask("/v5/market/orderbook", wanted | {"limit": 1}))
+            return await self._ask(
+                "/v5/market/orderbook", lambda book: self._fixed(stream, book), wanted | {"limit": 1}
+            )
         if stream.kind == "bars":
-            rows = (await self._ask("/v5/market/kline", wanted | {"interval": _interval(stream), "limit": 2}))["list"]
-            return [int(rows[-1][0]) * _MILLISECOND_NS] if len(rows) == 2 else []
+            bars = wanted | {"interval": _interval(stream), "limit": 2}
+            return await self._ask("/v5/market/kline", _last_closed_bar, bars)
         if stream.kind == "trades":
-            rows = (await self._ask("/v5/market/recent-trade", wanted | {"limit": 1}))["list"]
-            return [int(rows[0]["time"]) * _MILLISECOND_NS] if rows else []
+            return await self._ask("/v5/market/recent-trade", _last_trade, wanted | {"limit": 1})
         return []
 
     async def compare_clocks(self) -> None:
@@ -168,13 +167,15 @@ class BybitMarketData(StreamingMarketData):
         await self.rest.observe_clock("/v5/market/time", lambda answer: int(answer["result"]["timeNano"]))
         self.tell_clock()
 
-    async def _ask(self, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, path: str, reader: Callable[[Any], _Answer], parameters: dict[str, Any]) -> _Answer:
         """Bybit refuses in bodies that came well."""
-        answer = await self.rest.get(path, parameters)
-        if answer.get("retCode") != 0:
-            raise exception("venue_refused", f"{path}: {answer.get('retCode')} {answer.get('retMsg')}")
-        result: dict[str, Any] = answer["result"]
-        return result
+
+        def read(answer: dict[str, Any]) -> _Answer:
+            if answer["retCode"] != 0:
+                raise exception("venue_refused", f"{path}: {answer['retCode']} {answer.get('retMsg')}")
+            return reader(answer["result"])
+
+        return await self.rest.read(path, read, parameters)
 
     async def _ping(self) -> None:
         while True:
@@ -190,6 +191,11 @@ class BybitMarketData(StreamingMarketData):
             for level in levels
             for text, decimals in zip(level, (one.price_decimals, one.quantity_decimals), strict=False)
         ]
+
+    def _specifications(self, page: dict[str, Any]) -> tuple[list[InstrumentFields], str]:
+        """The specifications of a page of spot pairs or perpetuals, and what leads to the next."""
+        is_ours = [one for one in page["list"] if one.get("contractType", "LinearPerpetual") == "LinearPerpetual"]
+        return [self._fields(one) for one in is_ours], str(page.get("nextPageCursor") or "")
 
     def _fields(self, one: dict[str, Any]) -> InstrumentFields:
         sizes, maker_taker = one["lotSizeFilter"], _REGULAR_FEES[self._category]
@@ -218,6 +224,21 @@ class BybitMarketData(StreamingMarketData):
             initial_margin=initial,
             maintenance_margin=initial / 2,
         )
+
+
+def _bars(page: dict[str, Any]) -> list[tuple[str, str, str, str, str, str]]:
+    """The opening and the five numbers of each bar, the newest first."""
+    return msgspec.convert([row[:6] for row in page["list"]], list[tuple[str, str, str, str, str, str]])
+
+
+def _last_closed_bar(page: dict[str, Any]) -> list[int]:
+    rows = page["list"]
+    return [int(rows[-1][0]) * _MILLISECOND_NS] if len(rows) == 2 else []
+
+
+def _last_trade(page: dict[str, Any]) -> list[int]:
+    rows = page["list"]
+    return [int(rows[0]["time"]) * _MILLISECOND_NS] if rows else []
 
 
 def _interval(stream: StreamName) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
+from weakref import WeakValueDictionary
 
 import aiohttp
 import msgspec
@@ -15,6 +17,8 @@ from tradewind.errors import TradewindError, exception
 from tradewind.venues.connection.backoff import Backoff
 from tradewind.venues.connection.clock import VenueClock
 
+_Answer = TypeVar("_Answer")
+_MISREAD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, msgspec.MsgspecError)
 _ATTEMPTS = 5
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_BODY = 64 << 20
@@ -31,6 +35,42 @@ class VenueError(TradewindError):
         self.number = number
 
 
+class Allowance:
+    """What a venue allows this address, whichever of our clients asks.
+
+    Parameters
+    ----------
+    weight_per_minute
+        The limit.
+
+    """
+
+    def __init__(self, weight_per_minute: float) -> None:
+        self._limit = weight_per_minute
+        self._minute = 0
+        self.paused_until = 0.0
+        self.used_weight = 0
+
+    async def wait(self, weight: int, now_ns: Callable[[], int]) -> None:
+        """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
+        while True:
+            now = time.monotonic()
+            if self.paused_until > now:
+                await asyncio.sleep(self.paused_until - now)
+                continue
+            minute, rest_ns = divmod(now_ns(), 60_000_000_000)
+            if minute != self._minute:
+                self._minute, self.used_weight = minute, 0
+            if self.used_weight + weight <= self._limit or weight > self._limit:
+                self.used_weight += weight
+                return
+            await asyncio.sleep((60_000_000_000 - rest_ns) / 1e9 + 0.05)
+
+
+_allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
+"""By address, for as long as somebody asks there."""
+
+
 class Rest:
     """A client of one venue's REST interface.
 
@@ -44,6 +84,8 @@ class Rest:
         The limit, and the header that tells how much of it is used.
     sign
         Adds what proves who asks: called with the parameters of a signed request, returns query and headers.
+    ssl_context
+        Whom to trust, where it is not the system's authorities.
 
     """
 
@@ -56,17 +98,21 @@ class Rest:
         weight_per_minute: int = 6_000,
         weight_header: str = "",
         sign: Callable[[dict[str, Any]], tuple[str, dict[str, str]]] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._clock = clock
         self._weights = weights or {}
-        self._limit = weight_per_minute * _SHARE
         self._header = weight_header
         self._sign = sign
+        self._ssl: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
         self._session: aiohttp.ClientSession | None = None
-        self._paused_until = 0.0
-        self._minute = 0
-        self.used_weight = 0
+        self.allowance = _allowances.setdefault(self._url, Allowance(weight_per_minute * _SHARE))
+
+    @property
+    def used_weight(self) -> int:
+        """How much of this minute's weight is used."""
+        return self.allowance.used_weight
 
     async def close(self) -> None:
         """Close its connections."""
@@ -81,6 +127,24 @@ class Rest:
             return msgspec.json.decode(body)
         except msgspec.DecodeError as error:
             raise exception("bad_frame", f"{path}: no JSON in {body[:80]!r}") from error
+
+    async def read(
+        self,
+        path: str,
+        reader: Callable[[Any], _Answer],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        is_signed: bool = False,
+    ) -> _Answer:
+        """Ask for JSON and read it; what the reader does not find in it is an error of the venue's, not of ours."""
+        answer = await self.get(path, parameters, is_signed=is_signed)
+        try:
+            return reader(answer)
+        except TradewindError:
+            raise
+        except _MISREAD as error:
+            shown = msgspec.json.encode(answer)[:120]
+            raise exception("bad_frame", f"{path}: {type(error).__name__} {error} in {shown!r}") from error
 
     async def get_bytes(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False
@@ -106,11 +170,11 @@ class Rest:
         """Compare clocks: a few exchanges, of which the quickest counts."""
         for _ in range(samples):
             sent_ns = self._clock.monotonic_ns()
-            answer = await self.get(path)
-            self._clock.observe(sent_ns, times_ns(answer), self._clock.monotonic_ns())
+            venue_ns = await self.read(path, times_ns)
+            self._clock.observe(sent_ns, venue_ns, self._clock.monotonic_ns())
 
     async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
-        await self._wait_for_weight(self._weights.get(path, 20))
+        await self.allowance.wait(self._weights.get(path, 20), self._clock)
         headers: dict[str, str] = {}
         query = urlencode(parameters, quote_via=quote)
         if is_signed:
@@ -122,32 +186,20 @@ class Rest:
         url = f"{self._url}{path}" + (f"?{query}" if query else "")
         from yarl import URL  # noqa: PLC0415 - comes with aiohttp
 
-        async with self._session.get(URL(url, encoded=True), headers=headers) as response:
-            body = await response.content.read(_LARGEST_BODY)
+        # A redirection is not followed: the key would go wherever it leads.
+        async with self._session.get(
+            URL(url, encoded=True), headers=headers, ssl=self._ssl, allow_redirects=False
+        ) as response:
+            body = await _whole(path, response)
             self._account(response.headers)
             if response.status == 200:
                 return body
             raise self._refusal(path, response, body)
 
-    async def _wait_for_weight(self, weight: int) -> None:
-        """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
-        while True:
-            now = time.monotonic()
-            if self._paused_until > now:
-                await asyncio.sleep(self._paused_until - now)
-                continue
-            minute, rest_ns = divmod(self._clock(), 60_000_000_000)
-            if minute != self._minute:
-                self._minute, self.used_weight = minute, 0
-            if self.used_weight + weight <= self._limit or weight > self._limit:
-                self.used_weight += weight
-                return
-            await asyncio.sleep((60_000_000_000 - rest_ns) / 1e9 + 0.05)
-
     def _account(self, headers: Mapping[str, str]) -> None:
         used = headers.get(self._header, "") if self._header else ""
         if used.isdecimal():
-            self.used_weight = int(used)
+            self.allowance.used_weight = int(used)
 
     def _refusal(self, path: str, response: aiohttp.ClientResponse, body: bytes) -> VenueError:
         number, message = 0, body[:200].decode(errors="replace")
@@ -160,7 +212,7 @@ class Rest:
         if response.status in (_TOO_MANY, _BANNED, 403):
             after = response.headers.get("Retry-After", "")
             wait = float(after) if after.isdecimal() else (600.0 if response.status == 403 else 60.0)
-            self._paused_until = time.monotonic() + wait
+            self.allowance.paused_until = time.monotonic() + wait
             return VenueError(
                 "rate_limited",
                 f"{path}: HTTP {response.status}: {message}; nothing is asked for {wait:g} s",
@@ -171,3 +223,13 @@ class Rest:
         return VenueError(
             code, f"{path}: HTTP {response.status}: {number} {message}", status=response.status, number=number
         )
+
+
+async def _whole(path: str, response: aiohttp.ClientResponse) -> bytes:
+    """The body, which comes in pieces."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _LARGEST_BODY:
+            raise exception("bad_frame", f"{path}: an answer of more than {_LARGEST_BODY >> 20} MiB")
+    return bytes(body)

@@ -1,0 +1,343 @@
+//! A session with everything that can reach it, run through, saved and restored, recovered, lived again and as a backtest.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod common;
+
+use common::data::{Clock, DETAILS, random};
+use common::strategy::Anything;
+use common::{Named, World, at, index};
+use tradewind_core::chance::Chance;
+use tradewind_core::driver::{Backtest, Outage, Session, Settings};
+use tradewind_core::event::{Command, Condition, Entry, Event, Filter, Part, StatusEvent, decode_entries};
+use tradewind_core::feed::Merge;
+use tradewind_core::instrument::VenueIndex;
+use tradewind_core::market::MarketEvent;
+use tradewind_core::order::StrategyIndex;
+use tradewind_core::risk::Risk;
+use tradewind_core::time::MILLISECOND_NS;
+use tradewind_core::venue::{Halt, Latency};
+
+const MS: i64 = MILLISECOND_NS;
+
+struct Scene {
+    world: World,
+    lags: Vec<Option<i64>>,
+    outages: Vec<Outage>,
+    halts: Vec<Halt>,
+    inputs: Vec<Event>,
+    /// Whether clock times coincide.
+    ties: bool,
+}
+
+fn scene(seed: u64, ties: bool, with_outages: bool) -> Scene {
+    let mut chance = Chance::new(seed, &["scene"]);
+    let mut world = World::new(index(), seed).with_money();
+    world.keeps_journal = true;
+    let latency = |chance: &mut Chance| {
+        [
+            Latency::Constant(0),
+            Latency::Constant(30 * MS),
+            Latency::Constant(1),
+            Latency::Uniform { low_ns: 0, high_ns: 90 * MS },
+            Latency::Exponential { minimum_ns: MS, mean_ns: 30 * MS },
+        ][chance.below(5)]
+    };
+    world.request_latency = latency(&mut chance);
+    world.answer_latency = latency(&mut chance);
+    for place in 0..6 {
+        if chance.happens(0.6) || place == 2 {
+            world.recordings.push(random(&world.index, at(place), DETAILS[chance.below(4)], Clock::Delayed, 60, seed));
+        }
+    }
+    let lags = (0..3).map(|_| [None, Some(0), Some(10 * MS), Some(40 * MS), Some(600 * MS)][chance.below(5)]).collect::<Vec<_>>();
+    let first = rows(&world)[0].arrival_time_ns;
+    let last = rows(&world).last().unwrap().arrival_time_ns;
+    let time = |chance: &mut Chance| {
+        let span = ((last - first) / MS).max(1) as usize;
+        first + chance.below(span) as i64 * MS + if ties { 0 } else { 7 + chance.below(900_000) as i64 }
+    };
+    let mut inputs = Vec::new();
+    for _ in 0..chance.below(12) {
+        let time_ns = time(&mut chance);
+        let filter = Filter {
+            strategy: Some(StrategyIndex(0)).filter(|_| chance.happens(0.5)),
+            instrument: Some(at(2)).filter(|_| chance.happens(0.5)),
+        };
+        let stream = world.recordings[chance.below(world.recordings.len())].streams[0];
+        let status = |change| Event::Status(StatusEvent { time_ns, change });
+        inputs.push(match chance.below(10) {
+            0 => Event::Command { time_ns, command: Command::TradingOff },
+            1 | 2 => Event::Command { time_ns, command: Command::TradingOn },
+            3 => Event::Command { time_ns, command: Command::CancelAll(filter) },
+            4 => Event::Command { time_ns, command: Command::CloseAll(filter) },
+            5 => status(Condition::Stale(stream)),
+            6 => status(Condition::Fresh(stream)),
+            7 => status(Condition::Gap { stream, from_ns: time_ns - 5, length_ns: 5 }),
+            8 => status(Condition::Disconnected(VenueIndex(0), Part::Orders)),
+            _ => status(Condition::Connected(VenueIndex(0), Part::Orders)),
+        });
+    }
+    inputs.sort_by_key(Event::arrival_time_ns);
+    let mut outages = Vec::new();
+    let mut halts = Vec::new();
+    if with_outages {
+        let (from_ns, length) = (time(&mut chance), chance.below(4_000) as i64 * MS);
+        outages.push(Outage { venue: VenueIndex(chance.below(3) as u16), from_ns, until_ns: from_ns + length + 1 });
+        let (from_ns, length) = (time(&mut chance), chance.below(4_000) as i64 * MS);
+        halts.push(Halt { instrument: at(2), from_ns, until_ns: from_ns + length + 1 });
+    }
+    Scene { world, lags, outages, halts, inputs, ties }
+}
+
+impl Scene {
+    fn settings(&self) -> Settings {
+        let mut settings = self.world.settings();
+        for (venue, lag) in settings.venues.iter_mut().zip(&self.lags) {
+            venue.lag_ns = *lag;
+            venue.halts = self.halts.iter().filter(|_| venue.venue == "perps").copied().collect();
+        }
+        settings.outages.clone_from(&self.outages);
+        settings
+    }
+
+    fn strategies(&self) -> Vec<Named> {
+        let streams = self.world.streams();
+        vec![Anything::named(self.world.seed, "one", streams.clone(), 0.7), Anything::named(self.world.seed, "two", streams, 0.3)]
+    }
+
+    fn session(&self, settings: Settings) -> Session {
+        let mut session = Session::new(settings, self.strategies(), Risk::default(), self.world.streams()).unwrap();
+        session.set_streams(&self.world.streams());
+        session
+    }
+
+    /// Rows and inputs in the order in which they come.
+    fn events(&self) -> Vec<Event> {
+        let mut chance = Chance::new(self.world.seed, &["order"]);
+        let mut events: Vec<Event> = rows(&self.world).into_iter().map(Event::Market).collect();
+        for input in &self.inputs {
+            let time_ns = input.arrival_time_ns();
+            let from = events.partition_point(|event| event.arrival_time_ns() < time_ns);
+            let to = events.partition_point(|event| event.arrival_time_ns() <= time_ns);
+            let place = if self.ties { from + chance.below(to - from + 1) } else { to };
+            events.insert(place, input.clone());
+        }
+        events
+    }
+}
+
+fn rows(world: &World) -> Vec<MarketEvent> {
+    let mut recordings = world.recordings.clone();
+    recordings.sort_by_key(|recording| recording.streams.first().map(|stream| world.index.instrument(stream.instrument).name.clone()));
+    let (mut merge, _) = Merge::both(recordings).unwrap();
+    let mut rows = Vec::new();
+    while let Some(&row) = merge.event() {
+        rows.push(row);
+        merge.advance().unwrap();
+    }
+    rows
+}
+
+fn feed(session: &mut Session, event: &Event) {
+    match event {
+        Event::Market(row) => session.row(row).unwrap(),
+        event => session.input(event).unwrap(),
+    }
+}
+
+fn block(session: &mut Session) -> Vec<u8> {
+    session.engine_mut().take_journal().map(|(_, _, block)| block).unwrap_or_default()
+}
+
+#[derive(PartialEq)]
+struct Ending {
+    journal: Vec<u8>,
+    fills: Vec<tradewind_core::engine::Booked>,
+    orders: Vec<tradewind_core::order::Order>,
+    hashes: ([u8; 32], [u8; 32]),
+    venues: String,
+    curve: String,
+}
+
+impl Ending {
+    fn compare(&self, other: &Self, curves: bool) -> Option<String> {
+        if self.journal != other.journal {
+            let (ours, theirs) = (decode_entries(&self.journal).unwrap(), decode_entries(&other.journal).unwrap());
+            let place = ours.iter().zip(&theirs).position(|(one, other)| one != other);
+            let place = place.unwrap_or(ours.len().min(theirs.len()));
+            return Some(format!(
+                "journal at {place} of {}/{}:\n  {:?}\n  {:?}\n  {:?}",
+                ours.len(),
+                theirs.len(),
+                place.checked_sub(1).map(|at| &ours[at]),
+                ours.get(place),
+                theirs.get(place)
+            ));
+        }
+        if self.fills != other.fills {
+            return Some("fills".into());
+        }
+        if self.orders != other.orders {
+            return Some("orders".into());
+        }
+        if self.hashes != other.hashes {
+            return Some("hashes".into());
+        }
+        if self.venues != other.venues {
+            return Some("venues".into());
+        }
+        if curves && self.curve != other.curve {
+            return Some(format!("curve\n  {}\n  {}", self.curve, other.curve));
+        }
+        None
+    }
+}
+
+fn ending(session: &mut Session, mut journal: Vec<u8>) -> Ending {
+    journal.extend(block(session));
+    let engine = session.engine();
+    Ending {
+        journal,
+        fills: session.recorder().fills().to_vec(),
+        orders: session.recorder().orders().to_vec(),
+        hashes: (engine.decisions_hash(), engine.state().hash()),
+        venues: format!("{:?}", session.venues().map(|venue| venue.account().clone()).collect::<Vec<_>>()),
+        curve: format!("{:?}", session.recorder().curve()),
+    }
+}
+
+fn whole(scene: &Scene) -> (Vec<Vec<u8>>, Ending) {
+    let mut session = scene.session(scene.settings());
+    let events = scene.events();
+    session.start(events[0].arrival_time_ns(), false).unwrap();
+    let mut blocks = vec![block(&mut session)];
+    for event in &events {
+        feed(&mut session, event);
+        blocks.push(block(&mut session));
+    }
+    session.finish().unwrap();
+    assert_eq!(session.engine().state().broken_rule(), None);
+    let end = ending(&mut session, blocks.concat());
+    (blocks, end)
+}
+
+fn report(what: &str, found: &[(u64, String)], of: u64) {
+    println!("{what}: {} of {of} differ", found.len());
+    for (seed, difference) in found.iter().take(3) {
+        println!("  seed {seed}: {difference}");
+    }
+    assert!(found.is_empty());
+}
+
+/// How many scenes are tried; more with `TRADEWIND_SEEDS` (`make soak`).
+fn seeds() -> u64 {
+    std::env::var("TRADEWIND_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(60)
+}
+
+fn try_all(what: &str, one: impl Fn(u64) -> Option<String> + std::panic::RefUnwindSafe) {
+    let mut found = Vec::new();
+    let seeds = seeds();
+    for seed in 0..seeds {
+        match std::panic::catch_unwind(|| one(seed)) {
+            Ok(None) => {}
+            Ok(Some(difference)) => found.push((seed, difference)),
+            Err(_) => found.push((seed, "panicked".into())),
+        }
+    }
+    report(what, &found, seeds);
+}
+
+fn restored(scene: &Scene, seed: u64) -> Option<String> {
+    let (blocks, end) = whole(scene);
+    let events = scene.events();
+    let cut = Chance::new(seed, &["cut"]).below(events.len() + 1);
+    let mut first = scene.session(scene.settings());
+    first.start(events[0].arrival_time_ns(), false).unwrap();
+    events[..cut].iter().for_each(|event| feed(&mut first, event));
+    let mut second = scene.session(scene.settings());
+    second.restore(&first.save().unwrap()).unwrap();
+    events[cut..].iter().for_each(|event| feed(&mut second, event));
+    second.finish().unwrap();
+    end.compare(&ending(&mut second, blocks[..=cut].concat()), true)
+}
+
+fn recovered(scene: &Scene, seed: u64) -> Option<String> {
+    let (blocks, end) = whole(scene);
+    let events = scene.events();
+    let mut chance = Chance::new(seed, &["cut"]);
+    let cut = chance.below(events.len() + 1);
+    let snapshot = chance.below(cut + 1);
+    let mut second = scene.session(scene.settings());
+    let from = if chance.happens(0.5) {
+        let mut first = scene.session(scene.settings());
+        first.start(events[0].arrival_time_ns(), false).unwrap();
+        events[..snapshot].iter().for_each(|event| feed(&mut first, event));
+        second.restore(&first.save().unwrap()).unwrap();
+        snapshot + 1
+    } else {
+        0
+    };
+    let entries: Vec<Entry> = decode_entries(&blocks[from..=cut].concat()).unwrap();
+    match second.recover(&entries) {
+        Err(error) => return Some(format!("error {}", error.message)),
+        Ok(Some(divergence)) => return Some(format!("{divergence:?}")),
+        Ok(None) => {}
+    }
+    assert_eq!(second.recovered(), None);
+    events[cut..].iter().for_each(|event| feed(&mut second, event));
+    second.finish().unwrap();
+    end.compare(&ending(&mut second, blocks[..=cut].concat()), false)
+}
+
+fn lived_again(scene: &Scene, _: u64) -> Option<String> {
+    let (_, end) = whole(scene);
+    let mut settings = scene.settings();
+    settings.balances.clear();
+    let mut again = scene.session(settings);
+    again.live_again(&decode_entries(&end.journal).unwrap()).unwrap();
+    end.compare(&ending(&mut again, Vec::new()), true)
+}
+
+fn backtest(scene: &Scene, _: u64) -> Option<String> {
+    if scene.lags.iter().all(|lag| lag.unwrap_or(0) == 0) {
+        return None;
+    }
+    let (_, end) = whole(scene);
+    let mut settings = scene.settings();
+    settings.inputs.clone_from(&scene.inputs);
+    let mut backtest = Backtest::new(settings, scene.strategies(), Risk::default(), scene.world.recordings.clone()).unwrap();
+    backtest.run().unwrap();
+    let journal = backtest.engine_mut().take_journal().unwrap().2;
+    let engine = backtest.engine();
+    let mine = Ending {
+        journal,
+        fills: backtest.recorder().fills().to_vec(),
+        orders: backtest.recorder().orders().to_vec(),
+        hashes: (engine.decisions_hash(), engine.state().hash()),
+        venues: format!("{:?}", backtest.venues().map(|venue| venue.account().clone()).collect::<Vec<_>>()),
+        curve: format!("{:?}", backtest.recorder().curve()),
+    };
+    end.compare(&mine, true)
+}
+
+macro_rules! fuzz {
+    ($($name:ident: $how:ident, $ties:literal, $outages:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            try_all(stringify!($name), |seed| $how(&scene(seed, $ties, $outages), seed));
+        })*
+    };
+}
+
+fuzz! {
+    restored_plain: restored, false, false;
+    restored_ties: restored, true, false;
+    restored_outages: restored, false, true;
+    recovered_plain: recovered, false, false;
+    recovered_ties: recovered, true, false;
+    lived_again_plain: lived_again, false, false;
+    lived_again_ties: lived_again, true, false;
+    backtest_plain: backtest, false, false;
+    backtest_ties: backtest, true, false;
+    backtest_outages: backtest, false, true;
+}

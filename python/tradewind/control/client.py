@@ -1,0 +1,155 @@
+"""Steering a session from another process."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tradewind.control.commands import Done
+from tradewind.control.door import Address
+from tradewind.control.status import Status
+from tradewind.errors import TradewindError, exception
+from tradewind.journal.manifest import Manifest, decode_manifest
+
+Answer = TypeVar("Answer")
+_PATIENCE_SECONDS = 10.0
+
+
+class Control:
+    """A running session, seen from another process on this machine.
+
+    Parameters
+    ----------
+    folder
+        The folder of its run, in which it says where it listens.
+    url, token
+        Where it listens and what it wants to see, in the place of a folder.
+
+    """
+
+    def __init__(self, folder: str | Path | None = None, *, url: str = "", token: str = "") -> None:
+        if (folder is None) == (not url):
+            raise exception("missing_setting", "Control needs the folder of a run, or a URL and a token")
+        if folder is not None:
+            address = Address.of(Path(folder))
+            url, token = address.url, address.token
+        self.url = url
+        self._token = token
+        self._place = str(folder or url)
+
+    def __repr__(self) -> str:
+        return f"Control({self._place!r})"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What lets a request in."""
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def status(self) -> Status:
+        """How the session is."""
+        return self._ask("GET", "/status", None, Status)
+
+    def manifest(self) -> Manifest:
+        """What decides the run."""
+        return decode_manifest(self.url, self._body("GET", "/manifest", None))
+
+    def value(
+        self,
+        name: str,
+        value: Any,
+        *,
+        kind: Literal["number", "text", "json"] | None = None,
+        time: datetime | None = None,
+    ) -> Done:
+        """Give strategies a value from outside (V2)."""
+        return self._change("/value", name=name, value=value, kind=kind, time=time)
+
+    def trading(self, on: bool) -> Done:
+        """Allow strategies to open positions, or not."""
+        return self._change("/trading", on=on)
+
+    def cancel(self, *, strategy: str | None = None, instrument: str | None = None, order: int | None = None) -> Done:
+        """Cancel open orders: of a strategy, in an instrument, one alone, or all."""
+        return self._change("/cancel", strategy=strategy, instrument=instrument, order=order)
+
+    def close(self, *, strategy: str | None = None, instrument: str | None = None) -> Done:
+        """Close positions at the market: of a strategy, in an instrument, or all."""
+        return self._change("/close", strategy=strategy, instrument=instrument)
+
+    def open(
+        self,
+        strategy: str,
+        instrument: str,
+        side: Literal["buy", "sell"],
+        quantity: Decimal | float | str,
+        *,
+        price: Decimal | float | str | None = None,
+        time_in_force: Literal["gtc", "ioc", "post_only"] = "gtc",
+    ) -> Done:
+        """Open an order in the name of a strategy."""
+        return self._change(
+            "/open",
+            strategy=strategy,
+            instrument=instrument,
+            side=side,
+            quantity=str(quantity),
+            price=None if price is None else str(price),
+            time_in_force=time_in_force,
+        )
+
+    def set_parameter(self, strategy: str, name: str, value: Any) -> Done:
+        """Set a parameter of a strategy."""
+        return self._ask("POST", "/parameter", {"strategy": strategy, "name": name, "value": value}, Done)
+
+    def stop(self) -> Done:
+        """End the session in order."""
+        return self._change("/stop")
+
+    def _change(self, path: str, **body: Any) -> Done:
+        stated = {name: value for name, value in body.items() if value is not None or name == "value"}
+        return self._ask("POST", path, stated, Done)
+
+    def _ask(self, verb: str, path: str, body: Any, kind: type[Answer]) -> Answer:
+        try:
+            return msgspec.json.decode(self._body(verb, path, body), type=kind)
+        except msgspec.DecodeError as error:
+            raise exception("bad_message", f"{self.url}{path} answered what cannot be read: {error}") from error
+
+    def _body(self, verb: str, path: str, body: Any) -> bytes:
+        parts = urlsplit(self.url)
+        opened = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE_SECONDS)
+        sent = None if body is None else msgspec.json.encode(body)
+        headers = {**self.headers, **({} if sent is None else {"Content-Type": "application/json"})}
+        try:
+            opened.request(verb, path, sent, headers)
+            answer = opened.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            hint = "it has ended, or was killed: the journal says how"
+            raise exception("not_running", f"{self._place}: nothing answers at {self.url}: {error}", hint) from error
+        finally:
+            opened.close()
+        if answer.status != 200:
+            raise _told(content, f"{self.url}{path} answered {answer.status}")
+        return content
+
+
+class _Problem(msgspec.Struct):
+    code: str
+    message: str
+    hint: str = ""
+
+
+def _told(content: bytes, otherwise: str) -> TradewindError:
+    try:
+        problem = msgspec.json.decode(content, type=_Problem)
+    except msgspec.DecodeError:
+        return exception("bad_message", otherwise, "is this a session's address?")
+    return exception(problem.code, problem.message, problem.hint)

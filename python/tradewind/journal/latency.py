@@ -1,0 +1,193 @@
+"""What a journal tells of the way to the venue and back, order by order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tradewind.journal.reader import Journal
+from tradewind.journal.storage import Storage
+from tradewind.journal.tables import Decoder, batched
+from tradewind.simulation import Exponential, Latency, Uniform
+
+_ANSWERS = {"place": ("accepted", "rejected", "unknown"), "cancel": ("cancelled", "cancel_rejected")}
+_STATED = ("accepted", "cancelled")
+"""The answers that carry the venue's own time; of a refusal live we know only when it arrived."""
+
+_MILLISECOND_NS = 1_000_000
+
+
+def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
+    """How long each request of a run took to its venue and back.
+
+    A request leaves when the input that it was decided on has been handled, so that it was *sent* at the time of that
+    input: what we needed ourselves is part of the way out. The venue's time is its own where it told one; real venues
+    tell whole milliseconds, of which the middle of what is possible (between sending and arrival) is taken. Where it
+    told none, half of the round trip is taken each way.
+
+    Parameters
+    ----------
+    journal
+        The journal's file, the folder of its run, or an open one.
+
+    Returns
+    -------
+    polars.DataFrame
+        A row a request: ``strategy`` and ``count`` (which name the order), ``order_id``, ``kind`` (place or cancel),
+        ``instrument``, ``answer`` (accepted, rejected, unknown, cancelled or cancel_rejected; null without one),
+        ``decided_ns``, ``sent_ns``, ``venue_time_ns``, ``arrival_ns``, ``request_latency_ns``, ``answer_latency_ns``,
+        and ``venue_time`` (stated, or halved). What was never answered has nulls.
+
+    Examples
+    --------
+    >>> import tempfile, tradewind as tw
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> result = tw.backtest(
+    ...     tw.ema_cross("synthetic:BTCUSDT", fast=20, slow=100, quantity=0.05),
+    ...     data={"synthetic:BTCUSDT": tw.synthetic(events=20_000)},
+    ...     balances={"USDT": 100_000},
+    ...     venues={"synthetic": tw.Simulated(latency="5ms", answer_latency="3ms")},
+    ...     journal=folder.name,
+    ... )
+    >>> found = latencies(folder.name)
+    >>> set(found["request_latency_ns"]), set(found["answer_latency_ns"])
+    ({5000000}, {3000000})
+    >>> folder.cleanup()
+
+    """
+    if isinstance(journal, Journal):
+        return _latencies(journal)
+    with Journal(journal) as opened:
+        return _latencies(opened)
+
+
+def measured(found: pl.DataFrame) -> dict[str, tuple[Exponential, Exponential]]:
+    """The latencies of each venue, there and back, as a simulated venue takes them.
+
+    Latencies have a smallest value and a tail: the measured minimum, and on top of it an exponential delay with the
+    measured mean. Of a venue without an answered order nothing is known.
+
+    Parameters
+    ----------
+    found
+        What `latencies` found.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({
+    ...     "instrument": ["a:X", "a:X"], "answer": ["accepted", "accepted"],
+    ...     "request_latency_ns": [2_000_000, 4_000_000], "answer_latency_ns": [1_000_000, 1_000_000],
+    ... })
+    >>> measured(frame)["a"]
+    (Exponential(minimum='2ms', mean='1ms'), Exponential(minimum='1ms', mean='0ms'))
+
+    """
+    known = found.filter(pl.col("request_latency_ns").is_not_null()).with_columns(
+        venue=pl.col("instrument").str.split(":").list.first()
+    )
+    return {
+        str(venue): (_distribution(rows["request_latency_ns"]), _distribution(rows["answer_latency_ns"]))
+        for (venue,), rows in known.group_by("venue", maintain_order=True)
+    }
+
+
+def _distribution(latencies_ns: pl.Series) -> Exponential:
+    low, mean = int(latencies_ns.min()), round(float(latencies_ns.mean()))  # type: ignore[arg-type]
+    return Exponential(duration_text(low), duration_text(mean - low))
+
+
+def as_latency(kernel: Sequence[Any]) -> Latency:
+    """A latency from what the kernel takes, as a manifest keeps it.
+
+    Examples
+    --------
+    >>> as_latency(("uniform", 1_000_000, 2_500_000))
+    Uniform(low='1ms', high='2.5ms')
+
+    """
+    kind, first, second = kernel
+    match kind:
+        case "uniform":
+            return Uniform(duration_text(first), duration_text(second))
+        case "exponential":
+            return Exponential(duration_text(first), duration_text(second))
+        case _:
+            return duration_text(first)
+
+
+def duration_text(duration_ns: int) -> str:
+    """A duration in milliseconds, exactly.
+
+    Examples
+    --------
+    >>> duration_text(2_500_001)
+    '2.500001ms'
+
+    """
+    return f"{(Decimal(duration_ns) / _MILLISECOND_NS).normalize():f}ms"
+
+
+def _latencies(journal: Journal) -> pl.DataFrame:
+    decoder = Decoder(journal.manifest, ("decisions", "account"))
+    parts: Mapping[str, list[pl.DataFrame]] = {name: [frame] for name, frame in decoder.empty().items()}
+    for block in batched(journal.blocks()):
+        for name, frame in decoder.decode(block).items():
+            parts[name].append(frame)
+    requests = _requests(pl.concat(parts["decisions"]))
+    reports = _reports(pl.concat(parts["account"]))
+    answers = [_answers(requests, reports, kind) for kind in _ANSWERS]
+    is_live = journal.manifest.settings.get("mode") == "live"
+    return _ways(pl.concat(answers).sort("sequence"), is_live).drop("sequence")
+
+
+def _requests(decisions: pl.DataFrame) -> pl.DataFrame:
+    return decisions.filter(pl.col("kind") != "timer").select(
+        "sequence", "strategy", "count", "order_id", "kind", "instrument", decided_ns=pl.col("time").to_physical()
+    )
+
+
+def _reports(account: pl.DataFrame) -> pl.DataFrame:
+    return account.filter(pl.col("order_id").is_not_null()).select(
+        "order_id",
+        answer="kind",
+        answered="sequence",
+        arrival_ns=pl.col("time").to_physical(),
+        reported_ns=pl.col("venue_time").to_physical(),
+    )
+
+
+def _answers(requests: pl.DataFrame, reports: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Each request of a kind with the first report behind it that answers it."""
+    wanted = reports.filter(pl.col("answer").is_in(_ANSWERS[kind])).sort("answered")
+    asked = requests.filter(pl.col("kind") == kind).sort("sequence")
+    return asked.join_asof(
+        wanted, left_on="sequence", right_on="answered", by="order_id", strategy="forward", check_sortedness=False
+    ).drop("answered", strict=False)
+
+
+def _ways(answers: pl.DataFrame, is_live: bool) -> pl.DataFrame:
+    """The way there and the way back of each request."""
+    # Live, a report without the venue's time carries its arrival; an unknown fate is no answer at all.
+    told = pl.col("answer").is_in(_STATED) & (pl.col("reported_ns") < pl.col("arrival_ns")) if is_live else pl.lit(True)
+    resolution_ns = _MILLISECOND_NS if is_live else 0
+    earliest = pl.max_horizontal("decided_ns", "reported_ns")
+    latest = pl.min_horizontal("arrival_ns", pl.col("reported_ns") + resolution_ns)
+    stated = told & (earliest <= latest)
+    halved = (pl.col("decided_ns") + pl.col("arrival_ns")) // 2
+    answered = pl.col("answer").is_not_null() & (pl.col("answer") != "unknown")
+    return answers.with_columns(
+        sent_ns=pl.col("decided_ns"),
+        venue_time_ns=pl.when(answered).then(pl.when(stated).then((earliest + latest) // 2).otherwise(halved)),
+        venue_time=pl.when(answered).then(pl.when(stated).then(pl.lit("stated")).otherwise(pl.lit("halved"))),
+        arrival_ns=pl.when(answered).then("arrival_ns"),
+    ).select(
+        "sequence", "strategy", "count", "order_id", "kind", "instrument", "answer",
+        "decided_ns", "sent_ns", "venue_time_ns", "arrival_ns",
+        request_latency_ns=pl.col("venue_time_ns") - pl.col("sent_ns"),
+        answer_latency_ns=pl.col("arrival_ns") - pl.col("venue_time_ns"),
+        venue_time="venue_time",
+    )  # fmt: skip

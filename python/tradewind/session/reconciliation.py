@@ -1,0 +1,242 @@
+"""What the engine holds of an account, compared with what the venue says (law 7, M5)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tradewind.errors import TradewindError, exception
+from tradewind.venues import CancelRequest, Execution, Filled, OrderState
+from tradewind.venues.connection.backoff import Backoff
+
+if TYPE_CHECKING:
+    from tradewind.session.session import Session
+
+log = logging.getLogger(__name__)
+_COMPARE_SECONDS = 10.0
+_ASK_SECONDS = 0.5
+_AGAIN_SECONDS = 0.5
+_ASKED_TIMES = 3
+"""How often a venue that does not know an order is asked at least: what was just placed can be missing (F29)."""
+_YOUNG_NS = 5 * 10**9
+"""Orders younger than this are left to their own answer and reports."""
+_IN_THE_AIR = ("in_flight", "unknown")
+
+
+class Reconciliation:
+    """Keeps the engine's orders and balances at a venue equal to the venue's.
+
+    Both sides are compared after every connect, before orders may leave, and then every few seconds: reports get lost
+    on a connection that stays up, too. What became of an order is asked for by its client id until it is known.
+
+    Parameters
+    ----------
+    session
+        Whose engine it is.
+    venue
+        The venue's name.
+    execution
+        What asks it.
+
+    """
+
+    def __init__(self, session: Session, venue: str, execution: Execution) -> None:
+        self._session = session
+        self._venue = venue
+        self._execution = execution
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._is_connected = False
+        self._wanted = asyncio.Event()
+        self._differences: dict[str, Decimal] = {}
+
+    def connected(self) -> None:
+        """Orders reach the venue; they may leave once both sides were compared, from the beginning."""
+        self._is_connected = True
+        self._wanted.set()
+
+    def compare_soon(self) -> None:
+        """Something does not fit; the next comparison finds out."""
+        self._wanted.set()
+
+    def disconnected(self) -> None:
+        """Nothing reaches the venue, and reports may be missed."""
+        self._is_connected = False
+        if self._is_up:
+            self._session.connection(self._venue, is_connected=False)
+
+    @property
+    def _is_up(self) -> bool:
+        """Whether orders may leave."""
+        return bool(self._session.health.connections.get(f"{self._venue} orders"))
+
+    async def run(self) -> None:
+        """Compare, for as long as the session lives."""
+        backoff = Backoff()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_COMPARE_SECONDS):
+                    await self._wanted.wait()
+            if not self._is_connected:
+                self._wanted.clear()
+                await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._compare()
+            except TradewindError as error:
+                log.warning("%s: both sides cannot be compared: %s", self._venue, error)
+                await asyncio.sleep(backoff.next())
+                self._wanted.set()
+            else:
+                backoff.reset()
+
+    async def close(self) -> None:
+        """Ask no more."""
+        for task in self._asking.values():
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+    async def _compare(self) -> None:
+        is_up = self._is_up
+        await self._compare_orders(everything=not is_up)
+        if is_up:
+            await self._post_what_lasts()
+            return
+        await self._post_what_differs()
+        # The connection may have gone, or gone and come, meanwhile: then what was compared is old.
+        if self._is_connected and not self._wanted.is_set():
+            self._session.connection(self._venue, is_connected=True)
+
+    # Orders.
+
+    async def _compare_orders(self, *, everything: bool) -> None:
+        theirs = {one.client_id: one for one in await self._execution.open_orders()}
+        ours = {self._session.name_of(one): one for one in self._session.real_orders(self._venue)}
+        for name, order in ours.items():
+            if everything or self._is_doubtful(order, theirs.get(name)):
+                self.ask_later(name)
+        for name, state in theirs.items():
+            if name not in ours and self._session.is_own(name) and self._session.open_order(name) is None:
+                # It was given up, and the venue took it after all: nobody wants it any more.
+                self._execution.cancel(CancelRequest(name, state.instrument))
+        await asyncio.gather(*self._asking.values())
+
+    def _is_doubtful(self, order: dict[str, Any], state: OrderState | None) -> bool:
+        """Whether the venue says otherwise of an order that it had the time to know."""
+        if self._session.now_ns() - order["decided_ns"] < _YOUNG_NS:
+            return False
+        is_settled = order["status"] in ("open", "partly_filled")
+        return state is None or not is_settled or Decimal(state.filled) != Decimal(order["filled"])
+
+    def ask_later(self, name: str) -> None:
+        """Ask what became of an order, until it is known; it is never sent again."""
+        task = self._asking.get(name)
+        if task is None or task.done():
+            self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask(name))
+            task.add_done_callback(lambda done: self._asked(name, done))
+
+    def _asked(self, name: str, done: asyncio.Task[None]) -> None:
+        if self._asking.get(name) is done:
+            del self._asking[name]
+        if not done.cancelled() and (failure := done.exception()) is not None:
+            self._session.fail(failure)
+
+    async def _ask(self, name: str) -> None:
+        backoff = Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
+        missing = 0
+        while (order := self._session.open_order(name)) is not None:
+            await asyncio.sleep(backoff.next())
+            try:
+                state = await self._execution.order(name, order["instrument"].name)
+                if state is not None and await self._settle(name, state):
+                    return
+            except TradewindError as error:
+                log.warning("%s: %s", self._venue, error)
+                continue
+            missing += state is None
+            known_by_ns = order["decided_ns"] + int(self._execution.fate_seconds * 1e9)
+            if missing >= _ASKED_TIMES and self._session.now_ns() > known_by_ns:
+                self._give_up(name)
+                return
+
+    async def _settle(self, name: str, state: OrderState) -> bool:
+        """Take over what the venue says of an order; false where it does not list all of its fills yet."""
+        filled, fills = Decimal(state.filled), list[Filled]()
+        if filled:
+            listed = await self._execution.fills(state.instrument, order_id=state.venue_order_id)
+            fills = [fill for fill in listed if fill.venue_order_id == state.venue_order_id]
+        order = self._session.open_order(name)
+        if order is None:
+            return True
+        if sum(Decimal(fill.quantity) for fill in fills) < filled:
+            log.warning("%s: not all fills of %s are listed yet", self._venue, name)
+            return False
+        order_id = order["order_id"]
+        self._session.report(self._venue, order_id, "accepted", "requested", None)
+        for fill in fills:
+            self._session.fill(self._venue, order_id, fill)
+        if state.status in ("cancelled", "expired", "rejected"):
+            self._session.report(self._venue, order_id, "cancelled", "requested", None)
+        elif state.status != "filled" and order["status"] == "cancel_in_flight":
+            # The cancel got lost: it was in the journal, and not on the wire, when the process ended.
+            self._execution.cancel(CancelRequest(name, state.instrument))
+        return True
+
+    def _give_up(self, name: str) -> None:
+        """The venue does not know the order, and can take it no more."""
+        order = self._session.open_order(name)
+        if order is not None:
+            # An order that was there once was not rejected.
+            kind = "rejected" if order["status"] in _IN_THE_AIR else "cancelled"
+            self._session.report(self._venue, order["order_id"], kind, "order_not_open", None)
+
+    async def cancel_left(self) -> list[str]:
+        """Cancel what the venue has open of this run, known to the engine or not; gives the client ids."""
+        left = [one for one in await self._execution.open_orders() if self._session.is_own(one.client_id)]
+        for one in left:
+            self._execution.cancel(CancelRequest(one.client_id, one.instrument))
+        return [one.client_id for one in left]
+
+    # Balances.
+
+    async def _post_what_differs(self) -> None:
+        """After a connect: nothing leaves, so what is the same twice in short succession is so.
+
+        A fill between the venue's answer and its report is in one side and not yet in the other: posted as a
+        difference, it would count twice.
+        """
+        before: dict[str, Decimal] | None = None
+        while True:
+            known = self._known()
+            found = await self._found()
+            if not found or (found == before and known == self._known()):
+                break
+            before = found
+            await asyncio.sleep(_AGAIN_SECONDS)
+        # Money that was there before the run is no difference; it belongs to no strategy (M3).
+        kind = "unexplained" if any(known.values()) else "deposit"
+        for asset, amount in found.items():
+            self._session.transfer(self._venue, kind, asset, amount)
+        self._differences = {}
+
+    async def _post_what_lasts(self) -> None:
+        """While orders leave, both sides are never equally old: what is the same at the next comparison is so."""
+        found = await self._found()
+        lasting = {asset: amount for asset, amount in found.items() if self._differences.get(asset) == amount}
+        for asset, amount in lasting.items():
+            self._session.transfer(self._venue, "unexplained", asset, amount)
+        self._differences = {asset: amount for asset, amount in found.items() if asset not in lasting}
+
+    def _known(self) -> dict[str, Decimal]:
+        return {asset: Decimal(held) for asset, held in self._session.kernel.balances(self._venue)}
+
+    async def _found(self) -> dict[str, Decimal]:
+        """What the venue holds more than we know, by asset. Assets that no instrument of the run knows do not count."""
+        theirs = {one.asset: Decimal(one.total) for one in await self._execution.balances()}
+        known = self._known()
+        if missing := sorted(known.keys() - theirs.keys()):
+            # An empty answer is not an empty account (F43).
+            raise exception("bad_frame", f"{self._venue}: its balances do not name {', '.join(missing)}")
+        return {asset: theirs[asset] - held for asset, held in known.items() if theirs[asset] != held}

@@ -1,0 +1,263 @@
+"""Another strategy over what a session recorded, on simulated venues with the session's measured latencies."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from tradewind import _core
+from tradewind.backtest import Settings, listed_strategies
+from tradewind.dataset import Dataset
+from tradewind.errors import exception
+from tradewind.instruments import InstrumentFields
+from tradewind.journal import Journal, Storage
+from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
+from tradewind.journal.latency import as_latency, duration_text, latencies, measured
+from tradewind.journal.manifest import Manifest, manifest_of
+from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.values import from_json, to_json
+from tradewind.result import Result
+from tradewind.risk import Limits, OrderRate, Risk
+from tradewind.session.parity import kernel_of
+from tradewind.simulation import Exponential, Simulated
+from tradewind.strategy import Strategy
+from tradewind.table import number, plain_table, table_text
+from tradewind.times import duration_ns
+
+_COMPARED = ("orders", "fills", "volume", "fees", "funding", "net_profit")
+_COUNTS = ("orders", "fills")
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A session beside another strategy over the market data that it recorded.
+
+    Parameters
+    ----------
+    result
+        The other strategy's run, as a backtest's.
+    session, other
+        Orders, fills, volume, fees, funding and net profit of either, in the currency of the totals; None for what is
+        not known.
+    notes
+        What a reader should know: what was left out, and what was not measured.
+
+    """
+
+    result: Result
+    session: Mapping[str, float | None]
+    other: Mapping[str, float | None]
+    notes: tuple[str, ...]
+
+    @property
+    def comparison(self) -> str:
+        """Both sides in a table."""
+        table = plain_table([""], ["session", "other", "difference"])
+        for name in _COMPARED:
+            digits = 0 if name in _COUNTS else 2
+            ours, theirs = self.other[name], self.session[name]
+            gap = None if ours is None or theirs is None else round(ours - theirs, digits) + 0.0
+            table.add_row(name.replace("_", " "), *(number(one, digits) for one in (theirs, ours, gap)))
+        return table_text(table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "session": dict(self.session),
+            "other": dict(self.other),
+            "notes": list(self.notes),
+            "metrics": self.result.metrics,
+        }
+
+    def __str__(self) -> str:
+        return "\n\n".join([str(self.result), self.comparison, *(f"note: {note}" for note in self.notes)])
+
+
+def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyStrategy]) -> Rerun:
+    """Run another strategy over the market data that a session recorded.
+
+    It meets the recorded rows, conditions, values and commands at the times at which they arrived, under the session's
+    limits and checks, with what the session's accounts began with. Its orders go to simulated venues, whose latencies
+    are those that the session measured, order by order: the smallest of each way, and on top of it an exponential
+    delay with the measured mean, drawn from the run's seed. So the same journal and code give the same result.
+
+    Parameters
+    ----------
+    journal
+        The journal's file, or the folder of its run.
+    strategies
+        The strategy, or several. They may name any stream that was recorded.
+
+    """
+    started = time.perf_counter()
+    others = listed_strategies(strategies)
+    with Journal(journal) as recorded:
+        manifest = recorded.manifest
+        ways = measured(latencies(recorded))
+        streams, balances = _met(recorded)
+        venues, notes = _venues(manifest, ways)
+        with rebuilt(msgspec.structs.replace(manifest.code, strategies=[]), None, None, as_recorded=True) as code:
+            other = Rebuilt(_named(others), code.checks, (), changed=True)
+            kernel = _kernel(manifest, other, venues, streams, balances)
+            left_out = _live_again(kernel, recorded, others)
+            seconds = time.perf_counter() - started
+        session, told = _figures(recorded)
+    notes += [f"{count:,} {what} of the session were left out" for what, count in left_out.items()]
+    if manifest.settings["incidents"]:
+        notes.append("the strategy hears of outages and halts, and the simulated venues know nothing of them")
+    data, settings = _data(manifest, recorded.place, streams), _settings(manifest, venues, balances)
+    result = Result(kernel, data, settings, others, seconds, manifest_of(data, others, settings))
+    return Rerun(result, session, _compared(kernel), (*notes, *told))
+
+
+def _named(others: Sequence[AnyStrategy]) -> list[tuple[str, AnyStrategy]]:
+    return [(one.name, one.fresh() if isinstance(one, Strategy) else one) for one in others]
+
+
+def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, Decimal]]]:
+    """The streams that a run received, and what its accounts were given, by venue and asset."""
+    manifest = recorded.manifest
+    decoder = Decoder(manifest, {"status": None, "account": ["account", "kind", "asset", "amount"]})
+    streams: dict[tuple[str, str], None] = {}
+    balances: dict[str, dict[str, Decimal]] = {}
+    for block in batched(recorded.blocks()):
+        tables = decoder.decode(block)
+        known = tables["status"].filter(pl.col("stream").is_not_null()).select("instrument", "stream").unique()
+        streams |= dict.fromkeys(known.rows())
+        for account, asset, amount in (
+            tables["account"].filter(kind="deposit").select("account", "asset", "amount").rows()
+        ):
+            held = balances.setdefault(account, {})
+            held[asset] = held.get(asset, Decimal(0)) + amount
+    # A backtest's manifest names its streams; a session's names all that could be had.
+    listed = sorted(streams) if "mode" in manifest.settings else list(manifest.streams)
+    return listed, balances
+
+
+def _venues(
+    manifest: Manifest, ways: Mapping[str, tuple[Exponential, Exponential]]
+) -> tuple[dict[str, Simulated], list[str]]:
+    """How each venue is simulated: with the latencies that were measured, else with those that were stated."""
+    venues, notes = {}, []
+    for venue, stated in ((name, from_json(one)) for name, one in manifest.settings["venues"].items()):
+        there, back = ways.get(venue, (as_latency(stated["request_latency"]), as_latency(stated["answer_latency"])))
+        lag = stated["lag_ns"]
+        if venue not in ways:
+            notes.append(f"{venue} answered no order, so its latencies are the stated ones")
+        elif manifest.settings.get("mode") != "paper":
+            # Before its quickest answer can arrive, a venue meets rows at their own time.
+            lag = duration_ns(ways[venue][1].minimum)
+        venues[venue] = Simulated(
+            latency=there,
+            answer_latency=back,
+            taking_on_trades=stated["taking_on_trades"],
+            resting=stated["resting"],
+            leverage=stated["leverage"],
+            lag=None if lag is None else duration_text(lag),
+        )
+    return venues, notes
+
+
+def _kernel(
+    manifest: Manifest,
+    code: Rebuilt,
+    venues: Mapping[str, Simulated],
+    streams: Sequence[tuple[str, str]],
+    balances: Mapping[str, Mapping[str, Decimal]],
+) -> _core.Session:
+    """The kernel of the recorded session, with other strategies and venues, before its first event."""
+    values = {venue: to_json(simulated.values(venue)) for venue, simulated in venues.items()}
+    described = msgspec.structs.replace(
+        manifest, streams=list(streams), settings={**manifest.settings, "venues": values}
+    )
+    given = [(venue, asset, f"{amount:f}") for venue, held in balances.items() for asset, amount in held.items()]
+    kernel = kernel_of(described, code, is_simulated=True, balances=given)
+    # Simulated orders fill from all that was recorded, whatever the strategies name (F1).
+    places = {instrument.name: at for at, instrument in enumerate(manifest.index().instruments)}
+    kernel.set_streams([(places[name], kind) for name, kind in streams])
+    return kernel
+
+
+def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnyStrategy]) -> Counter[str]:
+    """Feed a kernel what reached the session; what was left out, and how often."""
+    is_only = len(others) == len(recorded.manifest.code.strategies) == 1
+    parameters = [name for one in others if isinstance(one, Strategy) for name in one.declared]
+    left_out = Counter[str]()
+    for block in recorded.blocks():
+        inputs, missing = _core.inputs_for_another(block.data, is_only, parameters)
+        left_out.update(missing)
+        kernel.live_again(inputs)
+    if not recorded.ending.finished:
+        kernel.finish()
+    return left_out
+
+
+def _figures(recorded: Journal) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """What the session itself made, from its own reports."""
+    with rebuilt(recorded.manifest.code, None, None, as_recorded=True) as code:
+        kernel = kernel_of(recorded.manifest, code, is_simulated=False)
+        for block in recorded.blocks():
+            if kernel.recover(block.data) is not None:
+                message = f"{recorded.place}: the recorded code does not decide as it did, so nothing compares with it"
+                raise exception("divergence", message, "tradewind replay RUN --verify says where")
+        return _compared(kernel), code.notes
+
+
+def _compared(kernel: _core.Session) -> dict[str, float | None]:
+    outcome = kernel.outcome()
+    total: Mapping[str, float | None] = outcome["total"]
+    realised, unrealised = total.get("net_realised"), total.get("unrealised")
+    profit = None if realised is None or unrealised is None else realised + unrealised
+    counts = {name: outcome[name] for name in _COUNTS}
+    return {**{name: total.get(name) for name in _COMPARED}, **counts, "net_profit": profit}
+
+
+def _data(manifest: Manifest, place: str, streams: Sequence[tuple[str, str]]) -> Dataset:
+    """What was recorded, as a result names it."""
+    fields = tuple(InstrumentFields(**one) for one in manifest.instruments)
+    mode = manifest.settings.get("mode", "backtest")
+    kinds: dict[str, list[str]] = {}
+    for name, kind in streams:
+        kinds.setdefault(name, []).append(kind)
+    reports = (f"{name}: {', '.join(listed)} of the {mode} run in {place}" for name, listed in kinds.items())
+    return Dataset(manifest.index(), fields, (), tuple(reports), manifest.data.digest, manifest.data.is_synthetic)
+
+
+def _settings(
+    manifest: Manifest, venues: Mapping[str, Simulated], balances: Mapping[str, Mapping[str, Decimal]]
+) -> Settings:
+    return Settings(
+        balances={
+            venue: {name: Decimal(f"{amount.normalize():f}") for name, amount in held.items()}
+            for venue, held in balances.items()
+        },
+        venues=venues,
+        risk=_risk(manifest),
+        currency=manifest.settings["currency"],
+        days=manifest.settings["days"],
+        seed=manifest.seed,
+    )
+
+
+def _risk(manifest: Manifest) -> Risk:
+    """The limits of the session, as a result states them."""
+    index, system = manifest.index(), manifest.system_limits
+    each = [Limits(**{name: from_json(value) for name, value in one.items()}) for one in manifest.limits]
+    is_same = all(one == each[0] for one in each)
+    rate, loss = system["order_rate"], system["daily_loss"]
+    return Risk(
+        limits=each[0] if each and is_same else Limits(),
+        by_instrument=None if is_same else dict(zip((one.name for one in index.instruments), each, strict=True)),
+        order_rate=None if rate is None else OrderRate(rate[0], timedelta(microseconds=rate[1] / 1000)),
+        daily_loss=None if loss is None else loss[1],
+        carried=system["carried"],
+    )

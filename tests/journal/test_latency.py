@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import polars as pl
+import pytest
+
+import tradewind as tw
+from tradewind.journal import MemoryStorage
+from tradewind.journal.latency import as_latency, duration_text, latencies, measured
+from tradewind.simulation import Exponential, Uniform
+
+
+def run(market, **simulated):
+    storage = MemoryStorage()
+    tw.backtest(
+        tw.ema_cross("synthetic:BTCUSDT", fast=5, slow=20, quantity=0.5),
+        data=market,
+        balances={"USDT": 100_000},
+        venues={"synthetic": tw.Simulated(**simulated)},
+        journal=storage,
+    )
+    return latencies(storage)
+
+
+def test_constant_latencies_are_found_exactly(market):
+    found = run(market, latency="5ms", answer_latency="3ms")
+    answered = found.drop_nulls("answer")
+    assert answered.height > 20
+    assert set(found["kind"]) == {"place", "cancel"}
+    assert set(answered["request_latency_ns"]) == {5_000_000}
+    assert set(answered["answer_latency_ns"]) == {3_000_000}
+    assert measured(found) == {"synthetic": (Exponential("5ms", "0ms"), Exponential("3ms", "0ms"))}
+
+
+def test_every_way_is_within_what_it_was_drawn_from(market):
+    found = run(market, latency=Uniform("2ms", "9ms"), answer_latency="1ms").drop_nulls("answer")
+    low, high = found["request_latency_ns"].min(), found["request_latency_ns"].max()
+    assert 2_000_000 <= low < 3_000_000 < 8_000_000 < high
+    # Messages keep their order, so that one may wait for the one before it.
+    assert all(first <= second for first, second in pairwise(found.sort("venue_time_ns")["arrival_ns"]))
+    whole = found["request_latency_ns"] + found["answer_latency_ns"]
+    assert whole.equals(found["arrival_ns"] - found["sent_ns"], check_names=False)
+
+
+def test_what_was_never_answered_tells_nothing():
+    frame = pl.DataFrame(
+        {
+            "instrument": ["a:X", "b:Y"],
+            "request_latency_ns": [1_000, None],
+            "answer_latency_ns": [2_000, None],
+        }
+    )
+    assert measured(frame) == {"a": (Exponential("0.001ms", "0ms"), Exponential("0.002ms", "0ms"))}
+
+
+@pytest.mark.parametrize("latency", ["5ms", Uniform("1.5ms", "2ms"), Exponential("0.000001ms", "12ms")])
+def test_a_latency_of_a_manifest_is_that_of_the_run(latency):
+    stated = tw.Simulated(latency=latency).values("v")["request_latency"]
+    assert as_latency(stated) == latency
+    assert tw.Simulated(latency=as_latency(stated)).values("v")["request_latency"] == stated
+
+
+def test_durations_are_written_exactly():
+    assert [duration_text(one) for one in (0, 1, 1_000_000, 86_400 * 10**9)] == ["0ms", "0.000001ms", "1ms", "86400000ms"]

@@ -1,0 +1,94 @@
+"""The end of a session: orders are cancelled, or kept, or the run is not over (O6)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from session_bench import ONCE, RESTING, STILL, Bench, execution_of, is_up, on_bench
+
+import tradewind as tw
+from tradewind.errors import TradewindError
+from tradewind.journal import Journal
+from tradewind.session.run import prepared
+
+
+def test_a_run_that_could_not_cancel_its_orders_is_not_finished_and_goes_on(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with pytest.raises(TradewindError, match="orders are open"):
+            async with bench.session() as ready:
+                await bench.until(lambda: bench.open_orders)
+                execution_of(ready)._link.url = "ws://127.0.0.1:1"
+                bench.faults.on("hard_close", kind="api")
+                await bench.until(lambda: not is_up(ready))
+        assert bench.open_orders
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert not journal.ending.finished
+        async with bench.session() as ready:
+            assert ready.is_recovered
+            await bench.until(lambda: is_up(ready))
+        assert bench.open_orders == {}
+
+    on_bench(tmp_path, RESTING, work, '\n[shutdown]\ntimeout = "2s"\n')
+
+
+FAILING = {
+    "on_status": "if status.kind == 'trading_off':",
+    "on_order": "if order.status == 'cancel_in_flight':",
+    "on_stop": "if True:",
+}
+
+
+@pytest.mark.parametrize("callback", FAILING)
+def test_orders_are_cancelled_although_a_callback_fails_at_the_end(tmp_path: Path, callback: str) -> None:
+    name, given = ("more", ", order") if callback == "on_order" else (callback, ", ctx")
+    given += ", status" if callback == "on_status" else ""
+    fails = f"\n    def {name}(self{given}):\n        {FAILING[callback]}\n            raise ZeroDivisionError\n"
+
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session():
+                await bench.until(lambda: bench.open_orders)
+        assert bench.open_orders == {}
+
+    on_bench(tmp_path, RESTING + fails, work)
+
+
+def test_orders_are_kept_where_the_file_says_so_and_the_run_goes_on_with_them(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session():
+            await bench.until(lambda: bench.open_orders)
+        kept = bench.open_orders
+        assert len(kept) == 1
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            assert ready.kernel.is_trading
+            assert [one["status"] for one in ready.kernel.open_orders()] == ["open"]
+        assert bench.open_orders.keys() == kept.keys()
+
+    on_bench(tmp_path, RESTING, work, '\n[shutdown]\norders = "keep"\n')
+
+
+def test_positions_are_closed_where_the_file_says_so(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(ready.kernel.positions)
+        assert [float(quantity) < 1e-5 for _, _, quantity in ready.kernel.positions()] in ([], [True])
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert journal.ending.finished
+
+    on_bench(tmp_path, ONCE, work, '\n[shutdown]\npositions = "close"\n')
+
+
+def test_a_session_that_cannot_connect_yet_can_be_stopped(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with await prepared(tw.System.read(bench.path), "live") as ready:
+            bench.faults.on("rest_error", path="/api/v3/time", status=429, code=-1003, message="slower")
+            running = asyncio.create_task(ready.session.run())
+            await asyncio.sleep(0.5)
+            ready.session.stop()
+            bench.faults.clear()
+            await asyncio.wait_for(running, timeout=15)
+
+    on_bench(tmp_path, STILL, work, '\n[shutdown]\ntimeout = "1s"\n')

@@ -1,0 +1,252 @@
+"""What the engine holds is what the venue holds, whatever got lost between them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from session_bench import HEAD, ONCE, RESTING, STILL, TARGET, Bench, execution_of, is_up, on_bench
+
+from tradewind.session import reconciliation
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides are compared twice a second."""
+    monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 0.5)
+    monkeypatch.setattr(reconciliation, "_YOUNG_NS", 10**9)
+
+
+def test_an_order_is_not_given_up_while_the_venue_may_still_take_it(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("late_order", occasions=1, seconds_later=4.5)
+        async with bench.session():
+            most = Decimal(0)
+            for _ in range(800):
+                await asyncio.sleep(0.01)
+                most = max(most, bench.held.get("BTC", Decimal(0)))
+        assert most <= Decimal("0.01")
+
+    on_bench(tmp_path, TARGET, work)
+
+
+def test_a_given_up_order_whose_acceptance_was_missed_is_found(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("late_order", occasions=1, seconds_later=5)
+        bench.faults.on("lost_push")
+        async with bench.session() as ready:
+            execution_of(ready).fate_seconds = 1.0
+            await bench.until(lambda: "late_order" not in bench.faults.active)
+            await bench.until(lambda: ready.kernel.open_orders() == [])
+            assert not bench.open_orders
+            await bench.until(lambda: bench.open_orders)
+            await bench.until(lambda: not bench.open_orders)
+
+    on_bench(tmp_path, RESTING, work)
+
+
+def test_a_given_up_order_that_comes_after_a_restart_is_cancelled(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("late_order", occasions=1, seconds_later=6)
+        async with bench.session(ends="killed") as ready:
+            execution_of(ready).fate_seconds = 1.0
+            await bench.until(lambda: "late_order" not in bench.faults.active)
+            await bench.until(lambda: ready.kernel.open_orders() == [])
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            assert not bench.open_orders
+            await bench.until(lambda: bench.open_orders)
+            await bench.until(lambda: not bench.open_orders)
+
+    on_bench(tmp_path, RESTING, work)
+
+
+def test_a_lost_fill_is_found(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            bench.faults.on("lost_push")
+            await bench.until(lambda: bench.held.get("BTC"))
+            bench.faults.off("lost_push")
+            await bench.until(lambda: ready.kernel.positions() and bench.equals(ready))
+        assert ready.kernel.open_orders() == []
+
+    on_bench(tmp_path, ONCE, work)
+
+
+@pytest.mark.parametrize("status", ["filled", "cancelled"])
+def test_an_order_is_settled_once_its_fills_are_known(tmp_path: Path, status: str) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            execution = execution_of(ready)
+            ask_fills, ask_order, asked = execution.fills, execution.order, []
+
+            async def fills(*given: Any, **more: Any) -> Any:
+                asked.append(1)
+                return [] if len(asked) == 1 else await ask_fills(*given, **more)
+
+            async def order(*given: Any) -> Any:
+                found = await ask_order(*given)
+                return found and msgspec.structs.replace(found, status=status)
+
+            execution.fills, execution.order = fills, order
+            bench.faults.on("timeout_accepted", occasions=1)
+            bench.faults.on("lost_push")
+            await bench.until(lambda: asked)
+            bench.faults.off("lost_push")
+            await bench.until(lambda: ready.kernel.positions() and bench.equals(ready))
+            assert ready.kernel.open_orders() == []
+
+    on_bench(tmp_path, ONCE, work)
+
+
+def test_a_break_while_both_sides_are_compared(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: bench.open_orders)
+            execution = execution_of(ready)
+            ask, asked = execution.balances, []
+
+            async def balances() -> Any:
+                asked.append(1)
+                if len(asked) == 1:
+                    await asyncio.sleep(3)
+                return await ask()
+
+            execution.balances = balances
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: asked)
+            bench.faults.on("hard_close", kind="api")
+            bench.faults.on("expired_order")
+            await bench.until(lambda: is_up(ready))
+            assert ready.kernel.open_orders() == []
+
+    on_bench(tmp_path, RESTING, work)
+
+
+@pytest.mark.parametrize("fault", ["foreign_order", "transfer"])
+def test_what_others_do_is_booked(tmp_path: Path, fault: str) -> None:
+    given = {"symbol": "BTCUSDT"} if fault == "foreign_order" else {"asset": "USDT", "amount": "500"}
+
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            bench.faults.on(fault, account=bench.account, **given)
+            assert not bench.equals(ready)
+            await bench.until(lambda: bench.equals(ready))
+            assert ready.kernel.positions() == []
+            assert ("unexplained" in str(ready.kernel.ledger())) == (fault == "transfer")
+
+    on_bench(tmp_path, STILL, work)
+
+
+def test_the_first_balances_are_a_deposit_after_a_restart_too(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await asyncio.sleep(0)
+            assert not is_up(ready)
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            assert ready.is_recovered
+            postings = ready.kernel.ledger()
+        assert "unexplained" not in str(postings)
+
+    on_bench(tmp_path, STILL, work)
+
+
+def test_an_answer_without_balances_is_not_believed(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            bench.faults.on("nonsense_body", path="/api/v3/account", body='{"updateTime":0,"balances":[]}')
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            await asyncio.sleep(2)
+            assert bench.equals(ready) and not is_up(ready)
+            bench.faults.clear()
+            await bench.until(lambda: is_up(ready))
+
+    on_bench(tmp_path, STILL, work)
+
+
+@pytest.mark.parametrize("trouble", ["banned", "odd"])
+def test_a_comparison_that_failed_is_tried_again(tmp_path: Path, trouble: str) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            if trouble == "banned":
+                bench.faults.on("rest_error", path="/api/v3/account", status=400, code=-1000, message="odd")
+            else:
+                bench.faults.on("nonsense_body", path="/api/v3/account", body="{}")
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            await asyncio.sleep(2)
+            assert not is_up(ready)
+            bench.faults.clear()
+            await bench.until(lambda: is_up(ready))
+
+    on_bench(tmp_path, STILL, work)
+
+
+def own_trade(name: str) -> dict[str, Any]:
+    """Half of a resting order is filled, says a venue that has not filled it."""
+    return {
+        "e": "executionReport", "E": 1, "s": "BTCUSDT", "c": name, "S": "BUY", "o": "LIMIT", "f": "GTC", "q": "0.001",
+        "p": "60000", "x": "TRADE", "X": "PARTIALLY_FILLED", "i": 5, "l": "0.0005", "z": "0.0005", "L": "60000",
+        "n": "0", "N": "BTC", "T": time.time_ns() // 10**6, "t": 1, "I": 10**9, "m": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", [{"t": -5}, {"L": "1e30"}, {"l": "0.0000000001"}, {"T": 2**62}, {"N": "BNB"}])
+def test_a_report_that_cannot_be_true_does_not_end_the_session(tmp_path: Path, changed: dict[str, Any]) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: bench.open_orders)
+            name = next(iter(ready.session._orders))
+            text = msgspec.json.encode({"subscriptionId": 0, "event": own_trade(name) | changed}).decode()
+            bench.faults.on("nonsense_frame", text=text, kind="api")
+            await asyncio.sleep(1)
+            assert not ready.running.done()
+            await bench.until(lambda: bench.equals(ready))
+
+    on_bench(tmp_path, RESTING, work)
+
+
+FLIPPING = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+        ctx.target(self.btc, 0.01 if self.seen // 3 % 2 else 0)
+"""
+)
+
+
+def test_cancels_that_are_refused_are_no_storm(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            execution, cancels = execution_of(ready), list[str]()
+            send = execution.cancel
+
+            def cancel(request: Any) -> None:
+                cancels.append(request.client_id)
+                send(request)
+
+            execution.cancel = cancel
+            await bench.until(ready.kernel.positions)
+            bench.faults.on("lost_push")
+            await bench.until(lambda: any(one["status"] == "open" for one in ready.kernel.open_orders()))
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            await bench.until(lambda: is_up(ready))
+            bench.faults.clear()
+            await asyncio.sleep(2)
+            assert not ready.running.done()
+            assert len(cancels) < 20, len(cancels)
+        assert bench.equals(ready) and bench.open_orders == {}
+
+    on_bench(tmp_path, FLIPPING, work)

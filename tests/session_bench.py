@@ -1,0 +1,151 @@
+"""A local exchange, sessions on it that end in order or are killed, and strategies of a few lines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from session_exchange import exchange, write_keys, write_system
+
+import tradewind as tw
+from tradewind.session.run import prepared
+
+HEAD = """
+import tradewind as tw
+
+class Busy(tw.Strategy):
+    seen: int = tw.state(0)
+
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+"""
+# What risk refuses, because there is no connection yet, is asked for again.
+AGAIN = """
+    def on_order(self, ctx, order):
+        if order.status == "rejected" and order.reason != "order_not_open":
+            self.seen = 0
+        self.more(order)
+
+    def more(self, order):
+        pass
+"""
+RESTING = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        if not self.seen:
+            self.seen = 1
+            ctx.buy(self.btc, 0.001, round(trade.price * 0.9, 2))
+"""
+    + AGAIN
+)
+ONCE = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        if not self.seen:
+            self.seen = 1
+            ctx.buy(self.btc, 0.01)
+"""
+    + AGAIN
+)
+TARGET = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        ctx.target(self.btc, 0.01)
+"""
+)
+STILL = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+"""
+)
+
+
+class Bench:
+    """An exchange with an account, and the system file of a session that trades there."""
+
+    def __init__(self, folder: Path, sandbox: Any, path: Path, account: int) -> None:
+        self.folder, self.sandbox, self.path, self.account = folder, sandbox, path, account
+
+    @property
+    def faults(self) -> Any:
+        return self.sandbox.server.faults
+
+    @property
+    def open_orders(self) -> dict[int, Any]:
+        return dict(self.sandbox.server.exchange.open_orders[self.account])
+
+    @property
+    def held(self) -> dict[str, Decimal]:
+        return {asset: free + locked for asset, (free, locked) in self.sandbox.balances(self.account).items()}
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
+        begun = time.monotonic()
+        while not condition():
+            assert time.monotonic() - begun < seconds, "it did not come to that"
+            await asyncio.sleep(0.01)
+
+    def equals(self, ready: Any) -> bool:
+        """Whether the engine holds what the exchange holds, of what it knows."""
+        ours = {asset: Decimal(amount) for asset, amount in ready.kernel.balances("binance_spot")}
+        return {asset: self.held.get(asset, Decimal(0)) for asset in ours} == ours
+
+    @contextlib.asynccontextmanager
+    async def session(self, mode: Any = "live", ends: str = "in order") -> AsyncIterator[Any]:
+        """A running session, which is stopped behind the block, or killed without a word."""
+        with contextlib.suppress(KilledError), await prepared(tw.System.read(self.path), mode) as ready:
+            running = asyncio.create_task(ready.session.run(is_recovered=ready.is_recovered))
+            ready.running = running
+            try:
+                yield ready
+            except BaseException:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                raise
+            if ends == "in order":
+                ready.session.stop()
+                await running
+            else:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                raise KilledError
+
+
+class KilledError(Exception):
+    """As kill -9 leaves it, as far as the journal and the venue can tell."""
+
+
+def on_bench(
+    folder: Path, source: str, work: Callable[[Bench], Awaitable[None]], more: str = "", **settings: Any
+) -> None:
+    async def run() -> None:
+        trader = folder / "mine.py"
+        trader.write_text(source)
+        async with exchange(**settings) as sandbox:
+            keys = sandbox.new_account({"USDT": 100_000}, kind="ED25519")
+            write_keys(folder, keys.api_key, keys.secret)
+            path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
+            path.write_text(path.read_text() + more)
+            await work(Bench(folder, sandbox, path, keys.account))
+
+    asyncio.run(run())
+
+
+def is_up(ready: Any) -> bool:
+    """Whether orders may leave."""
+    return bool(ready.session.health.connections.get("binance_spot orders"))
+
+
+def execution_of(ready: Any) -> Any:
+    """What sends a session's orders."""
+    return ready.session._venues["binance_spot"].execution
