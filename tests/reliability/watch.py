@@ -142,20 +142,22 @@ def watching() -> Iterator[Watch]:
 
 
 class Arrivals:
-    """When the streams of a session last brought something, also those that it forgot to subscribe anew."""
+    """When the streams of a session last brought something; a snapshot brings a book something, too."""
 
     def __init__(self, ready: Prepared) -> None:
         self._market: Any = ready.session._venues["binance_spot"].market_data
         self._last: dict[str, int] = {}
+        self._progress: dict[str, list[int]] = {}
 
     def ages(self) -> dict[str, float]:
         """Seconds since the last message of each stream that ever had one."""
+        decoder, now_ns = self._market.decoder, self._market.clock()
         for kind in KINDS:
-            arrived = self._market.decoder.arrival_ns(_SYMBOL, kind)
-            if arrived is not None:
-                self._last[kind] = max(arrived, self._last.get(kind, 0))
-        now_ns = self._market.clock()
-        return {kind: (now_ns - at) / 1e9 for kind, at in self._last.items()}
+            progress = decoder.progress(_SYMBOL, kind, 0)
+            if progress and progress != self._progress.get(kind):
+                self._progress[kind], self._last[kind] = progress, now_ns
+            self._last[kind] = max(decoder.arrival_ns(_SYMBOL, kind) or 0, self._last.get(kind, 0))
+        return {kind: (now_ns - at) / 1e9 for kind, at in self._last.items() if at}
 
 
 async def glance(watch: Watch, ready: Prepared) -> None:
