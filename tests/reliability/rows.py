@@ -89,7 +89,7 @@ ROWS = (
     _closing("early_data", "F11", _STREAM),
     _one("large_frame", "F11", None),
     _closing("subscription_refused", "F12", _STREAM),
-    _one("stalled_loop", "F13 F55", 5.0, name="stalled_loop, the venue hangs up", limits={"backlog_bytes": 4_096}),
+    _one("stalled_loop", "F13 F55", 4.0, name="stalled_loop, the venue hangs up", limits={"backlog_bytes": 4_096}),
     # Market data.
     _one("dropped_diff", "F14", name="dropped_diff, three", occasions=3, seconds=None),
     _one("dropped_diff", "F14"),
