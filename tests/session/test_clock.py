@@ -7,13 +7,11 @@ import time
 from pathlib import Path
 
 import msgspec
-import pytest
 from session_bench import STILL, Bench, on_bench
 
 YEAR_2100_MS = 4_102_444_800_000
 
 
-@pytest.mark.xfail(strict=True, reason="waits for the kernel: a row of the far future is moved, and not refused")
 def test_a_row_from_the_far_future_does_not_move_the_clock(tmp_path: Path) -> None:
     trade = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": 10**9, "p": "60000", "q": "1", "T": YEAR_2100_MS, "m": True}
     text = msgspec.json.encode({"stream": "btcusdt@trade", "data": trade}).decode()
