@@ -455,3 +455,10 @@ def test_an_authority_of_ones_own_is_trusted_over_rest_too(tmp_path: Path) -> No
                 await market.close()
 
     asyncio.run(check())
+
+
+def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_back_altered() -> None:
+    reader = AccountReader("binance_spot", lambda name: name == "own1")
+    reader.accepted("own1", 1, 1)
+    (fill,) = reader.execution(own_trade(1, c="OWN1"))
+    assert isinstance(fill, Filled) and fill.client_id == "own1"

@@ -155,7 +155,9 @@ def state_at(
             is_trading=kernel.is_trading,
             equity=kernel.equity_now,
             positions=kernel.positions(),
-            balances={venue: {name: held for name, held in kernel.balances(venue) if float(held)} for venue in index.venues},
+            balances={
+                venue: {name: held for name, held in kernel.balances(venue) if float(held)} for venue in index.venues
+            },
             orders=[_order(one) for one in kernel.open_orders()],
             values={name: _values(strategy) for name, strategy in code.strategies},
             state_hash=kernel.hashes[0],
@@ -164,9 +166,7 @@ def state_at(
         )
 
 
-def _go_to(
-    kernel: _core.Session, recorded: Journal, sequence: int, progress: Callable[[int], None] | None
-) -> str:
+def _go_to(kernel: _core.Session, recorded: Journal, sequence: int, progress: Callable[[int], None] | None) -> str:
     """Feed a kernel the entries up to one; that one in words."""
     last = 0
     for block in recorded.blocks():

@@ -55,7 +55,10 @@ def budget(venue: str, connections: dict[str, Any]) -> Budget:
 
 
 class _Watched:
-    """What is known about the liveness of one stream."""
+    """What is known about the liveness of one stream.
+
+    ``moved`` is how far it had come when it last moved, ``seen`` how far it should have come by the venue's last word.
+    """
 
     def __init__(self, since_ns: int) -> None:
         self.since_ns = since_ns
@@ -63,7 +66,7 @@ class _Watched:
         self.seen: list[int] = []
         self.quietness = 1.0
         self.failures = 0
-        self.stale_ns = 0
+        self.mended = 0
 
 
 class StreamingMarketData(MarketData):
@@ -92,7 +95,7 @@ class StreamingMarketData(MarketData):
         self._awaited: dict[StreamName, int] = {}
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._resyncs: dict[str, None] = {}
+        self._resyncs: dict[str, int] = {}
         self._resync_wanted = asyncio.Event()
         self._error_ns = 0
         self._told: dict[StreamName, str] = {}
@@ -287,12 +290,14 @@ class StreamingMarketData(MarketData):
                 asyncio.get_running_loop().call_later(wait, self._subscribe_again, topic)
                 continue
             self._refused.pop(topic, None)
-            self._watched[stream] = self._watched.get(stream) or _Watched(self.clock())
-            if stream.kind == "book":
-                if not self.decoder.is_live(stream.symbol):
-                    self._want_resync(stream.symbol)
+            watched = self._watched.setdefault(stream, _Watched(self.clock()))
+            if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
+                self._want_resync(stream.symbol)
             elif self._told.get(stream) != "connected":
-                self._awaited[stream] = self.clock()
+                watched.seen = []
+                # A book that is followed has begun with a message of this subscription.
+                self._awaited[stream] = 0 if stream.kind == "book" else self.clock()
+                self._look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
         """Ask again for what was refused, where it is still wanted."""
@@ -308,7 +313,7 @@ class StreamingMarketData(MarketData):
 
     def _is_there(self, stream: StreamName) -> None:
         self._awaited.pop(stream, None)
-        self._report(stream, "connected")
+        self._report(stream, "resynced" if self._told.get(stream) == "gap" else "connected")
 
     # Trouble.
 
@@ -330,7 +335,7 @@ class StreamingMarketData(MarketData):
                     self._want_resync(stream.symbol)
 
     def _want_resync(self, symbol: str) -> None:
-        self._resyncs[symbol] = None
+        self._resyncs.setdefault(symbol, self.clock())
         self._resync_wanted.set()
 
     async def _resync_books(self) -> None:
@@ -351,9 +356,10 @@ class StreamingMarketData(MarketData):
                     self._report(stream, "stale", f"no snapshot: {error.message}")
                     is_done = False
                 if is_done:
-                    self._resyncs.pop(symbol, None)
                     backoff.reset()
-                    self._report(stream, "connected" if stream not in self._told else "resynced")
+                    # A snapshot alone does not say that changes come.
+                    self._awaited[stream] = self._resyncs.pop(symbol, 0)
+                    self._look_for_first()
                 else:
                     asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
 
@@ -365,36 +371,37 @@ class StreamingMarketData(MarketData):
             questions: list[Coroutine[Any, Any, None]] = []
             for stream, watched in list(self._watched.items()):
                 now_ns = self.clock()
-                moved = self._progress(stream) or [self.decoder.arrival_ns(stream.symbol, stream.kind) or 0]
                 patience = self.words["silence"].get(stream.kind, 60) + _seconds(stream.interval)
-                if moved != watched.moved:
-                    self._moved(stream, watched, moved, now_ns)
-                elif stream in self._awaited:
-                    questions.append(self._ask_whether_it_holds(stream))
-                elif now_ns - watched.since_ns > patience * watched.quietness * 1e9:
+                is_overdue = now_ns - watched.since_ns > patience * watched.quietness * 1e9
+                mark = self._mark(stream)
+                if mark and mark != watched.moved:
+                    self._moved(stream, watched, mark, now_ns)
+                elif is_overdue or (stream in self._awaited and not watched.seen):
                     watched.since_ns = now_ns
                     questions.append(self._ask_about(stream, watched))
             await asyncio.gather(*questions)
 
-    def _moved(self, stream: StreamName, watched: _Watched, moved: list[int], now_ns: int) -> None:
-        """Something new came: messages that say nothing new do not count, however many there are."""
-        watched.moved, watched.since_ns, watched.quietness = moved, now_ns, 1.0
-        if watched.stale_ns:
-            watched.stale_ns = 0
-            self._is_there(stream)
+    def _mark(self, stream: StreamName) -> list[int]:
+        """How far a stream has come, or where that cannot be told, when something last came."""
+        arrival_ns = self.decoder.arrival_ns(stream.symbol, stream.kind)
+        return self._progress(stream) or ([] if arrival_ns is None else [arrival_ns])
 
-    async def _ask_whether_it_holds(self, stream: StreamName) -> None:
-        """A stream that was subscribed to anew is quiet: what came before holds if the venue says the same."""
-        ours = self._progress(stream)
-        try:
-            if ours and await self.latest(stream) == ours and stream in self._awaited:
-                self._is_there(stream)
-        except TradewindError:
-            pass  # it goes on being awaited, which is told already
+    def _moved(self, stream: StreamName, watched: _Watched, mark: list[int], now_ns: int) -> None:
+        """Something new came: messages that say nothing new do not count, however many there are."""
+        is_first = not watched.moved
+        watched.moved, watched.since_ns = mark, now_ns
+        # What is seen for the first time may have come before the subscription.
+        if not (is_first and stream in self._awaited):
+            watched.quietness, watched.mended = 1.0, 0
 
     async def _ask_about(self, stream: StreamName, watched: _Watched) -> None:
-        """Find out whether a silent stream has nothing to say, or does not say it."""
-        ours = self._progress(stream) or watched.seen
+        """Find out whether a silent stream has nothing to say, or does not say it.
+
+        One that was subscribed to and has said nothing is compared with what the venue said after the subscription:
+        what happened before does not come any more.
+        """
+        progress, is_awaited = self._progress(stream), stream in self._awaited
+        ours = watched.seen if is_awaited else progress or watched.seen
         try:
             watched.seen = await self.latest(stream)
             if ours and watched.seen and watched.seen != ours:
@@ -403,40 +410,51 @@ class StreamingMarketData(MarketData):
                 watched.seen = await self.latest(stream)
         except TradewindError as error:
             watched.failures += 1
-            if watched.failures > 2:
-                self._stale(stream, watched, f"silent, and the venue cannot be asked: {error.message}")
+            if watched.failures > 2 and self._watched.get(stream) is watched:
+                self._stale(stream, f"silent, and the venue cannot be asked: {error.message}")
             return
         watched.failures = 0
-        has_moved = (self._progress(stream) or ours) != ours
-        if stream not in self._watched or has_moved:
+        if self._watched.get(stream) is not watched or self._progress(stream) != progress:
             return
-        if ours and watched.seen and watched.seen != ours:
-            if stream.kind == "quotes" or watched.seen < ours:
+        if stream in self._awaited and progress and progress == watched.seen:
+            self._is_there(stream)
+        elif ours and watched.seen and watched.seen != ours:
+            if stream.kind == "quotes" or (watched.seen < ours and not is_awaited):
                 # A number that was too high would have everything behind it taken for a repeat.
-                self.decoder.forget(stream.symbol, stream.kind)
-            self._stale(stream, watched, "the venue says otherwise than what it sends")
-        else:
+                self._forget(stream)
+            self._stale(stream, "the venue says otherwise than what it sends")
+            self._mend(stream, watched)
+        elif ours:
             watched.quietness = min(watched.quietness * 2, _QUIETEST)
 
     def _progress(self, stream: StreamName) -> list[int]:
         interval_ns = int(_seconds(stream.interval) * 1e9)
         return self.decoder.progress(stream.symbol, stream.kind, interval_ns)
 
-    def _stale(self, stream: StreamName, watched: _Watched, reason: str) -> None:
-        is_again = watched.stale_ns > 0
-        watched.stale_ns = self.clock()
+    def _stale(self, stream: StreamName, reason: str) -> None:
+        self._awaited[stream] = self.clock()
         self._report(stream, "stale", reason)
-        if is_again:
-            for link in self._links:
-                if self.topic(stream) in self._topics[self._links.index(link)]:
-                    link.replace()
-        else:
+
+    def _mend(self, stream: StreamName, watched: _Watched) -> None:
+        """Subscribe anew, and where that has not helped, connect anew."""
+        watched.mended += 1
+        if watched.mended == 1:
             self._resubscribe(stream)
+            return
+        for place, link in enumerate(self._links):
+            if self.topic(stream) in self._topics[place]:
+                link.replace()
+
+    def _forget(self, stream: StreamName) -> None:
+        """Begin anew with a stream: what comes next is new, whatever its number."""
+        self.decoder.forget(stream.symbol, stream.kind)
+        if stream in self._watched:
+            self._watched[stream].moved = []
 
     def _resubscribe(self, stream: StreamName) -> None:
         topic = self.topic(stream)
         if stream.kind == "book":
-            self.decoder.forget(stream.symbol, "book")
+            self._forget(stream)
         for subscriptions in self._channels.values():
             if topic in subscriptions.topics:
                 subscriptions.remove([topic])

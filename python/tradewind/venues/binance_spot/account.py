@@ -109,9 +109,13 @@ class AccountReader:
         self._venue = venue
         self._is_own = is_own
         self._memory = Memory()
+        self._names: dict[int, str] = {}
 
     def accepted(self, client_id: str, order_id: int, time_ms: int) -> list[Report]:
-        """Take the answer to an order that was accepted."""
+        """Take the answer to an order that was accepted; from now on it is known by the venue's number, too (F36)."""
+        self._names[order_id] = client_id
+        if len(self._names) > _KEPT:
+            del self._names[next(iter(self._names))]
         if not self._memory.is_new(("accepted", client_id)):
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
@@ -138,7 +142,7 @@ class AccountReader:
         if event.I >= 0 and not self._memory.is_new((event.s, "execution", event.I)):
             return []
         # A cancel has an id of its own, and names the order's as the original one.
-        client_id = event.C if event.x == "CANCELED" and event.C else event.c
+        client_id = self._names.get(event.i) or (event.C if event.x == "CANCELED" and event.C else event.c)
         time_ns = event.T * _MILLISECOND_NS
         fill = self._fill(event, client_id, time_ns) if event.x == "TRADE" else None
         # Of a trade between two orders of one account there are two fills with one id (O5).
