@@ -124,7 +124,9 @@ async def theirs(venue: Venue, us: Ours) -> Theirs:
     """What the venue says, asked over REST by another key of the account."""
     held = Theirs(balances={asset: Decimal(amount) for asset, amount in (await venue.balances()).items()})
     rows = await venue.orders()
-    names = {row["orderId"]: row["clientOrderId"] for row in rows if read(row["clientOrderId"], us.run) is not None}
+    # Ours are in small letters, whatever the venue makes of them (F36).
+    given = {row["orderId"]: row["clientOrderId"].lower() for row in rows}
+    names = {number: name for number, name in given.items() if read(name, us.run) is not None}
     # A cancel gives an order its own id: by the id that we gave it, it is asked for alone.
     for name in us.asked.keys() - set(names.values()):
         if us.status[name] != "rejected" and (number := await venue.number_of(name)) is not None:

@@ -18,7 +18,7 @@ from reliability.venue import RAISED, Venue, venue
 from tradewind.journal import replay
 
 _START_SECONDS = 75.0
-_SETTLE_SECONDS = 14.0
+_SETTLE_SECONDS = 26.0
 _GLANCE_SECONDS = 1.0
 _EARLY = 0.25
 """Which share of the kills comes while the session starts and recovers."""

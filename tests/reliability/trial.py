@@ -23,7 +23,7 @@ from tradewind.session.run import Prepared, prepared
 
 BEGIN_SECONDS = 15.0
 HEAL_SECONDS = 30.0
-SETTLE_SECONDS = 14.0
+SETTLE_SECONDS = 26.0
 END_SECONDS = 25.0
 DEPTH = 20
 Work = Callable[[Prepared], Awaitable[None]]
