@@ -130,7 +130,8 @@ def _prepared(
         before = earlier(journal)
         settings = _settings(system, mode, before.carried)
         data = Dataset(index, fields, (), (f"{mode} market data",))
-        values = settings.run(strategies, data, keep="everything", journal=True)
+        # Orders, fills and postings are in the journal; kept in memory, too, they would grow with the run.
+        values = settings.run(strategies, data, keep="metrics", journal=True)
         values["value_streams"] = None
         if mode == "live":
             values["venues"], values["balances"] = [], []

@@ -92,10 +92,10 @@ class StreamingMarketData(MarketData):
         self._topics: dict[int, dict[str, None]] = {}
         self._channels: dict[Channel, Subscriptions] = {}
         self._watched: dict[StreamName, _Watched] = {}
-        self._awaited: dict[StreamName, int] = {}
+        self._awaited: dict[StreamName, int | None] = {}
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._resyncs: dict[str, int] = {}
+        self._resyncs: dict[str, int | None] = {}
         self._resync_wanted = asyncio.Event()
         self._error_ns = 0
         self._told: dict[StreamName, str] = {}
@@ -296,7 +296,7 @@ class StreamingMarketData(MarketData):
             elif self._told.get(stream) != "connected":
                 watched.seen = []
                 # A book that is followed has begun with a message of this subscription.
-                self._awaited[stream] = 0 if stream.kind == "book" else self.clock()
+                self._awaited[stream] = None if stream.kind == "book" else self._arrival_ns(stream)
                 self._look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
@@ -307,9 +307,13 @@ class StreamingMarketData(MarketData):
 
     def _look_for_first(self) -> None:
         """Tell of streams that were subscribed to, and of which something has come since."""
-        for stream, since_ns in list(self._awaited.items()):
-            if (self.decoder.arrival_ns(stream.symbol, stream.kind) or 0) > since_ns:
+        for stream, before_ns in list(self._awaited.items()):
+            if self._arrival_ns(stream) not in (None, before_ns):
                 self._is_there(stream)
+
+    def _arrival_ns(self, stream: StreamName) -> int | None:
+        """When something last came."""
+        return self.decoder.arrival_ns(stream.symbol, stream.kind)
 
     def _is_there(self, stream: StreamName) -> None:
         self._awaited.pop(stream, None)
@@ -335,7 +339,7 @@ class StreamingMarketData(MarketData):
                     self._want_resync(stream.symbol)
 
     def _want_resync(self, symbol: str) -> None:
-        self._resyncs.setdefault(symbol, self.clock())
+        self._resyncs.setdefault(symbol, self.decoder.arrival_ns(symbol, "book"))
         self._resync_wanted.set()
 
     async def _resync_books(self) -> None:
@@ -358,7 +362,7 @@ class StreamingMarketData(MarketData):
                 if is_done:
                     backoff.reset()
                     # A snapshot alone does not say that changes come.
-                    self._awaited[stream] = self._resyncs.pop(symbol, 0)
+                    self._awaited[stream] = self._resyncs.pop(symbol, None)
                     self._look_for_first()
                 else:
                     asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
@@ -383,7 +387,7 @@ class StreamingMarketData(MarketData):
 
     def _mark(self, stream: StreamName) -> list[int]:
         """How far a stream has come, or where that cannot be told, when something last came."""
-        arrival_ns = self.decoder.arrival_ns(stream.symbol, stream.kind)
+        arrival_ns = self._arrival_ns(stream)
         return self._progress(stream) or ([] if arrival_ns is None else [arrival_ns])
 
     def _moved(self, stream: StreamName, watched: _Watched, mark: list[int], now_ns: int) -> None:
@@ -432,7 +436,7 @@ class StreamingMarketData(MarketData):
         return self.decoder.progress(stream.symbol, stream.kind, interval_ns)
 
     def _stale(self, stream: StreamName, reason: str) -> None:
-        self._awaited[stream] = self.clock()
+        self._awaited[stream] = self._arrival_ns(stream)
         self._report(stream, "stale", reason)
 
     def _mend(self, stream: StreamName, watched: _Watched) -> None:
