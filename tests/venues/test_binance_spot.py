@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from market_watcher import BTC, KINDS, Watcher, run, until
 
@@ -462,3 +463,17 @@ def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_bac
     reader.accepted("own1", 1, 1)
     (fill,) = reader.execution(own_trade(1, c="OWN1"))
     assert isinstance(fill, Filled) and fill.client_id == "own1"
+
+
+def test_a_ban_that_comes_as_an_answer_to_an_order_is_waited_out() -> None:
+    async def check(trader: Trader) -> None:
+        until_ms = trader.execution.clock() // 10**6 + 60_000
+        error = {"code": -1003, "msg": "banned", "data": {"serverTime": 1, "retryAfter": until_ms}}
+        answer = {"id": "ptw0", "status": 418, "error": error}
+        trader.faults.on("nonsense_frame", text=msgspec.json.encode(answer).decode(), kind="api")
+        await until(lambda: trader.of(Rejected, "tw0"))
+        trader.buy("tw1", REST)
+        assert [one.code for one in trader.of(Rejected)] == ["rate_limited", "rate_limited"]
+        assert not trader.box.server.exchange.open_orders[trader.account]
+
+    trade(check)

@@ -69,6 +69,8 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
             loop.add_signal_handler(name, ready.session.stop)
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
+        if ready.is_recovered and not ready.kernel.is_trading:
+            say(f"trading is off, as it was when the run was cut off: tradewind ctl {ready.folder} trading on")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
         async with served(system, ready):
             await ready.session.run(is_recovered=ready.is_recovered)

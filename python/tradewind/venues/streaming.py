@@ -23,6 +23,8 @@ _GLANCE_SECONDS = 0.02
 _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _QUIETEST = 8.0
+_BEAT_SECONDS = 0.25
+_STANDSTILL_NS = 2_000_000_000
 _ERRORS_APART_NS = 1_000_000_000
 _budgets: dict[str, Budget] = {}
 
@@ -98,6 +100,8 @@ class StreamingMarketData(MarketData):
         self._resyncs: dict[str, int | None] = {}
         self._resync_wanted = asyncio.Event()
         self._error_ns = 0
+        self._beat_ns = 0
+        self._catching_up_until_ns = 0
         self._told: dict[StreamName, str] = {}
         self.sink: MarketSink
 
@@ -153,7 +157,8 @@ class StreamingMarketData(MarketData):
         except TradewindError as error:
             self._report(None, "error", f"clocks were not compared: {error.message}")
         streams, self._names = list(self._names.values()), {}
-        for work in (self._watch(), self._resync_books(), self._compare_on()):
+        self._beat_ns = self.clock()
+        for work in (self._beat(), self._watch(), self._resync_books(), self._compare_on()):
             self.in_background(work)
         self.subscribe(streams)
 
@@ -248,6 +253,8 @@ class StreamingMarketData(MarketData):
     def _received(self, channel: Channel, message: bytes) -> None:
         """A message: decoded and handed on in this call."""
         arrival_ns = self.clock()
+        if arrival_ns - self._beat_ns > _STANDSTILL_NS:
+            self._stood_still(arrival_ns)
         try:
             told = self.decoder.decode(message, arrival_ns)
         except TradewindError as error:
@@ -307,6 +314,8 @@ class StreamingMarketData(MarketData):
 
     def _look_for_first(self) -> None:
         """Tell of streams that were subscribed to, and of which something has come since."""
+        if self.clock() < self._catching_up_until_ns:
+            return
         for stream, before_ns in list(self._awaited.items()):
             if self._arrival_ns(stream) not in (None, before_ns):
                 self._is_there(stream)
@@ -320,6 +329,20 @@ class StreamingMarketData(MarketData):
         self._report(stream, "resynced" if self._told.get(stream) == "gap" else "connected")
 
     # Trouble.
+
+    async def _beat(self) -> None:
+        while True:
+            self._beat_ns = self.clock()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def _stood_still(self, now_ns: int) -> None:
+        """Take what waits in the sockets for what it is: old, until there was the time to read all of it (T2)."""
+        seconds = (now_ns - self._beat_ns) / 1e9
+        self._beat_ns = now_ns
+        self._catching_up_until_ns = now_ns + _STANDSTILL_NS
+        for stream, watched in self._watched.items():
+            watched.seen = []
+            self._stale(stream, f"this process stood still for {seconds:.1f} s")
 
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""

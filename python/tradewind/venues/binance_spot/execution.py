@@ -54,11 +54,20 @@ _READ_LAG_SECONDS = 2.0
 _LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
 _OK = 200
 _PAGE = 1_000
+_TOO_MUCH = -1003
+_LONGEST_BAN_SECONDS = 3 * 86_400.0
+
+
+class _Limit(Struct):
+    """When a ban ends, in milliseconds since 1970."""
+
+    retryAfter: int = 0  # noqa: N815 - Binance's name
 
 
 class _Error(Struct):
     code: int = 0
     msg: str = ""
+    data: _Limit | None = None
 
 
 class _Message(Struct):
@@ -172,7 +181,11 @@ class BinanceSpotExecution(Execution):
         await self._rest.close()
 
     def place(self, order: OrderRequest) -> None:
-        """Write the order to the socket now."""
+        """Write the order to the socket now; not while the venue has banned us, which would make the ban longer."""
+        if (seconds := self._rest.allowance.pause_seconds) > 0:
+            reason = f"the venue takes no requests for {seconds:.0f} s; nothing was sent"
+            self._sink(Rejected(order.client_id, "rate_limited", reason, self.clock()))
+            return
         channel = self._ready
         number = _PLACE + order.client_id
         if channel is None or not channel.send(self._render("order.place", number, order_parameters(order))):
@@ -302,6 +315,9 @@ class BinanceSpotExecution(Execution):
             return
         code = code_of(error.code, error.msg)
         text = f"{error.code} {error.msg}"
+        if error.code == _TOO_MUCH and error.data is not None:
+            wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
+            self._rest.allowance.pause(wait)
         if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
             self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
         elif is_place:
