@@ -38,6 +38,8 @@ class Sent:
     side: str
     ages: dict[str, float]
     """How long ago the last message of each stream came."""
+    lag: float
+    """How long before the decision the trade happened that it was taken on."""
     down: list[str]
     """Streams and connections that were known to be out of order."""
 
@@ -55,7 +57,7 @@ class Watch:
     changes: list[tuple[float, str, bool]] = field(default_factory=list)
     books: list[tuple[bool, Any]] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
-    """How long before each decision the trade happened that it was taken on."""
+    """How old the trade of each decision was."""
     oldest: dict[str, float] = field(default_factory=dict)
     """How old each stream came to be while it counted as fresh."""
 
@@ -63,12 +65,11 @@ class Watch:
         """Orders that opened a position on data that were old, or known to be out of order."""
         found = []
         for one in self.sent:
-            old = [f"{kind} {age:.1f} s old" for kind, age in one.ages.items() if age > FRESH_SECONDS]
+            ages = {**one.ages, "a trade that is": one.lag}
+            old = [f"{kind} {age:.1f} s old" for kind, age in ages.items() if age > FRESH_SECONDS]
             if one.side == "buy" and (old or one.down):
                 found.append(f"a purchase left on {', '.join([*old, *(f'{name} down' for name in one.down)])}")
         stale = [f"stale: {len(found)} times: {found[0]}"] if found else []
-        if late := [lag for lag in self.lags if lag > FRESH_SECONDS]:
-            stale.append(f"stale: {len(late)} decisions on trades up to {max(late):.1f} s old")
         return stale + [
             f"stale: {kind} came to be {age:.1f} s old and counted as fresh"
             for kind, age in self.oldest.items()
@@ -184,7 +185,7 @@ def attend(watch: Watch, ready: Prepared) -> None:
             watch.cancels[request["order_id"]] += 1
         else:
             down = [name for name, is_up in session.health.connections.items() if not is_up]
-            watch.sent.append(Sent(time.monotonic(), request["side"], arrivals.ages(), down))
+            watch.sent.append(Sent(time.monotonic(), request["side"], arrivals.ages(), watch.lags[-1], down))
         send(request)
 
     def changing_stream(instrument: Any, kind: str, *, is_fresh: bool) -> None:
