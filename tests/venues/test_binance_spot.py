@@ -477,3 +477,26 @@ def test_a_ban_that_comes_as_an_answer_to_an_order_is_waited_out() -> None:
         assert not trader.box.server.exchange.open_orders[trader.account]
 
     trade(check)
+
+
+def test_a_question_that_a_wrong_clock_spoiled_is_asked_again_with_a_right_one() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("clock", seconds=-30.0)
+        assert [one.asset for one in await trader.execution.balances()]
+
+    trade(check)
+
+
+def test_an_order_is_asked_for_and_cancelled_by_the_venues_number_once_it_is_known() -> None:
+    async def check(trader: Trader) -> None:
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        (order,) = trader.box.server.exchange.open_orders[trader.account].values()
+        order.client_id = "TW1"
+        assert [one.client_id for one in await trader.execution.open_orders()] == ["tw1"]
+        found = await trader.execution.order("tw1", BTC)
+        assert found is not None and found.client_id == "tw1"
+        trader.execution.cancel(CancelRequest("tw1", BTC))
+        await until(lambda: trader.of(Cancelled, "tw1"))
+
+    trade(check)

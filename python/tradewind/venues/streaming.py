@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
@@ -23,6 +24,7 @@ _GLANCE_SECONDS = 0.02
 _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _QUIETEST = 8.0
+_FOLLOWED_SECONDS = 30.0
 _BEAT_SECONDS = 0.25
 _STANDSTILL_NS = 2_000_000_000
 _ERRORS_APART_NS = 1_000_000_000
@@ -99,6 +101,7 @@ class StreamingMarketData(MarketData):
         self._tasks: list[asyncio.Task[None]] = []
         self._resyncs: dict[str, int | None] = {}
         self._resync_wanted = asyncio.Event()
+        self._clock_doubted = asyncio.Event()
         self._error_ns = 0
         self._beat_ns = 0
         self._catching_up_until_ns = 0
@@ -347,6 +350,8 @@ class StreamingMarketData(MarketData):
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""
         self.unreadable += 1
+        if error.code == "arrival_before_venue_time":
+            self._clock_doubted.set()
         if arrival_ns - self._error_ns >= _ERRORS_APART_NS:
             self._error_ns = arrival_ns
             reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
@@ -367,7 +372,9 @@ class StreamingMarketData(MarketData):
 
     async def _resync_books(self) -> None:
         """One book after the other, so that many that break together do not ask together."""
+        loop = asyncio.get_running_loop()
         backoffs: dict[str, Backoff] = {}
+        not_before: dict[str, float] = {}
         while True:
             await self._resync_wanted.wait()
             self._resync_wanted.clear()
@@ -376,19 +383,25 @@ class StreamingMarketData(MarketData):
                 if stream is None:
                     self._resyncs.pop(symbol, None)
                     continue
-                backoff = backoffs.setdefault(symbol, Backoff())
+                backoff, due = backoffs.setdefault(symbol, Backoff()), not_before.get(symbol, 0.0)
+                if loop.time() < due:
+                    loop.call_later(due - loop.time(), self._resync_wanted.set)
+                    continue
+                if loop.time() - due > _FOLLOWED_SECONDS:
+                    backoff.reset()
+                # A book that breaks again at once is not asked for again at once.
+                not_before[symbol] = loop.time() + backoff.next()
                 try:
                     is_done = await self.resync(symbol)
                 except TradewindError as error:
                     self._report(stream, "stale", f"no snapshot: {error.message}")
                     is_done = False
                 if is_done:
-                    backoff.reset()
                     # A snapshot alone does not say that changes come.
                     self._awaited[stream] = self._resyncs.pop(symbol, None)
                     self._look_for_first()
                 else:
-                    asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
+                    self._resync_wanted.set()
 
     # Liveness.
 
@@ -489,11 +502,15 @@ class StreamingMarketData(MarketData):
 
     async def _compare_on(self) -> None:
         while True:
-            await asyncio.sleep(_CLOCK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOCK_SECONDS):
+                    await self._clock_doubted.wait()
             try:
                 await self.compare_clocks()
             except TradewindError as error:
                 self._report(None, "error", f"clocks were not compared: {error.message}")
+            self._clock_doubted.clear()
+            await asyncio.sleep(_WATCH_SECONDS)
 
     def tell_clock(self) -> None:
         """Tell how our clock was put on the venue's."""
