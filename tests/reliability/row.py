@@ -58,7 +58,7 @@ class Row:
     may_differ
         Whether money moves that no order of ours explains.
     is_quiet
-        Whether the market itself has nothing to say for a while: what is old then is not stale.
+        Whether ages mean nothing: the market itself has nothing to say for a while, or a clock was set back.
     foreign
         How many orders of others there are at the end.
     refused

@@ -82,13 +82,14 @@ class Venue:
         return await self._all("allOrders", "orderId")
 
     async def number_of(self, client_id: str) -> int | None:
-        """The venue's number of an order by the id that it was given."""
-        if client_id not in self._numbers:
-            found = await self._ask("order", {"symbol": SYMBOL, "origClientOrderId": client_id}, unknown=-2013)
-            if found is None:
-                return None
-            self._numbers[client_id] = found["orderId"]
-        return self._numbers[client_id]
+        """The venue's number of an order by the id that it was given, or by what the venue made of it (F36)."""
+        for name in (client_id, client_id.upper()):
+            if client_id in self._numbers:
+                break
+            found = await self._ask("order", {"symbol": SYMBOL, "origClientOrderId": name}, unknown=-2013)
+            if found is not None:
+                self._numbers[client_id] = found["orderId"]
+        return self._numbers.get(client_id)
 
     async def trades(self) -> list[dict[str, Any]]:
         """All fills of the account, the oldest first."""
