@@ -1,7 +1,7 @@
 """The whole suite, as tables: see docs/reliability.md.
 
 cd tests && python -m reliability                         every row, one by one
-cd tests && python -m reliability --only half_open        rows whose name contains this
+cd tests && python -m reliability --only half_open        rows whose names contain one of these
 cd tests && python -m reliability --combinations 20       seeded combinations, too
 cd tests && python -m reliability --no-rows --kills 200   kill -9 at random moments
 cd tests && python -m reliability --no-rows --hours 1     memory at ten times the usual rate
@@ -31,7 +31,7 @@ def main() -> int:
     given = _arguments()
     logging.basicConfig(level=logging.INFO if given.verbose else logging.CRITICAL, stream=sys.stderr)
     console = Console(width=given.width)
-    rows = [] if given.no_rows else [row for row in ROWS if given.only in row.name]
+    rows = [] if given.no_rows else [row for row in ROWS if any(part in row.name for part in given.only)]
     mixed = [combination(seed) for seed in range(given.seed, given.seed + given.combinations)]
     with tempfile.TemporaryDirectory(prefix="reliability") as name:
         folder = Path(name)
@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m reliability", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--only", nargs="*", default=[""], help="rows whose names contain one of these")
     parser.add_argument("--no-rows", action="store_true", help="none of the rows alone")
     parser.add_argument("--combinations", type=int, default=0, help="how many seeded combinations")
     parser.add_argument("--kills", type=int, default=0, help="how often a session's process is killed")
