@@ -222,6 +222,8 @@ class Session:
         """Cancel one order, whichever strategy's; one that is closed stays as it is."""
     def open_orders(self) -> list[dict[str, Any]]:
         """Orders that are not closed."""
+    def find_order(self, strategy: int, count: int) -> tuple[int, str] | None:
+        """The number and the instrument of a strategy's order by its count, unless it was closed long ago."""
     def closed_orders(self, most: int) -> list[dict[str, Any]]:
         """The newest orders that have closed, the newest first."""
     def balances(self, venue: str) -> list[tuple[str, str]]:

@@ -470,11 +470,19 @@ impl Session {
         Ok(list)
     }
 
+    /// The number and the instrument of a strategy's order by its count, unless it was closed long ago.
+    fn find_order(&self, strategy: u16, count: u64) -> PyResult<Option<(u64, String)>> {
+        let session = self.lock()?;
+        let mut known = session.engine().state().orders().known().rev();
+        let found = known.find(|order| order.strategy == StrategyIndex(strategy) && order.count == count);
+        Ok(found.map(|order| (order.id.0, self.index.instrument(order.request.instrument).name.clone())))
+    }
+
     /// The newest orders that have closed, the newest first.
     fn closed_orders<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
         let session = self.lock()?;
         let list = PyList::empty(py);
-        for order in session.recorder().orders().iter().rev().take(most) {
+        for order in session.engine().state().orders().known().rev().filter(|order| order.status.is_closed()).take(most) {
             list.append(self.order_dict(py, order)?)?;
         }
         Ok(list)

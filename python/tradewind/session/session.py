@@ -399,7 +399,11 @@ class Session:
 
     def order_of(self, name: str) -> tuple[int, str] | None:
         """The engine's number and the instrument of an order of this run, unless it was closed long ago."""
-        return self._orders.get(name)
+        known = self._orders.get(name)
+        if known is not None:
+            return known
+        held = read(name, self._run)
+        return None if held is None else self.kernel.find_order(*held)
 
     def _remember(self, name: str, order_id: int, instrument: Instrument) -> None:
         self._orders[name] = (order_id, instrument.name)
