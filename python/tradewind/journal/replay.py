@@ -9,6 +9,7 @@ from typing import Any
 
 from tradewind._core import Replay
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
+from tradewind.journal.manifest import need_state_hash
 from tradewind.journal.reader import Journal
 from tradewind.journal.report import Divergence, ReplayReport
 from tradewind.journal.resumed import ResumedReplay
@@ -59,6 +60,7 @@ def replay(
     started = time.perf_counter()
     with Journal(journal) as recorded, rebuilt(recorded.manifest.code, strategies, checks) as code:
         manifest = recorded.manifest
+        need_state_hash(recorded.place, manifest)
         index = manifest.index()
         places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
         streams = [(places[name], kind) for name, kind in manifest.streams]
