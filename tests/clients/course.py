@@ -136,17 +136,20 @@ def _limit_order(course: Course) -> None:
 
 
 def _market_order(course: Course) -> None:
-    levels = list(_taken(course.exchange.asks(), Decimal("0.02")))
-    quantity = sum(size for _, size in levels)
-    value = sum(price * size for price, size in levels)
-    fee = sum((size * FEE_RATE).quantize(UNIT, ROUND_HALF_EVEN) for _, size in levels)
-    before = course.exchange.balances()
-    said = course.said("market_order", side="BUY", quantity=str(quantity))
-    demand(said, held_order(course.exchange.order(said["id"])))
-    demand([said["status"], said["executed"], said["value"]], ["FILLED", quantity, value])
-    usdt, btc = before["USDT"], before["BTC"]
-    after = {"USDT": [usdt[0] - value, usdt[1]], "BTC": [btc[0] + quantity - fee, btc[1]]}
-    demand(course.exchange.balances(), before | after)
+    """Both sides; what comes of them is computed from the book that was there before."""
+    for side, look in (("BUY", course.exchange.asks), ("SELL", course.exchange.bids)):
+        levels = list(_taken(look(), Decimal("0.02")))
+        quantity, value = sum(size for _, size in levels), sum(price * size for price, size in levels)
+        before = course.exchange.balances()
+        said = course.said("market_order", side=side, quantity=str(quantity))
+        demand(said, held_order(course.exchange.order(said["id"])))
+        demand([said["status"], said["executed"], said["value"]], ["FILLED", quantity, value])
+        received = [size if side == "BUY" else price * size for price, size in levels]
+        net = sum(received) - sum((part * FEE_RATE).quantize(UNIT, ROUND_HALF_EVEN) for part in received)
+        usdt, btc = (-value, net) if side == "BUY" else (net, -quantity)
+        moved = {"USDT": usdt, "BTC": btc}
+        after = {asset: [before[asset][0] + change, before[asset][1]] for asset, change in moved.items()}
+        demand(course.exchange.balances(), before | after)
 
 
 def _taken(levels: list[tuple[Decimal, Decimal]], least: Decimal) -> Iterator[tuple[Decimal, Decimal]]:

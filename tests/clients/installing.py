@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "clients"
 _HERE = Path(__file__).resolve().parent
 _NODE = "binance (npm)"
-_SECONDS = 300
+_SECONDS = 180
 
 
 class UnavailableError(Exception):
@@ -30,7 +30,7 @@ def _install_python(package: str) -> tuple[list[str], Path]:
     with _Stamp(folder, wanted) as stamp:
         if not stamp.is_fresh:
             _run([sys.executable, "-m", "venv", str(folder)])
-            _run([python, "-m", "pip", "install", "--quiet", "-r", str(wanted)])
+            _run([python, "-m", "pip", "install", "--quiet", "--no-compile", "-r", str(wanted)])
     return [python], _HERE
 
 
@@ -75,5 +75,5 @@ def _run(command: list[str], folder: Path | None = None) -> None:
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"{' '.join(command[:3])}: no end after {_SECONDS} s") from None
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no word why"]
-        raise UnavailableError(f"{' '.join(command[:3])}: {lines[-1]}")
+        words = " ".join((done.stderr or done.stdout).split()) or "no word why"
+        raise UnavailableError(f"{' '.join(command[:3])}: {words[:300]}")

@@ -1,0 +1,120 @@
+"""W9: from a trade to the order that answers it, in a live session: decoding, engine, Python strategy, risk and journal.
+
+Prints one JSON line. The exchange is in another process (`benchmarks/exchange.py`) and measures; beside it, the session
+measures itself from the frame at hand to the order's frame written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from exchange import SKIPPED, TICKS, Exchange, exchange, line, price_of, quantity_of
+
+import tradewind as tw
+from tradewind.session.run import prepared
+from tradewind.venues.connection.websocket import Channel
+
+SYSTEM = """
+[run]
+name = "w9"
+currency = "USDT"
+directory = "{folder}/runs"
+
+[venues.binance_spot.urls]
+rest = "{one.rest_url}"
+stream = "{one.stream_url}"
+api = "{one.api_url}"
+
+[accounts.main]
+venue = "binance_spot"
+credentials = {{ file = "{folder}/keys.toml" }}
+
+[instruments."binance_spot:BTCUSDT"]
+
+[strategies.answers]
+class = "{file}:Answers"
+
+[risk]
+order_quantity = "1"
+order_notional = "1000000"
+position = "1000"
+open_orders = 1000
+price_collar = "0.5"
+order_rate = {{ orders = 100000, interval = "10s" }}
+daily_loss = "1000000"
+
+[live]
+place_real_orders = true
+"""
+
+
+class Answers(tw.Strategy):
+    """An order for every trade."""
+
+    def on_start(self, ctx: tw.Context) -> None:
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        self.average = ctx.indicator(tw.Ema(20), self.btc.trades)
+
+    def on_trade(self, ctx: tw.Context, trade: tw.Trade) -> None:
+        if self.average.value != trade.price:
+            ctx.buy(self.btc, quantity_of(trade.id), price_of(trade.price), time_in_force="ioc")
+
+
+def write_system(folder: Path, one: Exchange) -> Path:
+    path = folder / "system.toml"
+    path.write_text(SYSTEM.format(folder=folder, one=one, file=Path(__file__).resolve()))
+    with os.fdopen(os.open(folder / "keys.toml", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write(f'api_key = "{one.key}"\nsecret = """{one.secret}"""\n')
+    return path
+
+
+def watch_inside() -> list[float]:
+    """Microseconds from a frame at hand to an order's frame written, in this process."""
+    found: list[float] = []
+    taken_ns = 0
+    take, send = Channel.on_ws_frame, Channel.send
+
+    def stamped_take(self: Channel, transport: Any, frame: Any) -> None:
+        nonlocal taken_ns
+        taken_ns = time.perf_counter_ns()
+        take(self, transport, frame)
+
+    def stamped_send(self: Channel, message: bytes) -> bool:
+        done = send(self, message)
+        if b"order.place" in message:
+            found.append((time.perf_counter_ns() - taken_ns) / 1e3)
+        return done
+
+    Channel.on_ws_frame, Channel.send = stamped_take, stamped_send  # type: ignore[method-assign]
+    return found
+
+
+async def run(path: Path, one: Exchange) -> list[float]:
+    with await prepared(tw.System.read(path), "live") as ready:
+        running = asyncio.create_task(ready.session.run())
+        while len(found := one.latencies_us()) < SKIPPED + TICKS and not running.done():
+            await asyncio.sleep(0.5)
+        ready.session.stop()
+        await running
+    return found
+
+
+def main() -> None:
+    inside = watch_inside()
+    with tempfile.TemporaryDirectory() as folder, exchange() as one:
+        found = asyncio.run(run(write_system(Path(folder), one), one))
+    own = line(inside, "")
+    print(json.dumps(line(found, tw.__version__, inside_median_us=own["median_us"], inside_p99_us=own["p99_us"])))
+
+
+if __name__ == "__main__":
+    main()
