@@ -212,3 +212,18 @@ def test_a_topic_that_is_left_and_subscribed_to_again_is_subscribed_to() -> None
     asyncio.run(work())
     last = {topic: is_wanted for is_wanted, topics in sent for topic in topics}
     assert last == {"a": True, "b": True}, sent
+
+
+def test_what_waited_while_the_process_stood_still_is_not_fresh() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade") and watcher.count("Quote"))
+        watcher.data._beat_ns -= 10 * 10**9  # as if nothing had run for ten seconds
+        told = len(watcher.statuses)
+        await until(lambda: len(watcher.statuses) >= told + 2)
+        assert [one.state for one in watcher.statuses[told : told + 2]] == ["stale", "stale"]
+        since, before = asyncio.get_running_loop().time(), watcher.count("Trade")
+        await until(lambda: all(watcher.states(kind)[-1] == "connected" for kind in ("trades", "quotes")))
+        assert asyncio.get_running_loop().time() - since > 1.5
+        assert watcher.count("Trade") > before, "what comes meanwhile is given to who wants it"
+
+    run(check, KINDS[:2])

@@ -69,6 +69,8 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
             loop.add_signal_handler(name, ready.session.stop)
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
+        if ready.is_recovered and not ready.kernel.is_trading:
+            say(f"trading is off, as it was when the run was cut off: tradewind ctl {ready.folder} trading on")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
         async with served(system, ready):
             await ready.session.run(is_recovered=ready.is_recovered)
@@ -130,7 +132,8 @@ def _prepared(
         before = earlier(journal)
         settings = _settings(system, mode, before.carried)
         data = Dataset(index, fields, (), (f"{mode} market data",))
-        values = settings.run(strategies, data, keep="everything", journal=True)
+        # Orders, fills and postings are in the journal; kept in memory, too, they would grow with the run.
+        values = settings.run(strategies, data, keep="metrics", journal=True)
         values["value_streams"] = None
         if mode == "live":
             values["venues"], values["balances"] = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
@@ -23,6 +24,9 @@ _GLANCE_SECONDS = 0.02
 _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _QUIETEST = 8.0
+_FOLLOWED_SECONDS = 30.0
+_BEAT_SECONDS = 0.25
+_STANDSTILL_NS = 2_000_000_000
 _ERRORS_APART_NS = 1_000_000_000
 _budgets: dict[str, Budget] = {}
 
@@ -92,12 +96,15 @@ class StreamingMarketData(MarketData):
         self._topics: dict[int, dict[str, None]] = {}
         self._channels: dict[Channel, Subscriptions] = {}
         self._watched: dict[StreamName, _Watched] = {}
-        self._awaited: dict[StreamName, int] = {}
+        self._awaited: dict[StreamName, int | None] = {}
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._resyncs: dict[str, int] = {}
+        self._resyncs: dict[str, int | None] = {}
         self._resync_wanted = asyncio.Event()
+        self._clock_doubted = asyncio.Event()
         self._error_ns = 0
+        self._beat_ns = 0
+        self._catching_up_until_ns = 0
         self._told: dict[StreamName, str] = {}
         self.sink: MarketSink
 
@@ -153,7 +160,8 @@ class StreamingMarketData(MarketData):
         except TradewindError as error:
             self._report(None, "error", f"clocks were not compared: {error.message}")
         streams, self._names = list(self._names.values()), {}
-        for work in (self._watch(), self._resync_books(), self._compare_on()):
+        self._beat_ns = self.clock()
+        for work in (self._beat(), self._watch(), self._resync_books(), self._compare_on()):
             self.in_background(work)
         self.subscribe(streams)
 
@@ -248,6 +256,8 @@ class StreamingMarketData(MarketData):
     def _received(self, channel: Channel, message: bytes) -> None:
         """A message: decoded and handed on in this call."""
         arrival_ns = self.clock()
+        if arrival_ns - self._beat_ns > _STANDSTILL_NS:
+            self._stood_still(arrival_ns)
         try:
             told = self.decoder.decode(message, arrival_ns)
         except TradewindError as error:
@@ -296,7 +306,7 @@ class StreamingMarketData(MarketData):
             elif self._told.get(stream) != "connected":
                 watched.seen = []
                 # A book that is followed has begun with a message of this subscription.
-                self._awaited[stream] = 0 if stream.kind == "book" else self.clock()
+                self._awaited[stream] = None if stream.kind == "book" else self._arrival_ns(stream)
                 self._look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
@@ -307,9 +317,15 @@ class StreamingMarketData(MarketData):
 
     def _look_for_first(self) -> None:
         """Tell of streams that were subscribed to, and of which something has come since."""
-        for stream, since_ns in list(self._awaited.items()):
-            if (self.decoder.arrival_ns(stream.symbol, stream.kind) or 0) > since_ns:
+        if self.clock() < self._catching_up_until_ns:
+            return
+        for stream, before_ns in list(self._awaited.items()):
+            if self._arrival_ns(stream) not in (None, before_ns):
                 self._is_there(stream)
+
+    def _arrival_ns(self, stream: StreamName) -> int | None:
+        """When something last came."""
+        return self.decoder.arrival_ns(stream.symbol, stream.kind)
 
     def _is_there(self, stream: StreamName) -> None:
         self._awaited.pop(stream, None)
@@ -317,9 +333,25 @@ class StreamingMarketData(MarketData):
 
     # Trouble.
 
+    async def _beat(self) -> None:
+        while True:
+            self._beat_ns = self.clock()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def _stood_still(self, now_ns: int) -> None:
+        """Take what waits in the sockets for what it is: old, until there was the time to read all of it (T2)."""
+        seconds = (now_ns - self._beat_ns) / 1e9
+        self._beat_ns = now_ns
+        self._catching_up_until_ns = now_ns + _STANDSTILL_NS
+        for stream, watched in self._watched.items():
+            watched.seen = []
+            self._stale(stream, f"this process stood still for {seconds:.1f} s")
+
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""
         self.unreadable += 1
+        if error.code == "arrival_before_venue_time":
+            self._clock_doubted.set()
         if arrival_ns - self._error_ns >= _ERRORS_APART_NS:
             self._error_ns = arrival_ns
             reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
@@ -335,12 +367,14 @@ class StreamingMarketData(MarketData):
                     self._want_resync(stream.symbol)
 
     def _want_resync(self, symbol: str) -> None:
-        self._resyncs.setdefault(symbol, self.clock())
+        self._resyncs.setdefault(symbol, self.decoder.arrival_ns(symbol, "book"))
         self._resync_wanted.set()
 
     async def _resync_books(self) -> None:
         """One book after the other, so that many that break together do not ask together."""
+        loop = asyncio.get_running_loop()
         backoffs: dict[str, Backoff] = {}
+        not_before: dict[str, float] = {}
         while True:
             await self._resync_wanted.wait()
             self._resync_wanted.clear()
@@ -349,19 +383,25 @@ class StreamingMarketData(MarketData):
                 if stream is None:
                     self._resyncs.pop(symbol, None)
                     continue
-                backoff = backoffs.setdefault(symbol, Backoff())
+                backoff, due = backoffs.setdefault(symbol, Backoff()), not_before.get(symbol, 0.0)
+                if loop.time() < due:
+                    loop.call_later(due - loop.time(), self._resync_wanted.set)
+                    continue
+                if loop.time() - due > _FOLLOWED_SECONDS:
+                    backoff.reset()
+                # A book that breaks again at once is not asked for again at once.
+                not_before[symbol] = loop.time() + backoff.next()
                 try:
                     is_done = await self.resync(symbol)
                 except TradewindError as error:
                     self._report(stream, "stale", f"no snapshot: {error.message}")
                     is_done = False
                 if is_done:
-                    backoff.reset()
                     # A snapshot alone does not say that changes come.
-                    self._awaited[stream] = self._resyncs.pop(symbol, 0)
+                    self._awaited[stream] = self._resyncs.pop(symbol, None)
                     self._look_for_first()
                 else:
-                    asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
+                    self._resync_wanted.set()
 
     # Liveness.
 
@@ -383,7 +423,7 @@ class StreamingMarketData(MarketData):
 
     def _mark(self, stream: StreamName) -> list[int]:
         """How far a stream has come, or where that cannot be told, when something last came."""
-        arrival_ns = self.decoder.arrival_ns(stream.symbol, stream.kind)
+        arrival_ns = self._arrival_ns(stream)
         return self._progress(stream) or ([] if arrival_ns is None else [arrival_ns])
 
     def _moved(self, stream: StreamName, watched: _Watched, mark: list[int], now_ns: int) -> None:
@@ -432,7 +472,7 @@ class StreamingMarketData(MarketData):
         return self.decoder.progress(stream.symbol, stream.kind, interval_ns)
 
     def _stale(self, stream: StreamName, reason: str) -> None:
-        self._awaited[stream] = self.clock()
+        self._awaited[stream] = self._arrival_ns(stream)
         self._report(stream, "stale", reason)
 
     def _mend(self, stream: StreamName, watched: _Watched) -> None:
@@ -462,11 +502,15 @@ class StreamingMarketData(MarketData):
 
     async def _compare_on(self) -> None:
         while True:
-            await asyncio.sleep(_CLOCK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOCK_SECONDS):
+                    await self._clock_doubted.wait()
             try:
                 await self.compare_clocks()
             except TradewindError as error:
                 self._report(None, "error", f"clocks were not compared: {error.message}")
+            self._clock_doubted.clear()
+            await asyncio.sleep(_WATCH_SECONDS)
 
     def tell_clock(self) -> None:
         """Tell how our clock was put on the venue's."""
