@@ -181,6 +181,8 @@ class BinanceSpotMarketData(StreamingMarketData):
                 venue_ns = row.time_ms * _MILLISECOND_NS
                 if venue_ns >= to_ns:
                     return
+                if venue_ns < from_ns:
+                    continue  # the aggregate began earlier
                 sink.trade(
                     stream.instrument, venue_time_ns=venue_ns, price=row.price, quantity=row.quantity,
                     aggressor="sell" if row.is_buyer_maker else "buy", id=row.id,
