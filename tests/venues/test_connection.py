@@ -368,3 +368,29 @@ def test_one_wrong_time_of_the_venue_does_not_move_the_clock() -> None:
             await runner.cleanup()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_connection_that_breaks_off_during_the_handshake_is_made_again(answers: bool) -> None:
+    count = [0]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count[0] += 1
+        answer = await handshake(reader)
+        if count[0] > 2:
+            writer.write(answer + frame(b"whole"))
+            await writer.drain()
+            await reader.read()
+        elif answers:
+            writer.write(answer[:20])
+            await writer.drain()
+        writer.transport.abort()
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: heard.messages)
+        assert (heard.messages, heard.opened, len(heard.lost)) == ([b"whole"], 1, 2)
+        await link.close()
+
+    against(serve, check)

@@ -114,10 +114,11 @@ class AccountReader:
 
     def accepted(self, client_id: str, order_id: int, time_ms: int) -> list[Report]:
         """Take the answer to an order that was accepted; from now on it is known by the venue's number, too (F36)."""
-        self._names[order_id], self._numbers[client_id] = client_id, order_id
-        if len(self._names) > _KEPT:
-            forgotten = self._names.pop(next(iter(self._names)))
-            self._numbers.pop(forgotten, None)
+        if client_id not in self._numbers:
+            self._names[order_id], self._numbers[client_id] = client_id, order_id
+        if len(self._numbers) > _KEPT:
+            forgotten = next(iter(self._numbers))
+            self._names.pop(self._numbers.pop(forgotten), None)
         if not self._memory.is_new(("accepted", client_id)):
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
