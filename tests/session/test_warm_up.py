@@ -227,6 +227,18 @@ def test_a_history_that_is_required_ends_a_run_without_it(tmp_path: Path) -> Non
         on_bench(tmp_path, LEARNER, work, WARM + "required = true\n", history_seconds=120)
 
 
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_session_ends_in_its_warm_up(tmp_path: Path, mode: str) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("slow_answers", path="/api/v3/historicalTrades", delay_seconds=30)
+        async with bench.session(mode) as ready:
+            await bench.until(lambda: ready.kernel.is_warming and ready.session.health.connections.values())
+            await asyncio.sleep(0.5)
+
+    on_bench(tmp_path, LEARNER, work, WARM, history_seconds=120)
+    assert tw.journal.replay(tmp_path / "runs/busy" / mode).identical
+
+
 def test_trading_that_was_turned_off_in_the_warm_up_stays_off(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         bench.faults.on("slow_answers", path="/api/v3/historicalTrades", delay_seconds=1)

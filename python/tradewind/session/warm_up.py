@@ -99,6 +99,7 @@ class Past:
                 self._release(name)
                 self._session.take_rows(self._inbox)
             else:
+                self._tell(name, is_fresh=False)
                 self._fills[name] = self._session.in_background(self._fill(name))
 
     def _continues(self, name: str, first: tuple[int, int]) -> bool:

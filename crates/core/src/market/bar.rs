@@ -114,14 +114,7 @@ pub struct BarBuilder {
 impl BarBuilder {
     /// A builder without an open bar.
     pub fn new(interval: BarInterval) -> Self {
-        Self {
-            interval,
-            open: None,
-            closed_until_ns: TimeNs::MIN,
-            late_trades: 0,
-            missing_ns: NOTHING,
-            is_complete: true,
-        }
+        Self { interval, open: None, closed_until_ns: TimeNs::MIN, late_trades: 0, missing_ns: NOTHING, is_complete: true }
     }
 
     /// The interval of its bars.

@@ -198,6 +198,7 @@ def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
         url or words["urls"]["rest"],
         clock,
         weights=limits["weights"],
+        patient=limits["patient"],
         weight_per_minute=limits["weight_per_minute"],
         weight_header=limits["weight_header"],
         **more,
