@@ -131,8 +131,8 @@ class StreamingMarketData(MarketData):
         """Ask the venue how far a stream should have come: what the decoder calls its progress."""
 
     @abstractmethod
-    async def compare_clocks(self) -> None:
-        """Compare our clock with the venue's."""
+    async def ask_clock(self) -> None:
+        """Ask the venue for its time."""
 
     async def resync(self, symbol: str) -> bool:
         """Begin a book anew; tells whether it is followed now.
@@ -150,6 +150,14 @@ class StreamingMarketData(MarketData):
         return False
 
     # The interface.
+
+    async def observe_clock(self) -> None:
+        """Put the venue's clock right before anything is stamped."""
+        try:
+            await self.ask_clock()
+        finally:
+            # What is prepared may never run; it connects anew when it does.
+            await self.rest.close()
 
     async def start(self, sink: MarketSink) -> None:
         """Compare clocks, then connect."""
@@ -513,8 +521,9 @@ class StreamingMarketData(MarketData):
             self._clock_doubted.clear()
             await asyncio.sleep(_WATCH_SECONDS)
 
-    def tell_clock(self) -> None:
-        """Tell how our clock was put on the venue's."""
+    async def compare_clocks(self) -> None:
+        """Put our clock on the venue's, and tell how."""
+        await self.ask_clock()
         self.sink.on_status(ClockStatus(self.venue, self.clock.offset_ns, self.clock.uncertainty_ns))
 
     def _report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:
