@@ -1032,10 +1032,13 @@ class Inbox:
         """Let an instrument's trades go on, those first that were held."""
     def first_held(self, instrument: str) -> tuple[int, int] | None:
         """The number and the venue's time of the first trade that is held."""
-    def join(self, instrument: str, last: tuple[int, int] | None, held: Inbox) -> list[tuple[int, int]]:
+    def join(
+        self, instrument: str, last: tuple[int, int] | None, held: Inbox, is_numbered: bool
+    ) -> list[tuple[int, int]]:
         """Keep of the trades those between the last that is known and the first that `held` holds back, each once.
 
-        Gives the times between which trades are still missing; without numbers nothing can be said.
+        Gives the times between which trades are still missing. Where the venue does not number its trades without
+        holes, times decide, and nothing can be said of what is missing.
         """
     def clear(self) -> None:
         """Forget all rows."""

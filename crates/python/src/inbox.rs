@@ -59,7 +59,7 @@ impl Inbox {
 
     /// Takes out the trades of an instrument that are held before the last hole among them; gives them and the first
     /// that stays.
-    fn broken_off(&mut self, place: InstrumentIndex) -> (Vec<MarketEvent>, Option<(i64, i64)>) {
+    fn broken_off(&mut self, place: InstrumentIndex, numbered: fn(&MarketEvent) -> (i64, i64)) -> (Vec<MarketEvent>, Option<(i64, i64)>) {
         let (mut mine, others) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|row| row.instrument == place);
         let last_hole = (1..mine.len()).rev().find(|at| is_hole(numbered(&mine[at - 1]), numbered(&mine[*at])));
         let rest = mine.split_off(last_hole.unwrap_or(0));
@@ -243,13 +243,21 @@ impl Inbox {
     }
 
     /// Keep of the trades in here those that lie between the last that is known and the first that `held` holds back,
-    /// each once; what it holds before a hole moves over. Gives the times between which trades are still missing;
-    /// without numbers nothing can be said.
-    fn join(&mut self, instrument: &str, last: Option<(i64, i64)>, held: &Bound<'_, Inbox>) -> PyResult<Vec<(i64, i64)>> {
+    /// each once; what it holds before a hole moves over. Gives the times between which trades are still missing.
+    /// Where the venue does not number its trades without holes, times decide, and nothing can be said of what is missing.
+    fn join(
+        &mut self,
+        instrument: &str,
+        last: Option<(i64, i64)>,
+        held: &Bound<'_, Inbox>,
+        is_numbered: bool,
+    ) -> PyResult<Vec<(i64, i64)>> {
         let place = self.find(instrument)?;
+        let numbered = if is_numbered { numbered } else { unnumbered };
+        let last = last.map(|(id, time_ns)| if is_numbered { (id, time_ns) } else { (0, time_ns) });
         let mut held = held.borrow_mut();
         held.part()?;
-        let (broken_off, first) = held.broken_off(place);
+        let (broken_off, first) = held.broken_off(place, numbered);
         let mut rows = self.rows.take();
         rows.extend(broken_off);
         rows.sort_by_key(numbered);
@@ -287,6 +295,11 @@ impl Inbox {
 fn numbered(row: &MarketEvent) -> (i64, i64) {
     let MarketData::Trade(trade) = row.data() else { return (0, row.venue_time_ns) };
     (trade.id, row.venue_time_ns)
+}
+
+/// The same of a venue whose numbers do not follow each other.
+fn unnumbered(row: &MarketEvent) -> (i64, i64) {
+    (0, row.venue_time_ns)
 }
 
 /// Whether there are trades between two that follow each other.

@@ -54,6 +54,7 @@ class Past:
         self._venue = venue
         self._inbox = inbox
         self._settings = session.history
+        self._is_numbered = venue.market_data.numbers_trades
         self._held: dict[str, asyncio.Event] = {}
         self._fills: dict[str, asyncio.Task[None]] = {}
         self.awaited: set[str] = set()
@@ -104,7 +105,7 @@ class Past:
 
     def _continues(self, name: str, first: tuple[int, int]) -> bool:
         last = self._last(name)
-        return last is None or 0 in (first[0], last[0]) or first[0] <= last[0] + 1
+        return last is None or not self._is_numbered or first[0] <= last[0] + 1
 
     async def _fill(self, name: str) -> None:
         last = self._last(name)
@@ -203,7 +204,7 @@ class Past:
             try:
                 async with asyncio.timeout(self._seconds):
                     await self._venue.market_data.history(stream, now_ns - length_ns, until_ns, sink)
-            except (TimeoutError, TradewindError) as error:
+            except (TimeoutError, NotImplementedError, TradewindError) as error:
                 log.warning("%s: no history: %s", stream, _why(error))
                 return f"{stream}: {_why(error)}"
         return ""
@@ -242,11 +243,11 @@ class Past:
                 if needs_connection:
                     await self._held[name].wait()
                 await self._fetch_trades(name, last, from_ns, fetched)
-        except (TimeoutError, TradewindError) as error:
+        except (TimeoutError, NotImplementedError, TradewindError) as error:
             log.warning("%s.trades: no history: %s", name, _why(error))
             first = self._inbox.first_held(name)
-            holes = fetched.trades.join(name, last, self._inbox)
-            is_joined = last is not None and first is not None and last[0] > 0
+            holes = fetched.trades.join(name, last, self._inbox, self._is_numbered)
+            is_joined = self._is_numbered and last is not None and first is not None
             fetched.gaps = holes if is_joined else [(from_ns, first[1] if first else self._session.now_ns())]
         return fetched
 
@@ -256,7 +257,7 @@ class Past:
         for wait in (*_WAITS_SECONDS, None):
             to_ns = self._session.now_ns() + _MILLISECOND_NS
             await self._venue.market_data.history(StreamName(name, "trades"), from_ns, to_ns, sink)
-            fetched.gaps = fetched.trades.join(name, last, self._inbox)
+            fetched.gaps = fetched.trades.join(name, last, self._inbox, self._is_numbered)
             if not fetched.gaps or wait is None:
                 return
             from_ns = fetched.gaps[0][0]
@@ -285,4 +286,6 @@ def declares(settings: WarmUp) -> bool:
 
 
 def _why(error: Exception) -> str:
-    return error.message if isinstance(error, TradewindError) else "it took too long"
+    if isinstance(error, TradewindError):
+        return error.message
+    return "it took too long" if isinstance(error, TimeoutError) else "the venue's adapter has none"

@@ -69,10 +69,9 @@ impl Engine {
         outcome
     }
 
-    /// Whether a trade comes after the last one that is known, by the venue's numbers.
+    /// Whether it is a trade that is not before the last one that is known.
     fn is_newest(&self, event: &MarketEvent) -> bool {
-        let MarketData::Trade(trade) = event.data() else { return false };
-        self.state.markets[event.instrument.at()].trade.is_none_or(|known| trade.id > known.id)
+        event.kind == MarketKind::Trade && event.venue_time_ns >= self.state.markets[event.instrument.at()].trade_time_ns
     }
 
     /// Warm-up is over: bars that are open get their timers, and strategies may trade.

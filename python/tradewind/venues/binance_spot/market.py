@@ -58,6 +58,7 @@ class BinanceSpotMarketData(StreamingMarketData):
     """
 
     decoder: BinanceDecoder
+    numbers_trades = True
 
     def __init__(
         self,
