@@ -102,11 +102,11 @@ def test_a_journal_that_cannot_be_written_once_ends_trading_and_has_no_hole(tmp_
                 await bench.until(lambda: bench.open_orders)
                 write, tried = ready.writer.write, list[Any]()
 
-                def full_once(block: Any) -> None:
+                def full_once(block: Any, **options: Any) -> None:
                     tried.append(block)
                     if len(tried) == 1:
                         raise OSError("the disk is full")
-                    write(block)
+                    write(block, **options)
 
                 ready.writer.write = full_once
                 await asyncio.wait([ready.running])

@@ -164,7 +164,7 @@ fn trading_that_was_turned_off_in_the_warm_up_stays_off() {
         let mut session = live(maker());
         session.start(S, true).unwrap();
         for command in words.iter().chain([&Command::WarmedUp]) {
-            session.input(&Event::Command { time_ns: 2 * S, command: command.clone() }).unwrap();
+            session.input(&Event::Command { time_ns: 2 * S, command: *command }).unwrap();
         }
         assert_eq!(session.engine().state().is_trading(), words.len() == 2);
     }

@@ -137,6 +137,7 @@ impl MarketEvent {
     }
 
     /// The event of a bar in which rows are missing (V4).
+    #[must_use]
     pub fn incomplete(self) -> Self {
         Self { flags: self.flags | INCOMPLETE, ..self }
     }
