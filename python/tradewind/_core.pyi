@@ -155,6 +155,13 @@ class Session:
         """Let everything happen that is due before a time."""
     def take_rows(self, inbox: Inbox) -> int:
         """Take the rows of an inbox; gives the time of the last."""
+    def warm_up(self, inbox: Inbox) -> int:
+        """Take the rows of an inbox as history: indicators, bars and histories learn, nobody is called (V4)."""
+    @property
+    def is_warming(self) -> bool:
+        """Whether the strategies have started and warm-up is not over."""
+    def last_trade(self, instrument: Instrument) -> tuple[int, int] | None:
+        """The number and the venue's time of the last trade that is known of an instrument."""
     def command(
         self, time_ns: int, word: str, strategy: str | None = None, instrument: Instrument | None = None
     ) -> None:
@@ -737,6 +744,9 @@ class Bar:
     def volume(self) -> float:
         """How much was traded."""
     @property
+    def is_complete(self) -> bool:
+        """Whether no trade is known to be missing in it."""
+    @property
     def interval(self) -> str:
         """Its length, such as `1m`."""
     @property
@@ -1016,6 +1026,20 @@ class Inbox:
         """The rows as event objects; the inbox is empty afterwards."""
     def rows(self) -> list[tuple[str, str, int, int, int, list[int]]]:
         """The rows as exact numbers: kind, instrument, times, flags, values. They stay."""
+    def hold(self, instrument: str) -> None:
+        """Keep an instrument's trades back from now on, until they are released."""
+    def release(self, instrument: str) -> None:
+        """Let an instrument's trades go on, those first that were held."""
+    def first_held(self, instrument: str) -> tuple[int, int] | None:
+        """The number and the venue's time of the first trade that is held."""
+    def join(
+        self, instrument: str, last: tuple[int, int] | None, held: Inbox, is_numbered: bool
+    ) -> list[tuple[int, int]]:
+        """Keep of the trades those between the last that is known and the first that `held` holds back, each once.
+
+        Gives the times between which trades are still missing. Where the venue does not number its trades without
+        holes, times decide, and nothing can be said of what is missing.
+        """
     def clear(self) -> None:
         """Forget all rows."""
     @property

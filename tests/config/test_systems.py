@@ -190,8 +190,14 @@ def test_run_in_the_mode_backtest(cli, folder):
     names = {entry.name for entry in (folder / "runs" / "test" / "backtest").iterdir()}
     assert {"journal.sqlite", "metrics.json", "manifest.json"} <= names
     assert cli("replay", "runs/test/backtest")[0] == 0
-    (folder / "system.toml").write_text((folder / "system.toml").read_text() + "\n[warm_up]\ntrades = '1h'\n")
-    assert "warm_up holds in paper and live only" in cli("run", "system.toml", "--mode", "backtest")[2]
+
+
+def test_a_backtest_warms_up(folder):
+    cold = tw.System.read("system.toml").backtest().orders["decided"].min()
+    (folder / "system.toml").write_text((folder / "system.toml").read_text() + "\n[warm_up]\ntrades = '10s'\nbars = '2m'\n")
+    begun = tw.System.read("system.toml").backtest()
+    assert begun.orders["decided"].min() > cold
+    assert "2m" in str(begun.manifest.settings["warm_up"])
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])

@@ -188,13 +188,13 @@ def attend(watch: Watch, ready: Prepared) -> None:
             watch.sent.append(Sent(time.monotonic(), request["side"], arrivals.ages(), watch.lags[-1], down))
         send(request)
 
-    def changing_stream(instrument: Any, kind: str, *, is_fresh: bool) -> None:
+    def changing_stream(instrument: Any, kind: str, *, is_fresh: bool, time_ns: int | None = None) -> None:
         watch.changes.append((time.monotonic(), kind, is_fresh))
-        stream(instrument, kind, is_fresh=is_fresh)
+        stream(instrument, kind, is_fresh=is_fresh, time_ns=time_ns)
 
-    def changing_connection(venue: str, *, is_connected: bool) -> None:
+    def changing_connection(venue: str, *, is_connected: bool, time_ns: int | None = None) -> None:
         watch.changes.append((time.monotonic(), "orders", is_connected))
-        connection(venue, is_connected=is_connected)
+        connection(venue, is_connected=is_connected, time_ns=time_ns)
 
     session._send = sending  # type: ignore[method-assign]
     session.stream = changing_stream  # type: ignore[method-assign]

@@ -94,6 +94,6 @@ def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:
             await bench.until(lambda: ready.kernel.rows > 50)
             assert ready.session.health.gaps == 0
         async with bench.session() as ready:
-            await bench.until(lambda: ready.session.health.gaps == 2)  # of trades and of quotes
+            await bench.until(lambda: ready.session.health.gaps == 1)  # of quotes, of which there is no history
 
     on_bench(tmp_path, STILL, work)

@@ -14,7 +14,7 @@ from aiohttp import web
 import tradewind as tw
 from tradewind.venues.connection.backoff import Backoff, Budget
 from tradewind.venues.connection.clock import VenueClock
-from tradewind.venues.connection.rest import Rest, VenueError
+from tradewind.venues.connection.rest import Allowance, Rest, VenueError
 from tradewind.venues.connection.websocket import Channel, Link
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -265,6 +265,19 @@ def test_too_many_requests_wait_as_long_as_they_are_told() -> None:
 
     limited = web.Response(status=429, headers={"Retry-After": "1"}, text="{}")
     rest_against([limited, web.json_response([], headers={"X-W": "77"})], check)
+
+
+def test_what_can_wait_leaves_room_for_what_cannot() -> None:
+    async def check() -> None:
+        allowance = Allowance(100)
+        for _ in range(2):
+            await allowance.wait(25, lambda: 0, 0.5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(allowance.wait(25, lambda: 0, 0.5), 0.1)
+        await allowance.wait(50, lambda: 0)
+        assert allowance.used_weight == 100
+
+    asyncio.run(check())
 
 
 def test_a_ban_is_not_tried_against() -> None:

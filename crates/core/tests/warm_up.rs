@@ -4,15 +4,16 @@
 mod common;
 
 use common::session::*;
+use common::strategy::Script;
 use common::{Named, at, quoted};
 use std::sync::{Arc, Mutex};
 use tradewind_core::driver::Session;
 use tradewind_core::error::Result;
-use tradewind_core::event::{Command, Event};
-use tradewind_core::market::Side;
+use tradewind_core::event::{Command, Condition, Event, StatusEvent};
+use tradewind_core::market::{BarInterval, MarketData, MarketEvent, Side, Trade};
 use tradewind_core::order::OrderType;
 use tradewind_core::risk::Risk;
-use tradewind_core::state::State;
+use tradewind_core::state::{State, Stream, StreamKind};
 use tradewind_core::strategy::{Callbacks, Strategy};
 use tradewind_core::time::MILLISECOND_NS;
 
@@ -84,4 +85,87 @@ fn a_session_that_warms_up_is_its_backtest() {
     }
     session.finish().unwrap();
     assert_eq!(session.recorder().fills(), backtest.recorder().fills());
+}
+
+/// Bars of ten seconds, as a strategy is told of them: when they opened, how much was traded, whether they are complete.
+type Told = Arc<Mutex<Vec<(i64, i64, bool)>>>;
+
+fn bars_of_ten_seconds(told: &Told) -> Session {
+    let told = Arc::clone(told);
+    let script = Script {
+        streams: vec![Stream { instrument: at(0), kind: StreamKind::Bars(BarInterval::parse("10s").unwrap()) }],
+        market: Some(Box::new(move |_, event| {
+            if let MarketData::Bar(bar) = event.data() {
+                told.lock().unwrap().push((bar.open_time_ns / S, bar.volume, event.is_complete()));
+            }
+            Ok(())
+        })),
+        ..Script::default()
+    };
+    let mut session = live(vec![script.named("one")]);
+    session.start(S, false).unwrap();
+    session
+}
+
+fn trade(id: i64, second: i64) -> MarketEvent {
+    let trade = Trade { price: 100_000, quantity: 1, aggressor: None, id };
+    MarketEvent::new(at(0), second * S, second * S + MILLISECOND_NS, MarketData::Trade(trade))
+}
+
+fn hears(session: &mut Session, second: i64, change: Condition) {
+    session.input(&Event::Status(StatusEvent { time_ns: second * S + 2 * MILLISECOND_NS, change })).unwrap();
+}
+
+#[test]
+fn a_bar_stays_open_while_its_trades_do_not_come() {
+    let told = Told::default();
+    let mut session = bars_of_ten_seconds(&told);
+    session.row(&trade(1, 2)).unwrap();
+    hears(&mut session, 3, Condition::Stale(trades(0)));
+    session.advance(15 * S).unwrap();
+    assert_eq!(told.lock().unwrap().len(), 0);
+    // What was missed is history, for a bar that is open, too.
+    session.warm_up_of(vec![trade(2, 4), trade(3, 5)]).unwrap();
+    assert_eq!(session.engine().state().market(at(0)).trade.unwrap().id, 3);
+    hears(&mut session, 15, Condition::Fresh(trades(0)));
+    session.advance(16 * S).unwrap();
+    assert_eq!(*told.lock().unwrap(), [(0, 3, true)]);
+}
+
+#[test]
+fn bars_that_close_in_what_was_missed_are_no_news_and_the_next_one_has_its_timer() {
+    let told = Told::default();
+    let mut session = bars_of_ten_seconds(&told);
+    session.row(&trade(1, 2)).unwrap();
+    hears(&mut session, 3, Condition::Stale(trades(0)));
+    session.advance(14 * S).unwrap();
+    session.warm_up_of(vec![trade(2, 4), trade(3, 12)]).unwrap();
+    session.rows_of(vec![trade(4, 14)]).unwrap();
+    hears(&mut session, 15, Condition::Fresh(trades(0)));
+    session.advance(22 * S).unwrap();
+    assert_eq!(*told.lock().unwrap(), [(10, 2, true)]);
+}
+
+#[test]
+fn a_bar_over_a_gap_says_so() {
+    let told = Told::default();
+    let mut session = bars_of_ten_seconds(&told);
+    session.row(&trade(1, 2)).unwrap();
+    hears(&mut session, 10, Condition::Gap { stream: trades(0), from_ns: 2 * S, length_ns: 8 * S });
+    for (id, second) in [(5, 13), (6, 22), (7, 32)] {
+        session.row(&trade(id, second)).unwrap();
+    }
+    assert_eq!(*told.lock().unwrap(), [(0, 1, false), (10, 1, false), (20, 1, true)]);
+}
+
+#[test]
+fn trading_that_was_turned_off_in_the_warm_up_stays_off() {
+    for words in [&[Command::TradingOff][..], &[Command::TradingOff, Command::TradingOn]] {
+        let mut session = live(maker());
+        session.start(S, true).unwrap();
+        for command in words.iter().chain([&Command::WarmedUp]) {
+            session.input(&Event::Command { time_ns: 2 * S, command: *command }).unwrap();
+        }
+        assert_eq!(session.engine().state().is_trading(), words.len() == 2);
+    }
 }

@@ -190,6 +190,12 @@ Bar {
         to_float(bar.volume, self.instrument.get().quantity_decimals)
     }
 
+    /// Whether no trade is known to be missing in it.
+    #[getter]
+    fn is_complete(&self) -> bool {
+        self.event.is_complete()
+    }
+
     /// Its length, such as `1m`.
     #[getter]
     fn interval(&self) -> String {

@@ -7,7 +7,7 @@ use crate::number::fixed;
 use pyo3::prelude::*;
 use std::sync::Arc;
 use tradewind_core::instrument::{self as core, InstrumentIndex};
-use tradewind_core::market::{Bar, BarInterval, Level, MarketData, MarketEvent, Quote, Side, Trade};
+use tradewind_core::market::{Bar, BarInterval, Level, MarketData, MarketEvent, MarketKind, Quote, Side, Trade};
 use tradewind_core::number::RATE_DECIMALS;
 use tradewind_wire::{Buffer, Levels};
 
@@ -17,12 +17,56 @@ pub struct Inbox {
     pub rows: Buffer,
     pub index: Arc<core::Index>,
     instruments: Arc<Vec<Py<Instrument>>>,
+    /// Instruments whose trades wait for those before them.
+    held: Vec<InstrumentIndex>,
+    waiting: Vec<MarketEvent>,
+    /// Trades that wait no more, before all other rows.
+    released: Vec<MarketEvent>,
 }
 
 impl Inbox {
-    /// All rows; the inbox is empty afterwards.
+    /// All rows but trades that are held.
     pub fn take(&mut self) -> Vec<MarketEvent> {
-        self.rows.take()
+        if self.held.is_empty() && self.released.is_empty() {
+            return self.rows.take();
+        }
+        let mut taken = std::mem::take(&mut self.released);
+        for row in self.rows.take() {
+            if self.is_held(&row) { &mut self.waiting } else { &mut taken }.push(row);
+        }
+        taken
+    }
+
+    fn is_held(&self, row: &MarketEvent) -> bool {
+        row.kind == MarketKind::Trade && self.held.contains(&row.instrument)
+    }
+
+    /// Puts trades that are held apart from the other rows.
+    fn part(&mut self) -> PyResult<()> {
+        for row in self.rows.take() {
+            if self.is_held(&row) {
+                self.waiting.push(row);
+            } else {
+                self.keep(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, row: &MarketEvent) -> PyResult<()> {
+        self.rows.push(row.instrument, Some(row.venue_time_ns), row.arrival_time_ns, row.data()).or_raise()
+    }
+
+    /// Takes out the trades of an instrument that are held before the last hole among them; gives them and the first
+    /// that stays.
+    fn broken_off(&mut self, place: InstrumentIndex, numbered: fn(&MarketEvent) -> (i64, i64)) -> (Vec<MarketEvent>, Option<(i64, i64)>) {
+        let (mut mine, others) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|row| row.instrument == place);
+        let last_hole = (1..mine.len()).rev().find(|at| is_hole(numbered(&mine[at - 1]), numbered(&mine[*at])));
+        let rest = mine.split_off(last_hole.unwrap_or(0));
+        let first = rest.first().map(numbered);
+        self.waiting = others;
+        self.waiting.extend(rest);
+        (mine, first)
     }
 
     fn find(&self, name: &str) -> PyResult<InstrumentIndex> {
@@ -51,7 +95,14 @@ impl Inbox {
     #[new]
     #[pyo3(signature = (index, latency_ns = 1_000_000))]
     fn new(index: &Index, latency_ns: i64) -> Self {
-        Self { rows: Buffer::new(latency_ns), index: Arc::clone(&index.index), instruments: Arc::clone(&index.instruments) }
+        Self {
+            rows: Buffer::new(latency_ns),
+            index: Arc::clone(&index.index),
+            instruments: Arc::clone(&index.instruments),
+            held: Vec::new(),
+            waiting: Vec::new(),
+            released: Vec::new(),
+        }
     }
 
     fn trade(
@@ -165,6 +216,65 @@ impl Inbox {
         self.rows.rows().iter().map(plain).collect()
     }
 
+    /// Keep an instrument's trades back from now on, until they are released.
+    fn hold(&mut self, instrument: &str) -> PyResult<()> {
+        let place = self.find(instrument)?;
+        if !self.held.contains(&place) {
+            self.held.push(place);
+        }
+        Ok(())
+    }
+
+    /// Let an instrument's trades go on, those first that were held.
+    fn release(&mut self, instrument: &str) -> PyResult<()> {
+        let place = self.find(instrument)?;
+        self.held.retain(|held| *held != place);
+        let (released, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|row| row.instrument == place);
+        self.waiting = waiting;
+        self.released.extend::<Vec<_>>(released);
+        Ok(())
+    }
+
+    /// The number and the venue's time of the first trade that is held.
+    fn first_held(&mut self, instrument: &str) -> PyResult<Option<(i64, i64)>> {
+        self.part()?;
+        let place = self.find(instrument)?;
+        Ok(self.waiting.iter().find(|row| row.instrument == place).map(numbered))
+    }
+
+    /// Keep of the trades in here those that lie between the last that is known and the first that `held` holds back,
+    /// each once; what it holds before a hole moves over. Gives the times between which trades are still missing.
+    /// Where the venue does not number its trades without holes, times decide, and nothing can be said of what is missing.
+    fn join(
+        &mut self,
+        instrument: &str,
+        last: Option<(i64, i64)>,
+        held: &Bound<'_, Inbox>,
+        is_numbered: bool,
+    ) -> PyResult<Vec<(i64, i64)>> {
+        let place = self.find(instrument)?;
+        let numbered = if is_numbered { numbered } else { unnumbered };
+        let last = last.map(|(id, time_ns)| if is_numbered { (id, time_ns) } else { (0, time_ns) });
+        let mut held = held.borrow_mut();
+        held.part()?;
+        let (broken_off, first) = held.broken_off(place, numbered);
+        let mut rows = self.rows.take();
+        rows.extend(broken_off);
+        rows.sort_by_key(numbered);
+        let mut known = last;
+        rows.retain(|row| {
+            let this = numbered(row);
+            let is_between = known.is_none_or(|known| is_before(known, this)) && first.is_none_or(|first| is_before(this, first));
+            if is_between && this.0 > 0 {
+                known = Some(this);
+            }
+            is_between
+        });
+        let line: Vec<(i64, i64)> = last.into_iter().chain(rows.iter().map(numbered)).chain(first).collect();
+        rows.iter().try_for_each(|row| self.keep(row))?;
+        Ok(line.windows(2).filter(|pair| is_hole(pair[0], pair[1])).map(|pair| (pair[0].1, pair[1].1)).collect())
+    }
+
     /// Forget all rows.
     fn clear(&mut self) {
         self.rows.undo_to(0);
@@ -179,6 +289,27 @@ impl Inbox {
     fn __len__(&self) -> usize {
         self.rows.rows().len()
     }
+}
+
+/// The number and the venue's time of a trade.
+fn numbered(row: &MarketEvent) -> (i64, i64) {
+    let MarketData::Trade(trade) = row.data() else { return (0, row.venue_time_ns) };
+    (trade.id, row.venue_time_ns)
+}
+
+/// The same of a venue whose numbers do not follow each other.
+fn unnumbered(row: &MarketEvent) -> (i64, i64) {
+    (0, row.venue_time_ns)
+}
+
+/// Whether there are trades between two that follow each other.
+fn is_hole(left: (i64, i64), right: (i64, i64)) -> bool {
+    left.0 > 0 && right.0 > left.0 + 1
+}
+
+/// Whether a trade comes before another, by number, or by time where trades have none.
+fn is_before(left: (i64, i64), right: (i64, i64)) -> bool {
+    if left.0 > 0 && right.0 > 0 { left.0 < right.0 } else { left.1 < right.1 }
 }
 
 fn side_of(word: &str) -> PyResult<Side> {

@@ -218,6 +218,26 @@ impl Session {
         self.now_ns()
     }
 
+    /// Takes the rows of an inbox as history: indicators, bars and histories learn from them, nobody is called (V4).
+    fn warm_up(&self, inbox: &Bound<'_, Inbox>) -> PyResult<i64> {
+        let rows = inbox.borrow_mut().take();
+        self.act(|session| session.warm_up_of(rows))?;
+        self.now_ns()
+    }
+
+    /// Whether the strategies have started and warm-up is not over.
+    #[getter]
+    fn is_warming(&self) -> PyResult<bool> {
+        Ok(self.lock()?.engine().state().is_warming())
+    }
+
+    /// The number and the venue's time of the last trade that is known of an instrument.
+    fn last_trade(&self, instrument: &Instrument) -> PyResult<Option<(i64, i64)>> {
+        let session = self.lock()?;
+        let market = session.engine().state().market(instrument.instrument);
+        Ok(market.trade.map(|trade| (trade.id, market.trade_time_ns)))
+    }
+
     /// A command, for a strategy and an instrument or for all.
     #[pyo3(signature = (time_ns, word, strategy=None, instrument=None))]
     fn command(&self, time_ns: i64, word: &str, strategy: Option<&str>, instrument: Option<&Instrument>) -> PyResult<()> {

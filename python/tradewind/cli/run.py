@@ -60,9 +60,6 @@ def _backtest(system: System, *, json: bool) -> int:
 def _unused(system: System) -> list[str]:
     """What the file says and a backtest does not do: it must not be taken for tested."""
     stated = {
-        "risk.order_rate": system.risk.order_rate is not None,
-        "risk.daily_loss": system.risk.daily_loss is not None,
-        "warm_up": bool(system.warm_up.model_fields_set),
         "accounts.adopt": any(account.adopt for account in system.accounts.values()),
     }
     return [

@@ -12,6 +12,7 @@ from tradewind.dataset import Dataset, load
 from tradewind.dataset import Source as DataSource
 from tradewind.loading import refuse_while_loading
 from tradewind.result import Result
+from tradewind.times import duration_ns
 
 if TYPE_CHECKING:
     from tradewind.config.system import System
@@ -45,6 +46,7 @@ def run_backtest(system: System, dataset: Dataset | None, **options: Any) -> Res
         interval=system.run.interval,
         days=system.run.days,
         seed=system.run.seed,
+        warm_up=max(system.warm_up.trades, system.warm_up.bars, key=duration_ns),
         commands=[Command(**dict(one)) for one in system.backtest_settings.commands],
         **options,
     )

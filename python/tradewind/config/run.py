@@ -62,12 +62,16 @@ class Backtest(Section):
 
 
 class WarmUp(Section):
-    """History that is fetched from the venue before trading in paper and live, and after every gap (V4).
+    """History before trading (V4).
 
-    A backtest starts with the first row of its data.
+    In paper and live it is fetched from the venue; a backtest takes it from the beginning of its data.
     """
 
     trades: Duration = "0s"
     """How far back trades are fetched, for every instrument of which a strategy named them. Default: "0s", none."""
     bars: Duration = "0s"
     """How far back bars are fetched, in time, whatever their interval. Default: "0s", none."""
+    timeout: Lasting = "60s"
+    """How long a history is waited for, before trading and after a gap. Default: "60s"."""
+    required: Flag = False
+    """Whether a run ends with the error `not_warm` where it cannot be had, rather than trade. Default: false."""

@@ -74,7 +74,7 @@ class System(Section):
     backtest_settings: Backtest = Field(default_factory=Backtest, alias="backtest")
     """What only a backtest needs; in Python, the keyword is `backtest_settings`."""
     warm_up: WarmUp = Field(default_factory=WarmUp)
-    """History before trading, in paper and live."""
+    """History before trading."""
     journal: Journal = Field(default_factory=Journal)
     """How the journal is kept."""
     control: Control = Field(default_factory=Control)

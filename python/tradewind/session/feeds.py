@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tradewind._core import Inbox
 from tradewind.errors import TradewindError
 from tradewind.session.reconciliation import Reconciliation
+from tradewind.session.warm_up import Past
 from tradewind.venues import (
     Accepted,
     AccountStatus,
@@ -49,13 +50,27 @@ class MarketFeed:
         self._session = session
         self._venue = venue
         self._inbox = Inbox(session.index)
+        self.past = Past(session, venue, self._inbox)
+        self.waits = False
+        """Whether what comes waits until warm-up is over."""
 
-    async def start(self, streams: Sequence[StreamName]) -> None:
-        """Connect and subscribe."""
-        take, session = self._inbox, self._session
-        sink = MarketSink(take, session.stamp, lambda: session.take_rows(take), self._status)
-        await self._venue.market_data.start(sink)
+    async def start(self, streams: Sequence[StreamName], down_since_ns: int | None) -> None:
+        """Connect and subscribe; a run that goes on was down since a time."""
+        self.waits = self._session.kernel.is_warming
+        self.past.begin(streams, down_since_ns)
+        await self._venue.market_data.start(MarketSink(self._inbox, self._session.stamp, self._take, self._status))
         self._venue.market_data.subscribe(streams)
+
+    async def close(self) -> None:
+        """Fetch nothing more."""
+        await self.past.close()
+
+    def _take(self) -> None:
+        if self.waits:
+            return
+        self._session.take_rows(self._inbox)
+        if self.past.awaited:
+            self.past.look()
 
     def _status(self, status: StreamStatus | ClockStatus) -> None:
         if isinstance(status, ClockStatus):
@@ -64,8 +79,14 @@ class MarketFeed:
             self._session.health.misread[_code(status.reason)] += 1
             log.warning("%s: %s", self._venue.name, status.reason)
             return
+        is_trades = status.stream is not None and status.stream.kind == "trades"
+        if status.stream is not None and is_trades and status.state != "connected":
+            # The trade behind a gap, too, waits for those that are missing.
+            self.past.hold(status.stream.instrument)
         # What arrived before the change comes before it.
-        self._session.take_rows(self._inbox)
+        self._take()
+        if is_trades and self.past.take_over(status):
+            return
         if status.stream is not None:
             instrument = self._session.index.instrument(status.stream.instrument)
             if status.state == "gap":

@@ -68,7 +68,7 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
             loop.add_signal_handler(name, _interrupt, system, ready.session, say)
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
-        if ready.is_recovered and not ready.kernel.is_trading:
+        if ready.is_recovered and not (ready.kernel.is_trading or ready.kernel.is_warming):
             say(f"trading is off, as it was when the run was cut off: tradewind ctl {ready.folder} trading on")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
         async with served(system, ready) as server:
@@ -175,7 +175,8 @@ def _prepared(
             writer = SegmentWriter.begin(journal, manifest, clock.now_ns(), _keeping(system))
         with writer:
             audit = Audit(manifest, last)
-            session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, audit, system.shutdown)
+            run_name, ending = manifest.settings["run"], system.shutdown
+            session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up)
             yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
             if session.is_finished:
                 writer.finish(kernel.outcome())

@@ -12,6 +12,7 @@ from typing import Any
 from tradewind import _core
 from tradewind._core import Inbox, Index, Instrument
 from tradewind.config.operation import Shutdown
+from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
 from tradewind.errors import exception
@@ -20,6 +21,7 @@ from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
+from tradewind.session.warm_up import declares, warm_up
 from tradewind.venues import CancelRequest, Execution, Filled, MarketData, OrderRequest, StreamName
 
 _NEVER_NS = 2**63 - 1
@@ -89,6 +91,8 @@ class Session:
         What is told of every entry of the journal.
     shutdown
         What becomes of orders and positions at the end.
+    history
+        What is fetched before trading.
 
     """
 
@@ -102,6 +106,7 @@ class Session:
         clock: SessionClock,
         audit: Audit,
         shutdown: Shutdown | None = None,
+        history: WarmUp | None = None,
     ) -> None:
         self.kernel = kernel
         self.audit = audit
@@ -120,7 +125,9 @@ class Session:
         self.is_sending = False
         self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
+        self.history = history or WarmUp()
         self._accounts: dict[str, AccountFeed] = {}
+        self._markets: list[MarketFeed] = []
         self._watchers: list[Callable[[], None]] = []
 
     # What feeds the kernel.
@@ -277,10 +284,13 @@ class Session:
         """Start, trade until asked to stop, and end in order."""
         work: list[asyncio.Task[None]] = []
         try:
-            streams = self._start(is_recovered)
-            work = [self._in_background(self._connect(streams)), self._in_background(self._write_now_and_then())]
+            # What went on while it was down is fetched; of a run that was killed in its warm-up, all of it.
+            down_since_ns = self.kernel.now_ns if is_recovered and not self.kernel.is_warming else None
+            streams = self._start(is_recovered, down_since_ns)
+            connecting = self.in_background(self._connect(streams, down_since_ns))
+            work = [connecting, self.in_background(self._write_now_and_then())]
             await self._stopped.wait()
-            work[0].cancel()
+            connecting.cancel()
             await Ending(self, self._shutdown, list(self._accounts.values())).run()
         finally:
             await self._close(work)
@@ -288,15 +298,19 @@ class Session:
         if self.failure is not None:
             raise self.failure
 
-    async def _connect(self, streams: list[StreamName]) -> None:
+    async def _connect(self, streams: list[StreamName], down_since_ns: int | None) -> None:
         for venue in self._venues.values():
             if venue.execution is not None:
                 feed = self._accounts[venue.name] = AccountFeed(self, venue.name, venue.execution)
-                feed.comparing = self._in_background(feed.reconciliation.run())
+                feed.comparing = self.in_background(feed.reconciliation.run())
                 await venue.execution.start(feed.take, self.is_own)
-            await MarketFeed(self, venue).start([one for one in streams if one.instrument.startswith(f"{venue.name}:")])
+            market = MarketFeed(self, venue)
+            self._markets.append(market)
+            await market.start([one for one in streams if one.instrument.startswith(f"{venue.name}:")], down_since_ns)
+        if self.kernel.is_warming:
+            await warm_up(self, self._markets)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something beside; where it fails, the session fails."""
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -311,6 +325,8 @@ class Session:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        for market in self._markets:
+            await market.close()
         for venue in self._venues.values():
             await venue.market_data.close()
             if venue.execution is not None:
@@ -321,15 +337,15 @@ class Session:
             self._timer.cancel()
         self.write()
 
-    def _start(self, is_recovered: bool) -> list[StreamName]:
-        down_since_ns = self.kernel.now_ns
-        # Before the strategies start: what they ask for in `on_start` must not leave yet.
+    def _start(self, is_recovered: bool, down_since_ns: int | None) -> list[StreamName]:
+        # Before the strategies start: what they ask for in `on_start` must not leave yet. Connections have been gone
+        # since the run was cut off: no bar closes before what was missed in it is there.
         for name, venue in self._venues.items():
             if venue.execution is not None:
-                self.connection(name, is_connected=False)
+                self.connection(name, is_connected=False, time_ns=down_since_ns)
         if not is_recovered:
             now_ns = self.stamp()
-            self.act(lambda: self.kernel.start(now_ns, False))
+            self.act(lambda: self.kernel.start(now_ns, declares(self.history)))
             # A block of its own: who recovers the run knows from it which streams were named.
             self.write()
         if self.failure is not None:
@@ -339,30 +355,37 @@ class Session:
         instruments = self.index.instruments
         streams = received(self.kernel)
         for at, kind in streams:
-            self.stream(instruments[at], kind, is_fresh=False)
-            if is_recovered:
-                self.gap(instruments[at], kind, down_since_ns, self.now_ns())
+            self.stream(instruments[at], kind, is_fresh=False, time_ns=down_since_ns)
+        for at, kind in streams if down_since_ns is not None else ():
+            if kind != "trades":
+                self.gap(instruments[at], kind, down_since_ns or 0, self.now_ns())
         return [StreamName(instruments[at].name, kind) for at, kind in streams]  # type: ignore[arg-type]
 
-    def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool) -> None:
-        """Tell the engine whether a stream can be traded on."""
+    def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool, time_ns: int | None = None) -> None:
+        """Tell the engine whether a stream can be traded on, since a time or from now on."""
         self.health.connections[f"{instrument.name} {kind}"] = is_fresh
-        self.act(lambda: self.kernel.stream(self.stamp(), "fresh" if is_fresh else "stale", instrument, kind))
+        now_ns = self.stamp() if time_ns is None else time_ns
+        self.act(lambda: self.kernel.stream(now_ns, "fresh" if is_fresh else "stale", instrument, kind))
 
     def gap(self, instrument: Instrument, kind: str, from_ns: int, to_ns: int) -> None:
         """Tell the engine that rows of a stream are missing (V4)."""
         self.health.gaps += 1
         self.act(lambda: self.kernel.stream(self.stamp(), "gap", instrument, kind, from_ns, max(0, to_ns - from_ns)))
 
-    def connection(self, venue: str, *, is_connected: bool) -> None:
-        """Tell the engine whether orders reach a venue."""
+    def connection(self, venue: str, *, is_connected: bool, time_ns: int | None = None) -> None:
+        """Tell the engine whether orders reach a venue, since a time or from now on."""
         self.health.connections[f"{venue} orders"] = is_connected
         kind = "connected" if is_connected else "disconnected"
-        self.act(lambda: self.kernel.connection(self.stamp(), kind, venue, "orders"))
+        now_ns = self.stamp() if time_ns is None else time_ns
+        self.act(lambda: self.kernel.connection(now_ns, kind, venue, "orders"))
 
     def take_rows(self, inbox: Inbox) -> None:
         """Give the engine what has arrived."""
         self.act(lambda: self._clock.start_after(self.kernel.take_rows(inbox)))
+
+    def take_history(self, inbox: Inbox) -> None:
+        """Give the engine what happened before: nobody is called (V4)."""
+        self.act(lambda: self._clock.start_after(self.kernel.warm_up(inbox)))
 
     async def _write_now_and_then(self) -> None:
         while True:

@@ -73,6 +73,8 @@ class MarketData(ABC):
     """The market data of a venue."""
 
     venue: str
+    numbers_trades: bool = False
+    """Whether an instrument's trades have numbers that follow each other, so that missing ones show."""
     offers: Collection[StreamKind] = ("trades", "quotes", "book")
     """The streams that strategies may name of its instruments; bars are built from trades."""
 

@@ -366,13 +366,14 @@ class StreamingMarketData(MarketData):
             self.sink.on_status(StreamStatus(None, "error", reason))
 
     def _gap(self, kind: str, instrument: str, from_ns: int, to_ns: int) -> None:
-        self.sink.on_rows()
+        # Told before the row behind it is taken: it may have to wait for those that are missing.
         for stream in self._names.values():
             if stream.instrument == instrument and stream.kind == kind:
                 self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
                 if kind == "book":
                     self._told[stream] = "gap"
                     self._want_resync(stream.symbol)
+        self.sink.on_rows()
 
     def _want_resync(self, symbol: str) -> None:
         self._resyncs.setdefault(symbol, self.decoder.arrival_ns(symbol, "book"))

@@ -127,8 +127,7 @@ impl Session {
     /// Rows in the order of their arrival. One that was stamped before what has happened here happens now.
     pub fn rows_of(&mut self, rows: Vec<MarketEvent>) -> Result<()> {
         for mut row in rows {
-            // A backtest takes rows before everything else of their time (T3).
-            row.arrival_time_ns = row.arrival_time_ns.max(self.timeline.now_ns).max(self.timeline.stepped_ns.saturating_add(1));
+            row.arrival_time_ns = self.arrival_of(&row);
             self.row(&row)?;
         }
         Ok(())
@@ -137,7 +136,21 @@ impl Session {
     /// A row of the warm-up.
     pub fn warm_up(&mut self, event: &MarketEvent) -> Result<()> {
         self.advance(event.arrival_time_ns)?;
-        self.act(|timeline| timeline.warm_up(event))
+        self.act(|timeline| timeline.warm_up_from_outside(event))
+    }
+
+    /// Rows of the warm-up, none of which has arrived before what has happened here.
+    pub fn warm_up_of(&mut self, rows: Vec<MarketEvent>) -> Result<()> {
+        for mut row in rows {
+            row.arrival_time_ns = self.arrival_of(&row);
+            self.warm_up(&row)?;
+        }
+        Ok(())
+    }
+
+    /// When a row comes here: a backtest takes rows before everything else of their time (T3).
+    fn arrival_of(&self, row: &MarketEvent) -> TimeNs {
+        row.arrival_time_ns.max(self.timeline.now_ns).max(self.timeline.stepped_ns.saturating_add(1))
     }
 
     /// Anything else that reaches us: a report of a real venue, a command, a value, a condition.

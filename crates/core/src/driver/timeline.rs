@@ -8,7 +8,7 @@ use crate::engine::{self, Engine, MOST_DECISIONS, MOST_ROUNDS, Output, Parts, en
 use crate::error::{Code, Error, Result};
 use crate::event::{AccountEvent, AccountReport, Command, Condition, Event, Part, StatusEvent, TimerFired};
 use crate::instrument::{AssetIndex, Index, InstrumentIndex, VenueIndex};
-use crate::market::MarketEvent;
+use crate::market::{MarketEvent, MarketKind};
 use crate::number::{RATE_DECIMALS, power_of_ten};
 use crate::order::{Request, TimerPurpose};
 use crate::risk::Risk;
@@ -338,6 +338,14 @@ impl Timeline {
         self.engine.process(&Event::WarmUp(*event))
     }
 
+    /// A row of a session's warm-up reaches the engine; a venue's book is only whole with what built it.
+    pub fn warm_up_from_outside(&mut self, event: &MarketEvent) -> Result<()> {
+        if event.kind == MarketKind::Book {
+            self.keep_for_venue(event);
+        }
+        self.warm_up(event)
+    }
+
     #[cold]
     fn misses(&self, event: &MarketEvent) -> bool {
         let venue = self.engine.state().index().instrument(event.instrument).venue;
@@ -525,7 +533,7 @@ impl Timeline {
                 self.keep_for_venue(row);
                 return self.row(row);
             }
-            Event::WarmUp(row) => return self.warm_up(row),
+            Event::WarmUp(row) => return self.warm_up_from_outside(row),
             Event::Account(report) => {
                 if !self.replay_answer(report) {
                     return Err(diverged(format!("the simulated venue did not answer {:?}", report.event)));

@@ -2,10 +2,12 @@
 
 use super::{Engine, Notice};
 use crate::error::Result;
+use crate::event::Condition;
 use crate::indicator::Indicator;
 use crate::market::{Bar, MarketData, MarketEvent, MarketKind, Trade};
 use crate::number::to_float;
 use crate::order::{Request, StrategyIndex, TimerPurpose};
+use crate::state::{Stream, StreamKind};
 use crate::time::{DurationNs, SECOND_NS};
 
 /// How long after its end a bar waits for a trade before a timer closes it (V5).
@@ -58,8 +60,8 @@ impl Engine {
     pub(super) fn on_warm_up(&mut self, event: &MarketEvent) -> Result<()> {
         self.state.now_ns = self.state.now_ns.max(event.arrival_time_ns);
         let warming = std::mem::replace(&mut self.state.warming, true);
-        if warming {
-            // A gap that is filled later is older than what is known of the market.
+        // What fills a gap behind our backs is older than what is known of the market.
+        if warming || self.is_newest(event) {
             self.state.markets[event.instrument.at()].update(event);
         }
         let outcome = self.build_and_route(event);
@@ -67,19 +69,43 @@ impl Engine {
         outcome
     }
 
+    /// Whether it is a trade that is not before the last one that is known.
+    fn is_newest(&self, event: &MarketEvent) -> bool {
+        event.kind == MarketKind::Trade && event.venue_time_ns >= self.state.markets[event.instrument.at()].trade_time_ns
+    }
+
     /// Warm-up is over: bars that are open get their timers, and strategies may trade.
     pub(super) fn warmed_up(&mut self) -> Result<()> {
         if std::mem::take(&mut self.state.warming) && !self.state.stopped {
-            self.state.trading = true;
+            self.state.trading = !self.state.stays_off;
         }
         for place in 0..self.strategies.len() {
             let put_off = std::mem::take(&mut self.state.strategies[place].put_off);
             let strategy = StrategyIndex(place as u16);
             self.notices.extend(put_off.into_iter().map(|(number, due_ns)| Notice::Timer(strategy, number, due_ns)));
         }
-        for builder in 0..self.state.builders.len() {
-            if let Some(due_ns) = self.state.builders[builder].1.open_until_ns() {
-                self.request(Request::Timer { purpose: TimerPurpose::Bar(builder as u32), due_ns: due_ns + BAR_GRACE_NS })?;
+        (0..self.state.builders.len()).try_for_each(|builder| self.wait_for_end(builder))
+    }
+
+    /// Lets a timer close the bar that is open, if there is one.
+    fn wait_for_end(&mut self, builder: usize) -> Result<()> {
+        let Some(until_ns) = self.state.builders[builder].1.open_until_ns() else { return Ok(()) };
+        self.request(Request::Timer { purpose: TimerPurpose::Bar(builder as u32), due_ns: until_ns + BAR_GRACE_NS })
+    }
+
+    /// What a condition of a stream of trades means to the bars that are built from it.
+    pub(super) fn tell_bars(&mut self, condition: &Condition) -> Result<()> {
+        let (Condition::Fresh(stream) | Condition::Gap { stream, .. }) = *condition else { return Ok(()) };
+        if stream.kind != StreamKind::Trades || self.routes.is_empty() {
+            return Ok(());
+        }
+        for place in 0..self.routes[stream.instrument.at()].builders.len() {
+            let builder = self.routes[stream.instrument.at()].builders[place];
+            match *condition {
+                Condition::Gap { from_ns, length_ns, .. } => self.state.builders[builder].1.miss(from_ns, from_ns + length_ns),
+                // Timers of bars that were open meanwhile were let go by.
+                _ if !self.state.warming => self.wait_for_end(builder)?,
+                _ => {}
             }
         }
         Ok(())
@@ -102,16 +128,21 @@ impl Engine {
         Ok(())
     }
 
+    /// A bar's time is over. While trades do not come it stays open: those that are missing are fetched (V4).
     pub(super) fn close_bar(&mut self, builder: usize, due_ns: i64) -> Result<()> {
-        match self.state.builders.get_mut(builder).and_then(|(_, bars)| bars.close_until(due_ns - BAR_GRACE_NS)) {
-            Some(bar) => self.deliver_bar(builder, bar),
-            None => Ok(()),
+        let Some((instrument, bars)) = self.state.builders.get_mut(builder) else { return Ok(()) };
+        if self.state.health.stale().contains(&Stream { instrument: *instrument, kind: StreamKind::Trades }) {
+            return Ok(());
         }
+        bars.close_until(due_ns - BAR_GRACE_NS).map_or(Ok(()), |closed| self.deliver_bar(builder, closed))
     }
 
-    fn deliver_bar(&mut self, builder: usize, bar: Bar) -> Result<()> {
+    fn deliver_bar(&mut self, builder: usize, (bar, is_complete): (Bar, bool)) -> Result<()> {
         let instrument = self.state.builders[builder].0;
-        let event = MarketEvent::new(instrument, bar.open_time_ns, self.state.now_ns, MarketData::Bar(bar));
+        let mut event = MarketEvent::new(instrument, bar.open_time_ns, self.state.now_ns, MarketData::Bar(bar));
+        if !is_complete {
+            event = event.incomplete();
+        }
         self.state.markets[instrument.at()].update(&event);
         self.route(&event)
     }

@@ -278,7 +278,7 @@ impl Engine {
             Event::Command { time_ns, command } => self.on_command(*time_ns, command)?,
             Event::WarmUp(event) => self.on_warm_up(event)?,
             Event::Data(data) => self.on_data(data)?,
-            Event::Status(status) => self.on_status(status),
+            Event::Status(status) => self.on_status(status)?,
             Event::Parameter(parameter) => self.on_parameter(parameter),
         }
         debug_assert_eq!(self.state.broken_own_rule(), None, "after {event:?}");
@@ -391,6 +391,7 @@ impl Engine {
     }
 
     fn set_trading(&mut self, trading: bool) {
+        self.state.stays_off = self.state.warming && !trading;
         if self.state.trading != trading && !(trading && (self.state.stopped || self.state.warming)) {
             self.state.trading = trading;
             self.notices.push(Notice::Status(if trading { StatusChange::TradingOn } else { StatusChange::TradingOff }));

@@ -23,14 +23,16 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn on_status(&mut self, status: &StatusEvent) {
+    pub(super) fn on_status(&mut self, status: &StatusEvent) -> Result<()> {
         self.state.now_ns = status.time_ns;
         if self.state.health.apply(&status.change) {
             self.notices.push(Notice::Status(StatusChange::Condition(status.change)));
             if let Condition::Connected(venue, Part::Orders) = status.change {
                 self.pursue_at(venue);
             }
+            self.tell_bars(&status.change)?;
         }
+        Ok(())
     }
 
     /// A mistake in a parameter is that of the person who set it: it is told, and the run goes on.

@@ -128,6 +128,7 @@ codes! {
     VenueRefused => "venue_refused", "A venue refused a request.";
     RateLimited => "rate_limited", "A venue's request limit is used up.";
     Unreachable => "unreachable", "A venue cannot be reached, or did not answer.";
+    NotWarm => "not_warm", "History that must be there before trading could not be had.";
     // The control interface of a session
     NotAllowed => "not_allowed", "A request to a session had no valid token, or came from a foreign page.";
     NotRunning => "not_running", "The session has not started yet, is ending, or is not there.";

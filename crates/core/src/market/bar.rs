@@ -95,6 +95,9 @@ impl Bar {
     }
 }
 
+/// No time: nothing is missing.
+const NOTHING: (TimeNs, TimeNs) = (TimeNs::MAX, TimeNs::MIN);
+
 /// Builds time bars from trades; a closed bar never changes (V5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BarBuilder {
@@ -102,12 +105,16 @@ pub struct BarBuilder {
     open: Option<Bar>,
     closed_until_ns: TimeNs,
     late_trades: u64,
+    /// From when to when trades are missing.
+    missing_ns: (TimeNs, TimeNs),
+    /// Whether the open bar, or else the one that closed last, misses no trade that is known to be missing.
+    is_complete: bool,
 }
 
 impl BarBuilder {
     /// A builder without an open bar.
     pub fn new(interval: BarInterval) -> Self {
-        Self { interval, open: None, closed_until_ns: TimeNs::MIN, late_trades: 0 }
+        Self { interval, open: None, closed_until_ns: TimeNs::MIN, late_trades: 0, missing_ns: NOTHING, is_complete: true }
     }
 
     /// The interval of its bars.
@@ -130,14 +137,39 @@ impl BarBuilder {
         self.closed_until_ns
     }
 
+    /// From when to when trades are missing, where some ever were.
+    pub fn missing_ns(&self) -> Option<(TimeNs, TimeNs)> {
+        Some(self.missing_ns).filter(|missing| *missing != NOTHING)
+    }
+
+    /// Whether the open bar, or else the one that closed last, lies outside of all gaps (V4).
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Trades between two times are missing: bars over them are not complete (V4).
+    pub fn miss(&mut self, from_ns: TimeNs, until_ns: TimeNs) {
+        // An earlier gap may still lie before a bar that has not opened.
+        let before = if self.missing_ns.1 >= self.closed_until_ns { self.missing_ns } else { NOTHING };
+        self.missing_ns = (before.0.min(from_ns), before.1.max(until_ns));
+        if let Some(bar) = self.open {
+            self.is_complete &= !self.is_missing_in(bar.open_time_ns);
+        }
+    }
+
+    /// Whether trades are missing in the bar that opens at a time.
+    fn is_missing_in(&self, open_time_ns: TimeNs) -> bool {
+        self.missing_ns.0 < open_time_ns + self.interval.duration_ns() && self.missing_ns.1 >= open_time_ns
+    }
+
     /// When the open bar ends, if there is one.
     pub fn open_until_ns(&self) -> Option<TimeNs> {
         self.open.map(|bar| bar.close_time_ns())
     }
 
-    /// Takes a trade; returns the bar that it closes, if any.
+    /// Takes a trade; returns the bar that it closes, if any, and whether it is complete.
     #[inline]
-    pub fn update(&mut self, time_ns: TimeNs, trade: &Trade) -> Option<Bar> {
+    pub fn update(&mut self, time_ns: TimeNs, trade: &Trade) -> Option<(Bar, bool)> {
         if time_ns < self.closed_until_ns {
             self.late_trades += 1;
             return None;
@@ -161,16 +193,17 @@ impl BarBuilder {
                 volume: trade.quantity,
             });
             self.closed_until_ns = open_time_ns;
+            self.is_complete = !self.is_missing_in(open_time_ns);
         }
         closed
     }
 
     /// Closes the open bar if it ends at or before `time_ns`.
-    pub fn close_until(&mut self, time_ns: TimeNs) -> Option<Bar> {
+    pub fn close_until(&mut self, time_ns: TimeNs) -> Option<(Bar, bool)> {
         let bar = self.open.filter(|bar| bar.close_time_ns() <= time_ns)?;
         self.open = None;
         self.closed_until_ns = bar.close_time_ns();
-        Some(bar)
+        Some((bar, self.is_complete))
     }
 }
 
@@ -188,7 +221,8 @@ mod tests {
         assert_eq!(builder.update(10, &trade(5)), None);
         assert_eq!(builder.update(20, &trade(9)), None);
         assert_eq!(builder.update(30, &trade(3)), None);
-        let bar = builder.update(MINUTE_NS, &trade(7)).unwrap();
+        let (bar, is_complete) = builder.update(MINUTE_NS, &trade(7)).unwrap();
+        assert!(is_complete);
         assert_eq!((bar.open, bar.high, bar.low, bar.close, bar.volume, bar.open_time_ns), (5, 9, 3, 3, 3, 0));
         assert_eq!(builder.update(MINUTE_NS - 1, &trade(1)), None);
         assert_eq!(builder.late_trades(), 1);
@@ -199,8 +233,24 @@ mod tests {
         let mut builder = BarBuilder::new(BarInterval::parse("1m").unwrap());
         builder.update(10, &trade(5));
         assert_eq!(builder.close_until(MINUTE_NS - 1), None);
-        assert_eq!(builder.close_until(MINUTE_NS).unwrap().close, 5);
+        assert_eq!(builder.close_until(MINUTE_NS).unwrap().0.close, 5);
         assert_eq!(builder.close_until(MINUTE_NS), None);
+    }
+
+    #[test]
+    fn bars_over_a_gap_are_not_complete() {
+        let closed_after = |from_ns, until_ns| {
+            let mut builder = BarBuilder::new(BarInterval::parse("1m").unwrap());
+            builder.update(10, &trade(5));
+            builder.miss(from_ns, until_ns);
+            let closed: Vec<_> =
+                (1..4).filter_map(|minute| builder.update(minute * MINUTE_NS + 1, &trade(6))).map(|(_, is_complete)| is_complete).collect();
+            closed
+        };
+        assert_eq!(closed_after(20, 30), [false, true, true]);
+        assert_eq!(closed_after(20, MINUTE_NS + 1), [false, false, true]);
+        assert_eq!(closed_after(MINUTE_NS, 2 * MINUTE_NS), [true, false, false]);
+        assert_eq!(closed_after(-5, -1), [true, true, true]);
     }
 
     #[test]

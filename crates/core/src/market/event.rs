@@ -110,6 +110,8 @@ const BUY: u8 = 1;
 const SELL: u8 = 2;
 const FIRST: u8 = 4;
 const LAST: u8 = 8;
+/// Of a bar: rows are missing in it.
+const INCOMPLETE: u8 = 16;
 
 const _: () = assert!(size_of::<MarketEvent>() == 64);
 
@@ -132,6 +134,18 @@ impl MarketEvent {
             MarketData::Bar(bar) => (MarketKind::Bar, [bar.open, bar.high, bar.low, bar.close, bar.volume], 0, bar.interval),
         };
         Self { venue_time_ns, arrival_time_ns, values, instrument, interval, kind, flags }
+    }
+
+    /// The event of a bar in which rows are missing (V4).
+    #[must_use]
+    pub fn incomplete(self) -> Self {
+        Self { flags: self.flags | INCOMPLETE, ..self }
+    }
+
+    /// Whether nothing is known to be missing in it.
+    #[inline]
+    pub const fn is_complete(&self) -> bool {
+        self.flags & INCOMPLETE == 0
     }
 
     /// An event from the columns of a table: `values` and `flags` as [`Self::columns`] gives them.
@@ -247,20 +261,50 @@ const fn side_flag(side: Option<Side>) -> u8 {
     }
 }
 
+/// What is written of an event; kinds are known by their place.
 #[derive(Serialize, Deserialize)]
-struct Encoded(InstrumentIndex, TimeNs, TimeNs, MarketData);
+enum Written {
+    Funding(i64),
+    Mark(i64),
+    Book(BookDelta),
+    Quote(Quote),
+    Trade(Trade),
+    Bar(Bar),
+    IncompleteBar(Bar),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Encoded(InstrumentIndex, TimeNs, TimeNs, Written);
 
 impl Serialize for MarketEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        Encoded(self.instrument, self.venue_time_ns, self.arrival_time_ns - self.venue_time_ns, self.data()).serialize(serializer)
+        let written = match self.data() {
+            MarketData::Funding(rate) => Written::Funding(rate),
+            MarketData::Mark(price) => Written::Mark(price),
+            MarketData::Book(delta) => Written::Book(delta),
+            MarketData::Quote(quote) => Written::Quote(quote),
+            MarketData::Trade(trade) => Written::Trade(trade),
+            MarketData::Bar(bar) if self.is_complete() => Written::Bar(bar),
+            MarketData::Bar(bar) => Written::IncompleteBar(bar),
+        };
+        Encoded(self.instrument, self.venue_time_ns, self.arrival_time_ns - self.venue_time_ns, written).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for MarketEvent {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let Encoded(instrument, venue_time_ns, delay_ns, data) = Encoded::deserialize(deserializer)?;
+        let Encoded(instrument, venue_time_ns, delay_ns, written) = Encoded::deserialize(deserializer)?;
         let arrival_time_ns = venue_time_ns.checked_add(delay_ns).ok_or_else(|| serde::de::Error::custom("arrival time out of range"))?;
-        Ok(Self::new(instrument, venue_time_ns, arrival_time_ns, data))
+        let event = |data| Self::new(instrument, venue_time_ns, arrival_time_ns, data);
+        Ok(match written {
+            Written::Funding(rate) => event(MarketData::Funding(rate)),
+            Written::Mark(price) => event(MarketData::Mark(price)),
+            Written::Book(delta) => event(MarketData::Book(delta)),
+            Written::Quote(quote) => event(MarketData::Quote(quote)),
+            Written::Trade(trade) => event(MarketData::Trade(trade)),
+            Written::Bar(bar) => event(MarketData::Bar(bar)),
+            Written::IncompleteBar(bar) => event(MarketData::Bar(bar)).incomplete(),
+        })
     }
 }
 
@@ -300,5 +344,17 @@ mod tests {
             let bytes = postcard::to_stdvec(&event).unwrap();
             prop_assert_eq!(postcard::from_bytes::<MarketEvent>(&bytes).unwrap(), event);
         }
+    }
+
+    #[test]
+    fn a_bar_with_a_gap_stays_one() {
+        let interval = BarInterval::parse("1m").unwrap();
+        let bar = Bar { interval, open_time_ns: 0, open: 2, high: 3, low: 1, close: 2, volume: 9 };
+        let event = MarketEvent::new(InstrumentIndex(3), 0, interval.duration_ns(), MarketData::Bar(bar));
+        for event in [event, event.incomplete()] {
+            let bytes = postcard::to_stdvec(&event).unwrap();
+            assert_eq!(postcard::from_bytes::<MarketEvent>(&bytes).unwrap(), event);
+        }
+        assert!(event.is_complete() && !event.incomplete().is_complete());
     }
 }

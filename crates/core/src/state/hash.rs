@@ -171,6 +171,9 @@ impl State {
         let mut out = Canonical(blake3::Hasher::new());
         out.number(STATE_HASH_VERSION.into()).number(self.now_ns.into()).number(self.trading.into());
         out.number(self.warming.into()).number(self.stopped.into());
+        if self.stays_off {
+            out.text("stays off");
+        }
         self.hash_health(&mut out);
         for number in self.watch.numbers() {
             out.number(number);
@@ -251,6 +254,10 @@ impl State {
             out.number(bars.closed_until_ns().into()).number(bars.late_trades().into());
             if let Some(bar) = bars.open() {
                 out.text("open").bar(bar);
+            }
+            // Only where there was a gap, so that the hash of a run without one is what it always was.
+            if let Some((from_ns, until_ns)) = bars.missing_ns() {
+                out.text("gap").number(from_ns.into()).number(until_ns.into()).number(bars.is_complete().into());
             }
         }
     }

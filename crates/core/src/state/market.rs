@@ -1,6 +1,7 @@
 //! What is known of one instrument's market.
 
 use crate::market::{Bar, BarInterval, Book, Mark, MarkSource, MarketData, MarketEvent, Quote, Trade};
+use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -11,6 +12,8 @@ pub struct Market {
     pub mark: Mark,
     /// The last trade.
     pub trade: Option<Trade>,
+    /// When it happened at the venue.
+    pub trade_time_ns: TimeNs,
     /// The best bid and offer.
     pub quote: Option<Quote>,
     /// The order book, where the data hold one.
@@ -29,7 +32,7 @@ impl Market {
         match event.data() {
             MarketData::Trade(trade) => {
                 self.mark.update(MarkSource::Trade, trade.price, time_ns);
-                self.trade = Some(trade);
+                (self.trade, self.trade_time_ns) = (Some(trade), time_ns);
             }
             MarketData::Quote(quote) => {
                 self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), time_ns);

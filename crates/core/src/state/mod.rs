@@ -74,6 +74,8 @@ pub struct State {
     pub(crate) starting: bool,
     /// Whether warm-up is under way: nobody is called (V4).
     pub(crate) warming: bool,
+    /// Whether trading was turned off in the warm-up, behind which it stays off.
+    pub(crate) stays_off: bool,
     /// Whether the strategies have stopped for good.
     pub(crate) stopped: bool,
     pub(crate) seed: u64,

@@ -28,15 +28,14 @@ _PAGE = 1_000
 _MILLISECOND_NS = 1_000_000
 
 
-class _AggregateTrade(msgspec.Struct):
-    """Trades of one taker at one price."""
+class _Trade(msgspec.Struct):
+    """A trade as the history tells it."""
 
-    number: int = msgspec.field(name="a")
-    price: str = msgspec.field(name="p")
-    quantity: str = msgspec.field(name="q")
-    last_id: int = msgspec.field(name="l")
-    time_ms: int = msgspec.field(name="T")
-    is_buyer_maker: bool = msgspec.field(name="m")
+    id: int
+    price: str
+    quantity: str = msgspec.field(name="qty")
+    time_ms: int = msgspec.field(name="time")
+    is_buyer_maker: bool = msgspec.field(name="isBuyerMaker")
 
 
 class BinanceSpotMarketData(StreamingMarketData):
@@ -59,6 +58,7 @@ class BinanceSpotMarketData(StreamingMarketData):
     """
 
     decoder: BinanceDecoder
+    numbers_trades = True
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class BinanceSpotMarketData(StreamingMarketData):
         return await self.rest.read("/api/v3/exchangeInfo", _specifications, parameters)
 
     async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
-        """Push closed bars, or trades as Binance aggregates them: the id is that of the last trade of each."""
+        """Push closed bars, or trades: one by one with their numbers, as they were streamed."""
         if stream.kind == "bars":
             await self._bars(stream, from_ns, to_ns, sink)
         elif stream.kind == "trades":
@@ -170,21 +170,24 @@ class BinanceSpotMarketData(StreamingMarketData):
             start = rows[-1][0] + 1
 
     async def _trades(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:
-        parameters: dict[str, Any] = {"symbol": stream.symbol, "limit": _PAGE}
-        place: dict[str, Any] = {"startTime": -(-from_ns // _MILLISECOND_NS), "endTime": to_ns // _MILLISECOND_NS}
-        while True:
-            rows = await self.rest.read("/api/v3/aggTrades", _trades, parameters | place)
+        symbol: dict[str, Any] = {"symbol": stream.symbol}
+        # Single trades are found by their number only, and the number by the time of an aggregate.
+        times = {"startTime": -(-from_ns // _MILLISECOND_NS), "endTime": to_ns // _MILLISECOND_NS, "limit": 1}
+        number = await self.rest.read("/api/v3/aggTrades", _first_trade, symbol | times)
+        while number is not None:
+            page = symbol | {"fromId": number, "limit": _PAGE}
+            rows = await self.rest.read("/api/v3/historicalTrades", _trades, page)
             for row in rows:
                 venue_ns = row.time_ms * _MILLISECOND_NS
                 if venue_ns >= to_ns:
                     return
+                if venue_ns < from_ns:
+                    continue  # the aggregate began earlier
                 sink.trade(
                     stream.instrument, venue_time_ns=venue_ns, price=row.price, quantity=row.quantity,
-                    aggressor="sell" if row.is_buyer_maker else "buy", id=row.last_id,
+                    aggressor="sell" if row.is_buyer_maker else "buy", id=row.id,
                 )  # fmt: skip
-            if len(rows) < _PAGE:
-                return
-            place = {"fromId": rows[-1].number + 1}
+            number = rows[-1].id + 1 if len(rows) == _PAGE else None
 
 
 def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
@@ -195,6 +198,7 @@ def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
         url or words["urls"]["rest"],
         clock,
         weights=limits["weights"],
+        patient=limits["patient"],
         weight_per_minute=limits["weight_per_minute"],
         weight_header=limits["weight_header"],
         **more,
@@ -227,8 +231,12 @@ def _bars(rows: list[list[Any]]) -> list[tuple[int, str, str, str, str, str]]:
     return msgspec.convert([row[:6] for row in rows], list[tuple[int, str, str, str, str, str]])
 
 
-def _trades(rows: Any) -> list[_AggregateTrade]:
-    return msgspec.convert(rows, list[_AggregateTrade])
+def _first_trade(aggregates: list[dict[str, Any]]) -> int | None:
+    return int(aggregates[0]["f"]) if aggregates else None
+
+
+def _trades(rows: Any) -> list[_Trade]:
+    return msgspec.convert(rows, list[_Trade])
 
 
 def _fields(symbol: dict[str, Any]) -> InstrumentFields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 from weakref import WeakValueDictionary
@@ -25,6 +25,7 @@ _TIMEOUT_SECONDS = 10.0
 _LARGEST_BODY = 64 << 20
 _SERVER_ERROR, _TOO_MANY, _BANNED = 500, 429, 418
 _SHARE = 0.9  # of the limit, which others on the same address use too
+_PATIENT_SHARE = 0.5  # of that, for what can wait: questions about orders find room beside it
 
 
 class VenueError(TradewindError):
@@ -61,8 +62,8 @@ class Allowance:
         """For how long nothing may be asked yet."""
         return self.paused_until - time.monotonic()
 
-    async def wait(self, weight: int, now_ns: Callable[[], int]) -> None:
-        """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
+    async def wait(self, weight: int, now_ns: Callable[[], int], share: float = 1.0) -> None:
+        """Wait while the venue told us to, and for the next minute where this one's weight, or a share, is used up."""
         while True:
             now = time.monotonic()
             if self.paused_until > now:
@@ -71,7 +72,7 @@ class Allowance:
             minute, rest_ns = divmod(now_ns(), 60_000_000_000)
             if minute != self._minute:
                 self._minute, self.used_weight = minute, 0
-            if self.used_weight + weight <= self._limit or weight > self._limit:
+            if self.used_weight + weight <= self._limit * share or weight > self._limit * share:
                 self.used_weight += weight
                 return
             await asyncio.sleep((60_000_000_000 - rest_ns) / 1e9 + 0.05)
@@ -90,6 +91,8 @@ class Rest:
         Where it is.
     weights
         What each path costs.
+    patient
+        Paths that leave room for others: they use half of the limit at most.
     weight_per_minute, weight_header
         The limit, and the header that tells how much of it is used.
     sign
@@ -105,6 +108,7 @@ class Rest:
         clock: VenueClock,
         *,
         weights: Mapping[str, int] | None = None,
+        patient: Sequence[str] = (),
         weight_per_minute: int = 6_000,
         weight_header: str = "",
         sign: Callable[[dict[str, Any]], tuple[str, dict[str, str]]] | None = None,
@@ -113,6 +117,7 @@ class Rest:
         self._url = url.rstrip("/")
         self._clock = clock
         self._weights = weights or {}
+        self._patient = frozenset(patient)
         self._header = weight_header
         self._sign = sign
         self._ssl: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
@@ -190,7 +195,8 @@ class Rest:
                 self._clock.observe(sent_ns, venue_ns, received_ns)
 
     async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
-        await self.allowance.wait(self._weights.get(path, 20), self._clock)
+        share = _PATIENT_SHARE if path in self._patient else 1.0
+        await self.allowance.wait(self._weights.get(path, 20), self._clock, share)
         headers: dict[str, str] = {}
         query = urlencode(parameters, quote_via=quote)
         if is_signed:
