@@ -82,7 +82,7 @@ impl Record {
             let MarketData::Trade(trade) = row.data() else { continue };
             let span = self.taped.entry(row.instrument).or_insert((row.venue_time_ns, row.venue_time_ns));
             span.1 = span.1.max(row.venue_time_ns);
-            if let Some(seen) = self.tape.get_mut(&(row.instrument, trade.id)) {
+            if let Some(seen) = self.tape.get_mut(&(row.instrument, trade.id as u64)) {
                 *seen = Some(Level { price: trade.price, quantity: trade.quantity });
             }
         }
