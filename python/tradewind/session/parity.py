@@ -24,7 +24,7 @@ CAUSES = tuple(_core.Record.causes())
 UNEXPLAINED = "unexplained"
 _KEYS = ("strategy", "count")
 _ASPECTS = {
-    "decision": ("instrument", "side", "order_type", "time_in_force", "quantity", "price"),
+    "decision": ("side", "quantity", "instrument", "order_type", "price", "time_in_force"),
     "decided": ("decided",),
     "closed": ("closed",),
     "filled": ("filled",),
@@ -35,6 +35,7 @@ _ASPECTS = {
 """What of an order is compared, by what it is called; orders are matched by strategy and count."""
 _FRAME = ("strategy", "count", "aspect", "session", "backtest", "cause")
 _SHOWN = 40
+_DIGITS = 14
 
 
 @dataclass(frozen=True)
@@ -262,8 +263,11 @@ def _aspects(orders: pl.DataFrame) -> pl.DataFrame:
 
 
 def _text(orders: pl.DataFrame, column: str) -> pl.Expr:
-    named = pl.col(column)
-    return named.dt.to_string("%H:%M:%S%.9f") if orders.schema[column].is_temporal() else named.cast(pl.String)
+    named, kind = pl.col(column), orders.schema[column]
+    if kind.is_temporal():
+        return named.dt.to_string("%H:%M:%S%.9f")
+    # An average is a quotient: its last digit is not exact.
+    return (named.round_sig_figs(_DIGITS) if kind.is_float() else named).cast(pl.String)
 
 
 def _with_causes(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:

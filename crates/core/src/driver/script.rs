@@ -191,7 +191,7 @@ impl OrderScript {
                 AccountEvent::Accepted(_) | AccountEvent::Lost(_) => self.echoes.push((arrival_ns, report.event)),
                 AccountEvent::Fill(fill) => self.fill(&fill, report, record, venue_time_ns),
                 AccountEvent::Cancelled(..) | AccountEvent::CancelRejected(..) | AccountEvent::Expired(_) => {
-                    let asked = waiting.front().filter(|asked| asked.reports_before <= place).copied();
+                    let asked = waiting.front().filter(|asked| asked.reports_before <= place && answers_cancel(&report.event)).copied();
                     if let Some(asked) = asked {
                         waiting.pop_front();
                         self.cancels.push_back(cancel_script(asked, report));
@@ -237,6 +237,11 @@ impl OrderScript {
 
 const fn is_answer(event: &AccountEvent) -> bool {
     matches!(event, AccountEvent::Accepted(_) | AccountEvent::Rejected(..) | AccountEvent::Fill(_))
+}
+
+/// Whether it may be said to a cancel: what the venue ends by itself has another reason.
+const fn answers_cancel(event: &AccountEvent) -> bool {
+    matches!(event, AccountEvent::Cancelled(_, Code::Requested) | AccountEvent::CancelRejected(..))
 }
 
 /// When a request reached the venue: as measured, or in the middle of its way and its answer's.
