@@ -50,6 +50,8 @@ class Parity:
         Whether the strategy, fed the recorded reports of the account too, decides the same.
     orders
         How many orders the session sent.
+    compared
+        How many orders either side sent.
     differences
         A row for each order and aspect that differs: ``strategy`` and ``count``, which name the order, ``aspect``
         (decision, decided, closed, filled, average price, fee, status), what it is in the ``session`` and in the
@@ -60,6 +62,7 @@ class Parity:
     mode: str
     decisions_agree: bool
     orders: int
+    compared: int
     differences: pl.DataFrame
 
     @property
@@ -91,7 +94,7 @@ class Parity:
             rest = f"its backtest has the same {self.orders} orders and fills"
         else:
             counts = ", ".join(f"{cause} {count}" for cause, count in self.causes.items() if count)
-            rest = f"{self.differing} of {self.orders} orders differ from its backtest by {counts}"
+            rest = f"{self.differing} of {self.compared} orders differ from its backtest by {counts}"
             if not self.causes[UNEXPLAINED]:
                 rest += "; nothing unexplained"
         return f"parity of a {self.mode} session: {decisions}; {rest}"
@@ -102,6 +105,7 @@ class Parity:
             "mode": self.mode,
             "decisions_agree": self.decisions_agree,
             "orders": self.orders,
+            "compared": self.compared,
             "differing": self.differing,
             "causes": self.causes,
             "explained": self.is_explained,
@@ -145,14 +149,16 @@ def parity(run: str | Path) -> Parity:
             agrees = recover(told, blocks)
         ours = _orders(told)
         again = _lived_again(manifest, blocks)
-        found = _differences(ours, _orders(again))
+        theirs = _orders(again)
+        found = _differences(ours, theirs)
+        compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
         if mode == "paper":
             agrees = agrees and told.hashes == again.hashes
         elif not found.is_empty():
             record = _record(recorded, blocks)
             runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
-            return Parity(mode, agrees, ours.height, _with_causes([found, *runs]))
-    return Parity(mode, agrees, ours.height, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
+            return Parity(mode, agrees, ours.height, compared, _with_causes([found, *runs]))
+    return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
 
 
 def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:

@@ -1,13 +1,13 @@
 //! The connection between the engine and a simulated venue: what is on its way.
 
 use super::Outage;
-use super::script::{Script, What};
+use super::script::{CancelFate, Script, What};
 use crate::error::Code;
 use crate::event::{AccountEvent, AccountReport};
 use crate::instrument::InstrumentIndex;
 use crate::order::{OrderId, Request};
 use crate::time::{DurationNs, TimeNs};
-use crate::venue::{Line, SimulatedVenue, Verdict};
+use crate::venue::{Line, SimulatedVenue};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -216,14 +216,11 @@ impl Link {
                 self.collect(round);
             }
             ToVenue::Request(request @ Request::Cancel { id, strategy, count, .. }) => {
-                let (verdict, answer_ns) = script.cancel((strategy, count));
-                match verdict {
-                    Some(Verdict::Rejected(code)) => self.venue.output.push((time_ns, AccountEvent::CancelRejected(id, code))),
-                    _ => self.venue.on_request(&request, time_ns),
-                }
-                if verdict.is_some() && answer_ns.is_none() {
-                    // The session was not told that there was nothing to cancel.
-                    self.venue.output.retain(|(_, event)| !matches!(event, AccountEvent::CancelRejected(..)));
+                let (fate, answer_ns) = script.cancel((strategy, count));
+                match fate {
+                    Some(CancelFate::Rejected(code)) => self.venue.output.push((time_ns, AccountEvent::CancelRejected(id, code))),
+                    Some(CancelFate::Nothing) => {}
+                    Some(CancelFate::Done) | None => self.venue.on_request(&request, time_ns),
                 }
                 self.collect_at(answer_ns.map(|answer_ns| time_ns + answer_ns), round);
             }

@@ -37,12 +37,22 @@ impl Cause {
     ];
 }
 
-/// A cancel: how long it took, and what was said to it.
+/// What became of a cancel at the venue.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CancelFate {
+    /// The order was cancelled.
+    Done,
+    /// The venue said no.
+    Rejected(Code),
+    /// Nothing: it did not get there, or found the order no more.
+    Nothing,
+}
+
+/// A cancel: how long it took, if it was answered, and what became of it.
 #[derive(Clone, Copy, Debug)]
 struct CancelScript {
-    request_ns: Option<DurationNs>,
-    answer_ns: Option<DurationNs>,
-    verdict: Verdict,
+    latency_ns: Option<(DurationNs, DurationNs)>,
+    fate: CancelFate,
 }
 
 /// Something that happened to a resting order at the venue: when, and when we heard of it.
@@ -73,6 +83,8 @@ struct OrderScript {
     taking: Taking,
     happenings: Vec<Happening>,
     cancels: VecDeque<CancelScript>,
+    /// Cancels on their way.
+    sent: VecDeque<CancelScript>,
     /// What said nothing new of the order, and when: that an answer is missing, or that it is still there.
     echoes: Vec<(TimeNs, AccountEvent)>,
 }
@@ -103,8 +115,12 @@ impl Script {
                 script.and_then(|script| Some((script.request_ns?, *script.answers_ns.first()?)))
             }
             Request::Cancel { strategy, count, .. } => {
-                let cancel = self.orders.get(&(strategy, count)).and_then(|script| script.cancels.front());
-                cancel.and_then(|cancel| Some((cancel.request_ns?, cancel.answer_ns?)))
+                let script = self.orders.get_mut(&(strategy, count));
+                script.and_then(|script| {
+                    let cancel = script.cancels.pop_front()?;
+                    script.sent.push_back(cancel);
+                    cancel.latency_ns
+                })
             }
             Request::Timer { .. } => None,
         };
@@ -140,9 +156,9 @@ impl Script {
     }
 
     /// A cancel arrives at the venue: what is taken over of its fate, and how long the answer takes.
-    pub fn cancel(&mut self, key: (StrategyIndex, u64)) -> (Option<Verdict>, Option<DurationNs>) {
-        let Some(cancel) = self.orders.get_mut(&key).and_then(|script| script.cancels.pop_front()) else { return (None, None) };
-        ((self.removed >= Cause::Rejection).then_some(cancel.verdict), cancel.answer_ns)
+    pub fn cancel(&mut self, key: (StrategyIndex, u64)) -> (Option<CancelFate>, Option<DurationNs>) {
+        let Some(cancel) = self.orders.get_mut(&key).and_then(|script| script.sent.pop_front()) else { return (None, None) };
+        ((self.removed >= Cause::Rejection).then_some(cancel.fate), cancel.latency_ns.map(|latency| latency.1))
     }
 
     /// How long a report takes: the one at a place among so many that an order's arrival led to.
@@ -171,6 +187,7 @@ impl OrderScript {
             taking: Taking { levels: Vec::new(), end: None },
             happenings: Vec::new(),
             cancels: VecDeque::new(),
+            sent: VecDeque::new(),
             echoes: Vec::new(),
         };
         script.read(recorded, record, venue_time_ns.unwrap_or(recorded.placed.sent_ns));
@@ -202,8 +219,7 @@ impl OrderScript {
                 _ => {}
             }
         }
-        // Nobody answered these: what they asked for had happened, or its answer says nothing.
-        self.cancels.extend(waiting.iter().map(|_| CancelScript { request_ns: None, answer_ns: None, verdict: Verdict::Accepted }));
+        self.cancels.extend(waiting.iter().map(|_| CancelScript { latency_ns: None, fate: CancelFate::Nothing }));
     }
 
     fn fill(&mut self, fill: &Fill, report: &AccountReport, record: &Record, venue_time_ns: TimeNs) {
@@ -252,8 +268,7 @@ fn venue_time_ns(asked: &Asked, answer: Option<&AccountReport>) -> Option<TimeNs
 fn cancel_script(asked: &Asked, report: &AccountReport) -> CancelScript {
     let venue_time_ns = venue_time_ns(asked, Some(report)).unwrap_or(asked.sent_ns);
     CancelScript {
-        request_ns: Some(venue_time_ns - asked.sent_ns),
-        answer_ns: Some(report.arrival_time_ns - venue_time_ns),
-        verdict: if let AccountEvent::CancelRejected(_, code) = report.event { Verdict::Rejected(code) } else { Verdict::Accepted },
+        latency_ns: Some((venue_time_ns - asked.sent_ns, report.arrival_time_ns - venue_time_ns)),
+        fate: if let AccountEvent::CancelRejected(_, code) = report.event { CancelFate::Rejected(code) } else { CancelFate::Done },
     }
 }
