@@ -197,7 +197,9 @@ impl OrderScript {
     /// Puts each report in its place.
     fn read(&mut self, recorded: &RecordedOrder, record: &Record, venue_time_ns: TimeNs) {
         let mut is_answered = false;
-        let mut waiting: VecDeque<&Asked> = recorded.cancels.iter().collect();
+        let nothing = CancelScript { latency_ns: None, fate: CancelFate::Nothing };
+        self.cancels = recorded.cancels.iter().map(|_| nothing).collect();
+        let mut is_open = vec![true; recorded.cancels.len()];
         for (place, report) in recorded.reports.iter().enumerate() {
             let arrival_ns = report.arrival_time_ns;
             match report.event {
@@ -208,10 +210,12 @@ impl OrderScript {
                 AccountEvent::Accepted(_) | AccountEvent::Lost(_) => self.echoes.push((arrival_ns, report.event)),
                 AccountEvent::Fill(fill) => self.fill(&fill, report, record, venue_time_ns),
                 AccountEvent::Cancelled(..) | AccountEvent::CancelRejected(..) | AccountEvent::Expired(_) => {
-                    let asked = waiting.front().filter(|asked| asked.reports_before <= place && answers_cancel(&report.event)).copied();
-                    if let Some(asked) = asked {
-                        waiting.pop_front();
-                        self.cancels.push_back(cancel_script(asked, report));
+                    // The latest that was sent by then: what is asked again was not answered before.
+                    let is_asked = |at: &usize| is_open[*at] && recorded.cancels[*at].reports_before <= place;
+                    let asked = (0..is_open.len()).rev().find(is_asked).filter(|_| answers_cancel(&report.event));
+                    if let Some(at) = asked {
+                        is_open[at] = false;
+                        self.cancels[at] = cancel_script(&recorded.cancels[at], report);
                     } else if let Some(code) = ending(&report.event) {
                         self.end(code, report, venue_time_ns);
                     }
@@ -219,7 +223,6 @@ impl OrderScript {
                 _ => {}
             }
         }
-        self.cancels.extend(waiting.iter().map(|_| CancelScript { latency_ns: None, fate: CancelFate::Nothing }));
     }
 
     fn fill(&mut self, fill: &Fill, report: &AccountReport, record: &Record, venue_time_ns: TimeNs) {
