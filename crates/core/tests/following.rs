@@ -90,13 +90,9 @@ impl Lived {
 
     /// The order of the backtest; without the differences up to a cause.
     fn again(&self, removed: Option<Cause>) -> (Order, Vec<Fill>) {
-        let mut session = Session::new(
-            settings(&world(), 50 * MS),
-            strategy(self.order.0, self.order.1),
-            Risk::default(),
-            vec![quotes(0), trades(0)],
-        )
-        .unwrap();
+        let mut session =
+            Session::new(settings(&world(), 50 * MS), strategy(self.order.0, self.order.1), Risk::default(), vec![quotes(0), trades(0)])
+                .unwrap();
         session.set_streams(&[quotes(0), trades(0)]);
         if let Some(cause) = removed {
             session.follow(&self.record, cause);
@@ -199,10 +195,10 @@ fn a_resting_order_fills_when_it_did_at_its_own_price() {
     assert_eq!(lived.again(Some(Cause::Rejection)).0.filled, 0, "a touch does not fill (F3)");
     let (order, fills) = lived.again(Some(Cause::Queue));
     assert_eq!((order.status, order.updated_ns), (Status::Filled, 2 * S + 103 * MS));
-    assert_eq!(fills.iter().map(|fill| (fill.price, fill.quantity, fill.venue_time_ns)).collect::<Vec<_>>(), [
-        (1_000, 400, S + 400 * MS),
-        (1_000, 600, 2 * S + 100 * MS)
-    ]);
+    assert_eq!(
+        fills.iter().map(|fill| (fill.price, fill.quantity, fill.venue_time_ns)).collect::<Vec<_>>(),
+        [(1_000, 400, S + 400 * MS), (1_000, 600, 2 * S + 100 * MS)]
+    );
 }
 
 #[test]

@@ -117,7 +117,9 @@ class Parity:
             return self.line
         # What nobody can explain is what a reader looks for.
         rows = self.differences.sort(pl.col("cause") != UNEXPLAINED, maintain_order=True).head(_SHOWN)
-        with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_width_chars=120):
+        with pl.Config(
+            tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_width_chars=120
+        ):
             text = f"{self.line}\n{rows}"
         left = self.differences.height - rows.height
         return f"{text}\nand {left} more differences" if left else text

@@ -144,8 +144,9 @@ impl Link {
 
     /// Money moves at the venue without an order of ours, as it is reported. False for any other report.
     pub fn transfer(&mut self, report: &AccountReport) -> bool {
-        let (AccountEvent::Deposit { asset, amount } | AccountEvent::Foreign { asset, amount } | AccountEvent::Unexplained { asset, amount }) =
-            report.event
+        let (AccountEvent::Deposit { asset, amount }
+        | AccountEvent::Foreign { asset, amount }
+        | AccountEvent::Unexplained { asset, amount }) = report.event
         else {
             return false;
         };
@@ -210,7 +211,8 @@ impl Link {
                 let (directions, happenings) = script.arrive((strategy, count), id, &order);
                 self.venue.place_directed(id, &order, &directions, time_ns);
                 for happening in happenings {
-                    let message = ToVenue::Happening { id, instrument: order.instrument, what: happening.what, told_ns: happening.arrival_ns };
+                    let message =
+                        ToVenue::Happening { id, instrument: order.instrument, what: happening.what, told_ns: happening.arrival_ns };
                     self.meet_later(message, happening.venue_time_ns.max(time_ns), round);
                 }
                 self.collect(round);

@@ -131,7 +131,8 @@ impl Script {
     /// What said nothing new of an order that is sent now.
     pub fn echoes(&self, key: (StrategyIndex, u64), id: OrderId, now_ns: TimeNs) -> Vec<(TimeNs, AccountEvent)> {
         let Some(script) = self.orders.get(&key) else { return Vec::new() };
-        let own = |event: AccountEvent| if matches!(event, AccountEvent::Lost(_)) { AccountEvent::Lost(id) } else { AccountEvent::Accepted(id) };
+        let own =
+            |event: AccountEvent| if matches!(event, AccountEvent::Lost(_)) { AccountEvent::Lost(id) } else { AccountEvent::Accepted(id) };
         script.echoes.iter().filter(|(time_ns, _)| *time_ns >= now_ns).map(|&(time_ns, event)| (time_ns, own(event))).collect()
     }
 
