@@ -32,6 +32,7 @@ __all__ = [
     "Order",
     "Position",
     "Quote",
+    "Record",
     "Recording",
     "Replay",
     "Session",

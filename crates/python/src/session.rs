@@ -426,7 +426,7 @@ impl Session {
     /// Before the start: simulated venues take over what a session recorded, up to and including a cause.
     fn follow(&self, record: &Record, removed: &str) -> PyResult<()> {
         let removed = cause(removed)?;
-        self.lock()?.follow(&*record.record.lock().unwrap_or_else(PoisonError::into_inner), removed);
+        self.lock()?.follow(&record.record.lock().unwrap_or_else(PoisonError::into_inner), removed);
         Ok(())
     }
 
