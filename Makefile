@@ -41,6 +41,7 @@ bench: ## The benchmarks beside their peers; writes build/bench.json.
 soak: $(STAMPS)/dev $(STAMPS)/test ## The long suites: many more seeded runs. Takes an hour or so.
 	PROPTEST_CASES=$${PROPTEST_CASES:-5000} $(MAKE) --no-print-directory test-rust
 	TRADEWIND_HYPOTHESIS=soak $(BIN)/python -m pytest -m 'slow or not slow' --durations=10
+	(cd tests && ../$(BIN)/python -m reliability --combinations 20 --kills 200 --hours 1)
 
 test-rust: $(STAMPS)/venv ## The tests of the Rust crates.
 	@$(call needs,cargo,Rust)

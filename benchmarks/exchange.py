@@ -62,11 +62,11 @@ class Exchange:
 
 
 @contextmanager
-def exchange() -> Iterator[Exchange]:
-    """A fresh exchange."""
+def exchange(keys: str) -> Iterator[Exchange]:
+    """A fresh exchange, with a key of a kind."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, keys), daemon=True)
     process.start()
     try:
         yield Exchange(*ours.recv(), pipe=ours)
@@ -92,11 +92,11 @@ def line(latencies_us: list[float], version: str, **more: Any) -> dict[str, Any]
     }
 
 
-def _serve(pipe: Pipe) -> None:
-    asyncio.run(_run(pipe))
+def _serve(pipe: Pipe, keys: str) -> None:
+    asyncio.run(_run(pipe, keys))
 
 
-async def _run(pipe: Pipe) -> None:
+async def _run(pipe: Pipe, kind: Any) -> None:
     sent: dict[int, int] = {}
     latencies: list[float] = []
     flush, take = Connection._flush, Connection.on_ws_frame
@@ -120,7 +120,7 @@ async def _run(pipe: Pipe) -> None:
     # Trades one by one: a tick is measured, not a queue of them.
     settings: dict[str, Any] = {"symbols": ("BTCUSDT",), "seed": 9, "activity": 40.0, "history_seconds": 10}
     async with Sandbox(**settings, limits=Limits.raised()) as sandbox:
-        keys = sandbox.new_account({"USDT": 10**9}, kind="HMAC")
+        keys = sandbox.new_account({"USDT": 10**9}, kind=kind)
         pipe.send((sandbox.rest_url, sandbox.stream_url, sandbox.api_url, keys.api_key, keys.secret))
         loop = asyncio.get_running_loop()
         loop.add_reader(pipe.fileno(), lambda: (pipe.recv(), pipe.send(list(latencies))))

@@ -1,7 +1,12 @@
 """A venue of one's own in one file: market data and orders of an imaginary exchange.
 
 The exchange "tiny" streams lines of JSON over TCP and takes orders the same way. Two classes make it a venue: what a
-session, or `tradewind.venues.stream`, needs of one is in `tradewind.venues.MarketData` and `Execution`.
+session, or `tradewind.venues.stream`, needs of one is in `tradewind.venues.MarketData` and `Execution`. A system file
+names the function that makes both:
+
+    [venues.tiny]
+    adapter = "own_venue.py:tiny"
+    urls = { stream = "ws://127.0.0.1:7000" }
 
     python examples/own_venue.py
 """
@@ -12,6 +17,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from tradewind import InstrumentFields
 from tradewind.venues import (
@@ -30,6 +36,7 @@ from tradewind.venues import (
     Report,
     StreamName,
     Unknown,
+    VenueAccess,
     stream,
 )
 
@@ -43,6 +50,7 @@ class TinyMarketData(MarketData):
     """Trades of the exchange."""
 
     venue = "tiny"
+    offers = ("trades",)
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -105,6 +113,7 @@ class TinyExecution(Execution):
     def __init__(self, port: int) -> None:
         self._port = port
         self._waiting: set[str] = set()
+        self._held = {"EUR": Decimal(1000), "COIN": Decimal(0)}
 
     async def start(self, sink: Callable[[Report], object], is_own: Callable[[str], bool]) -> None:
         self._sink = sink
@@ -141,7 +150,7 @@ class TinyExecution(Execution):
         return []
 
     async def balances(self) -> list[Balance]:
-        return [Balance("EUR", Decimal(1000), Decimal(0), 0)]
+        return [Balance(asset, free, Decimal(0), 0) for asset, free in self._held.items()]
 
     async def commission(self, instrument: str) -> Commission:
         return Commission(instrument, "0", "0.001")
@@ -152,6 +161,10 @@ class TinyExecution(Execution):
             if message["what"] == "fill":
                 client_id, time_ns = message["id"], int(message["time_ns"])
                 self._waiting.discard(client_id)
+                sign = 1 if message["side"] == "buy" else -1
+                quantity, value = Decimal(message["quantity"]), Decimal(message["quantity"]) * Decimal(message["price"])
+                self._held["COIN"] += sign * quantity
+                self._held["EUR"] -= sign * value + Decimal(message["fee"])
                 self._sink(Accepted(client_id, message["trade"], time_ns))
                 self._sink(
                     Filled(
@@ -171,6 +184,12 @@ class TinyExecution(Execution):
         for client_id in self._waiting:
             self._sink(Unknown(client_id, "the connection was lost before an answer"))
         self._sink(AccountStatus("disconnected", "the exchange closed the connection"))
+
+
+def tiny(access: VenueAccess) -> tuple[MarketData, Execution | None]:
+    """The venue of a system: its market data, and its orders where real ones are wanted."""
+    port = urlsplit(access.stream_url).port or 7000
+    return TinyMarketData(port), None if access.credentials is None else TinyExecution(port)
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

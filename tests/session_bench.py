@@ -13,6 +13,9 @@ from typing import Any
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
+from tradewind.journal import Journal
+from tradewind.journal.code import rebuilt
+from tradewind.session.parity import kernel_of, recover
 from tradewind.session.run import prepared
 
 HEAD = """
@@ -139,6 +142,14 @@ def on_bench(
             await work(Bench(folder, sandbox, path, keys.account))
 
     asyncio.run(run())
+
+
+def postings(folder: Path) -> str:
+    """The ledger at the end of the journal of a live run."""
+    with Journal(folder / "runs/busy/live") as journal, rebuilt(journal.manifest.code, None, None) as code:
+        kernel = kernel_of(journal.manifest, code, is_simulated=False)
+        assert recover(kernel, [block.data for block in journal.blocks()])
+        return str(kernel.ledger())
 
 
 def is_up(ready: Any) -> bool:

@@ -2,24 +2,26 @@
 
     python benchmarks/ours/sandbox.py
 
-The exchange runs in a process of its own; its processor time is what "on one core" is measured by.
+The exchange runs in a process of its own; its processor time is what "on one core" is measured by. Prints one JSON
+line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import multiprocessing
 import statistics
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+import tradewind as tw
 from tradewind.sandbox import Limits, Sandbox
 
 ROUND_TRIPS, BURST, WAVE, CLIENTS, SECONDS = 5_000, 20_000, 500, 50, 5
@@ -97,14 +99,15 @@ async def measure(pipe: Connection) -> None:
         await client.ask(1, [order()])
         times.append((time.perf_counter() - begun) * 1e6)
     cut = statistics.quantiles(times, n=100)
-    print(f"order round trip, WebSocket API: median {cut[49]:.0f} us, 99th percentile {cut[98]:.0f} us")
+    found: dict[str, Any] = {"round_trip_median_us": round(cut[49]), "round_trip_p99_us": round(cut[98])}
     begun, used = time.perf_counter(), processor_time()
     for _ in range(BURST // WAVE):
         # More at once would make a slow reader of us.
         last = await client.ask(WAVE, [order() for _ in range(WAVE)])
         assert b'"status":200,' in last, last
     wall, used = time.perf_counter() - begun, processor_time() - used
-    print(f"orders: {BURST / wall:,.0f} a second; {BURST / used:,.0f} a second of the exchange's processor")
+    found |= {"events": BURST, "orders": BURST, "seconds": used, "events_per_second": BURST / used}
+    found["orders_per_wall_second"] = round(BURST / wall)
     listeners = [(await ws_connect(Client, f"{stream_url}/ws/btcusdt@bookTicker"))[1] for _ in range(CLIENTS)]
     at_best = msgspec.json.decode(await client.ask(1, [request("ticker.book", symbol="BTCUSDT")]))["result"]["bidPrice"]
     frames, begun, used, sent = 0, time.perf_counter(), processor_time(), 0
@@ -119,9 +122,14 @@ async def measure(pipe: Connection) -> None:
     wall, used = time.perf_counter() - begun, processor_time() - used
     await asyncio.sleep(0.2)
     frames = sum(one.frames for one in listeners)
-    print(f"frames to {CLIENTS} clients: {frames / wall:,.0f} a second; {frames / used:,.0f} a second of processor")
+    found |= {
+        "clients": CLIENTS,
+        "frames_per_second": round(frames / used),
+        "frames_per_wall_second": round(frames / wall),
+    }
     for one in (client, *listeners):
         one.transport.disconnect()
+    print(json.dumps({"id": "sandbox", **found, "version": tw.__version__}))
 
 
 def main() -> None:
@@ -134,7 +142,6 @@ def main() -> None:
     finally:
         process.kill()
         process.join()
-    print(f"({Path(__file__).name}: client and exchange share this machine's processors)")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ async def trade(one: Exchange) -> list[float]:
 
 
 def main() -> None:
-    with exchange() as one:
+    with exchange("HMAC") as one:
         found = asyncio.run(trade(one))
     print(json.dumps(line(found, ccxt.__version__)))
 

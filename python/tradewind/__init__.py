@@ -19,7 +19,7 @@ from tradewind.memory import state
 from tradewind.native import ema_cross
 from tradewind.result import Result
 from tradewind.risk import Limits, OrderRate, Risk
-from tradewind.simulation import Exponential, Simulated, Uniform
+from tradewind.simulation import Exponential, Measured, Simulated, Uniform
 from tradewind.strategy import Strategy, param
 from tradewind.sweep import Outcome, Outcomes, backtest_many
 from tradewind.synthetic import synthetic
@@ -36,6 +36,7 @@ __all__ = [
     "Instrument",
     "InstrumentFields",
     "Limits",
+    "Measured",
     "NativeStrategy",
     "OrderRate",
     "Outage",

@@ -42,6 +42,7 @@ __all__ = [
     "Value",
     "__version__",
     "boundary",
+    "deposits_at",
     "entry_scales",
     "entry_tables",
     "error_codes",
@@ -74,6 +75,9 @@ def entry_tables(
     tables: Mapping[str, Sequence[str] | None],
 ) -> tuple[dict[str, dict[str, tuple[str, Any, Any]]], int]:
     """The entries of a block as columns by table, and the time of its last input."""
+
+def deposits_at(block: bytes, time_ns: int) -> bytes:
+    """What accounts were given within a block, as a block in which they are given it at a time."""
 
 def first_entries(block: bytes, count: int) -> bytes:
     """The first entries of a block, as a block."""
@@ -133,6 +137,8 @@ class Session:
     def __new__(cls, run: dict[str, Any], streams: Sequence[tuple[int, str]]) -> Session: ...
     def start(self, now_ns: int, warms_up: bool) -> None:
         """Start the strategies."""
+    def available_streams(self) -> list[tuple[int, str]]:
+        """The streams that may be named, by the instrument's place and the kind."""
     def named_streams(self) -> list[tuple[int, str]]:
         """The streams that strategies named, by the instrument's place and the kind."""
     def set_streams(self, streams: Sequence[tuple[int, str]]) -> None:
@@ -221,6 +227,8 @@ class Session:
         """Cancel one order, whichever strategy's; one that is closed stays as it is."""
     def open_orders(self) -> list[dict[str, Any]]:
         """Orders that are not closed."""
+    def find_order(self, strategy: int, count: int) -> tuple[int, str] | None:
+        """The number and the instrument of a strategy's order by its count, unless it was closed long ago."""
     def closed_orders(self, most: int) -> list[dict[str, Any]]:
         """The newest orders that have closed, the newest first."""
     def balances(self, venue: str) -> list[tuple[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 from tradewind.errors import exception
-from tradewind.times import duration_ns
+from tradewind.times import duration_ns, duration_text
 
 Duration = timedelta | float | str
 
@@ -28,7 +29,50 @@ class Exponential:
     mean: Duration
 
 
-Latency = Duration | Uniform | Exponential
+_PARTS = 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A latency as it was measured, drawn from the run's seed.
+
+    Parameters
+    ----------
+    quantiles_ns
+        The smallest, then the quantile of every further twentieth, up to the largest: 21 in all. Between two of them
+        all latencies are equally likely.
+
+    """
+
+    quantiles_ns: tuple[int, ...]
+
+    @classmethod
+    def of(cls, latencies_ns: Sequence[int]) -> Measured:
+        """The distribution of what was measured.
+
+        Examples
+        --------
+        >>> Measured.of([3_000_000, 1_000_000, 2_000_000])
+        Measured(1ms to 3ms, median 2ms)
+
+        """
+        ordered = sorted(latencies_ns)
+        places = [place * (len(ordered) - 1) / _PARTS for place in range(_PARTS + 1)]
+        return cls(tuple(_at(ordered, place) for place in places))
+
+    def __repr__(self) -> str:
+        low, middle, high = (duration_text(self.quantiles_ns[place]) for place in (0, _PARTS // 2, _PARTS))
+        return f"Measured({low} to {high}, median {middle})"
+
+
+def _at(ordered: Sequence[int], place: float) -> int:
+    """The value at a place of a list that may lie between two of its values."""
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + round((place - low) * (ordered[high] - ordered[low]))
+
+
+Latency = Duration | Uniform | Exponential | Measured
 
 
 @dataclass(frozen=True)
@@ -38,7 +82,8 @@ class Simulated:
     Parameters
     ----------
     latency
-        From the strategy to the venue: a `timedelta`, seconds, text such as ``"5ms"``, `Uniform` or `Exponential`.
+        From the strategy to the venue: a `timedelta`, seconds, text such as ``"5ms"``, `Uniform`,
+        `Exponential` or `Measured`.
     answer_latency
         From the venue back; the same as `latency` where it is not given.
     taking_on_trades
@@ -103,8 +148,31 @@ def simulated(venue: str, given: dict[str, Simulated]) -> tuple[Simulated, str]:
     )
 
 
-def _latency(latency: Latency) -> tuple[str, int, int]:
+def as_latency(kernel: Sequence[Any]) -> Latency:
+    """A latency from what the kernel takes, as a manifest keeps it.
+
+    Examples
+    --------
+    >>> as_latency(("uniform", 1_000_000, 2_500_000))
+    Uniform(low='1ms', high='2.5ms')
+
+    """
+    kind, *durations = kernel
+    match kind:
+        case "uniform":
+            return Uniform(*map(duration_text, durations))
+        case "exponential":
+            return Exponential(*map(duration_text, durations))
+        case "measured":
+            return Measured(tuple(durations[0]))
+        case _:
+            return duration_text(durations[0])
+
+
+def _latency(latency: Latency) -> tuple[str, int, int] | tuple[str, list[int]]:
     match latency:
+        case Measured(quantiles_ns):
+            return "measured", list(quantiles_ns)
         case Uniform(low, high):
             return "uniform", duration_ns(low), duration_ns(high)
         case Exponential(minimum, mean):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from tradewind.errors import TradewindError
 
@@ -55,6 +56,18 @@ def duration_ns(duration: timedelta | float | str) -> int:
     if abs(wanted) > _LONGEST_NS:
         raise TradewindError("bad_setting", f"{duration!r} is longer than can be counted", "at most 100 years")
     return wanted
+
+
+def duration_text(duration_ns: int) -> str:
+    """A duration in milliseconds, exactly, as `duration_ns` reads it.
+
+    Examples
+    --------
+    >>> duration_text(2_500_001)
+    '2.500001ms'
+
+    """
+    return f"{(Decimal(duration_ns) / _UNITS_NS['ms']).normalize():f}ms"
 
 
 def _exact_ns(duration: timedelta | float | str) -> int:

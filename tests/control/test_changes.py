@@ -10,10 +10,9 @@ import pytest
 
 import tradewind as tw
 from tradewind.control import Control
-from tradewind.control.entries import TYPES, Command, Entry, Parameter, Value, typed
+from tradewind.control.entries import Command, Entry, EntryDecoder, Parameter, Value
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
-from tradewind.journal.tables import Decoder
 from tradewind.session.parity import parity
 
 BTC = "binance_spot:BTCUSDT"
@@ -27,8 +26,8 @@ def run_folder(folder: Path, mode: str = "paper") -> Path:
 def written(folder: Path, kind: type[Kind], mode: str = "paper") -> list[Kind]:
     """The entries of a kind in a run's journal."""
     with Journal(run_folder(folder, mode)) as journal:
-        decoder = Decoder(journal.manifest, tuple(TYPES))
-        entries = [entry for block in journal.blocks() for entry in typed(decoder.decode(block))]
+        decoder = EntryDecoder(journal.manifest)
+        entries = [entry for block in journal.blocks() for entry in decoder.decode(block)]
         return [entry for entry in entries if isinstance(entry, kind)]
 
 
@@ -205,7 +204,29 @@ def test_stopping_ends_the_session_in_order(steer: Any, tmp_path: Path) -> None:
     steer(work)
     with Journal(run_folder(tmp_path)) as journal:
         assert journal.ending.finished
-    assert [one.command for one in written(tmp_path, Command)][-4:] == ["trading_off", "cancel_all", "trading_off", "stop"]
+    assert [one.command for one in written(tmp_path, Command)][-4:] == [
+        "trading_off",
+        "cancel_all",
+        "trading_off",
+        "stop",
+    ]
     assert not (run_folder(tmp_path) / "control.json").exists()
     with pytest.raises(TradewindError, match="no session runs in"):
         Control(run_folder(tmp_path))
+
+
+def test_an_end_that_is_hurried_waits_for_nothing_and_says_what_is_open(steer: Any, tmp_path: Path) -> None:
+    async def work(one: Any) -> None:
+        await one.ask(lambda control: control.open("busy", BTC, "buy", "0.001", price=one.price(0.9)))
+        await one.until(lambda: one.open_at_venue)
+        one.sandbox.server.faults.on("half_open", kind="api")
+        one.session.stop()
+        await one.until(lambda: any(order["status"] == "cancel_in_flight" for order in one.kernel.open_orders()))
+        one.session.hurry()
+        await one.running
+
+    with pytest.raises(TradewindError, match="orders are open or may be: tw") as caught:
+        steer(work, mode="live", more='\n[shutdown]\ntimeout = "1h"\n')
+    assert caught.value.code == "run_interrupted"
+    with Journal(run_folder(tmp_path, "live")) as journal:
+        assert not journal.ending.finished

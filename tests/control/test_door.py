@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
 import socket
 import stat
 from pathlib import Path
@@ -65,34 +64,60 @@ def test_nobody_comes_in_without_the_token_or_from_a_foreign_page(steer: Any) ->
     steer(work)
 
 
+def order(**more: Any) -> str:
+    """An order, with something about it."""
+    return json.dumps({"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": 1} | more)
+
+
+def lacking(*names: str) -> list[tuple[str, str]]:
+    return [(name, "missing_setting") for name in names]
+
+
+def bad(*names: str) -> list[tuple[str, str]]:
+    return [(name, "bad_setting") for name in names]
+
+
+UNKNOWN = [("strategy", "unknown_strategy")]
 MISTAKES: list[tuple[str, str, int, str, list[tuple[str, str]]]] = [
-    ("open", "{}", 400, "missing_setting", [("strategy", "missing_setting"), ("instrument", "missing_setting"), ("side", "missing_setting"), ("quantity", "missing_setting")]),
-    ("open", '{"strategy": "busi", "instrument": "x:y", "side": "up", "quantity": -1, "price": "a", "colour": 1}', 400, "bad_setting", [("side", "bad_setting"), ("quantity", "bad_setting"), ("price", "not_a_number"), ("colour", "bad_setting"), ("strategy", "unknown_strategy"), ("instrument", "unknown_instrument")]),
-    ("open", '{"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": "0.0000001"}', 400, "off_grid", []),
-    ("open", '{"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": 1e-30}', 400, "out_of_range", [("quantity", "out_of_range")]),
-    ("open", '{"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": 1, "price": "0.001"}', 400, "off_grid", []),
-    ("open", '{"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": 1, "time_in_force": "post_only"}', 400, "bad_price", []),
-    ("open", '{"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": 1e18}', 400, "out_of_range", []),
-    ("open", '{"strategy": "busy", "instrument": "binance_spot:BTCUSDT", "side": "buy", "quantity": true}', 400, "wrong_type", [("quantity", "wrong_type")]),
-    ("cancel", '{"order": 1, "strategy": "busy"}', 400, "bad_setting", [("", "bad_setting")]),
+    ("open", "{}", 400, "missing_setting", lacking("strategy", "instrument", "side", "quantity")),
+    (
+        "open",
+        order(strategy="busi", instrument="x:y", side="up", quantity=-1, price="a", colour=1),
+        400,
+        "bad_setting",
+        [
+            *bad("side", "quantity"),
+            ("price", "not_a_number"),
+            *bad("colour"),
+            ("strategy", "unknown_strategy"),
+            ("instrument", "unknown_instrument"),
+        ],
+    ),
+    ("open", order(quantity="0.0000001"), 400, "off_grid", []),
+    ("open", order(quantity=1e-30), 400, "out_of_range", [("quantity", "out_of_range")]),
+    ("open", order(price="0.001"), 400, "off_grid", []),
+    ("open", order(time_in_force="post_only"), 400, "bad_price", []),
+    ("open", order(quantity=1e18), 400, "out_of_range", []),
+    ("open", order(quantity=True), 400, "wrong_type", [("quantity", "wrong_type")]),
+    ("cancel", '{"order": 1, "strategy": "busy"}', 400, "bad_setting", bad("")),
     ("cancel", '{"order": 4711}', 404, "unknown_order", []),
-    ("cancel", '{"order": -1}', 400, "bad_setting", [("order", "bad_setting")]),
-    ("cancel", '{"order": 18446744073709551616}', 400, "bad_setting", [("order", "bad_setting")]),
+    ("cancel", '{"order": -1}', 400, "bad_setting", bad("order")),
+    ("cancel", '{"order": 18446744073709551616}', 400, "bad_setting", bad("order")),
     ("trading", '{"on": "yes"}', 400, "wrong_type", [("on", "wrong_type")]),
-    ("value", '{"name": "mood"}', 400, "missing_setting", [("value", "missing_setting")]),
+    ("value", '{"name": "mood"}', 400, "missing_setting", lacking("value")),
     ("value", '{"name": "mood", "value": "x", "kind": "number"}', 400, "not_a_number", []),
-    ("value", '{"name": "mood", "value": 1, "time": "2026-01-01"}', 400, "bad_setting", [("time", "bad_setting")]),
+    ("value", '{"name": "mood", "value": 1, "time": "2026-01-01"}', 400, "bad_setting", bad("time")),
     ("value", '{"name": "mood", "value": 1, "time": "2126-01-01T00:00:00Z"}', 400, "bad_setting", []),
-    ("value", '{"name": "", "value": 1}', 400, "bad_setting", [("name", "bad_setting")]),
+    ("value", '{"name": "", "value": 1}', 400, "bad_setting", bad("name")),
     ("value", '{"name": "mood", "value": NaN}', 400, "wrong_type", []),
     ("value", "[1]", 400, "wrong_type", []),
     ("value", '{"name": ', 400, "wrong_type", []),
     ("value", "[" * 100_000, 400, "wrong_type", []),
     ("value", "\xff", 400, "wrong_type", []),
     ("value", '{"name": "mood", "value": "' + "x" * 2_000_000 + '"}', 413, "out_of_range", []),
-    ("parameter", '{"strategy": "busi", "name": "size", "value": 1}', 400, "unknown_strategy", [("strategy", "unknown_strategy")]),
-    ("stop", '{"now": true}', 400, "bad_setting", [("now", "bad_setting")]),
-]  # fmt: skip
+    ("parameter", '{"strategy": "busi", "name": "x", "value": 1}', 400, "unknown_strategy", UNKNOWN),
+    ("stop", '{"now": true}', 400, "bad_setting", bad("now")),
+]
 
 
 def test_all_mistakes_of_a_request_come_at_once_and_harm_nothing(steer: Any, tmp_path: Path) -> None:
@@ -191,7 +216,7 @@ def test_a_port_that_is_taken_is_told(steer: Any) -> None:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             settings = Settings(port=taken.getsockname()[1])
-            with pytest.raises(TradewindError, match="cannot listen on 127.0.0.1"):
+            with pytest.raises(TradewindError, match="cannot listen on 127"):
                 async with ControlServer(one.session, one.ready.about, settings):
                     pass
 
@@ -216,7 +241,7 @@ def test_a_folder_without_a_session(tmp_path: Path) -> None:
     (tmp_path / "control.json").write_text("{")
     with pytest.raises(TradewindError, match="cannot be read"):
         Control(tmp_path)
-    assert os.listdir(tmp_path) == ["control.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["control.json"]
     with pytest.raises(TradewindError, match="the folder of a run, or a URL"):
         Control()
 

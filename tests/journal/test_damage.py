@@ -188,9 +188,9 @@ def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
     path = tmp_path / "run.sqlite"
     path.write_bytes(whole)
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(tw.TradewindError, match="form 2") as caught:
+    with pytest.raises(tw.TradewindError, match="form 3") as caught:
         SqliteStorage.open(path)
     assert caught.value.code == "journal_version"
 

@@ -8,6 +8,7 @@ import pytest
 
 import tradewind as tw
 from tradewind.journal import Journal, MemoryStorage
+from tradewind.journal.orders import NEEDED, orders_of
 from tradewind.journal.query import query, tables
 
 BTC = "synthetic:BTCUSDT"
@@ -37,9 +38,7 @@ def run(tmp_path_factory):
                 case 22:
                     ctx.buy(self.btc, 90)
 
-    result = tw.backtest(
-        Mixed(), data={BTC: tw.synthetic(events=4_000)}, balances={"USDT": 100_000}, journal=place
-    )
+    result = tw.backtest(Mixed(), data={BTC: tw.synthetic(events=4_000)}, balances={"USDT": 100_000}, journal=place)
     return place, result
 
 
@@ -50,7 +49,9 @@ def answer(place, sql: str) -> pl.DataFrame:
 def test_sums_are_exact_and_those_of_the_result(run):
     place, result = run
     found = answer(place, "select count(*) as fills, sum(fee) as fees, sum(price * quantity) as volume from fills")
-    exact = sum((Decimal(repr(p)) * Decimal(repr(q)) for p, q in result.fills.select("price", "quantity").rows()), Decimal(0))
+    exact = sum(
+        (Decimal(repr(p)) * Decimal(repr(q)) for p, q in result.fills.select("price", "quantity").rows()), Decimal(0)
+    )
     assert found.rows() == [(result.metrics["fills"], result.fills["fee"].sum(), exact)]
 
 
@@ -66,7 +67,9 @@ def test_the_orders_are_those_of_the_result(run):
 
 def test_tables_join(run):
     place, result = run
-    found = answer(place, "select o.strategy, sum(f.fee) as fees from fills f join orders o using (order_id) group by 1")
+    found = answer(
+        place, "select o.strategy, sum(f.fee) as fees from fills f join orders o using (order_id) group by 1"
+    )
     assert found.rows() == [("Mixed", result.fills["fee"].sum())]
 
 
@@ -135,3 +138,30 @@ def test_tables_are_lazy_frames(run):
     assert found["fills"].select(pl.len()).collect().item() == run[1].metrics["fills"]
     with Journal(run[0]) as journal:
         assert found["inputs"].select(pl.len()).collect().item() == journal.ending.inputs
+
+
+def test_a_fill_that_is_told_twice_counts_once(run):
+    place, _ = run
+    found = {name: tables(place)[name].collect() for name in NEEDED}
+    once = orders_of(found)
+    twice = orders_of({**found, "fills": pl.concat([found["fills"], found["fills"]])})
+    assert twice.equals(once)
+    assert once["filled"].sum() == found["fills"]["quantity"].sum()
+
+
+def test_an_order_is_what_was_told_of_it_last(run):
+    place, _ = run
+    found = {name: tables(place)[name].collect() for name in NEEDED}
+    [first, *_] = orders_of(found).filter(status="filled")["order_id"]
+
+    def status(account: pl.Expr, fills: pl.Expr) -> str:
+        cut = {"account": found["account"].filter(account), "fills": found["fills"].filter(fills)}
+        row = orders_of({**found, **cut}).row(by_predicate=pl.col("order_id") == first, named=True)
+        assert (row["closed"] is None) == (row["status"] in ("in_flight", "open", "partly_filled"))
+        return str(row["status"])
+
+    other, everything = pl.col("order_id") != first, pl.lit(value=True)
+    accepted = (pl.col("kind") == "accepted") | other.fill_null(value=True)
+    assert status(everything, everything) == "filled"
+    assert status(accepted, other) == "open"
+    assert status(other.fill_null(value=True), other) == "in_flight"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,9 @@ import pytest
 from helpers import BTC, SPOT, START, quote_rows, times, trade_rows
 
 import tradewind as tw
+from tradewind._core import first_entries
 from tradewind.journal import Journal, JournalWriter, MemoryStorage
+from tradewind.journal import tables as lazy_tables
 from tradewind.journal.tables import MARKET, TABLES, Decoder, batched
 
 
@@ -105,7 +108,11 @@ def test_conditions_commands_and_timers_have_their_names(storage):
     assert commands[0] == ("start", None, None)
     assert ("close_all", None, BTC) in commands
     [timer] = tables["timers"].rows(named=True)
-    assert (timer["purpose"], timer["strategy"], timer["due"]) == ("strategy", "Everything", START + timedelta(seconds=2))
+    assert (timer["purpose"], timer["strategy"], timer["due"]) == (
+        "strategy",
+        "Everything",
+        START + timedelta(seconds=2),
+    )
     placed = tables["decisions"].filter(kind="place")
     assert placed["strategy"].unique().to_list() == ["Everything"]
     assert placed["quantity"].to_list() == [Decimal("0.2")] * placed.height
@@ -126,8 +133,6 @@ def test_blocks_may_be_cut_anywhere(storage, market):
 
 
 def one_by_one(data: bytes) -> list[bytes]:
-    from tradewind._core import first_entries
-
     found, done = [], 0
     while done < len(data):
         length = len(first_entries(data, len(found) + 1))
@@ -149,7 +154,9 @@ def test_only_wanted_columns_are_made(storage):
 def test_amounts_beyond_64_bits_are_exact():
     storage = MemoryStorage()
     amount = Decimal("123456789012345678.12345678")
-    tw.backtest(tw.ema_cross(SPOT, short=False), data={SPOT: trade_rows([1.0])}, balances={"USDT": amount}, journal=storage)
+    tw.backtest(
+        tw.ema_cross(SPOT, short=False), data={SPOT: trade_rows([1.0])}, balances={"USDT": amount}, journal=storage
+    )
     assert decoded(storage)["account"]["amount"].to_list() == [amount]
 
 
@@ -164,3 +171,13 @@ def test_every_row_of_a_large_market_is_that_of_the_data(market):
     assert np.array_equal(tables["trades"]["venue_time"].to_physical(), trades["venue_time_ns"])
     assert [int(price.scaleb(1)) for price in tables["trades"]["price"]] == trades["a"].to_list()
     assert isinstance(tables["trades"]["time"][0], datetime)
+
+
+def test_the_documentation_lists_every_column(storage):
+    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    listed = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 5 and cells[1].startswith("`"):
+            listed[cells[1].strip("`")] = [name.strip("` ") for name in cells[3].split(",")]
+    assert {name: frame.collect_schema().names() for name, frame in lazy_tables(storage).items()} == listed

@@ -114,6 +114,36 @@ def test_requests_for_streams_that_make_no_sense(tell: Any, text: str, code: int
     tell(story)
 
 
+def test_streams_that_do_not_exist_are_silent_and_disturb_nobody(tell: Any) -> None:
+    odd = [
+        "btcusdt@depthx",
+        "btcusdt@depth7",
+        "btcusdt@kline_7m",
+        "btcusdt@kline_1m@+09:00",
+        "BTCUSDT@trade",
+        "@",
+        "@arr",
+    ]
+    odd += [
+        "!nothing@arr",
+        "!ticker@arr",
+        "nope@trade",
+        "btcusdt@depth5@10ms",
+        "btcusdt@ticker_2h",
+        "x" * 5_000,
+        "\u9019@trade",
+    ]
+
+    async def story(sandbox: Any, client: Any) -> None:
+        sandbox.server.faults.on("old_trades")
+        async with client.http.ws_connect(f"{sandbox.stream_url}/stream?streams=btcusdt@depth5@100ms") as socket:
+            await socket.send_json({"method": "SUBSCRIBE", "params": odd, "id": 1})
+            seen = [(await socket.receive(5)).json() for _ in range(40)]
+            assert {one.get("stream", "") for one in seen} == {"", "btcusdt@depth5@100ms"}
+
+    tell(story, activity=300)
+
+
 def test_a_huge_message_ends_its_connection_only(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         for url in (sandbox.api_url, f"{sandbox.stream_url}/ws"):

@@ -16,6 +16,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from tradewind.cli import run
+from tradewind.errors import TradewindError
 from tradewind.sandbox import Limits, Sandbox, door
 
 MANY = 2_000
@@ -185,6 +186,16 @@ def test_only_this_machine_is_served_unless_told_so(host: str, capsys: pytest.Ca
     shown = capsys.readouterr().err
     assert "other machines could reach it" in shown
     assert "--any-host" in shown
+
+
+def test_a_port_that_is_taken_is_an_error(tell: Any, tmp_path: Path) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        another = Sandbox(symbols=("BTCUSDT",), history_seconds=0, port=sandbox.port, state=tmp_path / "state.jsonl")
+        with pytest.raises(TradewindError, match=r"already in use\nhint: name another with --port"):
+            await another.__aenter__()
+        assert (await client.get("/api/v3/ping"))[0] == 200
+
+    tell(story)
 
 
 def test_the_file_of_keys_is_its_owner_s_and_so_is_what_it_replaces(tmp_path: Path) -> None:

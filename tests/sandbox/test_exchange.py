@@ -13,7 +13,7 @@ from tradewind.sandbox.account import Account
 from tradewind.sandbox.crowd import crowded_market
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Level, Market
-from tradewind.sandbox.order import OrderRequest
+from tradewind.sandbox.order import Order, OrderRequest
 from tradewind.sandbox.refusal import Refusal
 from tradewind.sandbox.settings import Settings
 from tradewind.sandbox.symbol import Symbol
@@ -39,14 +39,17 @@ class Nobody:
         return lambda *_: None
 
 
+def given_by(order: Order) -> str:
+    return "USDT" if order.buy else "BTC"
+
+
 def check(exchange: Exchange) -> None:
     for asset, paid in exchange.paid_in.items():
         assert exchange.total(asset) == paid
     for account in exchange.accounts.values():
         for asset, balance in account.balances.items():
             assert balance.free >= 0
-            orders = exchange.open_orders[account.number].values()
-            given = [order for order in orders if exchange._given(order) == asset]
+            given = [order for order in exchange.open_orders[account.number].values() if given_by(order) == asset]
             assert balance.locked == sum(order.locked for order in given)
             for order in given:
                 assert order.locked == (order.price * order.remaining // UNIT if order.buy else order.remaining)

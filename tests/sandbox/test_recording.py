@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 import tradewind as tw
-from tradewind.data.form import BOOK
+from tradewind.data.form import BOOK, TRADE
 from tradewind.errors import TradewindError
 from tradewind.sandbox import Limits, Sandbox
 from tradewind.sandbox.recording import recorded_streams, steps
@@ -211,6 +211,7 @@ def test_open_orders_of_another_process_meet_the_recorded_book(short: Path, tmp_
 
 
 def test_the_command_ends_with_the_recording(short: Path, tmp_path: Path) -> None:
+    more = write(tmp_path / "more.txt", [depth(1_100, 15, 16), trade(1_200, 4, "59998.00", "1", buyer_took=False)])
     command = [
         sys.executable,
         "-m",
@@ -218,6 +219,7 @@ def test_the_command_ends_with_the_recording(short: Path, tmp_path: Path) -> Non
         "sandbox",
         "--recording",
         str(short),
+        str(more),
         "--port",
         "0",
         "--speed",
@@ -253,9 +255,9 @@ def _levels(path: Path) -> Iterator[tuple[dict[str, dict[int, int]], list[Any]]]
                 continue
             events, waiting = waiting, []
             for event in events:
-                if event["u"] <= last:
+                if event["u"] <= last - ("pu" in event):
                     continue
-                assert event["U"] <= last + 1
+                assert event["U"] <= last + 1 or event["pu"] == last
                 last = event["u"]
                 for name in "ba":
                     book[name].update({parse(price): parse(quantity) for price, quantity in event[name]})
@@ -263,9 +265,16 @@ def _levels(path: Path) -> Iterator[tuple[dict[str, dict[int, int]], list[Any]]]
                     yield book, trades
 
 
-@pytest.mark.parametrize("name", ["btcusdt_20240808"])
+def test_a_trade_that_arrives_after_the_book_that_tells_of_it_is_played_before(tmp_path: Path) -> None:
+    late, early = trade(90, 1, "60001.00", "1", buyer_took=True), depth(100, 11, 12, asks=[["60001.00", "4"]])
+    path = write(tmp_path / "late.txt", [SNAPSHOT, (100, early[1]), (130, late[1]), depth(200, 13, 14)])
+    played = steps(recorded_streams(Settings(recording=(path,))))
+    assert [(step.kind, step.is_whole) for step in played] == [(BOOK, True), (TRADE, False), (BOOK, False)]
+
+
+@pytest.mark.parametrize("name", ["spot/btcusdt_20240808", "usdm/btcusdt_20240808"])
 def test_a_real_recording_gives_its_book_and_its_trades(recorded: Path, name: str) -> None:
-    path = recorded / f"binance-raw/spot/{name}.gz"
+    path = recorded / f"binance-raw/{name}.gz"
     settings = Settings(recording=(path,))
     server = Sandbox(settings).server
     (player,), market = server._players, server.exchange.markets["BTCUSDT"]
@@ -282,12 +291,13 @@ def test_a_real_recording_gives_its_book_and_its_trades(recorded: Path, name: st
         if step.kind != BOOK:
             continue
         book, trades = next(wanted)
-        assert len(shown) == len(trades)
         if compared % 50 == 0:
             for side, buy in (("b", True), ("a", False)):
                 assert dict(market.book.levels(buy)) == {price: size for price, size in book[side].items() if size}
         compared += 1
     assert compared > 3_000
+    assert next(wanted, None) is None
+    assert len(shown) >= len(trades) > 9_000
     assert shown[: len(trades)] == trades
 
 

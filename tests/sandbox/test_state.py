@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -85,3 +86,28 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TradewindError, match=r"line 1 is not the state of a sandbox"):
         Sandbox(state=path)
     assert msgspec.json.encode(path.read_text()) == b'"hello\\n"'
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.jsonl"
+    server = Sandbox(symbols=("BTCUSDT",), history_seconds=0, state=path).server
+    account = server.exchange.add_account("yours", 1)
+    write = os.write
+
+    def half(file: int, text: bytes) -> int:
+        if len(text) > 20:
+            return write(file, text[:20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(OSError, match="No space"):
+        server.exchange.transfer(account, "USDT", 5, 2)
+    monkeypatch.undo()
+    server.exchange.transfer(account, "USDT", 7, 3)
+    assert server.state is not None
+    server.state.close()
+    again = Sandbox(symbols=("BTCUSDT",), history_seconds=0, state=path).server
+    assert again.exchange.accounts[1].balance("USDT").free == 12
+    assert again.exchange.total("USDT") == again.exchange.paid_in["USDT"]
+    assert again.state is not None
+    again.state.close()

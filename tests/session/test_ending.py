@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from session_bench import ONCE, RESTING, STILL, Bench, execution_of, is_up, on_bench
@@ -92,3 +93,25 @@ def test_a_session_that_cannot_connect_yet_can_be_stopped(tmp_path: Path) -> Non
             await asyncio.wait_for(running, timeout=15)
 
     on_bench(tmp_path, STILL, work, '\n[shutdown]\ntimeout = "1s"\n')
+
+
+def test_a_journal_that_cannot_be_written_once_ends_trading_and_has_no_hole(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with pytest.raises(OSError, match="disk is full"):
+            async with bench.session() as ready:
+                await bench.until(lambda: bench.open_orders)
+                write, tried = ready.writer.write, list[Any]()
+
+                def full_once(block: Any) -> None:
+                    tried.append(block)
+                    if len(tried) == 1:
+                        raise OSError("the disk is full")
+                    write(block)
+
+                ready.writer.write = full_once
+                await asyncio.wait([ready.running])
+        assert bench.open_orders == {}
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert sum(1 for _ in journal.blocks()) > 1 and not journal.ending.finished
+
+    on_bench(tmp_path, RESTING, work)

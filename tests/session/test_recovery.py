@@ -31,8 +31,11 @@ async def _kill_and_go_on(folder: Path, mode: str, kills: int, seed: int) -> Non
                 *command, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": "0"}
             )
             is_last = kill == kills
+            if is_last:
+                assert process.stderr is not None
+                await process.stderr.readuntil(b"Ctrl-C ends it")
             # Starting takes a second or two; a kill may come while it recovers, too.
-            await asyncio.sleep(5.0 if is_last else chance.uniform(1.2, 4.5))
+            await asyncio.sleep(3.0 if is_last else chance.uniform(1.2, 4.5))
             process.send_signal(signal.SIGINT if is_last else signal.SIGKILL)
             _, said = await process.communicate()
             assert process.returncode == (0 if is_last else -signal.SIGKILL), said.decode()
@@ -73,15 +76,16 @@ async def _change_and_go_on(folder: Path) -> None:
         write_keys(folder, keys.api_key, keys.secret)
         path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
         command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
-        for number, sent in enumerate((signal.SIGKILL, signal.SIGINT)):
-            process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-            await asyncio.sleep(4)
-            if process.returncode is None and number == 0:
-                process.send_signal(sent)
-            _, said = await process.communicate()
-            trader.write_text(source.replace("0.01 if", "0.02 if"))
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        while sum(sandbox.balances(keys.account).get("BTC", (0, 0))) == 0:
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        await process.communicate()
+        trader.write_text(source.replace("0.01 if", "0.02 if"))
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        _, said = await process.communicate()
         assert process.returncode == 1
-        assert "[divergence]" in said.decode() and "buy 0.02" in said.decode()
+        assert "[divergence]" in said.decode() and "trader.py changed since" in said.decode()
 
 
 def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:

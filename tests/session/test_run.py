@@ -8,7 +8,8 @@ import pytest
 from session_bench import ONCE, RESTING, STILL, Bench, on_bench
 
 from tradewind.errors import TradewindError
-from tradewind.journal import FILE_NAME, Journal
+from tradewind.journal import Journal
+from tradewind.journal.segments import FOLDER_NAME
 
 
 def test_each_mode_has_a_journal_of_its_own_in_a_stated_directory(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_each_mode_has_a_journal_of_its_own_in_a_stated_directory(tmp_path: Path
             await bench.until(ready.kernel.positions)
         async with bench.session("live") as ready:
             assert not ready.is_recovered
-        assert (tmp_path / "journals/busy/paper" / FILE_NAME).exists()
+        assert (tmp_path / "journals/busy/paper" / FOLDER_NAME).is_dir()
 
     on_bench(tmp_path, ONCE, work, f'\n[journal]\ndirectory = "{tmp_path}/journals"\n')
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from market_watcher import BTC, KINDS, Watcher, run, until
 
@@ -455,3 +456,47 @@ def test_an_authority_of_ones_own_is_trusted_over_rest_too(tmp_path: Path) -> No
                 await market.close()
 
     asyncio.run(check())
+
+
+def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_back_altered() -> None:
+    reader = AccountReader("binance_spot", lambda name: name == "own1")
+    reader.accepted("own1", 1, 1)
+    (fill,) = reader.execution(own_trade(1, c="OWN1"))
+    assert isinstance(fill, Filled) and fill.client_id == "own1"
+
+
+def test_a_ban_that_comes_as_an_answer_to_an_order_is_waited_out() -> None:
+    async def check(trader: Trader) -> None:
+        until_ms = trader.execution.clock() // 10**6 + 60_000
+        error = {"code": -1003, "msg": "banned", "data": {"serverTime": 1, "retryAfter": until_ms}}
+        answer = {"id": "ptw0", "status": 418, "error": error}
+        trader.faults.on("nonsense_frame", text=msgspec.json.encode(answer).decode(), kind="api")
+        await until(lambda: trader.of(Rejected, "tw0"))
+        trader.buy("tw1", REST)
+        assert [one.code for one in trader.of(Rejected)] == ["rate_limited", "rate_limited"]
+        assert not trader.box.server.exchange.open_orders[trader.account]
+
+    trade(check)
+
+
+def test_a_question_that_a_wrong_clock_spoiled_is_asked_again_with_a_right_one() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("clock", seconds=-30.0)
+        assert [one.asset for one in await trader.execution.balances()]
+
+    trade(check)
+
+
+def test_an_order_is_asked_for_and_cancelled_by_the_venues_number_once_it_is_known() -> None:
+    async def check(trader: Trader) -> None:
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        (order,) = trader.box.server.exchange.open_orders[trader.account].values()
+        order.client_id = "TW1"
+        assert [one.client_id for one in await trader.execution.open_orders()] == ["tw1"]
+        found = await trader.execution.order("tw1", BTC)
+        assert found is not None and found.client_id == "tw1"
+        trader.execution.cancel(CancelRequest("tw1", BTC))
+        await until(lambda: trader.of(Cancelled, "tw1"))
+
+    trade(check)

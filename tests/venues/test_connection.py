@@ -339,3 +339,58 @@ def test_clients_of_one_address_wait_together() -> None:
         await other.close()
 
     rest_against([web.Response(status=418, headers={"Retry-After": "60"})], check)
+
+
+def test_one_wrong_time_of_the_venue_does_not_move_the_clock() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        await rest.observe_clock("/time", lambda answer: int(answer["serverTime"]))
+        assert 0 <= rest._clock() - 1_000 * 10**9 < 60 * 10**9
+
+    right, wrong = (web.json_response({"serverTime": seconds * 10**9}) for seconds in (1_000, 4_000_000_000))
+
+    async def run() -> None:
+        answers, served = [right, right, wrong, right, wrong], list[str]()
+
+        async def handle(request: web.Request) -> web.Response:
+            served.append(request.path)
+            return web.Response(body=answers[len(served) - 1].body)
+
+        application = web.Application()
+        application.router.add_get("/time", handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        rest = Rest(f"http://127.0.0.1:{runner.addresses[0][1]}", VenueClock())
+        try:
+            await check(rest, served)
+        finally:
+            await rest.close()
+            await runner.cleanup()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_connection_that_breaks_off_during_the_handshake_is_made_again(answers: bool) -> None:
+    count = [0]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count[0] += 1
+        answer = await handshake(reader)
+        if count[0] > 2:
+            writer.write(answer + frame(b"whole"))
+            await writer.drain()
+            await reader.read()
+        elif answers:
+            writer.write(answer[:20])
+            await writer.drain()
+        writer.transport.abort()
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: heard.messages)
+        assert (heard.messages, heard.opened, len(heard.lost)) == ([b"whole"], 1, 2)
+        await link.close()
+
+    against(serve, check)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from market_watcher import KINDS, Watcher, run, until
+
+from tradewind.venues.connection.subscriptions import Subscriptions
+from tradewind.venues.connection.websocket import Channel
 
 
 def test_a_stalled_stream_is_noticed_although_the_socket_is_busy() -> None:
@@ -89,7 +92,7 @@ def test_after_a_break_a_stream_is_fresh_once_something_came_or_the_venue_says_t
         await until(lambda: watcher.states(kind)[-1] == "connected")
         assert watcher.count(event) == before
 
-    run(check, [name])
+    run(check, [name], **{kind: 1})
 
 
 WRONG = {
@@ -144,3 +147,83 @@ def test_a_subscription_that_was_refused_is_asked_for_again() -> None:
         await until(lambda: watcher.count("Trade") > before and watcher.states("trades")[-1] == "connected")
 
     run(check, KINDS[:1])
+
+
+def test_a_subscription_that_was_acknowledged_and_not_made_is_never_fresh_and_made_again() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Quote") > 2)
+        render, lost = watcher.data.render, []
+
+        def odd(is_wanted: bool, topics: list[str], number: int) -> bytes:
+            if is_wanted and not lost:
+                lost.append(number)
+                return render(False, topics, number)
+            return render(is_wanted, topics, number)
+
+        watcher.data.render = odd
+        watcher.box.server.faults.on("hard_close", kind="stream")
+        await until(lambda: lost)
+        told, before = len(watcher.statuses), watcher.count("Quote")
+        await until(lambda: watcher.count("Quote") > before and watcher.states("quotes")[-1] == "connected", 30)
+        states = [one.state for one in watcher.statuses[told:] if one.stream == KINDS[1]]
+        assert states[0] == "stale", states
+
+    run(check, KINDS[1:2], quotes=1)
+
+
+def test_a_stream_that_stalls_is_not_fresh_because_it_was_subscribed_to_again() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade") and watcher.count("Quote") and watcher.count("BookUpdate"))
+        watcher.box.server.faults.on("silent_stall")
+        kinds = ("trades", "quotes", "book")
+        await until(lambda: all("stale" in watcher.states(kind) for kind in kinds), 20)
+        await asyncio.sleep(5)
+        assert all("connected" not in watcher.states(kind)[1:] for kind in kinds), watcher.statuses
+        watcher.box.server.faults.clear()
+        await until(lambda: all(watcher.states(kind)[-1] in ("connected", "resynced") for kind in kinds), 40)
+
+    run(check, KINDS[:3], trades=1, quotes=1, book=1)
+
+
+def test_a_topic_that_is_left_and_subscribed_to_again_is_subscribed_to() -> None:
+    sent: list[tuple[bool, list[str]]] = []
+
+    class Recorder:
+        def send(self, message: bytes) -> bool:
+            sent.append(msgspec.json.decode(message, type=tuple[bool, list[str]]))
+            return True
+
+        def close(self) -> None:
+            pass
+
+    async def work() -> None:
+        def render(is_wanted: bool, topics: list[str], number: int) -> bytes:
+            return msgspec.json.encode((is_wanted, topics))
+
+        subscriptions = Subscriptions(cast(Channel, Recorder()), render, lambda topics, problem: None, 10, 1_000)
+        subscriptions.add(["a"])
+        subscriptions.remove(["b"])
+        subscriptions.add(["b"])
+        subscriptions.remove(["a"])
+        subscriptions.add(["a"])
+        await until(lambda: sum(len(topics) for _, topics in sent) >= 4)
+        subscriptions.close()
+
+    asyncio.run(work())
+    last = {topic: is_wanted for is_wanted, topics in sent for topic in topics}
+    assert last == {"a": True, "b": True}, sent
+
+
+def test_what_waited_while_the_process_stood_still_is_not_fresh() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade") and watcher.count("Quote"))
+        watcher.data._beat_ns -= 10 * 10**9  # as if nothing had run for ten seconds
+        told = len(watcher.statuses)
+        await until(lambda: len(watcher.statuses) >= told + 2)
+        assert [one.state for one in watcher.statuses[told : told + 2]] == ["stale", "stale"]
+        since, before = asyncio.get_running_loop().time(), watcher.count("Trade")
+        await until(lambda: all(watcher.states(kind)[-1] == "connected" for kind in ("trades", "quotes")))
+        assert asyncio.get_running_loop().time() - since > 1.5
+        assert watcher.count("Trade") > before, "what comes meanwhile is given to who wants it"
+
+    run(check, KINDS[:2])

@@ -150,8 +150,40 @@ fn a_refused_parameter_does_not_end_a_session() {
     let mut session = live(maker());
     session.start(S, false).unwrap();
     let event = ParameterEvent { time_ns: 2 * S, strategy: StrategyIndex(0), name: "typo".into(), value: DataValue::Number(1.0) };
-    let _ = session.input(&Event::Parameter(Box::new(event)));
+    session.input(&Event::Parameter(Box::new(event))).unwrap();
     assert!(!session.is_failed());
+    assert_eq!(session.take_refused_parameter().map(|error| error.code), Some(Code::BadStrategy));
+    assert!(session.take_refused_parameter().is_none());
+}
+
+#[test]
+fn an_order_that_is_cancelled_from_outside_is_not_sent_again_for_its_target() {
+    let mut wanted = false;
+    let script = Script {
+        streams: vec![quotes(0)],
+        market: Some(Box::new(move |state, event| {
+            if std::mem::replace(&mut wanted, true) {
+                Ok(())
+            } else {
+                state.target(event.instrument, 100_000_000, OrderType::Limit(99_000))
+            }
+        })),
+        ..Script::default()
+    };
+    let mut session = live(vec![script.named("one")]);
+    session.start(S, false).unwrap();
+    session.row(&quote(0, 2 * S, 2 * S, 99_900, 100_100, 1)).unwrap();
+    told(&mut session, 3 * S, AccountEvent::Accepted(OrderId(1)));
+    assert_eq!(session.take_requests().len(), 1);
+    for id in [1, 1, 7] {
+        session.input(&Event::Command { time_ns: 4 * S, command: Command::Cancel(OrderId(id)) }).unwrap();
+    }
+    let requests = session.take_requests();
+    assert!(matches!(requests[..], [Request::Cancel { id: OrderId(1), .. }]), "once, and nothing for what is not there: {requests:?}");
+    told(&mut session, 5 * S, AccountEvent::Cancelled(OrderId(1), Code::Requested));
+    session.row(&quote(0, 6 * S, 6 * S, 99_900, 100_100, 1)).unwrap();
+    assert!(session.take_requests().is_empty());
+    assert_eq!(session.engine().state().orders().all_open().count(), 0);
 }
 
 #[test]

@@ -5,12 +5,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeMap;
 use tradewind_core::error::Result;
-use tradewind_core::event::{AccountEvent, Command, Entry, Event, Filter, decode_entries, encode_decision, encode_input};
+use tradewind_core::event::{AccountEvent, AccountReport, Command, Entry, Event, Filter, decode_entries, encode_decision, encode_input};
 
 /// The inputs of a block that another strategy meets, as a block, and how many were left out, by what they were.
 ///
-/// Timers and reports about orders are not counted: they are made anew; what the accounts were given, they hold from the
-/// start. What was said to one strategy reaches the other one where `is_only` says that neither had others beside it, and
+/// Timers and reports about orders are not counted: they are made anew; what accounts were given comes before the
+/// start, see `deposits_at`. What was said to one strategy reaches the other one where `is_only` says that neither had others beside it, and
 /// a parameter where it has one of that name.
 #[pyfunction]
 pub fn inputs_for_another<'py>(
@@ -30,6 +30,21 @@ pub fn inputs_for_another<'py>(
         }
     }
     Ok((PyBytes::new(py, &kept), left_out))
+}
+
+/// What accounts were given within a block, as a block in which they are given it at a time.
+#[pyfunction]
+pub fn deposits_at<'py>(py: Python<'py>, block: &[u8], time_ns: i64) -> PyResult<Bound<'py, PyBytes>> {
+    let mut deposits = Vec::new();
+    for entry in decode_entries(block).or_raise()? {
+        if let Entry::Input(Event::Account(report)) = entry
+            && matches!(report.event, AccountEvent::Deposit { .. })
+        {
+            let moved = AccountReport { venue_time_ns: time_ns, arrival_time_ns: time_ns, ..report };
+            encode_input(&Event::Account(moved), &mut deposits).or_raise()?;
+        }
+    }
+    Ok(PyBytes::new(py, &deposits))
 }
 
 /// The first entries of a block, as a block.
@@ -64,6 +79,7 @@ fn place_of(event: &Event, is_only: bool, parameters: &[String]) -> Place {
             _ => Place::MadeAnew,
         },
         Event::Parameter(parameter) if !is_only || !parameters.contains(&parameter.name) => Place::LeftOut("parameters"),
+        Event::Command { command: Command::Cancel(_), .. } => Place::LeftOut("cancels of one order"),
         Event::Command { command, .. } if !is_only && names_strategy(command) => Place::LeftOut("commands to one strategy"),
         _ => Place::Kept,
     }

@@ -36,7 +36,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::again::{first_entries, inputs_for_another};
+    use crate::again::{deposits_at, first_entries, inputs_for_another};
     #[pymodule_export]
     use crate::backtest::{Backtest, run_many};
     #[pymodule_export]

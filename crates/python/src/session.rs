@@ -176,6 +176,13 @@ impl Session {
         Ok(self.lock()?.named_streams().iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
     }
 
+    /// The streams that may be named, by the instrument's place and the kind.
+    fn available_streams(&self) -> PyResult<Vec<(u32, String)>> {
+        let session = self.lock()?;
+        let available = session.engine().state().available();
+        Ok(available.iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
+    }
+
     /// States which streams arrive, so that simulated venues fill from the most detailed (F1).
     fn set_streams(&self, streams: Vec<(u32, String)>) -> PyResult<()> {
         self.lock()?.set_streams(&Self::streams(&streams)?);
@@ -478,11 +485,19 @@ impl Session {
         Ok(list)
     }
 
+    /// The number and the instrument of a strategy's order by its count, unless it was closed long ago.
+    fn find_order(&self, strategy: u16, count: u64) -> PyResult<Option<(u64, String)>> {
+        let session = self.lock()?;
+        let mut known = session.engine().state().orders().known().rev();
+        let found = known.find(|order| order.strategy == StrategyIndex(strategy) && order.count == count);
+        Ok(found.map(|order| (order.id.0, self.index.instrument(order.request.instrument).name.clone())))
+    }
+
     /// The newest orders that have closed, the newest first.
     fn closed_orders<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
         let session = self.lock()?;
         let list = PyList::empty(py);
-        for order in session.recorder().orders().iter().rev().take(most) {
+        for order in session.engine().state().orders().known().rev().filter(|order| order.status.is_closed()).take(most) {
             list.append(self.order_dict(py, order)?)?;
         }
         Ok(list)

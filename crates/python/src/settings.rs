@@ -19,13 +19,20 @@ use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
 use tradewind_core::venue::{FillModel, Halt, Latency, Resting, TakingOnTrades, VenueSettings};
 
+/// A latency as Python gives it: its kind, and two durations or the quantiles that were measured.
+#[derive(FromPyObject)]
+enum LatencyValues {
+    Stated(String, i64, i64),
+    Measured(String, Vec<i64>),
+}
+
 /// How a venue is simulated, as Python gives it.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct VenueValues {
     venue: String,
-    request_latency: (String, i64, i64),
-    answer_latency: (String, i64, i64),
+    request_latency: LatencyValues,
+    answer_latency: LatencyValues,
     taking_on_trades: String,
     resting: String,
     leverage: Option<i64>,
@@ -51,17 +58,25 @@ impl VenueValues {
     }
 }
 
-fn latency((kind, first, second): &(String, i64, i64)) -> PyResult<Latency> {
-    let latency = match kind.as_str() {
-        "constant" => Latency::Constant(*first),
-        "uniform" => Latency::Uniform { low_ns: *first, high_ns: *second },
-        "exponential" => Latency::Exponential { minimum_ns: *first, mean_ns: *second },
-        other => {
-            return Err(raised(
-                &Error::new(Code::BadSetting, format!("latency {other:?} is not known"))
-                    .hint("there are constant, uniform and exponential"),
-            ));
+fn latency(values: &LatencyValues) -> PyResult<Latency> {
+    let unknown = |kind: &str| {
+        let error = Error::new(Code::BadSetting, format!("latency {kind:?} is not known"));
+        raised(&error.hint("there are constant, uniform, exponential and measured"))
+    };
+    let latency = match values {
+        LatencyValues::Stated(kind, first, second) => match kind.as_str() {
+            "constant" => Latency::Constant(*first),
+            "uniform" => Latency::Uniform { low_ns: *first, high_ns: *second },
+            "exponential" => Latency::Exponential { minimum_ns: *first, mean_ns: *second },
+            other => return Err(unknown(other)),
+        },
+        LatencyValues::Measured(kind, quantiles_ns) if kind == "measured" => {
+            let quantiles_ns = quantiles_ns.as_slice().try_into().map_err(|_| {
+                raised(&Error::new(Code::BadSetting, format!("a measured latency has 21 quantiles, and not {}", quantiles_ns.len())))
+            })?;
+            Latency::Measured(quantiles_ns)
         }
+        LatencyValues::Measured(kind, _) => return Err(unknown(kind)),
     };
     latency.validate().or_raise()?;
     Ok(latency)

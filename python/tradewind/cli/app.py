@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 import tradewind
 from tradewind import __version__
 from tradewind.cli.backtest import backtest
+from tradewind.cli.cancel_all import cancel_all
 from tradewind.cli.config import config
 from tradewind.cli.ctl import actions
 from tradewind.cli.demo import demo
@@ -42,6 +43,7 @@ app = App(
 for command in (demo, new, backtest, replay, parity, sandbox, instruments, errors):
     app.command(command)
 app.command(view)
+app.command(cancel_all)
 app.command(config)
 app.command(actions.meta, name="ctl")
 app.command(journal)

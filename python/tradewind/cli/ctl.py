@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from tradewind._core import error_codes
 from tradewind.cli.screen import note, show_json
 from tradewind.control import Control, Done
 from tradewind.control.view import rendered
@@ -171,7 +172,7 @@ def open(
     if order is None:
         _say(done, "the order has gone its way", json=json)
         return 0
-    why = "" if order.reason is None else f": {order.reason}{'' if order.note is None else f' ({order.note})'}"
+    why = "" if order.reason is None else f" [{order.reason}]: {order.note or dict(error_codes())[order.reason]}"
     _say(done, f"order #{order.number} is {order.status.replace('_', ' ')}{why}", json=json)
     return int(order.status == "rejected")
 

@@ -35,7 +35,7 @@ def demo(
     json
         Print metrics as JSON, and run no sessions.
     backtest_only
-        Do not trade on paper and live on a local exchange afterwards, for 20 s.
+        Do not trade on paper and live on a local exchange afterwards, for 26 s.
 
     """
     cls = load_strategy_class(str(resources.files("tradewind.cli") / "template" / "strategy.py"))

@@ -16,7 +16,7 @@ from tradewind.sandbox import Sandbox
 from tradewind.session.parity import parity
 from tradewind.session.run import prepared
 
-_SECONDS = {"paper": 8, "live": 12}
+_SECONDS = {"paper": 6, "live": 20}
 _SYSTEM = """# What `tradewind demo` runs on its local exchange, which is gone when the demo has ended.
 [run]
 name = "demo"

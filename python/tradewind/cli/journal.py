@@ -13,7 +13,8 @@ from cyclopts import App
 from tradewind.cli.screen import SHOWN, note, show_json
 from tradewind.errors import exception
 from tradewind.journal.info import info as info_of
-from tradewind.journal.query import explained, query as ask
+from tradewind.journal.query import explained
+from tradewind.journal.query import query as ask
 from tradewind.table import plain_table, table_text
 
 Format = Literal["table", "csv", "json", "parquet"]

@@ -28,10 +28,6 @@ def replay(
 ) -> int:
     """Run a recorded run again from its journal, and compare every request and the final state.
 
-    tradewind replay RUN --verify                   # in fresh processes
-    tradewind replay RUN --at 1234                  # what was known after an entry
-    tradewind replay RUN --strategy other.py        # another strategy over what was recorded
-
     Parameters
     ----------
     run
@@ -76,12 +72,15 @@ def _verify(run: Path, *, json: bool) -> int:
 
 
 def _replay(run: Path, *, json: bool) -> int:
-    with Journal(run) as recorded:
-        entries = recorded.ending.entries
-    with progress("replay", entries) as update:
+    with progress("replay", _entries(run)) as update:
         report = replay_here(run, progress=update)
     show_json(report.to_dict()) if json else print(report)
     return 0 if report.identical else 1
+
+
+def _entries(run: Path) -> int:
+    with Journal(run) as recorded:
+        return recorded.last
 
 
 def _rewind(run: Path, at: int, *, json: bool) -> int:
@@ -93,7 +92,9 @@ def _rewind(run: Path, at: int, *, json: bool) -> int:
 
 def _rerun(run: Path, strategy: str, param: tuple[str, ...], out: Path | None, *, json: bool) -> int:
     cls = load_strategy_class(strategy)
-    found = rerun(run, cls(**parameters(cls, param)))
+    made = cls(**parameters(cls, param))
+    with progress("replay", _entries(run)) as update:
+        found = rerun(run, made, progress=update)
     if out is not None:
         found.result.save(out)
     show_json(found.to_dict()) if json else print(found)

@@ -10,6 +10,8 @@ import signal
 from pathlib import Path
 from typing import Annotated, Any
 
+from cyclopts import Parameter
+
 from tradewind.cli.screen import SHOWN, note
 from tradewind.errors import exception
 from tradewind.sandbox.credentials import Credentials
@@ -18,18 +20,19 @@ from tradewind.sandbox.sandbox import Sandbox
 from tradewind.sandbox.settings import Limits, Settings
 from tradewind.sandbox.snippets import snippets
 
+_SEVERAL = Parameter(consume_multiple=True)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def sandbox(
     *,
-    symbols: tuple[str, ...] = (),
+    symbols: Annotated[tuple[str, ...], _SEVERAL] = (),
     host: str | None = None,
     port: int | None = None,
     seed: int | None = None,
     speed: float | None = None,
     activity: float | None = None,
-    recording: tuple[Path, ...] = (),
+    recording: Annotated[tuple[Path, ...], _SEVERAL] = (),
     repeat: bool = False,
     state: Path | None = None,
     faults: Path | None = None,
@@ -44,7 +47,7 @@ def sandbox(
     Parameters
     ----------
     symbols
-        What is traded, such as BTCUSDT; the default is BTCUSDT and ETHUSDT.
+        What is traded, such as BTCUSDT; BTCUSDT and ETHUSDT by default.
     host
         Where it listens; other than this machine only with --any-host.
     port
@@ -56,8 +59,8 @@ def sandbox(
     activity
         How often one of them acts, in times a second.
     recording
-        Raw Binance files that take the place of the participants, played at --speed; BTCUSDT and the like are those
-        that they name.
+        Raw Binance files that take the place of the participants, played at --speed; what is traded are the symbols
+        that they name, or those of them that --symbols names.
     repeat
         Begin a recording again at its end; without it the exchange stops there.
     state

@@ -33,6 +33,12 @@ def make_strategy(name: str, settings: StrategySettings, folder: Path) -> Strate
 
 def load_check(reference: str, folder: Path) -> Callable[..., str | None]:
     """A risk check, by ``file.py:function`` or ``package.module:function``."""
+    check: Callable[..., str | None] = load_function(reference, folder, "def check(ctx, order): ...")
+    return check
+
+
+def load_function(reference: str, folder: Path, example: str) -> Callable[..., Any]:
+    """A function of the user, by ``file.py:function`` or ``package.module:function``."""
     if ".py:" in reference:
         path, _, name = reference.rpartition(":")
         file = folder / path
@@ -40,9 +46,9 @@ def load_check(reference: str, folder: Path) -> Callable[..., str | None]:
     else:
         found = _from_package(reference)
     if not callable(found):
-        raise exception("bad_setting", f"{reference} is not a function", "write def check(ctx, order): ...")
-    check: Callable[..., str | None] = found
-    return check
+        raise exception("bad_setting", f"{reference} is not a function", f"write {example}")
+    function: Callable[..., Any] = found
+    return function
 
 
 def _from_package(reference: str) -> Any:

@@ -14,14 +14,16 @@ class Journal(Section):
     """The journal of a run: everything that went in, and every decision."""
 
     directory: PathText | None = None
-    """The directory below which it is written, as NAME/MODE/journal.sqlite. Default: the folder of the run."""
+    """The directory below which it is written, in NAME/MODE. Default: the folder of the run."""
     durability: Literal["process", "power"] = "process"
     """What an order's record survives before the order leaves: "process", the end of the process; "power", a power cut,
     at the cost of a write to the disk for each order. Default: "process"."""
     segment: Lasting = "1d"
-    """The time that a segment spans; a recovery reads the last one. Default: "1d"."""
+    """The time that a segment spans, in UTC; it begins with a snapshot. Default: "1d"."""
     archive: Literal["keep", "parquet", "drop"] = "keep"
     """What becomes of old segments: kept as they are, turned into Parquet, or deleted. Default: "keep"."""
+    keep_days: Annotated[Whole, Field(ge=0)] = 7
+    """How many days old segments stay as they are before; the last two always do. Default: 7."""
     record_raw: Flag = False
     """Whether the venue's frames are recorded as they came, too, for data of `kind = "raw"`. Default: false."""
 

@@ -51,7 +51,7 @@ def _venues(system: System, mode: Mode) -> Iterator[Problem]:
             hint = f'add [venues.{name}.simulated] with preset = "typical", or latency = "5ms"'
             yield _lacks(("venues", name, "simulated"), ": nothing says how the venue is simulated (N5)", hint)
         if mode != "backtest" and venue.adapter_of(name) is None:
-            hint = 'add adapter = "binance_spot", or your own: "file.py:Class"'
+            hint = 'add adapter = "binance_spot", or your own: "file.py:function"'
             yield _lacks(("venues", name, "adapter"), ": nothing says how the venue is spoken to", hint)
         if system.account_of(name) is None:
             yield _lacks(("accounts",), f": {name} has none", f'add [accounts.main] with venue = "{name}"')

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from tradewind import simulation
 from tradewind.config.base import Duration, Fraction, Lasting, PathText, Section, Text, mistake
 
-ADAPTERS = ("binance_spot", "bybit")
+ADAPTERS = ("binance_spot", "bybit_spot", "bybit_linear")
 """The adapters that are packaged."""
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -19,10 +19,12 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def _adapter(text: str) -> str:
     if text not in ADAPTERS and not text.rpartition(":")[2].isidentifier():
-        raise mistake("bad_setting", "is no adapter", "write package.module:Class or file.py:Class")
+        raise mistake("bad_setting", "is no adapter", "write package.module:function or file.py:function")
     if text not in ADAPTERS and ":" not in text:
         packaged = ", ".join(f'"{name}"' for name in ADAPTERS)
-        raise mistake("bad_setting", "is not a packaged adapter", f'there are {packaged}; your own is "file.py:Class"')
+        raise mistake(
+            "bad_setting", "is not a packaged adapter", f'there are {packaged}; your own is "file.py:function"'
+        )
     return text
 
 
@@ -161,9 +163,10 @@ class Venue(Section):
     """A venue, by the name that instruments carry before the colon."""
 
     adapter: Adapter | None = None
-    """What speaks the venue's protocol in paper and live: "binance_spot", "bybit", or your own as
-    "package.module:Class" or "file.py:Class". Default: the packaged one of the venue's name; where there is none, the
-    venue serves backtests only."""
+    """What speaks the venue's protocol in paper and live: your own as "package.module:function" or "file.py:function",
+    which is given a `tradewind.venues.VenueAccess` and returns a `MarketData` and an `Execution` (or None). Default:
+    the packaged one of the venue's name ("binance_spot"; for market data "bybit_spot" and "bybit_linear"); where
+    there is none, the venue serves backtests only."""
     simulated: Simulated | None = None
     """How the venue is simulated. Required for backtest and paper."""
     fees: Fees = Field(default_factory=Fees)

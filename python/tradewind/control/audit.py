@@ -9,11 +9,10 @@ from typing import TypeAlias
 from weakref import WeakSet
 
 from tradewind._core import CODEC_VERSION
-from tradewind.control.entries import TYPES, Entry, typed
+from tradewind.control.entries import TYPES, Entry, EntryDecoder
 from tradewind.errors import exception
 from tradewind.journal.block import Block
 from tradewind.journal.manifest import Manifest
-from tradewind.journal.tables import Decoder
 
 Item: TypeAlias = Block | bytes
 """A block of the stream, or a message that has its place between blocks."""
@@ -21,7 +20,7 @@ Item: TypeAlias = Block | bytes
 MOST_WAITING_BYTES = 32 * 2**20
 """What may wait for one reader."""
 
-_KEPT_BYTES = 2**20
+_KEPT_BYTES = 2**17
 _MESSAGE_BYTES = 200
 
 
@@ -76,7 +75,7 @@ class Audit:
         if unknown := set(tables) - TYPES.keys():
             message = f"events: {', '.join(sorted(unknown))}: there is no such table"
             raise exception("bad_setting", message, f"there are {', '.join(TYPES)}")
-        return Events(self.reader(most_bytes), Decoder(self.manifest, tables or tuple(TYPES)))
+        return Events(self.reader(most_bytes), EntryDecoder(self.manifest, tables))
 
     def newest(self) -> Sequence[Block]:
         """The blocks that were written last, as far as they are kept."""
@@ -144,7 +143,7 @@ class Reader:
 class Events(AsyncIterator[Entry]):
     """Entries of the audit, one after another; made by `Audit.events`."""
 
-    def __init__(self, reader: Reader, decoder: Decoder) -> None:
+    def __init__(self, reader: Reader, decoder: EntryDecoder) -> None:
         self._reader = reader
         self._decoder = decoder
         self._ready: deque[Entry] = deque()
@@ -155,5 +154,5 @@ class Events(AsyncIterator[Entry]):
             if item is None:
                 raise StopAsyncIteration
             if isinstance(item, Block):
-                self._ready.extend(typed(self._decoder.decode(item)))
+                self._ready.extend(self._decoder.decode(item))
         return self._ready.popleft()

@@ -90,11 +90,11 @@ class Commands:
             number = asked.order
             if self._kernel.known_order(number) is None:
                 raise exception("unknown_order", f"no order has the number {number}", "see tradewind ctl RUN status")
-            found = [one["order_id"] for one in self._kernel.open_orders() if one["order_id"] == number]
+            found = [one["order_id"] for one in self._cancellable() if one["order_id"] == number]
             return Done(self._carry_out(lambda: self._kernel.cancel_order(self._session.stamp(), number)), orders=found)
         found = [
             one["order_id"]
-            for one in self._kernel.open_orders()
+            for one in self._cancellable()
             if asked.strategy in (None, one["strategy"]) and asked.instrument in (None, one["instrument"].name)
         ]
         return Done(self._filtered("cancel_all", asked.strategy, asked.instrument), orders=found)
@@ -146,6 +146,10 @@ class Commands:
         self._session.stop()
         return Done(self._session.audit.last)
 
+    def _cancellable(self) -> list[dict[str, Any]]:
+        """Open orders of which no cancel is under way."""
+        return [one for one in self._kernel.open_orders() if one["status"] != "cancel_in_flight"]
+
     def _filtered(self, word: str, strategy: str | None, instrument: str | None) -> int:
         held = None if instrument is None else self._session.index.instrument(instrument)
         return self._carry_out(lambda: self._kernel.command(self._session.stamp(), word, strategy, held))
@@ -167,9 +171,9 @@ class Commands:
                 refused.append(error)
 
         self._session.act(attempt)
+        self._session.write()
         if self._session.failure is not None:
             raise exception("not_running", f"the session ends by this: {self._session.failure}")
-        self._session.write()
         if refused:
             raise refused[0]
         return self._session.audit.last

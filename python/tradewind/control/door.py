@@ -103,7 +103,7 @@ class Door:
             return 403, exception("not_allowed", "the request comes from a foreign page")
         shown = headers.get("Authorization", "")
         if not secrets.compare_digest(shown.encode(errors="replace"), f"Bearer {self._token}".encode()):
-            hint = f"send Authorization: Bearer and the token, which is in {self._file}"
+            hint = "send Authorization: Bearer and the token, which is in the folder of the run"
             return 401, exception("not_allowed", "the token is missing or wrong", hint)
         return None
 

@@ -152,7 +152,9 @@ class Replica:
         block = block_of(frame)
         if block.first != self.sequence + 1:
             message = f"entries {self.sequence + 1:,} to {block.first - 1:,} of the audit are missing"
-            raise exception("bad_journal", message, "begin again with a new replica")
+            begun = "begin again with a new replica"
+            dropped = "the run's journal does not begin with its first entry any more, and a replica needs it whole"
+            raise exception("bad_journal", message, begun if self.sequence else dropped)
         found = self._engine.feed(block.data)
         if found is not None:
             raise exception("divergence", f"the replica differs from its session: {Divergence(**found)}")

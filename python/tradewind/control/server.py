@@ -168,21 +168,33 @@ class ControlServer:
             raise exception("rate_limited", f"{MOST_READERS} readers follow the audit already", "close one of them")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, timeout=_LAST_SECONDS, max_msg_size=1_024)
         await socket.prepare(request)
-        self.readers += 1
         reader = self._session.audit.reader()
-        sending = asyncio.create_task(self._send(socket, reader, after, self._session.audit.last))
-        watching = asyncio.create_task(_watch(reader, sending))
+        tasks = [
+            asyncio.create_task(self._send(socket, reader, after, self._session.audit.last)),
+            asyncio.create_task(self._listen(socket, reader)),
+            asyncio.create_task(reader.dropped.wait()),
+        ]
+        self.readers += 1
         try:
-            async for message in socket:
-                if message.type is WSMsgType.TEXT and message.data == "compare":
-                    self._session.write()
-                    reader.put(msgspec.json.encode(self._agreement()))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.readers -= 1
-            for task in (watching, sending):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(watching, sending, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            self.readers -= 1
+            for error in ended:
+                if isinstance(error, Exception):
+                    log.error("control: a reader of the audit was let down", exc_info=error)
+        if reader.dropped.is_set():
+            await _drop(socket, request.transport)
         return socket
+
+    async def _listen(self, socket: web.WebSocketResponse, reader: Reader) -> None:
+        """Give the hashes where they are asked for, until the connection ends."""
+        async for message in socket:
+            if message.type is WSMsgType.TEXT and message.data == "compare":
+                self._session.write()
+                reader.put(msgspec.json.encode(self._agreement()))
 
     async def _send(self, socket: web.WebSocketResponse, reader: Reader, after: int, last: int) -> None:
         try:
@@ -200,31 +212,27 @@ class ControlServer:
                     await socket.send_str(item.decode())
             await socket.send_str(msgspec.json.encode(self._agreement()).decode())
             await socket.close(message=b"the session has ended")
-        except asyncio.CancelledError:
-            if reader.dropped.is_set():
-                await _drop(socket)
-            raise
         except ConnectionError:
             log.info("control: a reader of the audit went away")
         except TradewindError as error:
-            log.warning("control: %s", error)
-            await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=f"{error.code}: {error.message}".encode()[:120])
+            if not reader.dropped.is_set():
+                log.warning("control: %s", error)
+                reason = f"{error.code}: {error.message}".encode()[:120]
+                await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=reason)
 
     def _agreement(self) -> Agreement:
         state, decisions = self._session.kernel.hashes
         return Agreement(self._session.audit.last, state, decisions)
 
 
-async def _watch(reader: Reader, sending: asyncio.Task[None]) -> None:
-    """End the sending to a reader that was dropped, whatever it waits for."""
-    await reader.dropped.wait()
-    sending.cancel()
-
-
-async def _drop(socket: web.WebSocketResponse) -> None:
-    with contextlib.suppress(TimeoutError):
+async def _drop(socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    """Say why a reader is dropped; break off where not even that is read."""
+    try:
         async with asyncio.timeout(_LAST_SECONDS):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"slow_reader")
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()
 
 
 def _after(request: web.Request) -> int:

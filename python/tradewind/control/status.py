@@ -77,7 +77,11 @@ class HealthStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """A session at a moment. Amounts of money are exact text; what is derived from prices is a number."""
+    """A session at a moment. Amounts of money are exact text; what is derived from prices is a number.
+
+    `profit` is that of the strategies, after fees; what comes and goes otherwise changes `equity` alone. Both are None
+    while something that they count has no price.
+    """
 
     name: str
     mode: str
@@ -97,7 +101,8 @@ class Status(msgspec.Struct, frozen=True):
     fills: int
     currency: str | None
     equity: float | None
-    starting_equity: float | None
+    profit: float | None
+    fees: float | None
     maximum_drawdown: float | None
     day_profit: float | None
     balances: dict[str, dict[str, Decimal]]
@@ -109,13 +114,6 @@ class Status(msgspec.Struct, frozen=True):
     latency: Latencies
     memory_bytes: int
 
-    @property
-    def profit(self) -> float | None:
-        """What was won since the start; None while something has no price."""
-        if self.equity is None or self.starting_equity is None:
-            return None
-        return self.equity - self.starting_equity
-
 
 @dataclass(frozen=True)
 class About:
@@ -126,7 +124,7 @@ class About:
     name, mode
         Of the system, and what carries out its orders.
     folder, journal
-        Where the run is kept.
+        Where the run is kept, and where its journal is.
     strategies
         Its strategies.
 
@@ -168,7 +166,7 @@ class Observer:
         """The session now."""
         session, kernel, about = self._session, self._session.kernel, self._about
         outcome, failure, manifest = kernel.outcome(), session.failure, session.audit.manifest
-        day = outcome["day"]
+        day, total = outcome["day"], outcome["total"]
         return Status(
             name=about.name,
             mode=about.mode,
@@ -188,7 +186,8 @@ class Observer:
             fills=outcome["fills"],
             currency=manifest.settings["currency"],
             equity=kernel.equity_now,
-            starting_equity=outcome["starting_equity"],
+            profit=None if total is None else total["net_realised"] + total["unrealised"],
+            fees=None if total is None else total["fees"],
             maximum_drawdown=outcome["maximum_drawdown"],
             day_profit=None if day is None else day[1],
             balances=self._balances(),

@@ -53,24 +53,20 @@ def _head(status: Status, before: Status | None) -> RenderableType:
 
 
 def _money(status: Status) -> RenderableType:
-    grid = Table.grid(padding=(0, 3))
     currency = f" {status.currency}" if status.currency else ""
-    cells = [
-        Text.assemble("profit ", _signed(status.profit), currency),
-        Text(f"equity {_number(status.equity)}{currency}"),
-        Text.assemble("today ", _signed(status.day_profit)),
-        Text(f"drawdown {_share(status.maximum_drawdown)}"),
-    ]
-    grid.add_row(*cells)
+    line = Text.assemble("profit ", _signed(status.profit), f"{currency} after {_number(status.fees)} of fees")
+    line.append(f"   equity {_number(status.equity)}{currency}, today ").append_text(_signed(status.day_profit))
+    line.append(f"   drawdown {_share(status.maximum_drawdown)}")
     held = [f"{venue} {_amounts(one)}" for venue, one in status.balances.items() if one]
-    return Panel(Group(grid, Text("; ".join(held) or "nothing is held", _QUIET)), title="profit", title_align="left")
+    return Panel(Group(line, Text("; ".join(held) or "nothing is held", _QUIET)), title="profit", title_align="left")
 
 
 def _positions(positions: Iterable[PositionStatus]) -> RenderableType:
     columns = ("strategy", "instrument", ">quantity", ">average price", ">mark", ">unrealised", ">realised")
     table = _table("positions", *columns)
     for one in positions:
-        table.add_row(
+        _add(
+            table,
             one.strategy,
             one.instrument,
             f"{one.quantity:f}",
@@ -86,7 +82,8 @@ def _orders(title: str, orders: Iterable[OrderStatus]) -> RenderableType:
     table = _table(title, ">#", "strategy", "instrument", "side", ">quantity", ">filled", ">price", "state", "decided")
     for one in orders:
         state = one.status.replace("_", " ") + ("" if one.reason in (None, "requested") else f" ({one.reason})")
-        table.add_row(
+        _add(
+            table,
             str(one.number),
             one.strategy,
             one.instrument,
@@ -114,9 +111,9 @@ def _health(status: Status) -> RenderableType:
     down = [name for name, is_up in health.connections.items() if not is_up]
     up = len(health.connections) - len(down)
     links = Text.assemble((f"{up} up", _GOOD), *([(f", down: {', '.join(down)}", _BAD)] if down else []))
-    grid.add_row("connections", links)
-    grid.add_row("market data", _took(status.latency.market_data, "from the venue to here"))
-    grid.add_row("orders", _took(status.latency.orders, "from the decision to the venue's answer"))
+    _add(grid, "connections", links)
+    _add(grid, "market data", _took(status.latency.market_data, "from the venue to here"))
+    _add(grid, "orders", _took(status.latency.orders, "from the decision to the venue's answer"))
     counts = {
         "gaps": health.gaps,
         "misread messages": sum(health.misread.values()),
@@ -126,10 +123,10 @@ def _health(status: Status) -> RenderableType:
         "orders of others": health.foreign_reports,
     }
     wrong = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    grid.add_row("noticed", Text(wrong, "yellow") if wrong else Text("nothing", _QUIET))
+    _add(grid, "noticed", Text(wrong, "yellow") if wrong else Text("nothing", _QUIET))
     for asset, amount in health.untracked_fees.items():
-        grid.add_row("fees", f"{amount:f} {asset} were paid beside the run's assets")
-    grid.add_row("process", f"{status.pid}, {status.memory_bytes / 2**20:,.0f} MB")
+        _add(grid, "fees", f"{amount:f} {asset} were paid beside the run's assets")
+    _add(grid, "process", f"{status.pid}, {status.memory_bytes / 2**20:,.0f} MB")
     return Panel(grid, title="health", title_align="left")
 
 
@@ -147,6 +144,11 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
+def _add(table: Table, *cells: str | Text) -> None:
+    """A row whose words are taken as they are: names may look like markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
 def _or_none(table: Table, none: str) -> RenderableType:
     return table if table.row_count else Text.assemble((f"{table.title}  ", "bold"), (none, _QUIET))
 
@@ -160,7 +162,7 @@ def _number(value: float | Decimal | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2%}"
+    return "unknown" if value is None else f"{abs(value):.2%}"
 
 
 def _signed(value: float | Decimal | None, currency: str = "") -> Text:

@@ -32,6 +32,52 @@ class Block:
     checksum: bytes
 
 
+@dataclass(frozen=True)
+class Joint:
+    """How a segment follows the one before it; the first one has none.
+
+    Parameters
+    ----------
+    number
+        Its number, counted from one.
+    first
+        The number of its first entry.
+    before
+        The checksum of everything before it.
+
+    """
+
+    number: int
+    first: int
+    before: bytes
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state behind an entry, to go on from without the entries before it.
+
+    Parameters
+    ----------
+    sequence
+        The entry.
+    version
+        The version of Tradewind that saved it; another one does not read it.
+    lost
+        What a strategy keeps that is not in it; empty where all is.
+    state
+        The state.
+    checksum
+        Of this snapshot and of everything before it.
+
+    """
+
+    sequence: int
+    version: str
+    lost: str
+    state: bytes
+    checksum: bytes
+
+
 def link(before: bytes, kind: bytes, numbers: tuple[int, ...], data: bytes) -> bytes:
     """The checksum of a piece, given the checksum of what comes before it.
 
@@ -52,11 +98,21 @@ def seal_manifest(text: bytes) -> bytes:
     return link(b"tradewind journal", b"manifest", (), text)
 
 
+def seal_joint(joint: Joint, text: bytes) -> bytes:
+    """The checksum of a segment's beginning: what it follows, and the manifest of its run."""
+    return link(joint.before, b"segment", (joint.number, joint.first), text)
+
+
+def seal_snapshot(before: bytes, sequence: int, version: str, lost: str, state: bytes) -> bytes:
+    """The checksum of a snapshot, given that of the journal up to its entry."""
+    return link(before, b"snapshot", (sequence,), f"{version}|{lost}|".encode() + state)
+
+
 def seal_block(before: bytes, first: int, last: int, codec: int, data: bytes) -> bytes:
     """The checksum of a block."""
     return link(before, b"block", (first, last, codec), data)
 
 
 def seal_ending(before: bytes, text: bytes) -> bytes:
-    """The checksum of the ending, which closes the chain."""
+    """The checksum of an ending, which closes a run or a segment of it."""
     return link(before, b"ending", (), text)

@@ -82,6 +82,31 @@ def record(strategies: Iterable[AnyStrategy], checks: Iterable[Callable[..., Any
     return Code(strategy_records, check_records, sorted(modules.values(), key=lambda one: one.file))
 
 
+def differences(then: Code, now: Code) -> list[str]:
+    """What was changed since code was recorded: strategies, their parameters, checks, and files."""
+    found = []
+    recorded = {one.name: one for one in then.strategies}
+    current = {one.name: one for one in now.strategies}
+    for name in sorted(recorded.keys() | current.keys()):
+        old, new = recorded.get(name), current.get(name)
+        if old is None or new is None:
+            found.append(f"the strategy {name}")
+        elif old.parameters != new.parameters:
+            changed = {
+                key for key in old.parameters | new.parameters if old.parameters.get(key) != new.parameters.get(key)
+            }
+            found += [f"the parameter {name}.{key}" for key in sorted(changed)]
+    if [one.qualname for one in then.checks] != [one.qualname for one in now.checks]:
+        found.append("the risk checks")
+    return found + changed_files(then)
+
+
+def changed_files(code: Code) -> list[str]:
+    """The files of recorded modules that now say something else; one that is gone is not among them."""
+    there = [one for one in code.modules if Path(one.file).is_file()]
+    return [one.file for one in there if _digest(_read(Path(one.file))) != one.digest]
+
+
 @contextmanager
 def rebuilt(
     code: Code,
@@ -95,7 +120,7 @@ def rebuilt(
     With `as_recorded` files that were changed since do not count: their recorded source does.
     """
     with ExitStack() as stack:
-        sources = _Sources(code.modules, stack, as_recorded=as_recorded)
+        sources = _Sources(code, stack, as_recorded=as_recorded)
         if strategies is None:
             made = [(one.name, _strategy(one, sources)) for one in code.strategies]
         else:
@@ -107,19 +132,15 @@ def rebuilt(
 class _Sources:
     """The modules of a record, loaded once each."""
 
-    def __init__(self, modules: Iterable[ModuleRecord], stack: ExitStack, *, as_recorded: bool = False) -> None:
-        self._modules = {one.file: one for one in modules}
+    def __init__(self, code: Code, stack: ExitStack, *, as_recorded: bool = False) -> None:
+        self._modules = {one.file: one for one in code.modules}
         self._loaded: dict[str, ModuleType] = {}
         self._stack = stack
         self._folders: dict[Path, Path] = {}
-        self.changed: list[str] = []
-        self.notes: list[str] = []
+        self.changed = changed_files(code)
         self._as_recorded = as_recorded
-        for file, one in self._modules.items():
-            if Path(file).is_file() and _digest(_read(Path(file))) != one.digest:
-                self.changed.append(file)
-                used = "; its recorded source was used" if as_recorded else ""
-                self.notes.append(f"{file} was changed after the run{used}")
+        used = "; its recorded source was used" if as_recorded else ""
+        self.notes = [f"{file} was changed after the run{used}" for file in self.changed]
 
     def find(self, origin: Origin) -> Any:
         """The class or function of an origin."""

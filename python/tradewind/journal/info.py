@@ -12,8 +12,9 @@ import polars as pl
 
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import Journal
+from tradewind.journal.segments import journal_folder, segments
 from tradewind.journal.storage import Storage
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
 from tradewind.times import from_ns
 
@@ -33,7 +34,10 @@ class Info(msgspec.Struct, frozen=True):
     last_ns: int | None
     """The times of its first and last input, by arrival; none where there is none."""
     entries: int
+    first_entry: int
+    """Not 1 where older segments were dropped."""
     blocks: int
+    segments: int
     size_bytes: int
     """Of the entries as they are stored; the database around them adds a little."""
     inputs: dict[str, int]
@@ -64,7 +68,9 @@ class Info(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         written = f"Tradewind {self.version}, {self.python}"
-        counts = f"{self.entries:,} in {self.blocks:,} blocks, {self.size_bytes / 1e6:,.2f} MB"
+        kept = f", from {self.first_entry:,} on (older ones were dropped)" if self.first_entry > 1 else ""
+        parts = f"{_number(self.blocks, 'block')} of {_number(self.segments, 'segment')}"
+        counts = f"{self.entries:,}{kept}, in {parts}, {self.size_bytes / 1e6:,.2f} MB"
         lines = [
             ("journal", self.journal),
             ("run", f"{self.mode}, by {written}"),
@@ -114,9 +120,9 @@ def info(journal: str | Path | Storage) -> Info:
         decoder = Decoder(manifest, _COLUMNS)
         inputs, decisions = Counter[str](), Counter[str]()
         times: list[int] = []
-        entries = blocks = size = 0
+        blocks = size = 0
         for block in opened.blocks():
-            entries, blocks, size = block.last, blocks + 1, size + len(block.data)
+            blocks, size = blocks + 1, size + len(block.data)
             tables = decoder.decode(block)
             _count(inputs, tables["inputs"].select(pl.format("{} {}", "kind", "what")))
             _count(decisions, tables["decisions"].select("kind"))
@@ -129,11 +135,13 @@ def info(journal: str | Path | Storage) -> Info:
             python=f"{manifest.environment.python} on {manifest.environment.platform}",
             first_ns=times[0] if times else None,
             last_ns=times[-1] if times else None,
-            entries=entries,
+            entries=opened.last - opened.first + 1,
+            first_entry=opened.first,
             blocks=blocks,
+            segments=_segments(journal),
             size_bytes=size,
-            inputs=dict(inputs.most_common()),
-            decisions=dict(decisions.most_common()),
+            inputs=_ordered(inputs),
+            decisions=_ordered(decisions),
             strategies=_strategies(manifest),
             streams=_streams(manifest),
             finished=ending.finished,
@@ -141,14 +149,28 @@ def info(journal: str | Path | Storage) -> Info:
         )
 
 
+def _segments(journal: str | Path | Storage) -> int:
+    folder = journal_folder(Path(journal)) if isinstance(journal, str | Path) else None
+    return 1 if folder is None else len(segments(folder))
+
+
 def _count(counter: Counter[str], words: pl.DataFrame) -> None:
     for word, count in words.to_series().value_counts().rows():
         counter[word] += count
 
 
+def _ordered(counter: Counter[str]) -> dict[str, int]:
+    """The most frequent first, the rest by name."""
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _counted(counts: dict[str, int]) -> str:
     each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"{sum(counts.values()):,}{f' ({each})' if each else ''}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _strategies(manifest: Manifest) -> dict[str, str]:

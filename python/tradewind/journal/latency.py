@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from tradewind.journal.reader import Journal
 from tradewind.journal.storage import Storage
 from tradewind.journal.tables import Decoder, batched
-from tradewind.simulation import Exponential, Latency, Uniform
+from tradewind.simulation import Latency, Measured
+from tradewind.times import duration_text
 
 _ANSWERS = {"place": ("accepted", "rejected", "unknown"), "cancel": ("cancelled", "cancel_rejected")}
 _STATED = ("accepted", "cancelled")
@@ -65,11 +64,10 @@ def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
         return _latencies(opened)
 
 
-def measured(found: pl.DataFrame) -> dict[str, tuple[Exponential, Exponential]]:
+def measured(found: pl.DataFrame) -> dict[str, tuple[Latency, Latency]]:
     """The latencies of each venue, there and back, as a simulated venue takes them.
 
-    Latencies have a smallest value and a tail: the measured minimum, and on top of it an exponential delay with the
-    measured mean. Of a venue without an answered order nothing is known.
+    One that never varied is a constant. Of a venue without an answered order nothing is known.
 
     Parameters
     ----------
@@ -83,7 +81,7 @@ def measured(found: pl.DataFrame) -> dict[str, tuple[Exponential, Exponential]]:
     ...     "request_latency_ns": [2_000_000, 4_000_000], "answer_latency_ns": [1_000_000, 1_000_000],
     ... })
     >>> measured(frame)["a"]
-    (Exponential(minimum='2ms', mean='1ms'), Exponential(minimum='1ms', mean='0ms'))
+    (Measured(2ms to 4ms, median 3ms), '1ms')
 
     """
     known = found.filter(pl.col("request_latency_ns").is_not_null()).with_columns(
@@ -95,40 +93,9 @@ def measured(found: pl.DataFrame) -> dict[str, tuple[Exponential, Exponential]]:
     }
 
 
-def _distribution(latencies_ns: pl.Series) -> Exponential:
-    low, mean = int(latencies_ns.min()), round(float(latencies_ns.mean()))  # type: ignore[arg-type]
-    return Exponential(duration_text(low), duration_text(mean - low))
-
-
-def as_latency(kernel: Sequence[Any]) -> Latency:
-    """A latency from what the kernel takes, as a manifest keeps it.
-
-    Examples
-    --------
-    >>> as_latency(("uniform", 1_000_000, 2_500_000))
-    Uniform(low='1ms', high='2.5ms')
-
-    """
-    kind, first, second = kernel
-    match kind:
-        case "uniform":
-            return Uniform(duration_text(first), duration_text(second))
-        case "exponential":
-            return Exponential(duration_text(first), duration_text(second))
-        case _:
-            return duration_text(first)
-
-
-def duration_text(duration_ns: int) -> str:
-    """A duration in milliseconds, exactly.
-
-    Examples
-    --------
-    >>> duration_text(2_500_001)
-    '2.500001ms'
-
-    """
-    return f"{(Decimal(duration_ns) / _MILLISECOND_NS).normalize():f}ms"
+def _distribution(latencies_ns: pl.Series) -> Latency:
+    listed = latencies_ns.to_list()
+    return duration_text(listed[0]) if latencies_ns.n_unique() == 1 else Measured.of(listed)
 
 
 def _latencies(journal: Journal) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import msgspec
 
 from tradewind._core import CODEC_VERSION, STATE_HASH_VERSION, Index, __version__
 from tradewind.dataset import Dataset, definition
-from tradewind.errors import exception
+from tradewind.errors import TradewindError, exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal.code import Code, record
 from tradewind.journal.storage import damaged
@@ -76,6 +76,10 @@ class Manifest(msgspec.Struct, frozen=True):
         return {"limits": limits, "system": self.system_limits, "checks": list(checks)}
 
 
+GOES_ON = "it goes on in the next segment"
+"""Why a segment ended whose run did not."""
+
+
 class Ending(msgspec.Struct, frozen=True):
     """How a run ended. Only a finished one has figures that are those of the whole run.
 
@@ -133,13 +137,8 @@ def decode_manifest(place: str, text: bytes) -> Manifest:
     """Read a manifest; one of another codec is an error that says which version reads it."""
     try:
         versions = msgspec.json.decode(text, type=_Versions)
-        if (versions.codec, versions.state_hash) != (CODEC_VERSION, STATE_HASH_VERSION):
-            raise exception(
-                "journal_version",
-                f"{place} was written by Tradewind {versions.tradewind} with codec {versions.codec} and state hash"
-                f" {versions.state_hash}; this version reads codec {CODEC_VERSION} and state hash {STATE_HASH_VERSION}",
-                f"replay it under the version that wrote it: pip install tradewind=={versions.tradewind}",
-            )
+        if versions.codec != CODEC_VERSION:
+            raise _other_version(place, versions.tradewind, f"codec {versions.codec}", f"reads codec {CODEC_VERSION}")
         return msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise damaged(place, f"its manifest cannot be read: {error}") from error
@@ -153,10 +152,23 @@ def decode_ending(place: str, text: bytes) -> Ending:
         raise damaged(place, f"its ending cannot be read: {error}") from error
 
 
+def need_state_hash(place: str, manifest: Manifest) -> None:
+    """Refuse to compare the state of a run whose hash was computed in another way; reading it is no problem."""
+    if manifest.state_hash != STATE_HASH_VERSION:
+        theirs, ours = f"state hash {manifest.state_hash}", f"computes state hash {STATE_HASH_VERSION}"
+        raise _other_version(place, manifest.tradewind, theirs, ours)
+
+
+def _other_version(place: str, version: str, theirs: str, ours: str) -> TradewindError:
+    message = f"{place} was written by Tradewind {version} with {theirs}; this version {ours}"
+    return exception(
+        "journal_version", message, f"replay it under the version that wrote it: pip install tradewind=={version}"
+    )
+
+
 class _Versions(msgspec.Struct):
     tradewind: str
     codec: int
-    state_hash: int
 
 
 def _environment() -> Environment:

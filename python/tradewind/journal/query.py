@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -68,7 +68,9 @@ def query(journal: Place, sql: str) -> pl.LazyFrame:
     """
     word = re.match(r"[\s(]*(\w*)", re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL))
     if word is None or word[1].lower() not in _READING:
-        raise exception("bad_query", f"{sql.strip()!r} is not a select", 'a journal is only read: "select ... from ..."')
+        raise exception(
+            "bad_query", f"{sql.strip()!r} is not a select", 'a journal is only read: "select ... from ..."'
+        )
     found = tables(journal)
     with explained(sql, found):
         answer: pl.LazyFrame = pl.SQLContext(frames=found).execute(sql)
@@ -161,11 +163,11 @@ def _blocks(journal: Place) -> Iterator[Block]:
     stopped = Event()
 
     def put(item: Block | TradewindError | None) -> None:
-        while not stopped.is_set():
-            try:
-                return waiting.put(item, timeout=_LOOK_SECONDS)
-            except Full:
-                continue
+        is_put = False
+        while not (is_put or stopped.is_set()):
+            with suppress(Full):
+                waiting.put(item, timeout=_LOOK_SECONDS)
+                is_put = True
 
     def read() -> None:
         try:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tradewind.journal.block import Block, seal_block, seal_ending, seal_manifest
-from tradewind.journal.manifest import Ending, Manifest, decode_ending, decode_manifest
-from tradewind.journal.storage import SqliteStorage, Storage, damaged
+from tradewind.errors import TradewindError, exception
+from tradewind.journal.block import (
+    Block,
+    Joint,
+    Snapshot,
+    seal_block,
+    seal_ending,
+    seal_joint,
+    seal_manifest,
+    seal_snapshot,
+)
+from tradewind.journal.manifest import GOES_ON, Ending, Manifest, decode_ending, decode_manifest
+from tradewind.journal.segments import journal_folder, newest_first, opened, segments
+from tradewind.journal.storage import Kept, damaged
 
+log = logging.getLogger(__name__)
 _UNENDED = Ending(finished=False, reason="the process that wrote it ended, or its end was cut off", entries=0)
 
 
 class Journal:
-    """A recorded run.
+    """A recorded run, in one file or in segments.
 
     Opening reads the manifest and checks every block; a journal that was altered, cut or put together from parts
     is an error that names the place.
@@ -24,16 +38,35 @@ class Journal:
     ----------
     place
         A file, the folder of a run, or a storage.
+    after
+        Read and check only what lies behind this entry, with which a block must end.
+    whole
+        Whether all must be as it was written. Otherwise what lies before the damage is read, and `ending` says what
+        is wrong.
 
     """
 
-    def __init__(self, place: str | Path | Storage) -> None:
-        self._storage = SqliteStorage.open(place) if isinstance(place, str | Path) else place
+    def __init__(self, place: str | Path | Kept, *, after: int = 0, whole: bool = True) -> None:
+        self._is_whole = whole
+        self.place: str
+        """Its name for messages."""
+        if isinstance(place, str | Path):
+            self._storages, self.place, self._problem = opened(place, after=after, whole=whole)
+        else:
+            self._storages, self.place, self._problem = [place], place.place, None
         try:
             self.manifest: Manifest = self._manifest()
-            self.ending: Ending = self._ending(*self._check())
+            self._begins = self._beginning(after)
+            chain = self._chain()
+            for _ in self._through(chain):
+                pass
+            self.ending: Ending = chain.ending
+            self.last: int = chain.last
+            """The number of its last entry."""
+            self.checksum: bytes = chain.checksum
+            """The checksum of everything up to there."""
         except BaseException:
-            self._storage.close()
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -42,60 +75,183 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._storage.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of its files."""
+        for storage in self._storages:
+            storage.close()
 
     @property
-    def place(self) -> str:
-        """Its name for messages."""
-        return self._storage.place
+    def first(self) -> int:
+        """The number of the first entry that is read: not 1 where older segments were dropped."""
+        return self._begins[0] + 1
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The state before the first entry that is read; none where it is the beginning of the run."""
+        sequence = self._begins[0]
+        if sequence == 0:
+            return None
+        found = snapshot_behind(self._storages[0], sequence)
+        if found is None:
+            raise damaged(self._storages[0].place, f"there is no snapshot behind entry {sequence:,}, where it begins")
+        return found
+
+    def need_beginning(self) -> None:
+        """Refuse a journal whose first segments were dropped, where a snapshot does not serve."""
+        if self.first > 1:
+            message = f"{self.place}: entries 1 to {self.first - 1:,} were dropped, and are needed for this"
+            raise exception("bad_journal", message, 'keep old segments: archive = "parquet"')
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in their order, each checked before it is given out."""
-        last, checksum = 0, self._start
-        for count, block in enumerate(self._storage.blocks(), 1):
-            self._place(count, block, last)
-            checksum = seal_block(checksum, block.first, block.last, block.codec, block.data)
-            if checksum != block.checksum:
-                raise damaged(
-                    self.place, f"block {count} (entries {block.first:,} to {block.last:,}) is not as it was written"
-                )
-            yield block
-            last = block.last
+        return self._through(self._chain())
 
-    def _place(self, count: int, block: Block, last: int) -> None:
-        if block.first > last + 1:
-            raise damaged(self.place, f"entries {last + 1:,} to {block.first - 1:,} are missing before block {count}")
-        if block.first <= last or block.last < block.first:
-            raise damaged(
-                self.place, f"block {count} (entries {block.first:,} to {block.last:,}) does not follow entry {last:,}"
-            )
-        if block.codec != self.manifest.codec:
-            raise damaged(self.place, f"block {count} has the codec {block.codec}, its journal {self.manifest.codec}")
+    def _chain(self) -> _Chain:
+        return _Chain(self._text, self.manifest.codec, *self._begins)
+
+    def _through(self, chain: _Chain) -> Iterator[Block]:
+        try:
+            for storage in self._storages:
+                yield from chain.through(storage)
+            if self._problem is not None:
+                raise self._problem
+            if chain.ending.reason == GOES_ON and not self._goes_on():
+                raise damaged(self._storages[-1].place, "the segment that follows it is missing")
+        except TradewindError as error:
+            if not self._is_whole:
+                chain.ending = Ending(finished=False, reason=error.message, entries=chain.last)
+                return
+            if chain.last < self.first:
+                raise
+            readable = f"entries {self.first:,} to {chain.last:,} can be read with Journal(..., whole=False)"
+            raise exception(error.code, error.message, f"{error.hint}; {readable}") from error
+
+    def _goes_on(self) -> bool:
+        """Whether there is a segment behind the last one, of a session that has begun it meanwhile."""
+        folder = journal_folder(Path(self.place))
+        return folder is None or str(segments(folder)[-1].path) != self._storages[-1].place
+
+    def _beginning(self, after: int) -> tuple[int, bytes]:
+        """The entry behind which is read, and the checksum of everything up to it."""
+        joint = self._storages[0].joint()
+        first = 1 if joint is None else joint.first
+        if after < first:
+            return first - 1, _start(joint, self._text)
+        checksum = self._storages[0].checksum_at(after)
+        if checksum is None:
+            raise damaged(self._storages[0].place, f"no block ends with entry {after:,}")
+        return after, checksum
 
     def _manifest(self) -> Manifest:
-        sealed = self._storage.manifest()
+        sealed = self._storages[0].manifest()
         if sealed is None:
-            raise damaged(self.place, "it has no manifest")
-        text, checksum = sealed
-        self._start = seal_manifest(text)
-        if checksum != self._start:
-            raise damaged(self.place, "its manifest is not as it was written")
-        return decode_manifest(self.place, text)
+            raise damaged(self._storages[0].place, "it has no manifest")
+        self._text = sealed[0]
+        if sealed[1] != _start(self._storages[0].joint(), sealed[0]):
+            raise damaged(self._storages[0].place, "its manifest is not as it was written")
+        return decode_manifest(self.place, sealed[0])
 
-    def _check(self) -> tuple[int, bytes]:
-        last, checksum = 0, self._start
-        for block in self.blocks():
-            last, checksum = block.last, block.checksum
-        return last, checksum
 
-    def _ending(self, last: int, checksum: bytes) -> Ending:
-        sealed = self._storage.ending()
+@dataclass
+class _Chain:
+    """The chain of checksums, while it is followed."""
+
+    text: bytes
+    codec: int
+    last: int
+    checksum: bytes
+    ending: Ending = _UNENDED
+    is_inside: bool = True
+
+    def through(self, storage: Kept) -> Iterator[Block]:
+        """The blocks of the next segment, then its ending."""
+        behind = self.last if self.is_inside else 0
+        if not self.is_inside:
+            self._enter(storage)
+        self.is_inside = False
+        for count, block in enumerate(storage.blocks(behind), 1):
+            self._follow(storage.place, count, block)
+            checksum = seal_block(self.checksum, block.first, block.last, block.codec, block.data)
+            if checksum != block.checksum:
+                raise damaged(
+                    storage.place, f"block {count} (entries {block.first:,} to {block.last:,}) is not as it was written"
+                )
+            self.last, self.checksum = block.last, checksum
+            yield block
+        self.ending = self._end(storage)
+
+    def _enter(self, storage: Kept) -> None:
+        joint, sealed = storage.joint(), storage.manifest()
+        if joint is None or sealed is None or sealed != (self.text, seal_joint(joint, self.text)):
+            raise damaged(storage.place, "it does not begin as a segment of its run does")
+        if (joint.first, joint.before) != (self.last + 1, self.checksum):
+            raise damaged(
+                storage.place,
+                f"it begins with entry {joint.first:,} and does not follow the segment before it, which ends with"
+                f" entry {self.last:,}",
+            )
+        self.checksum = sealed[1]
+
+    def _follow(self, place: str, count: int, block: Block) -> None:
+        if block.first > self.last + 1:
+            raise damaged(place, f"entries {self.last + 1:,} to {block.first - 1:,} are missing before block {count}")
+        if block.first <= self.last or block.last < block.first:
+            raise damaged(
+                place, f"block {count} (entries {block.first:,} to {block.last:,}) does not follow entry {self.last:,}"
+            )
+        if block.codec != self.codec:
+            raise damaged(place, f"block {count} has the codec {block.codec}, its journal {self.codec}")
+
+    def _end(self, storage: Kept) -> Ending:
+        sealed = storage.ending()
         if sealed is None:
             return _UNENDED
         text, stated = sealed
-        if stated == seal_ending(checksum, text):
-            return decode_ending(self.place, text)
-        ending = decode_ending(self.place, text)
-        if ending.entries > last:
-            raise damaged(self.place, f"entries {last + 1:,} to {ending.entries:,} are missing at its end")
-        raise damaged(self.place, "its ending is not as it was written")
+        ending = decode_ending(storage.place, text)
+        if stated != seal_ending(self.checksum, text):
+            if ending.entries > self.last:
+                missing = f"entries {self.last + 1:,} to {ending.entries:,} are missing at its end"
+                raise damaged(storage.place, missing)
+            raise damaged(storage.place, "its ending is not as it was written")
+        return ending
+
+
+def last_entry(place: Path) -> int:
+    """The number of the last entry of a session's journal; 0 where there is none. Nothing is checked."""
+    for storage in newest_first(place):
+        joint = storage.joint()
+        return storage.last() or (0 if joint is None else joint.first - 1)
+    return 0
+
+
+def snapshots(place: Path) -> Iterator[Snapshot]:
+    """The snapshots of a session's journal that are as they were written, the newest first."""
+    for storage in newest_first(place):
+        for sequence in reversed(storage.snapshots()):
+            try:
+                found = snapshot_behind(storage, sequence)
+            except TradewindError as error:
+                log.warning("%s; the one before it is looked for", error.message)
+                continue
+            if found is not None:
+                yield found
+
+
+def snapshot_behind(storage: Kept, sequence: int) -> Snapshot | None:
+    """The snapshot behind an entry of a segment; one that is not as it was written is an error."""
+    one = storage.snapshot(sequence)
+    if one is None:
+        return None
+    joint, sealed = storage.joint(), storage.manifest()
+    before = storage.checksum_at(sequence)
+    if joint is not None and sealed is not None and joint.first == sequence + 1:
+        before = sealed[1]
+    if before is None or one.checksum != seal_snapshot(before, sequence, one.version, one.lost, one.state):
+        raise damaged(storage.place, f"its snapshot behind entry {sequence:,} is not as it was written")
+    return one
+
+
+def _start(joint: Joint | None, text: bytes) -> bytes:
+    return seal_manifest(text) if joint is None else seal_joint(joint, text)

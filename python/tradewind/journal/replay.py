@@ -9,8 +9,10 @@ from typing import Any
 
 from tradewind._core import Replay
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
+from tradewind.journal.manifest import need_state_hash
 from tradewind.journal.reader import Journal
 from tradewind.journal.report import Divergence, ReplayReport
+from tradewind.journal.resumed import ResumedReplay
 from tradewind.journal.storage import Storage
 
 
@@ -58,10 +60,11 @@ def replay(
     started = time.perf_counter()
     with Journal(journal) as recorded, rebuilt(recorded.manifest.code, strategies, checks) as code:
         manifest = recorded.manifest
+        need_state_hash(recorded.place, manifest)
         index = manifest.index()
         places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
         streams = [(places[name], kind) for name, kind in manifest.streams]
-        kernel = Replay(
+        kernel: Replay | ResumedReplay = Replay(
             index,
             code.strategies,
             manifest.risk(code.checks),
@@ -69,11 +72,15 @@ def replay(
             manifest.seed,
             manifest.value_streams,
         )
+        if recorded.snapshot is not None:
+            kernel = ResumedReplay(manifest, code, recorded.snapshot)
         divergence = _compare(kernel, recorded, progress)
         return _report(kernel, recorded, code, divergence, time.perf_counter() - started)
 
 
-def _compare(kernel: Replay, recorded: Journal, progress: Callable[[int], None] | None) -> Divergence | None:
+def _compare(
+    kernel: Replay | ResumedReplay, recorded: Journal, progress: Callable[[int], None] | None
+) -> Divergence | None:
     found = None
     for block in recorded.blocks():
         found = kernel.feed(block.data)
@@ -87,7 +94,7 @@ def _compare(kernel: Replay, recorded: Journal, progress: Callable[[int], None] 
 
 
 def _report(
-    kernel: Replay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float
+    kernel: Replay | ResumedReplay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float
 ) -> ReplayReport:
     ending = recorded.ending
     notes = list(code.notes)

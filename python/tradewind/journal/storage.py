@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any, Protocol
 
 from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
-from tradewind.journal.block import Block
+from tradewind.journal.block import Block, Joint, Snapshot
 
-FORMAT = 1
-"""The version of the journal's form: its tables and its chain of checksums."""
+FORMAT = 2
+"""The version of the journal's form: its tables and its chain of checksums. Form 1 had no joints and snapshots."""
+
+UNDONE = ".part"
+"""What the name of something ends with that is being made."""
 
 FILE_NAME = "journal.sqlite"
 """What a journal is called in the folder of its run."""
@@ -26,39 +30,62 @@ CREATE TABLE block (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, codec INTEGER NOT NULL, data BLOB NOT NULL, checksum BLOB NOT NULL
 );
 CREATE TABLE ending (text TEXT NOT NULL, checksum BLOB NOT NULL);
+CREATE TABLE joint (number INTEGER NOT NULL, first INTEGER NOT NULL, before BLOB NOT NULL);
+CREATE TABLE snapshot (
+    sequence INTEGER PRIMARY KEY, version BLOB NOT NULL, lost BLOB NOT NULL, state BLOB NOT NULL, checksum BLOB NOT NULL
+);
 """
 
 Sealed = tuple[bytes, bytes]
 """A text and its checksum."""
 
 
-class Storage(Protocol):
-    """What a journal needs of the place it is kept in; it does not judge what it holds."""
+class Kept(Protocol):
+    """A journal, or a segment of one, as it is read; it does not judge what it holds."""
 
     @property
     def place(self) -> str:
         """Its name for messages."""
 
-    def put_manifest(self, text: bytes, checksum: bytes) -> None:
-        """Keep the manifest; comes first."""
-
-    def put_block(self, block: Block) -> None:
-        """Keep one more block, for good."""
-
-    def put_ending(self, text: bytes, checksum: bytes) -> None:
-        """Keep the ending; comes last."""
-
     def manifest(self) -> Sealed | None:
         """The manifest, if there is one."""
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks, in their order."""
+    def joint(self) -> Joint | None:
+        """What it follows, where it is not the first segment."""
+
+    def snapshots(self) -> list[int]:
+        """The entries behind which there is a snapshot, in their order."""
+
+    def snapshot(self, sequence: int) -> Snapshot | None:
+        """The snapshot behind an entry."""
+
+    def blocks(self, after: int = 0) -> Iterator[Block]:
+        """The blocks behind an entry, in their order."""
+
+    def last(self) -> int:
+        """The last entry; 0 where there is none."""
+
+    def checksum_at(self, sequence: int) -> bytes | None:
+        """The checksum of the block that ends with an entry, if there is one."""
 
     def ending(self) -> Sealed | None:
         """The ending, if there is one."""
 
     def close(self) -> None:
         """Let go of it."""
+
+
+class Storage(Kept, Protocol):
+    """What a journal needs of the place that it is written to."""
+
+    def put_manifest(self, text: bytes, checksum: bytes) -> None:
+        """Keep the manifest; nothing is there without it."""
+
+    def put_block(self, block: Block) -> None:
+        """Keep one more block, for good."""
+
+    def put_ending(self, text: bytes, checksum: bytes) -> None:
+        """Keep the ending; comes last."""
 
 
 @dataclass
@@ -95,9 +122,27 @@ class MemoryStorage:
         """The manifest."""
         return self.kept_manifest
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks."""
-        return iter(self.kept_blocks)
+    def joint(self) -> None:
+        """It is whole."""
+
+    def snapshots(self) -> list[int]:
+        """None are kept."""
+        return []
+
+    def snapshot(self, sequence: int) -> None:
+        """None is kept."""
+
+    def blocks(self, after: int = 0) -> Iterator[Block]:
+        """The blocks behind an entry."""
+        return (block for block in self.kept_blocks if block.first > after)
+
+    def last(self) -> int:
+        """The last entry."""
+        return self.kept_blocks[-1].last if self.kept_blocks else 0
+
+    def checksum_at(self, sequence: int) -> bytes | None:
+        """The checksum of the block that ends with an entry."""
+        return next((block.checksum for block in self.kept_blocks if block.last == sequence), None)
 
     def ending(self) -> Sealed | None:
         """The ending."""
@@ -110,9 +155,10 @@ class MemoryStorage:
 class SqliteStorage:
     """A journal in a SQLite file, written ahead (WAL): what was put stays, whatever happens to the process."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, form: int = FORMAT) -> None:
         self.path = path
         self._connection = connection
+        self._form = form
 
     @property
     def place(self) -> str:
@@ -124,30 +170,52 @@ class SqliteStorage:
         """Begin a new file; a journal that is there already is replaced, anything else is not."""
         path = Path(path)
         path = path / FILE_NAME if path.is_dir() else path
-        try:
+        with writing(path, "bad_setting"):
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_journal(path)
-            connection = sqlite3.connect(path, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-            connection.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise exception("bad_setting", f"the journal {path} cannot be written: {error}") from error
+            # A thread of its own closes a segment that is over; never two use it at a time.
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+                connection.executescript(_SCHEMA)
+            except BaseException:
+                connection.close()
+                raise
         return cls(path, connection)
 
     @classmethod
-    def resume(cls, path: str | Path) -> SqliteStorage:
-        """Open the journal of a run that was cut off, to write on behind its last block."""
-        path = existing(journal_path(path))
+    def begin(cls, path: Path, put: Callable[[SqliteStorage], None]) -> SqliteStorage:
+        """Begin a new file that is there with all that is put into it, or not at all."""
+        new = path.with_name(f"{path.name}{UNDONE}")
+        remove(new)
+        storage = cls.create(new)
         try:
-            connection = sqlite3.connect(path, isolation_level=None)
-            connection.execute("PRAGMA synchronous = NORMAL")
-            # A run that was ended in order may have said that it was interrupted; it goes on.
-            connection.execute("DELETE FROM ending")
-        except (sqlite3.Error, OSError) as error:
-            raise exception("bad_setting", f"the journal {path} cannot be written: {error}") from error
+            storage._put("PRAGMA synchronous = OFF", ())
+            put(storage)
+        except BaseException:
+            storage.close()
+            remove(new)
+            raise
+        storage.close()
+        with writing(path, "run_interrupted"):
+            new.rename(path)
+        return cls.resume(path)
+
+    @classmethod
+    def resume(cls, path: Path) -> SqliteStorage:
+        """Open the journal of a run that was cut off, to write on behind its last block."""
+        with writing(path, "bad_setting"):
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                # A run that was ended in order may have said that it was interrupted; it goes on.
+                connection.execute("DELETE FROM ending")
+            except BaseException:
+                connection.close()
+                raise
         return cls(path, connection)
 
     @classmethod
@@ -160,28 +228,29 @@ class SqliteStorage:
             connection = sqlite3.connect(
                 f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}", uri=True
             )
-            connection.text_factory = bytes
-            application, version = (
-                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-            )
-            if application != _APPLICATION:
+            try:
+                form = _form(path, connection)
+            except BaseException:
                 connection.close()
-                raise exception(
-                    "bad_journal",
-                    f"{path} is not a journal",
-                    "name the file that --journal wrote, or the folder of its run",
-                )
-            if version != FORMAT:
-                connection.close()
-                hint = "read it with the version of Tradewind that wrote it"
-                raise exception(
-                    "journal_version", f"{path} has the form {version} of journals; this version reads {FORMAT}", hint
-                )
-        return cls(path, connection)
+                raise
+        return cls(path, connection, form)
 
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest."""
         self._put("INSERT INTO manifest VALUES (?, ?)", (text.decode(), checksum))
+
+    def put_joint(self, joint: Joint) -> None:
+        """Keep what it follows."""
+        self._put("INSERT INTO joint VALUES (?, ?, ?)", (joint.number, joint.first, joint.before))
+
+    def put_snapshot(self, one: Snapshot) -> None:
+        """Keep a snapshot."""
+        values = (one.sequence, one.version.encode(), one.lost.encode(), one.state, one.checksum)
+        self._put("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?, ?)", values)
+
+    def drop_snapshot(self, sequence: int) -> None:
+        """Forget a snapshot."""
+        self._put("DELETE FROM snapshot WHERE sequence = ?", (sequence,))
 
     def put_block(self, block: Block) -> None:
         """Keep one more block."""
@@ -192,16 +261,74 @@ class SqliteStorage:
         """Keep the ending."""
         self._put("INSERT INTO ending VALUES (?, ?)", (text.decode(), checksum))
 
+    def leave_log(self) -> None:
+        """Leave it to somebody else to empty the log into the file: that waits for the disk."""
+        self._put("PRAGMA wal_autocheckpoint = 0", ())
+
+    def sync(self) -> None:
+        """Wait until the disk has what was put."""
+        with writing(self.path, "run_interrupted"):
+            log = self.path.with_name(f"{self.path.name}-wal")
+            for path in (log, self.path, self.path.parent):
+                to_disk(path)
+
     def manifest(self) -> Sealed | None:
         """The manifest."""
         return self._sealed("manifest")
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks."""
+    def joint(self) -> Joint | None:
+        """What it follows, where it is not the first segment."""
+        row = self._only("joint", "number, first, before", (int, int, bytes)) if self._form > 1 else None
+        return None if row is None else Joint(*row)
+
+    def snapshots(self) -> list[int]:
+        """The entries behind which there is a snapshot."""
+        if self._form == 1:
+            return []
         with reading(self.place):
-            for row in self._connection.execute("SELECT first, last, codec, data, checksum FROM block ORDER BY first"):
+            rows = self._connection.execute("SELECT sequence FROM snapshot ORDER BY sequence").fetchall()
+        for row in rows:
+            _check_types(self.place, row, (int,))
+        return [row[0] for row in rows]
+
+    def snapshot(self, sequence: int) -> Snapshot | None:
+        """The snapshot behind an entry."""
+        columns = "sequence, version, lost, state, checksum"
+        with reading(self.place):
+            row = self._connection.execute(f"SELECT {columns} FROM snapshot WHERE sequence = ?", (sequence,)).fetchone()
+            if row is None:
+                return None
+            _check_types(self.place, row, (int, bytes, bytes, bytes, bytes))
+            return Snapshot(row[0], row[1].decode(), row[2].decode(), row[3], row[4])
+
+    def blocks(self, after: int = 0) -> Iterator[Block]:
+        """The blocks behind an entry."""
+        select = "SELECT first, last, codec, data, checksum FROM block WHERE first > ? ORDER BY first"
+        with reading(self.place):
+            for row in self._connection.execute(select, (after,)):
                 _check_types(self.place, row, (int, int, int, bytes, bytes))
                 yield Block(*row)
+
+    def last(self) -> int:
+        """The last entry."""
+        with reading(self.place):
+            row = self._connection.execute("SELECT last FROM block ORDER BY first DESC LIMIT 1").fetchone()
+        if row is None:
+            return 0
+        _check_types(self.place, row, (int,))
+        last: int = row[0]
+        return last
+
+    def checksum_at(self, sequence: int) -> bytes | None:
+        """The checksum of the block that ends with an entry."""
+        select = "SELECT last, checksum FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        with reading(self.place):
+            row = self._connection.execute(select, (sequence,)).fetchone()
+        if row is None or row[0] != sequence:
+            return None
+        _check_types(self.place, row, (int, bytes))
+        checksum: bytes = row[1]
+        return checksum
 
     def ending(self) -> Sealed | None:
         """The ending."""
@@ -212,20 +339,44 @@ class SqliteStorage:
         self._connection.close()
 
     def _put(self, statement: str, values: tuple[Any, ...]) -> None:
-        try:
+        with writing(self.path, "run_interrupted"):
             self._connection.execute(statement, values)
-        except sqlite3.Error as error:
-            raise exception("run_interrupted", f"the journal {self.path} cannot be written: {error}") from error
 
     def _sealed(self, table: str) -> Sealed | None:
+        row = self._only(table, "text, checksum", (bytes, bytes))
+        return None if row is None else (row[0], row[1])
+
+    def _only(self, table: str, columns: str, types: tuple[type, ...]) -> tuple[Any, ...] | None:
         with reading(self.place):
-            rows = self._connection.execute(f"SELECT text, checksum FROM {table}").fetchmany(2)
+            rows = self._connection.execute(f"SELECT {columns} FROM {table}").fetchmany(2)
         if not rows:
             return None
         if len(rows) > 1:
             raise damaged(self.place, f"it has more than one {table}")
-        _check_types(self.place, rows[0], (bytes, bytes))
-        return rows[0][0], rows[0][1]
+        row: tuple[Any, ...] = rows[0]
+        _check_types(self.place, row, types)
+        return row
+
+
+def _form(path: Path, connection: sqlite3.Connection) -> int:
+    """The form of a journal's file; one that this version cannot read is an error."""
+    connection.text_factory = bytes
+    application, form = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
+    if application != _APPLICATION:
+        raise exception(
+            "bad_journal",
+            f"{path} is not a journal",
+            "name the file that --journal wrote, or the folder of its run",
+        )
+    if not 1 <= form <= FORMAT:
+        raise exception(
+            "journal_version",
+            f"{path} has the form {form} of journals; this version reads up to {FORMAT}",
+            "read it with the version of Tradewind that wrote it",
+        )
+    return int(form)
 
 
 def journal_path(path: str | Path) -> Path:
@@ -246,6 +397,21 @@ def damaged(place: str, what: str) -> TradewindError:
     )
 
 
+def to_disk(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, with what SQLite may have left beside it."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
 @contextmanager
 def reading(place: str) -> Iterator[None]:
     """Turn what SQLite says about a damaged file into an error of the table."""
@@ -253,6 +419,16 @@ def reading(place: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, UnicodeDecodeError, OverflowError, MemoryError) as error:
         raise damaged(place, f"it cannot be read: {error}") from error
+
+
+@contextmanager
+def writing(path: Path, code: str) -> Iterator[None]:
+    """Turn what keeps a file from being written into an error of the table."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        hint = "what was written before is whole; make room on the disk, or name another one, and start again"
+        raise exception(code, f"the journal {path} cannot be written: {error}", hint) from error
 
 
 def _check_types(place: str, row: tuple[Any, ...], types: tuple[type, ...]) -> None:
@@ -271,5 +447,4 @@ def _remove_journal(path: Path) -> None:
                     f"the journal cannot be written to {path}: the file exists and is not a journal",
                     "choose another name",
                 ) from None
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
+    remove(path)

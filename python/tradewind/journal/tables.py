@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tradewind._core import entry_scales, entry_tables
+from tradewind._core import Index, entry_scales, entry_tables
 from tradewind.journal.block import Block
 from tradewind.journal.manifest import Manifest
 
@@ -47,13 +47,7 @@ class Decoder:
         wanted = tables if isinstance(tables, Mapping) else dict.fromkeys(tables)
         self._tables = {name: None if columns is None else list(columns) for name, columns in wanted.items()}
         self._time_ns = 0
-        prices, quantities, amounts, rates = entry_scales(self._index)
-        self._scales = {
-            **dict.fromkeys(_PRICES, prices),
-            **dict.fromkeys(_QUANTITIES, quantities),
-            **dict.fromkeys(_AMOUNTS, amounts),
-            "rate": rates,
-        }
+        self._scales = scales(self._index)
 
     def decode(self, block: Block) -> dict[str, pl.DataFrame]:
         """The tables of a block."""
@@ -64,13 +58,22 @@ class Decoder:
         return self._decode(b"", 1)
 
     def _decode(self, data: bytes, first: int) -> dict[str, pl.DataFrame]:
-        tables, self._time_ns = entry_tables(
-            self._index, self._strategies, data, first, self._time_ns, self._tables
-        )
+        tables, self._time_ns = entry_tables(self._index, self._strategies, data, first, self._time_ns, self._tables)
         return {name: self._frame(columns) for name, columns in tables.items()}
 
     def _frame(self, columns: Mapping[str, tuple[str, Any, Any]]) -> pl.DataFrame:
         return pl.DataFrame([_series(name, column, self._scales.get(name, 0)) for name, column in columns.items()])
+
+
+def scales(index: Index) -> dict[str, int]:
+    """The decimals of the integers in each column of exact numbers."""
+    prices, quantities, amounts, rates = entry_scales(index)
+    return {
+        **dict.fromkeys(_PRICES, prices),
+        **dict.fromkeys(_QUANTITIES, quantities),
+        **dict.fromkeys(_AMOUNTS, amounts),
+        "rate": rates,
+    }
 
 
 def batched(blocks: Iterable[Block], size: int = _BATCH_BYTES) -> Iterator[Block]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,6 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from tradewind._core import CODEC_VERSION
+from tradewind.errors import TradewindError
 from tradewind.journal.block import Block, seal_block, seal_ending, seal_manifest
 from tradewind.journal.manifest import Ending, Manifest
 from tradewind.journal.storage import SqliteStorage, Storage
@@ -22,31 +25,24 @@ class JournalWriter:
     place
         A file, the folder of a run, or a storage. A journal that is there already is replaced.
     manifest
-        What decides the run.
+        What decides the run, or the same as it was written.
 
     """
 
-    def __init__(self, place: str | Path | Storage, manifest: Manifest) -> None:
-        self._text = msgspec.json.encode(manifest)
+    def __init__(self, place: str | Path | Storage, manifest: Manifest | bytes) -> None:
+        self._text = manifest if isinstance(manifest, bytes) else msgspec.json.encode(manifest)
         self._storage = SqliteStorage.create(place) if isinstance(place, str | Path) else place
         self._checksum = seal_manifest(self._text)
         self._last = 0
+        self._unwritten: deque[tuple[int, int, bytes]] = deque()
         self._is_ended = False
 
-    @classmethod
-    def resume(cls, place: str | Path, last: int, checksum: bytes) -> JournalWriter:
-        """Go on behind the last block of a journal whose run was cut off."""
-        writer = cls.__new__(cls)
-        writer._storage = SqliteStorage.resume(place)
-        writer._checksum = checksum
-        writer._last = last
-        writer._is_ended = False
-        return writer
-
     def __enter__(self) -> Self:
-        if self._last:
-            return self
-        self._storage.put_manifest(self._text, self._checksum)
+        try:
+            self._begin()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -54,30 +50,42 @@ class JournalWriter:
     ) -> None:
         try:
             if not self._is_ended:
-                reason = (
-                    "it was stopped"
-                    if kind is None or issubclass(kind, KeyboardInterrupt)
-                    else f"{kind.__name__}: {error}"
-                )
-                self._end(Ending(finished=False, reason=reason, entries=self._last))
+                # Where this cannot be written either, the first error says why; the run counts as cut off.
+                with nullcontext() if error is None else suppress(TradewindError):
+                    self._end(Ending(finished=False, reason=_reason(kind, error), entries=self._last))
         finally:
-            self._storage.close()
+            self._close()
 
     def write(self, block: tuple[int, int, bytes] | None) -> None:
-        """Write the entries since the last call, if there are any."""
-        if block is None:
-            return
-        first, last, data = block
-        self._checksum = seal_block(self._checksum, first, last, CODEC_VERSION, data)
-        self._storage.put_block(Block(first, last, CODEC_VERSION, data, self._checksum))
-        self._last = last
+        """Write the entries since the last call, if there are any. What cannot be written now comes next time."""
+        if block is not None:
+            self._unwritten.append(block)
+        while self._unwritten:
+            first, last, data = self._unwritten[0]
+            checksum = seal_block(self._checksum, first, last, CODEC_VERSION, data)
+            self._storage.put_block(Block(first, last, CODEC_VERSION, data, checksum))
+            self._unwritten.popleft()
+            self._last, self._checksum = last, checksum
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Close the journal of a run that came to its end."""
+        self.write(None)
         names = ("inputs", "rows", "orders", "fills", "decisions_hash", "state_hash", "day")
         self._end(Ending(finished=True, reason="", entries=self._last, **{name: outcome[name] for name in names}))
+
+    def _begin(self) -> None:
+        self._storage.put_manifest(self._text, self._checksum)
 
     def _end(self, ending: Ending) -> None:
         text = msgspec.json.encode(ending)
         self._storage.put_ending(text, seal_ending(self._checksum, text))
         self._is_ended = True
+
+    def _close(self) -> None:
+        self._storage.close()
+
+
+def _reason(kind: type[BaseException] | None, error: BaseException | None) -> str:
+    if kind is None or issubclass(kind, KeyboardInterrupt):
+        return "it was stopped"
+    return f"{kind.__name__}: {error}"

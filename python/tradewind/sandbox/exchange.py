@@ -6,17 +6,17 @@ crowd (the synthetic participants, who may owe) adds up to what was paid in, aft
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tradewind.sandbox import filters
 from tradewind.sandbox.account import Account
 from tradewind.sandbox.history import History
+from tradewind.sandbox.ledger import Ledger
 from tradewind.sandbox.market import Level, Market, Outcome, RawTrade
 from tradewind.sandbox.observer import Observer
 from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, Status, Trade
 from tradewind.sandbox.refusal import Reason, Refusal
-from tradewind.sandbox.units import UNIT, share, worth
+from tradewind.sandbox.units import UNIT, worth
 
 _FIRST_ORDER_ID = 1_000_000
 _FIRST_CROWD_KEY = 1 << 62
@@ -42,47 +42,41 @@ class Exchange:
 
     def __init__(self, markets: Iterable[Market], observer: Observer, kept_orders: int = 200_000) -> None:
         self.markets = {market.symbol.name: market for market in markets}
-        self.accounts: dict[int, Account] = {}
+        self.ledger = Ledger()
+        self.accounts = self.ledger.accounts
+        self.fees = self.ledger.fees
+        self.crowd = self.ledger.crowd
+        self.paid_in = self.ledger.paid_in
         self.history = History(kept_orders)
         self.orders = self.history.orders
         self.open_orders = self.history.open_orders
         self.fills = self.history.fills
         self.fills_by_order = self.history.fills_by_order
-        self.fees: dict[str, int] = defaultdict(int)
-        self.crowd: dict[str, int] = defaultdict(int)
-        self.paid_in: dict[str, int] = defaultdict(int)
         self.order_id = _FIRST_ORDER_ID
         self._observer = observer
         self._crowd_key = _FIRST_OUTSIDE_KEY
         self._changed_orders: dict[int, Order] = {}
         self._new_fills: list[Fill] = []
-        self._touched: dict[int, dict[str, None]] = {}
 
     # Accounts
 
     def add_account(self, name: str, now_ns: int) -> Account:
         """Open an account that holds nothing."""
-        account = Account(number=len(self.accounts) + 1, name=name, updated_ns=now_ns)
-        self.accounts[account.number] = account
-        self._touch(account.number)
+        account = self.ledger.open(name, now_ns)
         self._finish(now_ns)
         return account
 
     def transfer(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
         """Pay into an account, or out of what is free of it."""
-        balance = account.balance(asset)
-        if balance.free + amount < 0:
+        if account.balance(asset).free + amount < 0:
             raise Refusal(Reason.INSUFFICIENT_BALANCE)
-        balance.free += amount
-        self.paid_in[asset] += amount
-        self._touch(account.number, asset)
+        self.ledger.pay_in(account, asset, amount)
         self._observer.on_transfer(account.number, asset, amount, now_ns)
         self._finish(now_ns)
 
     def total(self, asset: str) -> int:
         """What all accounts, the venue and the crowd have of an asset: always what was paid in."""
-        held = sum(one.free + one.locked for account in self.accounts.values() if (one := account.balances.get(asset)))
-        return held + self.fees[asset] + self.crowd[asset]
+        return self.ledger.total(asset)
 
     # Orders
 
@@ -105,12 +99,11 @@ class Exchange:
             self_trade=request.self_trade,
             created_ns=now_ns,
             updated_ns=now_ns,
-            locked=reserve,
             strategy_id=request.strategy_id,
             strategy_type=request.strategy_type,
         )
         self.history.add(order)
-        self._lock(order, reserve)
+        self.ledger.lock(order, market.symbol, reserve)
         self._report(order, "NEW", None, now_ns)
         self._match(market, order, now_ns)
         self._finish(now_ns)
@@ -288,8 +281,7 @@ class Exchange:
             missing = self._market_cost(market, quantity) - order.locked
             more = min(missing, self.accounts[order.account].balance(market.symbol.quote).free)
             if more > 0:
-                order.locked += more
-                self._lock(order, more)
+                self.ledger.lock(order, market.symbol, more)
             quantity = min(quantity, market.book.affordable(True, order.locked * UNIT, market.symbol.lot))
         return quantity
 
@@ -311,7 +303,7 @@ class Exchange:
         order.prevented = order.remaining - before
         return before
 
-    # Money
+    # Trades
 
     def _settle(self, market: Market, trades: Sequence[RawTrade], taker: Order | None, now_ns: int) -> None:
         """Carry out the trades of one action."""
@@ -325,69 +317,21 @@ class Exchange:
                 self._fill(market, maker, trade, True, now_ns)
             if taker is not None:
                 self._fill(market, taker, trade, False, now_ns)
-            if (maker is None) != (taker is None):
-                # The crowd is the other side.
-                buys = (taker or maker).buy is False  # type: ignore[union-attr]
-                sign = 1 if buys else -1
-                self.crowd[market.symbol.base] += sign * quantity
-                self.crowd[market.symbol.quote] -= sign * worth(price, quantity)
+            users = [one for one in (maker, taker) if one is not None]
+            if len(users) == 1:
+                self.ledger.fill_crowd(market.symbol, trade, not users[0].buy)
         self._observer.on_trades(market, shown, market.aggregate(shown))
 
     def _fill(self, market: Market, order: Order, trade: Trade, maker: bool, now_ns: int) -> None:
-        """Book one side of a trade."""
-        symbol, account = market.symbol, self.accounts[order.account]
-        value = worth(trade.price, trade.quantity)
-        gets, gives = (symbol.base, symbol.quote) if order.buy else (symbol.quote, symbol.base)
-        received, paid = (trade.quantity, value) if order.buy else (value, trade.quantity)
-        fee = share(received, account.maker_rate if maker else account.taker_rate)
-        order.executed += trade.quantity
-        order.value += value
+        """Carry out one side of a trade."""
+        fill = self.ledger.fill(order, market.symbol, trade, maker)
         order.status = "FILLED" if not order.remaining else "PARTIALLY_FILLED"
         order.updated_ns = now_ns
-        reserved = worth(order.price, trade.quantity) if order.buy and order.kind != "MARKET" else paid
-        order.locked -= reserved
-        account.balance(gives).locked -= reserved
-        account.balance(gives).free += reserved - paid
-        account.balance(gets).free += received - fee
-        self.fees[gets] += fee
-        fill = Fill(
-            trade_id=trade.id,
-            order_id=order.id,
-            account=order.account,
-            symbol=symbol.name,
-            price=trade.price,
-            quantity=trade.quantity,
-            value=value,
-            fee=fee,
-            fee_asset=gets,
-            time_ns=now_ns,
-            buyer=order.buy,
-            maker=maker,
-        )
         self.history.file(fill)
         self._new_fills.append(fill)
-        self._touch(order.account, gets, gives)
         if not order.remaining:
             self._close(order)
         self._report(order, "TRADE", fill, now_ns)
-
-    def _lock(self, order: Order, amount: int) -> None:
-        balance = self.accounts[order.account].balance(self._given(order))
-        balance.free -= amount
-        balance.locked += amount
-        self._touch(order.account, self._given(order))
-
-    def _unlock(self, order: Order, amount: int) -> None:
-        order.locked -= amount
-        balance = self.accounts[order.account].balance(self._given(order))
-        balance.locked -= amount
-        balance.free += amount
-        self._touch(order.account, self._given(order))
-
-    def _given(self, order: Order) -> str:
-        """The asset that an order gives away."""
-        symbol = self.markets[order.symbol].symbol
-        return symbol.quote if order.buy else symbol.base
 
     # An order's life
 
@@ -399,13 +343,10 @@ class Exchange:
 
     def _close(self, order: Order) -> None:
         if order.locked:
-            self._unlock(order, order.locked)
+            self.ledger.lock(order, self.markets[order.symbol].symbol, -order.locked)
         self.history.close(order)
 
     # Telling of it
-
-    def _touch(self, account: int, *assets: str) -> None:
-        self._touched.setdefault(account, {}).update(dict.fromkeys(assets))
 
     def _report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
         self._changed_orders[order.id] = order
@@ -418,15 +359,12 @@ class Exchange:
 
     def _finish(self, now_ns: int) -> None:
         """The end of an action: what it changed is kept, then the accounts learn of their balances."""
-        if not (self._touched or self._changed_orders or self._new_fills):
+        touched = self.ledger.take_touched(now_ns)
+        if not (touched or self._changed_orders or self._new_fills):
             return
-        touched, self._touched = self._touched, {}
         orders, self._changed_orders = self._changed_orders, {}
         fills, self._new_fills = self._new_fills, []
-        for number, assets in touched.items():
-            if assets:
-                self.accounts[number].updated_ns = now_ns
         self._observer.on_changes(list(orders.values()), fills, list(touched))
         for number, assets in touched.items():
             if assets:
-                self._observer.on_balances(number, list(assets), now_ns)
+                self._observer.on_balances(number, assets, now_ns)

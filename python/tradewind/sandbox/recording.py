@@ -34,12 +34,13 @@ _log = logging.getLogger("tradewind.sandbox")
 _ROWS = 10_000
 _STEPS = 2_000
 _HEAD_LINES = 10_000
+_DISORDER_NS = 2_000_000_000
 _LONGEST_SLEEP_SECONDS = 0.1
 _STREAM = re.compile(rb'"stream": *"([^"@]+)@')
 _KINDS = {"trade": TRADE, "quote": QUOTE, "book": BOOK}
 
 Streams = Mapping[str, Sequence[Stream]]
-_Row = tuple[int, int, int, int, int, int, int]
+_Row = tuple[int, int, int, int, int, int, int, int]
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True):
@@ -112,24 +113,43 @@ def _look_into(path: Path) -> tuple[list[str], bool]:
 
 
 def steps(streams: Streams) -> Iterator[Step]:
-    """What happened in all of them, in the order in which it arrived."""
-    one_by_one = [_steps(symbol, stream) for symbol, several in streams.items() for stream in several]
-    return heapq.merge(*one_by_one, key=lambda step: step.time_ns)
+    """What happened in all of them, in the order in which it happened at the venue."""
+    one_by_one = [_in_order(_arriving(symbol, stream)) for symbol, several in streams.items() for stream in several]
+    return heapq.merge(*one_by_one, key=_time)
 
 
-def _steps(symbol: str, stream: Stream) -> Iterator[Step]:
+def _in_order(arriving: Iterable[tuple[int, Step]]) -> Iterator[Step]:
+    """Steps by their times, as far as they are out of order by less than `_DISORDER_NS`.
+
+    Trades go before the depth of the same time, which tells of them.
+    """
+    waiting: list[tuple[int, bool, int, Step]] = []
+    for number, (arrival_ns, step) in enumerate(arriving):
+        heapq.heappush(waiting, (step.time_ns, step.kind != TRADE, number, step))
+        while waiting[0][0] < arrival_ns - _DISORDER_NS:
+            yield heapq.heappop(waiting)[-1]
+            if not waiting:
+                break
+    while waiting:
+        yield heapq.heappop(waiting)[-1]
+
+
+def _arriving(symbol: str, stream: Stream) -> Iterator[tuple[int, Step]]:
+    """Steps with the times of their arrival, in that order; the book's never overtake each other."""
     levels: list[Level] = []
     is_whole = False
-    for time_ns, kind, flags, *values in _rows(symbol, stream):
+    book_ns = 0
+    for arrival_ns, time_ns, kind, flags, *values in _rows(symbol, stream):
         if kind != BOOK:
             third = flags & (BUY | SELL) if kind == TRADE else values[2]
-            yield Step(time_ns, symbol, kind, (values[0], values[1], third, values[3]))
+            yield arrival_ns, Step(time_ns, symbol, kind, (values[0], values[1], third, values[3]))
             continue
         if flags & FIRST:
             levels, is_whole = [], True
         levels.append((bool(flags & BUY), values[0], values[1]))
         if flags & LAST:
-            yield Step(time_ns, symbol, kind, levels=tuple(levels), is_whole=is_whole)
+            book_ns = max(book_ns, time_ns)
+            yield arrival_ns, Step(book_ns, symbol, kind, levels=tuple(levels), is_whole=is_whole)
             levels, is_whole = [], False
 
 
@@ -141,7 +161,11 @@ def _rows(symbol: str, stream: Stream) -> Iterator[_Row]:
         if not set(chunk["kind"].unique()) <= set(_KINDS.values()):
             message = f"sandbox: the recording of {symbol} has rows that are no {', '.join(_KINDS)}"
             raise exception("bad_setting", message, "leave out bars, marks and funding")
-        yield from chunk.select("arrival_time_ns", "kind", "flags", "a", "b", "c", "d").iter_rows()
+        yield from chunk.select("arrival_time_ns", "venue_time_ns", "kind", "flags", "a", "b", "c", "d").iter_rows()
+
+
+def _time(step: Step) -> int:
+    return step.time_ns
 
 
 class Playback:

@@ -18,7 +18,6 @@ class Reason(Enum):
     RESTRICTED_CANCEL = "Order was not canceled due to cancel restrictions."
     NO_LIQUIDITY = "Order book liquidity is less than symbol minimum quantity."
     LITTLE_LIQUIDITY = "Order book liquidity is less than `LOT_SIZE` filter minimum quantity."
-    NO_VALUE = "Price * QTY is zero or less."
     UNKNOWN_SYMBOL = "Invalid symbol."
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
+from tradewind.errors import TradewindError
 from tradewind.sandbox import credentials
 from tradewind.sandbox.account import KeyKind
 from tradewind.sandbox.authority import Authority
@@ -44,7 +45,11 @@ class Sandbox:
         self.control_token = self.server.control_token
 
     async def __aenter__(self) -> Self:
-        self.port = await self.server.start(self.authority.context() if self.authority else None)
+        try:
+            self.port = await self.server.start(self.authority.context() if self.authority else None)
+        except TradewindError:
+            await self.server.stop()
+            raise
         return self
 
     async def __aexit__(

@@ -33,6 +33,7 @@ from tradewind.sandbox.units import show
 
 _log = logging.getLogger("tradewind.sandbox")
 _BEAT_SECONDS = 0.1
+_BACKLOG = 4_096
 
 
 class Server:
@@ -101,9 +102,12 @@ class Server:
         """Listen; gives the port."""
         self._loop = loop = asyncio.get_running_loop()
         self._entrance = entrance = Entrance(self)
-        self._server = await loop.create_server(
-            lambda: Door(entrance), self.settings.host, self.settings.port, ssl=tls, backlog=4_096
-        )
+        host, port = self.settings.host, self.settings.port
+        try:
+            self._server = await loop.create_server(lambda: Door(entrance), host, port, ssl=tls, backlog=_BACKLOG)
+        except OSError as error:
+            message = f"sandbox: host = {host!r}, port = {port}: {error.strerror}"
+            raise exception("bad_setting", message, "name another with --port; 0 takes a free one") from error
         self.market_tasks = [loop.create_task(player.run()) for player in self._players]
         self._beats = loop.create_task(self._run_beats())
         for task in (*self.market_tasks, self._beats):

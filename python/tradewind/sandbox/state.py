@@ -162,9 +162,15 @@ class StateFile:
 
     def _write(self, line: Line) -> None:
         text = msgspec.json.encode(line) + b"\n"
+        rest = text
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            # Half a line, such as on a full disk, must not be in the way of the next one.
+            os.ftruncate(self._file, self._size)
+            raise
         self._size += len(text)
-        while text:
-            text = text[os.write(self._file, text) :]
 
     def close(self) -> None:
         """Close the file."""

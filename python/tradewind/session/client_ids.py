@@ -55,6 +55,19 @@ def read(text: str, run: str) -> tuple[int, int] | None:
         return None
 
 
+def is_ours(text: str) -> bool:
+    """Whether an id is of some run of ours.
+
+    Examples
+    --------
+    >>> is_ours("tw0a1b2c3d03lflsy"), is_ours("tw0a1b2c3d03lflsz"), is_ours("web_7h3kd9")
+    (True, False, False)
+
+    """
+    start = len(_PREFIX)
+    return read(text, text[start : start + _RUN_LENGTH]) is not None
+
+
 def _check(body: str) -> str:
     total = sum((place + 3) * ord(letter) for place, letter in enumerate(body))
     return _DIGITS[total % len(_DIGITS)]

@@ -73,7 +73,8 @@ class Ending:
         try:
             async with asyncio.timeout(duration_ns(self._shutdown.timeout) / 1e9):
                 while not await self._is_settled():
-                    pass
+                    if self._session.is_hurried:
+                        return False
         except TimeoutError:
             return False
         return True

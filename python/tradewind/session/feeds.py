@@ -37,6 +37,11 @@ _SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited")
 log = logging.getLogger(__name__)
 
 
+def _code(reason: str) -> str:
+    """The code of what could not be read; the rest of its text differs each time."""
+    return reason[1:].partition("]")[0] if reason.startswith("[") else "error"
+
+
 class MarketFeed:
     """Gives the engine a venue's market data."""
 
@@ -56,7 +61,7 @@ class MarketFeed:
         if isinstance(status, ClockStatus):
             return
         if status.state == "error":
-            self._session.health.misread[status.reason.partition("]")[0]] += 1
+            self._session.health.misread[_code(status.reason)] += 1
             log.warning("%s: %s", self._venue.name, status.reason)
             return
         # What arrived before the change comes before it.
@@ -161,7 +166,7 @@ class AccountFeed:
                 self.reconciliation.disconnected()
                 self._session.command("trading_off")
             case "error":
-                self._session.health.misread[status.reason.partition("]")[0]] += 1
+                self._session.health.misread[_code(status.reason)] += 1
                 log.warning("%s: %s", self._venue, status.reason)
             case _:
                 self.reconciliation.disconnected()

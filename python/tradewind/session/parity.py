@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +140,7 @@ def parity(run: str | Path) -> Parity:
 
     """
     with Journal(run) as recorded:
+        recorded.need_beginning()
         manifest = recorded.manifest
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
@@ -173,9 +173,7 @@ def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
     return kernel.recovered() is None
 
 
-def kernel_of(
-    manifest: Manifest, code: Rebuilt, *, is_simulated: bool, balances: Sequence[tuple[str, str, str]] = ()
-) -> _core.Session:
+def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core.Session:
     """The kernel of a recorded session, before its first event."""
     settings = manifest.settings
     index = manifest.index()
@@ -186,7 +184,7 @@ def kernel_of(
         "risk": manifest.risk(code.checks),
         "recordings": [],
         "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
-        "balances": list(balances),
+        "balances": [],
         "currency": settings["currency"],
         "interval_ns": 3600 * 10**9,
         "trading_days": settings["days"] == 252,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -21,17 +21,17 @@ from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import Journal, Storage
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
-from tradewind.journal.latency import as_latency, duration_text, latencies, measured
+from tradewind.journal.latency import latencies, measured
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.tables import Decoder, batched
 from tradewind.journal.values import from_json, to_json
 from tradewind.result import Result
 from tradewind.risk import Limits, OrderRate, Risk
 from tradewind.session.parity import kernel_of
-from tradewind.simulation import Exponential, Simulated
+from tradewind.simulation import Simulated, as_latency
 from tradewind.strategy import Strategy
 from tradewind.table import number, plain_table, table_text
-from tradewind.times import duration_ns
+from tradewind.times import duration_text
 
 _COMPARED = ("orders", "fills", "volume", "fees", "funding", "net_profit")
 _COUNTS = ("orders", "fills")
@@ -82,13 +82,18 @@ class Rerun:
         return "\n\n".join([str(self.result), self.comparison, *(f"note: {note}" for note in self.notes)])
 
 
-def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyStrategy]) -> Rerun:
+def rerun(
+    journal: str | Path | Storage,
+    strategies: AnyStrategy | Iterable[AnyStrategy],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Rerun:
     """Run another strategy over the market data that a session recorded.
 
     It meets the recorded rows, conditions, values and commands at the times at which they arrived, under the session's
     limits and checks, with what the session's accounts began with. Its orders go to simulated venues, whose latencies
-    are those that the session measured, order by order: the smallest of each way, and on top of it an exponential
-    delay with the measured mean, drawn from the run's seed. So the same journal and code give the same result.
+    are drawn from those that the session measured on its own orders, by the run's seed. So the same journal and code
+    give the same result.
 
     Parameters
     ----------
@@ -96,19 +101,21 @@ def rerun(journal: str | Path | Storage, strategies: AnyStrategy | Iterable[AnyS
         The journal's file, or the folder of its run.
     strategies
         The strategy, or several. They may name any stream that was recorded.
+    progress
+        Called with the number of entries that were met so far.
 
     """
     started = time.perf_counter()
     others = listed_strategies(strategies)
     with Journal(journal) as recorded:
+        recorded.need_beginning()
         manifest = recorded.manifest
-        ways = measured(latencies(recorded))
         streams, balances = _met(recorded)
-        venues, notes = _venues(manifest, ways)
+        venues, notes = _venues(manifest, latencies(recorded))
         with rebuilt(msgspec.structs.replace(manifest.code, strategies=[]), None, None, as_recorded=True) as code:
             other = Rebuilt(_named(others), code.checks, (), changed=True)
-            kernel = _kernel(manifest, other, venues, streams, balances)
-            left_out = _live_again(kernel, recorded, others)
+            kernel = _kernel(manifest, other, venues, streams)
+            left_out = _live_again(kernel, recorded, others, progress)
             seconds = time.perf_counter() - started
         session, told = _figures(recorded)
     notes += [f"{count:,} {what} of the session were left out" for what, count in left_out.items()]
@@ -123,30 +130,36 @@ def _named(others: Sequence[AnyStrategy]) -> list[tuple[str, AnyStrategy]]:
     return [(one.name, one.fresh() if isinstance(one, Strategy) else one) for one in others]
 
 
+_KINDS = {"trade": "trades", "quote": "quotes", "book": "book", "mark": "marks", "funding": "funding"}
+
+
 def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, Decimal]]]:
     """The streams that a run received, and what its accounts were given, by venue and asset."""
-    manifest = recorded.manifest
-    decoder = Decoder(manifest, {"status": None, "account": ["account", "kind", "asset", "amount"]})
+    wanted = {
+        "status": ["instrument", "stream"],
+        "inputs": ["instrument", "what"],
+        "account": ["account", "kind", "asset", "amount"],
+    }
+    decoder = Decoder(recorded.manifest, wanted)
     streams: dict[tuple[str, str], None] = {}
     balances: dict[str, dict[str, Decimal]] = {}
     for block in batched(recorded.blocks()):
         tables = decoder.decode(block)
-        known = tables["status"].filter(pl.col("stream").is_not_null()).select("instrument", "stream").unique()
-        streams |= dict.fromkeys(known.rows())
-        for account, asset, amount in (
-            tables["account"].filter(kind="deposit").select("account", "asset", "amount").rows()
-        ):
+        streams |= dict.fromkeys(tables["status"].drop_nulls().unique().rows())
+        known = tables["inputs"].filter(pl.col("what").is_in(list(_KINDS))).unique()
+        streams |= {(name, _KINDS[what]): None for name, what in known.select("instrument", "what").rows()}
+        deposits = tables["account"].filter(kind="deposit")
+        for account, asset, amount in deposits.select("account", "asset", "amount").rows():
             held = balances.setdefault(account, {})
             held[asset] = held.get(asset, Decimal(0)) + amount
     # A backtest's manifest names its streams; a session's names all that could be had.
-    listed = sorted(streams) if "mode" in manifest.settings else list(manifest.streams)
+    listed = sorted(streams) if "mode" in recorded.manifest.settings else list(recorded.manifest.streams)
     return listed, balances
 
 
-def _venues(
-    manifest: Manifest, ways: Mapping[str, tuple[Exponential, Exponential]]
-) -> tuple[dict[str, Simulated], list[str]]:
+def _venues(manifest: Manifest, found: pl.DataFrame) -> tuple[dict[str, Simulated], list[str]]:
     """How each venue is simulated: with the latencies that were measured, else with those that were stated."""
+    ways = measured(found)
     venues, notes = {}, []
     for venue, stated in ((name, from_json(one)) for name, one in manifest.settings["venues"].items()):
         there, back = ways.get(venue, (as_latency(stated["request_latency"]), as_latency(stated["answer_latency"])))
@@ -155,7 +168,7 @@ def _venues(
             notes.append(f"{venue} answered no order, so its latencies are the stated ones")
         elif manifest.settings.get("mode") != "paper":
             # Before its quickest answer can arrive, a venue meets rows at their own time.
-            lag = duration_ns(ways[venue][1].minimum)
+            lag = found.filter(pl.col("instrument").str.starts_with(f"{venue}:"))["answer_latency_ns"].min()
         venues[venue] = Simulated(
             latency=there,
             answer_latency=back,
@@ -172,33 +185,50 @@ def _kernel(
     code: Rebuilt,
     venues: Mapping[str, Simulated],
     streams: Sequence[tuple[str, str]],
-    balances: Mapping[str, Mapping[str, Decimal]],
 ) -> _core.Session:
     """The kernel of the recorded session, with other strategies and venues, before its first event."""
     values = {venue: to_json(simulated.values(venue)) for venue, simulated in venues.items()}
     described = msgspec.structs.replace(
         manifest, streams=list(streams), settings={**manifest.settings, "venues": values}
     )
-    given = [(venue, asset, f"{amount:f}") for venue, held in balances.items() for asset, amount in held.items()]
-    kernel = kernel_of(described, code, is_simulated=True, balances=given)
+    kernel = kernel_of(described, code, is_simulated=True)
     # Simulated orders fill from all that was recorded, whatever the strategies name (F1).
     places = {instrument.name: at for at, instrument in enumerate(manifest.index().instruments)}
     kernel.set_streams([(places[name], kind) for name, kind in streams])
     return kernel
 
 
-def _live_again(kernel: _core.Session, recorded: Journal, others: Sequence[AnyStrategy]) -> Counter[str]:
+def _live_again(
+    kernel: _core.Session,
+    recorded: Journal,
+    others: Sequence[AnyStrategy],
+    progress: Callable[[int], None] | None,
+) -> Counter[str]:
     """Feed a kernel what reached the session; what was left out, and how often."""
     is_only = len(others) == len(recorded.manifest.code.strategies) == 1
     parameters = [name for one in others if isinstance(one, Strategy) for name in one.declared]
     left_out = Counter[str]()
+    start_ns = _start_ns(recorded)
+    for block in recorded.blocks():
+        # What the accounts were given, they have from the start: a live session hears of it some time after.
+        kernel.live_again(_core.deposits_at(block.data, start_ns))
     for block in recorded.blocks():
         inputs, missing = _core.inputs_for_another(block.data, is_only, parameters)
         left_out.update(missing)
         kernel.live_again(inputs)
+        if progress is not None:
+            progress(block.last)
     if not recorded.ending.finished:
         kernel.finish()
     return left_out
+
+
+def _start_ns(recorded: Journal) -> int:
+    decoder = Decoder(recorded.manifest, {"inputs": ["time"]})
+    for block in recorded.blocks():
+        for time_ns in decoder.decode(block)["inputs"]["time"].to_physical():
+            return int(time_ns)
+    raise exception("empty_data", f"{recorded.place} holds no inputs", "the run was cut off before its start")
 
 
 def _figures(recorded: Journal) -> tuple[dict[str, float | None], tuple[str, ...]]:

@@ -14,10 +14,12 @@ from tradewind import _core, memory
 from tradewind.errors import exception
 from tradewind.journal import Journal, Storage
 from tradewind.journal.block import Block
-from tradewind.journal.code import AnyStrategy, rebuilt
+from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
 from tradewind.journal.manifest import Manifest
+from tradewind.journal.reader import snapshots
 from tradewind.journal.tables import TABLES, Decoder
 from tradewind.session.parity import kernel_of
+from tradewind.session.session import received
 from tradewind.strategy import Strategy
 from tradewind.times import from_ns
 
@@ -142,9 +144,12 @@ def state_at(
     >>> folder.cleanup()
 
     """
-    with Journal(journal) as recorded, rebuilt(recorded.manifest.code, strategies, None, as_recorded=True) as code:
-        # Every report is in the journal, so that no venue is needed, simulated or real.
-        kernel = kernel_of(recorded.manifest, code, is_simulated=False)
+    with (
+        Journal(journal, after=_from_where(journal, sequence)) as recorded,
+        rebuilt(recorded.manifest.code, strategies, None, as_recorded=True) as code,
+    ):
+        _need(recorded, sequence)
+        kernel, notes = _beginning(recorded, code)
         entry = _go_to(kernel, recorded, sequence, progress)
         index = recorded.manifest.index()
         return State(
@@ -155,38 +160,57 @@ def state_at(
             is_trading=kernel.is_trading,
             equity=kernel.equity_now,
             positions=kernel.positions(),
-            balances={venue: {name: held for name, held in kernel.balances(venue) if float(held)} for venue in index.venues},
+            balances={
+                venue: {name: held for name, held in kernel.balances(venue) if float(held)} for venue in index.venues
+            },
             orders=[_order(one) for one in kernel.open_orders()],
             values={name: _values(strategy) for name, strategy in code.strategies},
             state_hash=kernel.hashes[0],
             decisions_hash=kernel.hashes[1],
-            notes=list(code.notes),
+            notes=[*code.notes, *notes],
         )
 
 
-def _go_to(
-    kernel: _core.Session, recorded: Journal, sequence: int, progress: Callable[[int], None] | None
-) -> str:
+def _from_where(journal: str | Path | Storage, sequence: int) -> int:
+    """The entry of the last snapshot before one, if it holds everything; else the beginning."""
+    if not isinstance(journal, str | Path):
+        return 0
+    usable = (one for one in snapshots(Path(journal)) if one.version == _core.__version__ and not one.lost)
+    return next((one.sequence for one in usable if one.sequence < sequence), 0)
+
+
+def _need(recorded: Journal, sequence: int) -> None:
+    if not recorded.first <= sequence <= recorded.last:
+        there = f"its entries are {recorded.first:,} to {recorded.last:,}" if recorded.last else "it has no entries"
+        raise exception("bad_setting", f"{recorded.place} has no entry {sequence:,}", there)
+
+
+def _beginning(recorded: Journal, code: Rebuilt) -> tuple[_core.Session, list[str]]:
+    """The kernel before the first entry that is read, and what it does not know."""
+    snapshot = recorded.snapshot
+    if snapshot is None:
+        # Every report is in the journal, so that no venue is needed, simulated or real.
+        return kernel_of(recorded.manifest, code, is_simulated=False), []
+    kernel = kernel_of(recorded.manifest, code, is_simulated=recorded.manifest.settings["mode"] == "paper")
+    kernel.restore(snapshot.state)
+    received(kernel)
+    return kernel, [f"entries 1 to {snapshot.sequence:,} were dropped; {snapshot.lost}"] if snapshot.lost else []
+
+
+def _go_to(kernel: _core.Session, recorded: Journal, sequence: int, progress: Callable[[int], None] | None) -> str:
     """Feed a kernel the entries up to one; that one in words."""
-    last = 0
     for block in recorded.blocks():
-        last = block.last
-        if sequence < block.first:
-            break
-        data = block.data if sequence >= last else _core.first_entries(block.data, sequence - block.first + 1)
+        is_last = sequence <= block.last
+        data = _core.first_entries(block.data, sequence - block.first + 1) if is_last else block.data
         found = kernel.recover(data)
         if found is not None:
             message = f"{recorded.place}: the recorded code does not decide as it did after input {found['sequence']:,}"
             raise exception("divergence", message, "tradewind replay RUN --verify says more")
         if progress is not None:
-            progress(min(last, sequence))
-        if sequence <= last:
+            progress(min(block.last, sequence))
+        if is_last:
             return _in_words(recorded.manifest, block, sequence)
-    raise exception(
-        "bad_setting",
-        f"{recorded.place} has no entry {sequence:,}",
-        f"its entries are 1 to {last:,}" if last else "it has no entries",
-    )
+    raise exception("internal", f"{recorded.place}: entry {sequence:,} is in none of its blocks")
 
 
 def _in_words(manifest: Manifest, block: Block, sequence: int) -> str:

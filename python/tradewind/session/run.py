@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,16 +20,17 @@ from tradewind.backtest import Settings
 from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
-from tradewind.errors import exception
-from tradewind.journal import FILE_NAME, JournalWriter
 from tradewind.journal.manifest import Manifest, manifest_of
+from tradewind.journal.segment_writer import Keeping, SegmentWriter
+from tradewind.journal.segments import FOLDER_NAME
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
+from tradewind.session.connect import venue_parts
 from tradewind.session.lock import only_one
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
-from tradewind.venues import BinanceSpotExecution, BinanceSpotMarketData, Credentials, VenueClock
-from tradewind.venues.binance_spot.market import server_time_ns
+from tradewind.times import duration_ns
+from tradewind.venues import VenueClock
 
 if TYPE_CHECKING:
     from tradewind.config.system import System
@@ -46,7 +45,7 @@ class Prepared:
 
     session: Session
     kernel: _core.Session
-    writer: JournalWriter
+    writer: SegmentWriter
     folder: Path
     is_recovered: bool
     about: About
@@ -66,13 +65,33 @@ async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[st
     with await prepared(system, mode) as ready:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, ready.session.stop)
+            loop.add_signal_handler(name, _interrupt, system, ready.session, say)
         verb = "goes on" if ready.is_recovered else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
+        if ready.is_recovered and not ready.kernel.is_trading:
+            say(f"trading is off, as it was when the run was cut off: tradewind ctl {ready.folder} trading on")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        async with served(system, ready):
+        async with served(system, ready) as server:
+            if server is not None:
+                say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
             await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+
+
+def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> None:
+    """Ctrl-C: end in order; once more: wait for nothing."""
+    if session.is_ending:
+        say("ending at once; what the venue has not answered is asked for by the next start of the same run")
+        session.hurry()
+        return
+    wanted = system.shutdown
+    if wanted.orders == "keep":
+        fate = "open orders are kept"
+    else:
+        fate = f"open orders are cancelled{', positions closed' if wanted.positions == 'close' else ''}"
+        fate += f", answers awaited for up to {wanted.timeout}"
+    say(f"ending: {fate}; Ctrl-C again waits for nothing")
+    session.stop()
 
 
 def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:
@@ -110,9 +129,10 @@ def _line(kernel: _core.Session, session: Session) -> str:
 
 async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractContextManager[Prepared]:
     """A context in which the session of a system is ready to run."""
-    clock = VenueClock()
-    parts = [await _venue(system, name, mode, clock) for name in _venue_names(system)]
-    return _prepared(system, mode, parts, SessionClock(clock))
+    clocks = {name: VenueClock() for name in _venue_names(system)}
+    parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
+    # One clock stamps everything: that of the venue that the system names first.
+    return _prepared(system, mode, parts, SessionClock(next(iter(clocks.values()))))
 
 
 @contextmanager
@@ -122,7 +142,7 @@ def _prepared(
     folder, journals = system.run_folder(mode), system.journal_folder(mode)
     for one in (folder, journals):
         one.mkdir(parents=True, exist_ok=True)
-    journal = journals / FILE_NAME
+    journal = journals / FOLDER_NAME
     with only_one(journals):
         fields = tuple(system.specifications())
         index = _core.Index([definition(one) for one in fields])
@@ -130,23 +150,29 @@ def _prepared(
         before = earlier(journal)
         settings = _settings(system, mode, before.carried)
         data = Dataset(index, fields, (), (f"{mode} market data",))
-        values = settings.run(strategies, data, keep="everything", journal=True)
+        # Orders, fills and postings are in the journal; kept in memory, too, they would grow with the run.
+        values = settings.run(strategies, data, keep="metrics", journal=True)
         values["value_streams"] = None
         if mode == "live":
             values["venues"], values["balances"] = [], []
-        streams = [(at, kind) for at in range(len(index.instruments)) for kind in _STREAMS]
+        offered = {one.name: one.market_data.offers for one in parts}
+        streams = [
+            (at, kind)
+            for at, instrument in enumerate(index.instruments)
+            for kind in _STREAMS
+            if kind in offered[instrument.venue]
+        ]
         kernel = _core.Session(values, streams)
-        about = About(system.run.name, mode, folder, journal, [one for _, one in values["strategies"]])
+        about = About(system.run.name, mode, folder, journals, [one for _, one in values["strategies"]])
         if before.is_cut_off:
-            manifest, last, checksum = recover(kernel, journal, strategies, settings, data)
-            _check_mode(journal, manifest, mode)
+            manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
             clock.start_after(kernel.now_ns)
-            writer = JournalWriter.resume(journal, last, checksum)
+            writer = SegmentWriter.resume(journal, last, checksum, _keeping(system))
         else:
             last = 0
             manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
             set_aside(journal)
-            writer = JournalWriter(journal, manifest)
+            writer = SegmentWriter.begin(journal, manifest, clock.now_ns(), _keeping(system))
         with writer:
             audit = Audit(manifest, last)
             session = Session(kernel, index, parts, writer, manifest.settings["run"], clock, audit, system.shutdown)
@@ -155,13 +181,9 @@ def _prepared(
                 writer.finish(kernel.outcome())
 
 
-def _check_mode(journal: Path, manifest: Manifest, mode: str) -> None:
-    """Refuse to go on with what another mode left: paper's orders and positions are at no venue."""
-    if manifest.settings["mode"] != mode:
-        message = (
-            f"{journal}: the run was cut off in the mode {manifest.settings['mode']}, and does not go on in {mode}"
-        )
-        raise exception("divergence", message, "move its journal away")
+def _keeping(system: System) -> Keeping:
+    stated = system.journal
+    return Keeping(stated.durability, duration_ns(stated.segment), stated.archive, stated.keep_days)
 
 
 def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float] | None) -> Settings:
@@ -188,44 +210,6 @@ def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int
 
 def _venue_names(system: System) -> list[str]:
     return list(dict.fromkeys(name.partition(":")[0] for name in system.instruments))
-
-
-async def _venue(system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock) -> VenueParts:
-    settings = system.venues[name]
-    adapter = settings.adapter_of(name)
-    if adapter != "binance_spot":
-        message = f"venues.{name}: the adapter {adapter} is not there yet"
-        raise exception("bad_setting", message, 'sessions speak "binance_spot" so far')
-    urls = settings.urls
-    context = None
-    if urls.authority_file is not None:
-        context = ssl.create_default_context()
-        context.load_verify_locations(system.path(urls.authority_file))
-    market_data = BinanceSpotMarketData(
-        stream_url=urls.stream or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
-    )
-    try:
-        # Before the first stamp: the session's time is the venue's from its start on.
-        await market_data.rest.observe_clock("/api/v3/time", server_time_ns)
-    finally:
-        # What is prepared may never run; it connects anew when it does.
-        await market_data.rest.close()
-    if mode == "paper":
-        return VenueParts(name, market_data)
-    owner = system.account_of(name)
-    stated = None if owner is None else owner[1].credentials
-    if stated is None:
-        raise exception("missing_setting", f"accounts: {name} has no credentials", "add [accounts.NAME.credentials]")
-    if stated.file is not None:
-        credentials = Credentials.from_file(system.path(stated.file))
-    else:
-        credentials = Credentials(
-            *(os.environ.get(one or "", "") for one in (stated.key_variable, stated.secret_variable))
-        )
-    execution = BinanceSpotExecution(
-        credentials, api_url=urls.api or "", rest_url=urls.rest or "", clock=clock, ssl_context=context
-    )
-    return VenueParts(name, market_data, execution)
 
 
 def _manifest(

@@ -15,7 +15,7 @@ from tradewind.config.operation import Shutdown
 from tradewind.control.audit import Audit, Events
 from tradewind.data.values import row_of
 from tradewind.errors import exception
-from tradewind.journal import JournalWriter
+from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.ending import Ending
@@ -50,17 +50,19 @@ class Health:
     gaps: int = 0
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_reports: int = 0
+    slow_writes: int = 0
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
     """The streams that a started session receives; simulated venues fill from them (F1).
 
-    Bars are built from trades. Where no book was named, quotes come too: simulated orders fill from them, in paper
-    trading and in the backtest that a live session is compared with.
+    Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
+    from them, in paper trading and in the backtest that a live session is compared with.
     """
+    available = set(kernel.available_streams())
     streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
     for at, kind in list(streams):
-        if kind != "book" and (at, "book") not in streams:
+        if kind != "book" and (at, "book") not in streams and (at, "quotes") in available:
             streams[at, "quotes"] = None
     kernel.set_streams(list(streams))
     return list(streams)
@@ -95,7 +97,7 @@ class Session:
         kernel: _core.Session,
         index: Index,
         venues: Sequence[VenueParts],
-        writer: JournalWriter,
+        writer: SegmentWriter,
         run: str,
         clock: SessionClock,
         audit: Audit,
@@ -114,8 +116,8 @@ class Session:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.is_finished = False
+        self.is_hurried = False
         self.is_sending = False
-        self._is_journal_whole = True
         self._shutdown = shutdown or Shutdown()
         self._orders: dict[str, tuple[int, str]] = {}
         self._accounts: dict[str, AccountFeed] = {}
@@ -194,6 +196,11 @@ class Session:
         """Ask the session to end in order."""
         self._stopped.set()
 
+    def hurry(self) -> None:
+        """Ask the session to end without waiting for the venue's answers any longer."""
+        self.is_hurried = True
+        self._stopped.set()
+
     def fail(self, error: BaseException) -> None:
         """End the session because of an error; the first one counts."""
         if self.failure is None:
@@ -204,7 +211,7 @@ class Session:
         requests = self.kernel.take_requests()
         if not requests:
             return
-        self.write()
+        self.write(leaves=True)
         self.is_sending = True
         try:
             for request in requests:
@@ -214,19 +221,15 @@ class Session:
         finally:
             self.is_sending = False
 
-    def write(self) -> None:
-        """Write to the journal what is not in it yet."""
-        if not self._is_journal_whole:
-            return
-        # What is taken and not written leaves a hole: nothing may follow it.
-        self._is_journal_whole = False
+    def write(self, *, leaves: bool = False) -> None:
+        """Write to the journal what is not in it yet, before orders leave or now and then."""
         try:
             block = self.kernel.take_journal()
-            self._writer.write(block)
+            # What cannot be written is kept, and comes first next time: the journal has no hole.
+            self._writer.write(block, leaves=leaves)
         except Exception as error:
             self.fail(error)
             return
-        self._is_journal_whole = True
         self.audit.publish(block)
 
     def _send(self, request: dict[str, Any]) -> None:
@@ -365,6 +368,8 @@ class Session:
         while True:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
+            self._writer.keep_up(self.kernel)
+            self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
 
@@ -394,7 +399,11 @@ class Session:
 
     def order_of(self, name: str) -> tuple[int, str] | None:
         """The engine's number and the instrument of an order of this run, unless it was closed long ago."""
-        return self._orders.get(name)
+        known = self._orders.get(name)
+        if known is not None:
+            return known
+        held = read(name, self._run)
+        return None if held is None else self.kernel.find_order(*held)
 
     def _remember(self, name: str, order_id: int, instrument: Instrument) -> None:
         self._orders[name] = (order_id, instrument.name)

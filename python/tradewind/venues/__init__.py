@@ -3,6 +3,7 @@
 They work without an engine: ``async for event in tradewind.venues.stream("binance_spot", trades=["BTCUSDT"])``.
 """
 
+from tradewind.venues.access import VenueAccess
 from tradewind.venues.binance_spot import BinanceSpotExecution, BinanceSpotMarketData
 from tradewind.venues.bybit import BybitMarketData
 from tradewind.venues.connection.clock import VenueClock
@@ -58,6 +59,7 @@ __all__ = [
     "StreamName",
     "StreamStatus",
     "Unknown",
+    "VenueAccess",
     "VenueClock",
     "market_data",
     "stream",

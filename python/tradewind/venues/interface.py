@@ -7,7 +7,7 @@ orders and tells what became of them. Prices and quantities are exact: text as i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -73,6 +73,8 @@ class MarketData(ABC):
     """The market data of a venue."""
 
     venue: str
+    offers: Collection[StreamKind] = ("trades", "quotes", "book")
+    """The streams that strategies may name of its instruments; bars are built from trades."""
 
     @abstractmethod
     async def instruments(self, symbols: Sequence[str] = ()) -> list[InstrumentFields]:
@@ -89,6 +91,9 @@ class MarketData(ABC):
     @abstractmethod
     def unsubscribe(self, streams: Sequence[StreamName]) -> None:
         """Deliver these no more."""
+
+    async def observe_clock(self) -> None:  # noqa: B027  a venue need not tell the time
+        """Put the venue's clock right before anything is stamped, where the venue tells the time."""
 
     @abstractmethod
     async def history(self, stream: StreamName, from_ns: int, to_ns: int, sink: MarketSink) -> None:

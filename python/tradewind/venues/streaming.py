@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
@@ -23,6 +24,9 @@ _GLANCE_SECONDS = 0.02
 _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _QUIETEST = 8.0
+_FOLLOWED_SECONDS = 30.0
+_BEAT_SECONDS = 0.25
+_STANDSTILL_NS = 2_000_000_000
 _ERRORS_APART_NS = 1_000_000_000
 _budgets: dict[str, Budget] = {}
 
@@ -55,7 +59,10 @@ def budget(venue: str, connections: dict[str, Any]) -> Budget:
 
 
 class _Watched:
-    """What is known about the liveness of one stream."""
+    """What is known about the liveness of one stream.
+
+    ``moved`` is how far it had come when it last moved, ``seen`` how far it should have come by the venue's last word.
+    """
 
     def __init__(self, since_ns: int) -> None:
         self.since_ns = since_ns
@@ -63,7 +70,7 @@ class _Watched:
         self.seen: list[int] = []
         self.quietness = 1.0
         self.failures = 0
-        self.stale_ns = 0
+        self.mended = 0
 
 
 class StreamingMarketData(MarketData):
@@ -89,12 +96,15 @@ class StreamingMarketData(MarketData):
         self._topics: dict[int, dict[str, None]] = {}
         self._channels: dict[Channel, Subscriptions] = {}
         self._watched: dict[StreamName, _Watched] = {}
-        self._awaited: dict[StreamName, int] = {}
+        self._awaited: dict[StreamName, int | None] = {}
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._resyncs: dict[str, None] = {}
+        self._resyncs: dict[str, int | None] = {}
         self._resync_wanted = asyncio.Event()
+        self._clock_doubted = asyncio.Event()
         self._error_ns = 0
+        self._beat_ns = 0
+        self._catching_up_until_ns = 0
         self._told: dict[StreamName, str] = {}
         self.sink: MarketSink
 
@@ -121,8 +131,8 @@ class StreamingMarketData(MarketData):
         """Ask the venue how far a stream should have come: what the decoder calls its progress."""
 
     @abstractmethod
-    async def compare_clocks(self) -> None:
-        """Compare our clock with the venue's."""
+    async def ask_clock(self) -> None:
+        """Ask the venue for its time."""
 
     async def resync(self, symbol: str) -> bool:
         """Begin a book anew; tells whether it is followed now.
@@ -141,6 +151,14 @@ class StreamingMarketData(MarketData):
 
     # The interface.
 
+    async def observe_clock(self) -> None:
+        """Put the venue's clock right before anything is stamped."""
+        try:
+            await self.ask_clock()
+        finally:
+            # What is prepared may never run; it connects anew when it does.
+            await self.rest.close()
+
     async def start(self, sink: MarketSink) -> None:
         """Compare clocks, then connect."""
         self.sink = sink
@@ -150,7 +168,8 @@ class StreamingMarketData(MarketData):
         except TradewindError as error:
             self._report(None, "error", f"clocks were not compared: {error.message}")
         streams, self._names = list(self._names.values()), {}
-        for work in (self._watch(), self._resync_books(), self._compare_on()):
+        self._beat_ns = self.clock()
+        for work in (self._beat(), self._watch(), self._resync_books(), self._compare_on()):
             self.in_background(work)
         self.subscribe(streams)
 
@@ -245,6 +264,8 @@ class StreamingMarketData(MarketData):
     def _received(self, channel: Channel, message: bytes) -> None:
         """A message: decoded and handed on in this call."""
         arrival_ns = self.clock()
+        if arrival_ns - self._beat_ns > _STANDSTILL_NS:
+            self._stood_still(arrival_ns)
         try:
             told = self.decoder.decode(message, arrival_ns)
         except TradewindError as error:
@@ -287,12 +308,14 @@ class StreamingMarketData(MarketData):
                 asyncio.get_running_loop().call_later(wait, self._subscribe_again, topic)
                 continue
             self._refused.pop(topic, None)
-            self._watched[stream] = self._watched.get(stream) or _Watched(self.clock())
-            if stream.kind == "book":
-                if not self.decoder.is_live(stream.symbol):
-                    self._want_resync(stream.symbol)
+            watched = self._watched.setdefault(stream, _Watched(self.clock()))
+            if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
+                self._want_resync(stream.symbol)
             elif self._told.get(stream) != "connected":
-                self._awaited[stream] = self.clock()
+                watched.seen = []
+                # A book that is followed has begun with a message of this subscription.
+                self._awaited[stream] = None if stream.kind == "book" else self._arrival_ns(stream)
+                self._look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
         """Ask again for what was refused, where it is still wanted."""
@@ -302,19 +325,41 @@ class StreamingMarketData(MarketData):
 
     def _look_for_first(self) -> None:
         """Tell of streams that were subscribed to, and of which something has come since."""
-        for stream, since_ns in list(self._awaited.items()):
-            if (self.decoder.arrival_ns(stream.symbol, stream.kind) or 0) > since_ns:
+        if self.clock() < self._catching_up_until_ns:
+            return
+        for stream, before_ns in list(self._awaited.items()):
+            if self._arrival_ns(stream) not in (None, before_ns):
                 self._is_there(stream)
+
+    def _arrival_ns(self, stream: StreamName) -> int | None:
+        """When something last came."""
+        return self.decoder.arrival_ns(stream.symbol, stream.kind)
 
     def _is_there(self, stream: StreamName) -> None:
         self._awaited.pop(stream, None)
-        self._report(stream, "connected")
+        self._report(stream, "resynced" if self._told.get(stream) == "gap" else "connected")
 
     # Trouble.
+
+    async def _beat(self) -> None:
+        while True:
+            self._beat_ns = self.clock()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def _stood_still(self, now_ns: int) -> None:
+        """Take what waits in the sockets for what it is: old, until there was the time to read all of it (T2)."""
+        seconds = (now_ns - self._beat_ns) / 1e9
+        self._beat_ns = now_ns
+        self._catching_up_until_ns = now_ns + _STANDSTILL_NS
+        for stream, watched in self._watched.items():
+            watched.seen = []
+            self._stale(stream, f"this process stood still for {seconds:.1f} s")
 
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""
         self.unreadable += 1
+        if error.code == "arrival_before_venue_time":
+            self._clock_doubted.set()
         if arrival_ns - self._error_ns >= _ERRORS_APART_NS:
             self._error_ns = arrival_ns
             reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
@@ -330,12 +375,14 @@ class StreamingMarketData(MarketData):
                     self._want_resync(stream.symbol)
 
     def _want_resync(self, symbol: str) -> None:
-        self._resyncs[symbol] = None
+        self._resyncs.setdefault(symbol, self.decoder.arrival_ns(symbol, "book"))
         self._resync_wanted.set()
 
     async def _resync_books(self) -> None:
         """One book after the other, so that many that break together do not ask together."""
+        loop = asyncio.get_running_loop()
         backoffs: dict[str, Backoff] = {}
+        not_before: dict[str, float] = {}
         while True:
             await self._resync_wanted.wait()
             self._resync_wanted.clear()
@@ -344,18 +391,25 @@ class StreamingMarketData(MarketData):
                 if stream is None:
                     self._resyncs.pop(symbol, None)
                     continue
-                backoff = backoffs.setdefault(symbol, Backoff())
+                backoff, due = backoffs.setdefault(symbol, Backoff()), not_before.get(symbol, 0.0)
+                if loop.time() < due:
+                    loop.call_later(due - loop.time(), self._resync_wanted.set)
+                    continue
+                if loop.time() - due > _FOLLOWED_SECONDS:
+                    backoff.reset()
+                # A book that breaks again at once is not asked for again at once.
+                not_before[symbol] = loop.time() + backoff.next()
                 try:
                     is_done = await self.resync(symbol)
                 except TradewindError as error:
                     self._report(stream, "stale", f"no snapshot: {error.message}")
                     is_done = False
                 if is_done:
-                    self._resyncs.pop(symbol, None)
-                    backoff.reset()
-                    self._report(stream, "connected" if stream not in self._told else "resynced")
+                    # A snapshot alone does not say that changes come.
+                    self._awaited[stream] = self._resyncs.pop(symbol, None)
+                    self._look_for_first()
                 else:
-                    asyncio.get_running_loop().call_later(backoff.next(), self._resync_wanted.set)
+                    self._resync_wanted.set()
 
     # Liveness.
 
@@ -365,36 +419,37 @@ class StreamingMarketData(MarketData):
             questions: list[Coroutine[Any, Any, None]] = []
             for stream, watched in list(self._watched.items()):
                 now_ns = self.clock()
-                moved = self._progress(stream) or [self.decoder.arrival_ns(stream.symbol, stream.kind) or 0]
                 patience = self.words["silence"].get(stream.kind, 60) + _seconds(stream.interval)
-                if moved != watched.moved:
-                    self._moved(stream, watched, moved, now_ns)
-                elif stream in self._awaited:
-                    questions.append(self._ask_whether_it_holds(stream))
-                elif now_ns - watched.since_ns > patience * watched.quietness * 1e9:
+                is_overdue = now_ns - watched.since_ns > patience * watched.quietness * 1e9
+                mark = self._mark(stream)
+                if mark and mark != watched.moved:
+                    self._moved(stream, watched, mark, now_ns)
+                elif is_overdue or (stream in self._awaited and not watched.seen):
                     watched.since_ns = now_ns
                     questions.append(self._ask_about(stream, watched))
             await asyncio.gather(*questions)
 
-    def _moved(self, stream: StreamName, watched: _Watched, moved: list[int], now_ns: int) -> None:
-        """Something new came: messages that say nothing new do not count, however many there are."""
-        watched.moved, watched.since_ns, watched.quietness = moved, now_ns, 1.0
-        if watched.stale_ns:
-            watched.stale_ns = 0
-            self._is_there(stream)
+    def _mark(self, stream: StreamName) -> list[int]:
+        """How far a stream has come, or where that cannot be told, when something last came."""
+        arrival_ns = self._arrival_ns(stream)
+        return self._progress(stream) or ([] if arrival_ns is None else [arrival_ns])
 
-    async def _ask_whether_it_holds(self, stream: StreamName) -> None:
-        """A stream that was subscribed to anew is quiet: what came before holds if the venue says the same."""
-        ours = self._progress(stream)
-        try:
-            if ours and await self.latest(stream) == ours and stream in self._awaited:
-                self._is_there(stream)
-        except TradewindError:
-            pass  # it goes on being awaited, which is told already
+    def _moved(self, stream: StreamName, watched: _Watched, mark: list[int], now_ns: int) -> None:
+        """Something new came: messages that say nothing new do not count, however many there are."""
+        is_first = not watched.moved
+        watched.moved, watched.since_ns = mark, now_ns
+        # What is seen for the first time may have come before the subscription.
+        if not (is_first and stream in self._awaited):
+            watched.quietness, watched.mended = 1.0, 0
 
     async def _ask_about(self, stream: StreamName, watched: _Watched) -> None:
-        """Find out whether a silent stream has nothing to say, or does not say it."""
-        ours = self._progress(stream) or watched.seen
+        """Find out whether a silent stream has nothing to say, or does not say it.
+
+        One that was subscribed to and has said nothing is compared with what the venue said after the subscription:
+        what happened before does not come any more.
+        """
+        progress, is_awaited = self._progress(stream), stream in self._awaited
+        ours = watched.seen if is_awaited else progress or watched.seen
         try:
             watched.seen = await self.latest(stream)
             if ours and watched.seen and watched.seen != ours:
@@ -403,40 +458,51 @@ class StreamingMarketData(MarketData):
                 watched.seen = await self.latest(stream)
         except TradewindError as error:
             watched.failures += 1
-            if watched.failures > 2:
-                self._stale(stream, watched, f"silent, and the venue cannot be asked: {error.message}")
+            if watched.failures > 2 and self._watched.get(stream) is watched:
+                self._stale(stream, f"silent, and the venue cannot be asked: {error.message}")
             return
         watched.failures = 0
-        has_moved = (self._progress(stream) or ours) != ours
-        if stream not in self._watched or has_moved:
+        if self._watched.get(stream) is not watched or self._progress(stream) != progress:
             return
-        if ours and watched.seen and watched.seen != ours:
-            if stream.kind == "quotes" or watched.seen < ours:
+        if stream in self._awaited and progress and progress == watched.seen:
+            self._is_there(stream)
+        elif ours and watched.seen and watched.seen != ours:
+            if stream.kind == "quotes" or (watched.seen < ours and not is_awaited):
                 # A number that was too high would have everything behind it taken for a repeat.
-                self.decoder.forget(stream.symbol, stream.kind)
-            self._stale(stream, watched, "the venue says otherwise than what it sends")
-        else:
+                self._forget(stream)
+            self._stale(stream, "the venue says otherwise than what it sends")
+            self._mend(stream, watched)
+        elif ours:
             watched.quietness = min(watched.quietness * 2, _QUIETEST)
 
     def _progress(self, stream: StreamName) -> list[int]:
         interval_ns = int(_seconds(stream.interval) * 1e9)
         return self.decoder.progress(stream.symbol, stream.kind, interval_ns)
 
-    def _stale(self, stream: StreamName, watched: _Watched, reason: str) -> None:
-        is_again = watched.stale_ns > 0
-        watched.stale_ns = self.clock()
+    def _stale(self, stream: StreamName, reason: str) -> None:
+        self._awaited[stream] = self._arrival_ns(stream)
         self._report(stream, "stale", reason)
-        if is_again:
-            for link in self._links:
-                if self.topic(stream) in self._topics[self._links.index(link)]:
-                    link.replace()
-        else:
+
+    def _mend(self, stream: StreamName, watched: _Watched) -> None:
+        """Subscribe anew, and where that has not helped, connect anew."""
+        watched.mended += 1
+        if watched.mended == 1:
             self._resubscribe(stream)
+            return
+        for place, link in enumerate(self._links):
+            if self.topic(stream) in self._topics[place]:
+                link.replace()
+
+    def _forget(self, stream: StreamName) -> None:
+        """Begin anew with a stream: what comes next is new, whatever its number."""
+        self.decoder.forget(stream.symbol, stream.kind)
+        if stream in self._watched:
+            self._watched[stream].moved = []
 
     def _resubscribe(self, stream: StreamName) -> None:
         topic = self.topic(stream)
         if stream.kind == "book":
-            self.decoder.forget(stream.symbol, "book")
+            self._forget(stream)
         for subscriptions in self._channels.values():
             if topic in subscriptions.topics:
                 subscriptions.remove([topic])
@@ -444,14 +510,19 @@ class StreamingMarketData(MarketData):
 
     async def _compare_on(self) -> None:
         while True:
-            await asyncio.sleep(_CLOCK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOCK_SECONDS):
+                    await self._clock_doubted.wait()
             try:
                 await self.compare_clocks()
             except TradewindError as error:
                 self._report(None, "error", f"clocks were not compared: {error.message}")
+            self._clock_doubted.clear()
+            await asyncio.sleep(_WATCH_SECONDS)
 
-    def tell_clock(self) -> None:
-        """Tell how our clock was put on the venue's."""
+    async def compare_clocks(self) -> None:
+        """Put our clock on the venue's, and tell how."""
+        await self.ask_clock()
         self.sink.on_status(ClockStatus(self.venue, self.clock.offset_ns, self.clock.uncertainty_ns))
 
     def _report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:

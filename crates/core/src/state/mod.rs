@@ -125,6 +125,11 @@ impl State {
         }
     }
 
+    /// Streams that strategies may name.
+    pub fn available(&self) -> &[Stream] {
+        &self.available
+    }
+
     /// The names of venues, assets and instruments.
     #[inline]
     pub fn index(&self) -> &Index {

@@ -179,7 +179,7 @@ impl Orders {
     }
 
     /// Every order that is known, oldest first.
-    pub fn known(&self) -> impl Iterator<Item = &Order> {
+    pub fn known(&self) -> impl DoubleEndedIterator<Item = &Order> {
         self.older.values().map(Box::as_ref).chain(&self.newest)
     }
 }

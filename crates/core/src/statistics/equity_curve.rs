@@ -163,7 +163,9 @@ mod tests {
         let mut curve = EquityCurve::new(10, Annualisation::EveryDay, true).unwrap();
         curve.flow(Some(5.0), Some(7.0));
         curve.begin(0, Some(0.0));
-        curve.flow(Some(0.0), Some(100.0));
+        // The start comes asset by asset.
+        curve.flow(Some(0.0), Some(30.0));
+        curve.flow(Some(30.0), Some(100.0));
         curve.sample(10, Some(110.0));
         // Half as much again comes in, then a thing without a price, which turns out to be worth 40.
         curve.flow(Some(110.0), Some(165.0));

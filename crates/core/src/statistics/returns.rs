@@ -144,11 +144,13 @@ impl Returns {
         }
     }
 
-    /// Takes that money came from outside or left, which changed the equity from `before` to `after`. A start with
-    /// nothing is one with what comes first.
+    /// Takes that money came from outside or left, which changed the equity from `before` to `after`. While nothing was
+    /// gained or lost yet, or nothing was there, it belongs to the start.
     pub fn flow(&mut self, before: f64, after: f64) {
         let Some(start) = self.start else { return };
-        if start.equity <= 0.0 {
+        #[allow(clippy::float_cmp, reason = "the same figure, where nothing has happened to it")]
+        let is_start = self.samples == 1 && before == start.equity;
+        if is_start || start.equity <= 0.0 {
             *self = Self::new(self.annualisation);
             self.add(start.time_ns, after);
         } else {

@@ -5,6 +5,9 @@ use crate::error::{Code, Error, Result};
 use crate::time::{DAY_NS, DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
 
+/// How many parts of equal weight a measured distribution has.
+const PARTS: usize = 20;
+
 /// A distribution of delays.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Latency {
@@ -24,6 +27,8 @@ pub enum Latency {
         /// The mean of what comes on top.
         mean_ns: DurationNs,
     },
+    /// As it was measured: the smallest delay, then the quantile of every further twentieth, up to the largest.
+    Measured([DurationNs; PARTS + 1]),
 }
 
 impl Latency {
@@ -33,11 +38,13 @@ impl Latency {
             Latency::Constant(delay_ns) => delay_ns >= 0,
             Latency::Uniform { low_ns, high_ns } => low_ns >= 0 && high_ns >= low_ns,
             Latency::Exponential { minimum_ns, mean_ns } => minimum_ns >= 0 && mean_ns >= 0,
+            Latency::Measured(quantiles_ns) => quantiles_ns[0] >= 0 && quantiles_ns.is_sorted(),
         };
         let most_ns = match *self {
             Latency::Constant(delay_ns) => delay_ns,
             Latency::Uniform { high_ns, .. } => high_ns,
             Latency::Exponential { minimum_ns, mean_ns } => minimum_ns.max(mean_ns),
+            Latency::Measured(quantiles_ns) => quantiles_ns[PARTS],
         };
         if !holds {
             return Err(Error::new(
@@ -73,8 +80,62 @@ impl Line {
             Latency::Constant(delay_ns) => delay_ns,
             Latency::Uniform { low_ns, high_ns } => low_ns + (self.chance.uniform() * (high_ns - low_ns + 1) as f64) as i64,
             Latency::Exponential { minimum_ns, mean_ns } => minimum_ns + (self.chance.exponential() * mean_ns as f64) as i64,
+            Latency::Measured(quantiles_ns) => between(&quantiles_ns, self.chance.uniform()),
         };
         self.last_arrival_ns = self.last_arrival_ns.max(sent_ns.saturating_add(delay_ns));
         self.last_arrival_ns
+    }
+}
+
+/// The delay at a share of the distribution: between two quantiles all delays are equally likely.
+fn between(quantiles_ns: &[DurationNs; PARTS + 1], share: f64) -> DurationNs {
+    let place = share * PARTS as f64;
+    let at = (place as usize).min(PARTS - 1);
+    let (low_ns, high_ns) = (quantiles_ns[at], quantiles_ns[at + 1]);
+    low_ns + ((place - at as f64) * (high_ns - low_ns) as f64) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_second() -> [DurationNs; PARTS + 1] {
+        std::array::from_fn(|place| 1_000 * place as i64)
+    }
+
+    #[test]
+    fn a_measured_delay_is_drawn_from_where_the_measurements_lie() {
+        let mut quantiles_ns = every_second();
+        quantiles_ns[PARTS] = 1_000_000;
+        let mut line = Line::new(Latency::Measured(quantiles_ns), 1, "v", "requests");
+        let sent_ns = (0..100_000_i64).map(|place| place * 2_000_000);
+        let mut delays_ns: Vec<i64> = sent_ns.map(|sent_ns| line.arrival_ns(sent_ns) - sent_ns).collect();
+        delays_ns.sort_unstable();
+        for (place, quantile_ns) in quantiles_ns.iter().enumerate().take(PARTS - 1).skip(1) {
+            assert!((delays_ns[place * 5_000] - quantile_ns).abs() < 200, "{place}");
+        }
+        assert!(delays_ns[0] < 100);
+        assert!((900_000..=1_000_000).contains(&delays_ns[99_999]));
+    }
+
+    #[test]
+    fn a_measured_delay_that_never_varied_is_a_constant() {
+        let mut line = Line::new(Latency::Measured([7; PARTS + 1]), 3, "v", "answers");
+        assert!((0..100).all(|sent_ns| line.arrival_ns(sent_ns) == sent_ns + 7));
+    }
+
+    #[test]
+    fn quantiles_are_sorted_and_not_negative() {
+        let quantiles_ns = every_second();
+        assert!(Latency::Measured(quantiles_ns).validate().is_ok());
+        let mut unsorted = quantiles_ns;
+        unsorted.swap(3, 4);
+        assert!(Latency::Measured(unsorted).validate().is_err());
+        let mut negative = quantiles_ns;
+        negative[0] = -1;
+        assert!(Latency::Measured(negative).validate().is_err());
+        let mut long = quantiles_ns;
+        long[PARTS] = DAY_NS + 1;
+        assert!(Latency::Measured(long).validate().is_err());
     }
 }

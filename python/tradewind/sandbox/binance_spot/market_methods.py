@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-from tradewind.sandbox.binance_spot import answer
+from tradewind.sandbox.binance_spot import answer, information
 from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory
 from tradewind.sandbox.candles import LENGTHS_MS, MINUTE_MS, following
 from tradewind.sandbox.market import Market
-from tradewind.sandbox.symbol import Symbol
-from tradewind.sandbox.units import UNIT, show
+from tradewind.sandbox.units import show
 
-_MODES = ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
 _ZONE = re.compile(r"([+-]?)(\d{1,2})(?::(\d{2}))?\Z", re.ASCII)
 _WINDOW = re.compile(r"(\d{1,2})([mhd])\Z", re.ASCII)
 _UNITS_MS = {"m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": 1_440 * MINUTE_MS}
@@ -31,99 +29,6 @@ def ping(call: Call) -> dict[str, Any]:
 def time(call: Call) -> dict[str, Any]:
     """The venue's time."""
     return {"serverTime": call.now_ns // call.scale}
-
-
-def exchange_info(call: Call) -> dict[str, Any]:
-    """Limits, symbols and their filters."""
-    one, several = call.parameters.optional_symbol(), call.parameters.symbols()
-    call.parameters.ignore("permissions", "showPermissionSets", "symbolStatus")
-    if one is not None and several is not None:
-        raise Failure(-1128, "Combination of optional parameters invalid.")
-    names = several if several is not None else [one] if one is not None else list(call.venue.exchange.markets)
-    return {
-        "timezone": "UTC",
-        "serverTime": call.now_ns // call.scale,
-        "rateLimits": call.venue.meter.announced(),
-        "exchangeFilters": [],
-        "symbols": [_symbol(call.market(name)) for name in names],
-    }
-
-
-def _symbol(market: Market) -> dict[str, Any]:
-    symbol = market.symbol
-    return {
-        "symbol": symbol.name,
-        "status": "BREAK" if not market.is_listed else "TRADING" if market.is_open else "HALT",
-        "baseAsset": symbol.base,
-        "baseAssetPrecision": 8,
-        "quoteAsset": symbol.quote,
-        "quotePrecision": 8,
-        "quoteAssetPrecision": 8,
-        "baseCommissionPrecision": 8,
-        "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
-        "opoAllowed": False,
-        "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
-        "cancelReplaceAllowed": True,
-        "amendAllowed": False,
-        "pegInstructionsAllowed": False,
-        "isSpotTradingAllowed": True,
-        "isMarginTradingAllowed": False,
-        "filters": _filters(symbol),
-        "permissions": [],
-        "permissionSets": [["SPOT"]],
-        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-        "allowedSelfTradePreventionModes": _MODES,
-    }
-
-
-def _filters(symbol: Symbol) -> list[dict[str, Any]]:
-    high, low = (str(factor / UNIT).removesuffix(".0") for factor in symbol.price_factors)
-    found: list[dict[str, Any]] = [
-        {
-            "filterType": "PRICE_FILTER",
-            "minPrice": show(symbol.tick),
-            "maxPrice": show(symbol.maximum_price),
-            "tickSize": show(symbol.tick),
-        },
-        {
-            "filterType": "LOT_SIZE",
-            "minQty": show(symbol.minimum_quantity),
-            "maxQty": show(symbol.maximum_quantity),
-            "stepSize": show(symbol.lot),
-        },
-        {
-            "filterType": "MARKET_LOT_SIZE",
-            "minQty": show(0),
-            "maxQty": show(symbol.maximum_market_quantity),
-            "stepSize": show(0),
-        },
-        {
-            "filterType": "PERCENT_PRICE_BY_SIDE",
-            "bidMultiplierUp": high,
-            "bidMultiplierDown": low,
-            "askMultiplierUp": high,
-            "askMultiplierDown": low,
-            "avgPriceMins": symbol.average_minutes,
-        },
-        {
-            "filterType": "NOTIONAL",
-            "minNotional": show(symbol.minimum_notional),
-            "applyMinToMarket": True,
-            "maxNotional": show(symbol.maximum_notional),
-            "applyMaxToMarket": True,
-            "avgPriceMins": symbol.average_minutes,
-        },
-        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": symbol.maximum_orders},
-        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 0},
-    ]
-    if symbol.maximum_position:
-        found.append({"filterType": "MAX_POSITION", "maxPosition": show(symbol.maximum_position)})
-    return found
 
 
 def depth(call: Call) -> dict[str, Any]:
@@ -327,7 +232,7 @@ def _window_weight(values: dict[str, str]) -> int:
 METHODS = (
     Method("ping", "GET /api/v3/ping", ping),
     Method("time", "GET /api/v3/time", time),
-    Method("exchangeInfo", "GET /api/v3/exchangeInfo", exchange_info, 20),
+    Method("exchangeInfo", "GET /api/v3/exchangeInfo", information.exchange_info, 20),
     Method("depth", "GET /api/v3/depth", depth, _depth_weight),
     Method("trades.recent", "GET /api/v3/trades", trades, 25),
     Method("trades.historical", "GET /api/v3/historicalTrades", historical_trades, 25),

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tradewind.sandbox.binance_spot import answer
+from tradewind.sandbox.binance_spot import answer, market_events
 from tradewind.sandbox.binance_spot.connection import framed
-from tradewind.sandbox.candles import LENGTHS_MS, following
+from tradewind.sandbox.candles import LENGTHS_MS
 from tradewind.sandbox.market import Level, Market
 from tradewind.sandbox.order import AggregateTrade, Trade
-from tradewind.sandbox.units import show
 
 if TYPE_CHECKING:
     from tradewind.sandbox.binance_spot.stream_connection import StreamConnection
@@ -26,14 +25,14 @@ _TOPIC = re.compile(
 )
 _EVERYTHING = ("!miniTicker@arr", "!bookTicker", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
 _EAST_MS = 8 * 3_600_000
-_WINDOWS_MS = {"1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000}
 
 
 class Channel:
     """One stream and its listeners: as it is or in a combined connection, in milliseconds or microseconds."""
 
-    def __init__(self, name: str, odd: Callable[[str, Event], Event | None]) -> None:
+    def __init__(self, name: str, odd: Callable[[str, Event], Event | None], exists: bool) -> None:
         self.name = name
+        self.exists = exists
         self._odd = odd
         self._prefix = b'{"stream":' + msgspec.json.encode(name) + b',"data":'
         self.candle_ms: int | None = None
@@ -99,9 +98,9 @@ class Hub:
         """Let a connection listen to a stream; one that does not exist stays silent, as Binance's do."""
         channel = self.channels.get(name)
         if channel is None:
-            channel = self.channels[name] = Channel(name, self._odd)
+            channel = self.channels[name] = Channel(name, self._odd, self.exists(name))
             symbol, _, topic = name.partition("@")
-            if self.exists(name) and topic.partition("@")[0] == "depth":
+            if channel.exists and topic.partition("@")[0] == "depth":
                 self._diffs.setdefault(symbol.upper(), {})[name] = _Diff()
         channel.add(listener)
 
@@ -118,11 +117,13 @@ class Hub:
 
     def repeat_trades(self, name: str, listener: StreamConnection, number: int) -> None:
         """Send the last trades of a market to one connection, as if they were new."""
+        if not self.exists(name):
+            return
         market = self._markets[name.partition("@")[0].upper()]
-        alone = Channel(name, self._odd)
+        alone = Channel(name, self._odd, exists=True)
         alone.add(listener)
         for trade in list(market.trades)[-number:]:
-            alone.publish(partial(_trade, market, trade, trade.time_ns))
+            alone.publish(partial(market_events.trade, market, trade, trade.time_ns))
 
     def forget_changes(self, symbol: str) -> None:
         """Lose the changes of a book that wait for the next event."""
@@ -139,11 +140,11 @@ class Hub:
         channel = self.channels.get(f"{low}@trade")
         if channel is not None:
             for trade in trades:
-                channel.publish(partial(_trade, market, trade, now_ns))
+                channel.publish(partial(market_events.trade, market, trade, now_ns))
         channel = self.channels.get(f"{low}@aggTrade")
         if channel is not None:
             for one in aggregates:
-                channel.publish(partial(_aggregate, market, one, now_ns))
+                channel.publish(partial(market_events.aggregate, market, one, now_ns))
 
     def book(self, market: Market, levels: Sequence[Level], first_id: int, best_changed: bool) -> None:
         """Levels that changed."""
@@ -154,7 +155,7 @@ class Hub:
             for stream in (f"{name.lower()}@bookTicker", "!bookTicker"):
                 channel = self.channels.get(stream)
                 if channel is not None:
-                    channel.publish(lambda _: _book_ticker(market))
+                    channel.publish(lambda _: market_events.book_ticker(market))
 
     # By the clock
 
@@ -163,9 +164,11 @@ class Hub:
         for name, channel in list(self.channels.items()):
             symbol, _, topic = name.partition("@")
             market = self._markets.get(symbol.upper())
-            if market is not None and symbol == symbol.lower():
+            if not channel.exists:
+                continue
+            if market is not None:
                 self._beat_topic(channel, market, topic, beat, now_ns)
-            elif beat % 10 == 0 and name.endswith("@arr"):
+            elif beat % 10 == 0 and topic == "arr":
                 self._everything(channel, symbol, now_ns)
 
     def _beat_topic(self, channel: Channel, market: Market, topic: str, beat: int, now_ns: int) -> None:
@@ -176,8 +179,8 @@ class Hub:
             interval, _, zone = topic[6:].partition("@")
             if beat % (10 if interval == "1s" else 20) == 0:
                 self._kline(channel, market, interval, _EAST_MS if zone else 0, now_ns)
-        elif beat % 10 == 0 and topic in ("ticker", "miniTicker", "avgPrice", "ticker_1h", "ticker_4h", "ticker_1d"):
-            channel.publish(lambda scale: _statistics(market, topic, now_ns, scale))
+        elif beat % 10 == 0 and topic in market_events.STATISTICS:
+            channel.publish(partial(market_events.STATISTICS[topic], market, now_ns))
 
     def _depth(self, channel: Channel, market: Market, topic: str, now_ns: int) -> None:
         levels = topic.partition("@")[0].removeprefix("depth")
@@ -185,7 +188,7 @@ class Hub:
             # A partial book is sent when it may have changed.
             if self._partials.get(channel.name) != market.update_id:
                 self._partials[channel.name] = market.update_id
-                snapshot = _partial(market, int(levels))
+                snapshot = market_events.partial_depth(market, int(levels))
                 channel.publish(lambda _: snapshot)
             return
         diff = self._diffs.get(market.symbol.name, {}).get(channel.name)
@@ -203,12 +206,12 @@ class Hub:
         if previous_ms is not None and previous_ms < candle.start_ms:
             closed = next(market.candles.between(interval, previous_ms, previous_ms, zone_ms), None)
             if closed is not None:
-                channel.publish(lambda scale: _kline(market, closed, interval, zone_ms, now_ns, True, scale))
-        channel.publish(lambda scale: _kline(market, candle, interval, zone_ms, now_ns, False, scale))
+                channel.publish(partial(market_events.kline, market, closed, interval, zone_ms, now_ns, True))
+        channel.publish(partial(market_events.kline, market, candle, interval, zone_ms, now_ns, False))
 
     def _everything(self, channel: Channel, symbol: str, now_ns: int) -> None:
-        topic = symbol.removeprefix("!")
-        channel.publish(lambda scale: [_statistics(market, topic, now_ns, scale) for market in self._markets.values()])
+        statistics, markets = market_events.STATISTICS[symbol.removeprefix("!")], self._markets.values()
+        channel.publish(lambda scale: [statistics(market, now_ns, scale) for market in markets])
 
 
 class _Diff:
@@ -238,127 +241,3 @@ class _Diff:
             "b": answer.levels(bids),
             "a": answer.levels(asks),
         }
-
-
-def _trade(market: Market, trade: Trade, now_ns: int, scale: int) -> Event:
-    return {
-        "e": "trade",
-        "E": now_ns // scale,
-        "s": market.symbol.name,
-        "t": trade.id,
-        "p": show(trade.price),
-        "q": show(trade.quantity),
-        "T": trade.time_ns // scale,
-        "m": trade.buyer_is_maker,
-        "M": True,
-    }
-
-
-def _aggregate(market: Market, trade: AggregateTrade, now_ns: int, scale: int) -> Event:
-    body = answer.aggregate_trade(trade, scale)
-    return {"e": "aggTrade", "E": now_ns // scale, "s": market.symbol.name, **body}
-
-
-def _book_ticker(market: Market) -> Event:
-    (bid, bid_quantity), (ask, ask_quantity) = (best or (0, 0) for best in market.best)
-    return {
-        "u": market.update_id,
-        "s": market.symbol.name,
-        "b": show(bid),
-        "B": show(bid_quantity),
-        "a": show(ask),
-        "A": show(ask_quantity),
-    }
-
-
-def _partial(market: Market, count: int) -> Event:
-    bids, asks = (answer.levels(market.book.levels(side, count)) for side in (True, False))
-    return {"lastUpdateId": market.update_id, "bids": bids, "asks": asks}
-
-
-def _kline(market: Market, candle: Any, interval: str, zone_ms: int, now_ns: int, closed: bool, scale: int) -> Event:
-    row = answer.kline(candle, following(interval, candle.start_ms, zone_ms), scale)
-    name = market.symbol.name
-    body = {
-        "t": row[0],
-        "T": row[6],
-        "s": name,
-        "i": interval,
-        "f": candle.first_id,
-        "L": candle.last_id,
-        "o": row[1],
-        "c": row[4],
-        "h": row[2],
-        "l": row[3],
-        "v": row[5],
-        "n": candle.count,
-        "x": closed,
-        "q": row[7],
-        "V": row[9],
-        "Q": row[10],
-        "B": "0",
-    }
-    return {"e": "kline", "E": now_ns // scale, "s": name, "k": body}
-
-
-def _statistics(market: Market, topic: str, now_ns: int, scale: int) -> Event:
-    """A ticker of any kind."""
-    name, event_time = market.symbol.name, now_ns // scale
-    if topic == "avgPrice":
-        price = show(market.average_price(now_ns))
-        traded = market.trades[-1].time_ns // scale if market.trades else event_time
-        return {"e": "avgPrice", "E": event_time, "s": name, "i": "5m", "w": price, "T": traded}
-    full = answer.day_ticker(market, now_ns, scale)
-    prices = {"o": full["openPrice"], "h": full["highPrice"], "l": full["lowPrice"]}
-    volumes = {"v": full["volume"], "q": full["quoteVolume"]}
-    if topic == "miniTicker":
-        opened = {"o": prices["o"], "h": prices["h"], "l": prices["l"]}
-        return {"e": "24hrMiniTicker", "E": event_time, "s": name, "c": full["lastPrice"], **opened, **volumes}
-    ends = {
-        "O": full["openTime"],
-        "C": full["closeTime"],
-        "F": full["firstId"],
-        "L": full["lastId"],
-        "n": full["count"],
-    }
-    changes = {"p": full["priceChange"], "P": full["priceChangePercent"]}
-    if topic.startswith("ticker_"):
-        length = topic.removeprefix("ticker_")
-        candle = answer.window(market, now_ns // 1_000_000 - _WINDOWS_MS[length])
-        difference, percent = answer.change(candle)
-        return {
-            "e": f"{length}Ticker",
-            "E": event_time,
-            "s": name,
-            "p": difference,
-            "P": percent,
-            "o": show(candle.open),
-            "h": show(candle.high),
-            "l": show(candle.low),
-            "c": show(candle.close),
-            "w": answer.average(candle),
-            "v": show(candle.volume),
-            "q": show(candle.value),
-            "O": candle.start_ms * 1_000_000 // scale,
-            "C": event_time,
-            "F": candle.first_id,
-            "L": candle.last_id,
-            "n": candle.count,
-        }
-    return {
-        "e": "24hrTicker",
-        "E": event_time,
-        "s": name,
-        **changes,
-        "w": full["weightedAvgPrice"],
-        "x": full["prevClosePrice"],
-        "c": full["lastPrice"],
-        "Q": full["lastQty"],
-        "b": full["bidPrice"],
-        "B": full["bidQty"],
-        "a": full["askPrice"],
-        "A": full["askQty"],
-        **prices,
-        **volumes,
-        **ends,
-    }

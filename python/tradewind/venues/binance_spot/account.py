@@ -109,12 +109,27 @@ class AccountReader:
         self._venue = venue
         self._is_own = is_own
         self._memory = Memory()
+        self._names: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
 
     def accepted(self, client_id: str, order_id: int, time_ms: int) -> list[Report]:
-        """Take the answer to an order that was accepted."""
+        """Take the answer to an order that was accepted; from now on it is known by the venue's number, too (F36)."""
+        if client_id not in self._numbers:
+            self._names[order_id], self._numbers[client_id] = client_id, order_id
+        if len(self._numbers) > _KEPT:
+            forgotten = next(iter(self._numbers))
+            self._names.pop(self._numbers.pop(forgotten), None)
         if not self._memory.is_new(("accepted", client_id)):
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
+
+    def name_of(self, order_id: int) -> str | None:
+        """The client id of an order that was accepted."""
+        return self._names.get(order_id)
+
+    def number_of(self, client_id: str) -> int | None:
+        """The venue's number of an order that was accepted."""
+        return self._numbers.get(client_id)
 
     def rejected(self, client_id: str, number: int, message: str, time_ns: int) -> list[Report]:
         """Take the answer to an order that was rejected."""
@@ -138,7 +153,7 @@ class AccountReader:
         if event.I >= 0 and not self._memory.is_new((event.s, "execution", event.I)):
             return []
         # A cancel has an id of its own, and names the order's as the original one.
-        client_id = event.C if event.x == "CANCELED" and event.C else event.c
+        client_id = self.name_of(event.i) or (event.C if event.x == "CANCELED" and event.C else event.c)
         time_ns = event.T * _MILLISECOND_NS
         fill = self._fill(event, client_id, time_ns) if event.x == "TRADE" else None
         # Of a trade between two orders of one account there are two fills with one id (O5).

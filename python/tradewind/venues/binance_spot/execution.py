@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -45,6 +45,7 @@ from tradewind.venues.interface import (
 )
 from tradewind.venues.streaming import budget
 
+_Answer = TypeVar("_Answer")
 _VENUE = "binance_spot"
 _MILLISECOND_NS = 1_000_000
 _SERVER_ERROR = 500
@@ -54,11 +55,20 @@ _READ_LAG_SECONDS = 2.0
 _LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
 _OK = 200
 _PAGE = 1_000
+_TOO_MUCH = -1003
+_LONGEST_BAN_SECONDS = 3 * 86_400.0
+
+
+class _Limit(Struct):
+    """When a ban ends, in milliseconds since 1970."""
+
+    retryAfter: int = 0  # noqa: N815 - Binance's name
 
 
 class _Error(Struct):
     code: int = 0
     msg: str = ""
+    data: _Limit | None = None
 
 
 class _Message(Struct):
@@ -172,7 +182,11 @@ class BinanceSpotExecution(Execution):
         await self._rest.close()
 
     def place(self, order: OrderRequest) -> None:
-        """Write the order to the socket now."""
+        """Write the order to the socket now; not while the venue has banned us, which would make the ban longer."""
+        if (seconds := self._rest.allowance.pause_seconds) > 0:
+            reason = f"the venue takes no requests for {seconds:.0f} s; nothing was sent"
+            self._sink(Rejected(order.client_id, "rate_limited", reason, self.clock()))
+            return
         channel = self._ready
         number = _PLACE + order.client_id
         if channel is None or not channel.send(self._render("order.place", number, order_parameters(order))):
@@ -185,7 +199,8 @@ class BinanceSpotExecution(Execution):
         """Write the cancel to the socket now."""
         channel = self._ready
         number = _CANCEL + order.client_id
-        if channel is None or not channel.send(self._render("order.cancel", number, cancel_parameters(order))):
+        parameters = cancel_parameters(order, self._reader.number_of(order.client_id))
+        if channel is None or not channel.send(self._render("order.cancel", number, parameters)):
             reason = "there is no connection to the venue; nothing was sent"
             self._sink(CancelRejected(order.client_id, "unreachable", reason, self.clock()))
             return
@@ -193,15 +208,15 @@ class BinanceSpotExecution(Execution):
 
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account."""
-        return await self._rest.read(
-            "/api/v3/openOrders", lambda orders: [_state(one) for one in orders], is_signed=True
-        )
+        found = await self._ask("/api/v3/openOrders", lambda orders: [_state(one) for one in orders])
+        return [msgspec.structs.replace(one, client_id=self._name(one)) for one in found]
 
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         """The order of a client id; the venue may not know one yet that it took just now (F29)."""
-        parameters = {"symbol": _symbol(instrument), "origClientOrderId": client_id}
+        number = self._reader.number_of(client_id)
+        named: dict[str, Any] = {"origClientOrderId": client_id} if number is None else {"orderId": number}
         try:
-            found = await self._rest.read("/api/v3/order", _state, parameters, is_signed=True)
+            found = await self._ask("/api/v3/order", _state, {"symbol": _symbol(instrument)} | named)
         except VenueError as error:
             if error.number == -2013:  # no such order
                 return None
@@ -233,18 +248,33 @@ class BinanceSpotExecution(Execution):
 
     async def balances(self) -> list[Balance]:
         """What the account holds: every asset, so that one that is missing is not taken for an empty one (F43)."""
-        return await self._rest.read("/api/v3/account", _balances, {"omitZeroBalances": "false"}, is_signed=True)
+        return await self._ask("/api/v3/account", _balances, {"omitZeroBalances": "false"})
 
     async def commission(self, instrument: str) -> Commission:
         """The account's fees."""
-        return await self._rest.read(
+        return await self._ask(
             "/api/v3/account/commission",
             lambda answer: Commission(
                 instrument, answer["standardCommission"]["maker"], answer["standardCommission"]["taker"]
             ),
             {"symbol": _symbol(instrument)},
-            is_signed=True,
         )
+
+    async def _ask(
+        self, path: str, reader: Callable[[Any], _Answer], parameters: dict[str, Any] | None = None
+    ) -> _Answer:
+        """Ask in the account's name; where the venue says that our clock is wrong, once more with a right one."""
+        try:
+            return await self._rest.read(path, reader, parameters, is_signed=True)
+        except VenueError as error:
+            if error.number != self._clock_error:
+                raise
+        await self._compare_clocks()
+        return await self._rest.read(path, reader, parameters, is_signed=True)
+
+    def _name(self, order: OrderState) -> str:
+        """The client id that we gave an order, whatever the venue made of it (F36)."""
+        return self._reader.name_of(int(order.venue_order_id)) or order.client_id
 
     # Connection.
 
@@ -302,6 +332,9 @@ class BinanceSpotExecution(Execution):
             return
         code = code_of(error.code, error.msg)
         text = f"{error.code} {error.msg}"
+        if error.code == _TOO_MUCH and error.data is not None:
+            wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
+            self._rest.allowance.pause(wait)
         if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
             self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
         elif is_place:
@@ -365,7 +398,9 @@ class BinanceSpotExecution(Execution):
         channel.send(_encode({"id": number, "method": method, "params": parameters}))
 
     def _times(self) -> dict[str, Any]:
-        return {"recvWindow": self._window, "timestamp": self.clock() // _MILLISECOND_NS}
+        # The venue's time as it is, although our clock may stand still until it has been caught up with.
+        now_ns = self.clock.monotonic_ns() + self.clock.offset_ns
+        return {"recvWindow": self._window, "timestamp": now_ns // _MILLISECOND_NS}
 
     def _sign_query(self, parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
         return signed_query(self._credentials, parameters | self._times()), {"X-MBX-APIKEY": self._credentials.api_key}
@@ -425,9 +460,7 @@ class BinanceSpotExecution(Execution):
         return None
 
     async def _trades(self, parameters: dict[str, Any]) -> list[Filled]:
-        return await self._rest.read(
-            "/api/v3/myTrades", lambda trades: [_fill(one) for one in trades], parameters, is_signed=True
-        )
+        return await self._ask("/api/v3/myTrades", lambda trades: [_fill(one) for one in trades], parameters)
 
 
 def _symbol(instrument: str) -> str:

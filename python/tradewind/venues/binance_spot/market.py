@@ -141,10 +141,9 @@ class BinanceSpotMarketData(StreamingMarketData):
             self.sink.on_rows()
         return fate != "too_old"
 
-    async def compare_clocks(self) -> None:
-        """Compare our clock with Binance's."""
+    async def ask_clock(self) -> None:
+        """Ask Binance for its time."""
         await self.rest.observe_clock("/api/v3/time", server_time_ns)
-        self.tell_clock()
 
     def _fixed(self, stream: StreamName, quote: dict[str, str]) -> list[int]:
         one = self.sink.inbox.instrument(stream.instrument)

@@ -75,9 +75,10 @@ def order_parameters(order: OrderRequest) -> dict[str, Any]:
     return rendered
 
 
-def cancel_parameters(cancel: CancelRequest) -> dict[str, Any]:
-    """Render a cancel."""
-    return {"symbol": cancel.symbol, "origClientOrderId": cancel.client_id}
+def cancel_parameters(cancel: CancelRequest, number: int | None = None) -> dict[str, Any]:
+    """Render a cancel, by the venue's number of the order where it is known."""
+    named: dict[str, Any] = {"origClientOrderId": cancel.client_id} if number is None else {"orderId": number}
+    return {"symbol": cancel.symbol} | named
 
 
 def text(number: Exact) -> str:

@@ -162,10 +162,9 @@ class BybitMarketData(StreamingMarketData):
             return await self._ask("/v5/market/recent-trade", _last_trade, wanted | {"limit": 1})
         return []
 
-    async def compare_clocks(self) -> None:
-        """Compare our clock with Bybit's."""
+    async def ask_clock(self) -> None:
+        """Ask Bybit for its time."""
         await self.rest.observe_clock("/v5/market/time", lambda answer: int(answer["result"]["timeNano"]))
-        self.tell_clock()
 
     async def _ask(self, path: str, reader: Callable[[Any], _Answer], parameters: dict[str, Any]) -> _Answer:
         """Bybit refuses in bodies that came well."""

@@ -20,6 +20,7 @@ from tradewind.venues.connection.clock import VenueClock
 _Answer = TypeVar("_Answer")
 _MISREAD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, msgspec.MsgspecError)
 _ATTEMPTS = 5
+_FAR_NS = 1_000_000_000
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_BODY = 64 << 20
 _SERVER_ERROR, _TOO_MANY, _BANNED = 500, 429, 418
@@ -50,6 +51,15 @@ class Allowance:
         self._minute = 0
         self.paused_until = 0.0
         self.used_weight = 0
+
+    def pause(self, seconds: float) -> None:
+        """Ask nothing for so long."""
+        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
+
+    @property
+    def pause_seconds(self) -> float:
+        """For how long nothing may be asked yet."""
+        return self.paused_until - time.monotonic()
 
     async def wait(self, weight: int, now_ns: Callable[[], int]) -> None:
         """Wait while the venue told us to, and for the next minute where this one's weight is used up."""
@@ -167,11 +177,17 @@ class Rest:
         raise failure
 
     async def observe_clock(self, path: str, times_ns: Callable[[Any], int], samples: int = 5) -> None:
-        """Compare clocks: a few exchanges, of which the quickest counts."""
+        """Compare clocks: a few exchanges, of which the quickest counts; one that is far from the others is misread."""
+        exchanges = []
         for _ in range(samples):
             sent_ns = self._clock.monotonic_ns()
             venue_ns = await self.read(path, times_ns)
-            self._clock.observe(sent_ns, venue_ns, self._clock.monotonic_ns())
+            exchanges.append((sent_ns, venue_ns, self._clock.monotonic_ns()))
+        offsets = sorted(venue_ns - received_ns for _, venue_ns, received_ns in exchanges)
+        middle_ns = offsets[len(offsets) // 2]
+        for sent_ns, venue_ns, received_ns in exchanges:
+            if abs(venue_ns - received_ns - middle_ns) <= received_ns - sent_ns + _FAR_NS:
+                self._clock.observe(sent_ns, venue_ns, received_ns)
 
     async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
         await self.allowance.wait(self._weights.get(path, 20), self._clock)
@@ -212,7 +228,7 @@ class Rest:
         if response.status in (_TOO_MANY, _BANNED, 403):
             after = response.headers.get("Retry-After", "")
             wait = float(after) if after.isdecimal() else (600.0 if response.status == 403 else 60.0)
-            self.allowance.paused_until = time.monotonic() + wait
+            self.allowance.pause(wait)
             return VenueError(
                 "rate_limited",
                 f"{path}: HTTP {response.status}: {message}; nothing is asked for {wait:g} s",

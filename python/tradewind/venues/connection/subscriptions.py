@@ -82,6 +82,7 @@ class Subscriptions:
 
     def _put(self, topics: Iterable[str], is_wanted: bool) -> None:
         for topic in topics:
+            self._queue.pop((topic, is_wanted), None)
             self._queue[topic, is_wanted] = None
         if self._queue and (self._pump is None or self._pump.done()):
             self._pump = asyncio.get_running_loop().create_task(self._send())
@@ -89,8 +90,9 @@ class Subscriptions:
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         while self._queue:
-            is_wanted = next(iter(self._queue))[1]
-            batch = list(itertools.islice((key for key in self._queue if key[1] == is_wanted), self._most))
+            # Only what stands together: a topic that is left and subscribed to again is not overtaken.
+            is_wanted, together = next(itertools.groupby(self._queue, key=lambda key: key[1]))
+            batch = list(itertools.islice(together, self._most))
             for key in batch:
                 del self._queue[key]
             topics, number = [topic for topic, _ in batch], next(self._numbers)

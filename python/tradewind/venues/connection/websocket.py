@@ -29,6 +29,11 @@ class Channel(WSListener):
         self.is_delivering = asyncio.Event()
         self.is_retired = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the handshake was done."""
+        return self._transport is not None
+
     def send(self, message: bytes) -> bool:
         """Write a text frame now; tells whether there was a socket to write it to."""
         if self._transport is None or self.lost.done() or self._transport.is_disconnected:
@@ -177,6 +182,9 @@ class Link:
                 enable_auto_ping=True,
                 max_frame_size=_LARGEST_FRAME,
             )
+            if not channel.has_begun:
+                # picows returns as if all were well where the peer hangs up before the handshake is done.
+                raise ConnectionResetError("closed during the handshake")
         except BaseException:
             channel.close()
             raise

@@ -55,21 +55,19 @@ def measure(name: str, continuity: str, snapshot: bytes, frames: list[bytes]) ->
 
 
 def main() -> None:
-    """Measure each recording; the best of several passes counts, and all are shown."""
-    results = {}
+    """Measure each recording; the best of several passes counts, and all kinds of frames are shown."""
+    rates: dict[str, int] = {}
+    counts: dict[str, tuple[int, int]] = {}
     for label, (name, continuity, names) in FILES.items():
         snapshot, frames = load(names)
         for kind, wanted in (("all", b""), ("trade", b"@trade"), ("bookTicker", b"@bookTicker"), ("depth", b"@depth")):
             chosen = [frame for frame in frames if wanted in frame]
             passes = [measure(name, continuity, snapshot, chosen) for _ in range(ROUNDS)]
-            seconds = min(one for one, _ in passes)
-            results[f"{label} {kind}"] = {
-                "frames": len(chosen),
-                "mean_bytes": round(sum(map(len, chosen)) / len(chosen)),
-                "rows": passes[0][1],
-                "frames_per_second": round(len(chosen) / seconds),
-            }
-    print(json.dumps({"workload": "W8", "results": results}))
+            rates[f"{label} {kind}"] = round(len(chosen) / min(seconds for seconds, _ in passes))
+            counts[f"{label} {kind}"] = len(chosen), passes[0][1]
+    frames, rows = counts["spot all"]
+    result = {"id": "W8", "events": frames, "orders": 0, "seconds": frames / rates["spot all"], "rows": rows}
+    print(json.dumps({**result, "events_per_second": rates["spot all"], "version": tw.__version__, "kinds": rates}))
 
 
 if __name__ == "__main__":

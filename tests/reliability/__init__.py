@@ -1,0 +1,1 @@
+"""The reliability suite: sessions that trade while their venue, their network or their process fails."""

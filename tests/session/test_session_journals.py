@@ -1,0 +1,211 @@
+"""The journal of a session that trades: segments, kills, full disks, a second process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from session_exchange import exchange, held_by, write_keys, write_system
+
+import tradewind as tw
+from tradewind.journal import Journal
+from tradewind.journal.code import rebuilt
+from tradewind.journal.reader import last_entry
+from tradewind.journal.segments import segments
+from tradewind.result import frame
+from tradewind.session.client_ids import client_id
+from tradewind.session.parity import kernel_of, parity, recover
+from tradewind.session.recovery import set_aside
+from tradewind.session.run import prepared
+
+RUN = Path("runs/busy")
+
+
+class Bench:
+    """An exchange with an account, and the system file of a session that trades there."""
+
+    def __init__(self, folder: Path, sandbox: Any, path: Path, account: int) -> None:
+        self.folder, self.sandbox, self.path, self.account = folder, sandbox, path, account
+
+    async def start(self, mode: str, **settings: Any) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "tradewind", "run", str(self.path), "--mode", mode]
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        return await asyncio.create_subprocess_exec(
+            *command, stderr=asyncio.subprocess.PIPE, env=environment, **settings
+        )
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
+        for _ in range(int(seconds * 100)):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("it did not come to that")
+
+    @property
+    def fills(self) -> int:
+        return len(self.sandbox.server.exchange.open_orders[self.account])
+
+    async def progress(self, mode: str, entries: int = 300) -> None:
+        """Wait until the session has written some entries more."""
+        journal = self.folder / RUN / mode / "journal"
+        before = last_entry(journal) if journal.exists() else 0
+        await self.until(lambda: journal.exists() and last_entry(journal) >= before + entries, 40)
+
+    def sent(self, mode: str) -> set[str]:
+        """The client ids of all orders that are in the journal."""
+        with Journal(self.folder / RUN / mode) as kept, rebuilt(kept.manifest.code, None, None) as code:
+            kernel = kernel_of(kept.manifest, code, is_simulated=mode == "paper")
+            assert recover(kernel, [block.data for block in kept.blocks()])
+            orders = [*kernel.open_orders(), *frame(kernel.orders()).iter_rows(named=True)]
+            return {client_id(kept.manifest.settings["run"], 0, one["count"]) for one in orders}
+
+    def is_equal(self, mode: str) -> bool:
+        theirs = self.sandbox.balances(self.account)
+        ours = held_by(self.folder, mode)
+        return ours == {asset: free + locked for asset, (free, locked) in theirs.items() if asset in ours}
+
+
+def on_bench(folder: Path, work: Callable[[Bench], Awaitable[None]], more: str = "") -> None:
+    async def run() -> None:
+        async with exchange() as sandbox:
+            keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
+            write_keys(folder, keys.api_key, keys.secret)
+            path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url)
+            path.write_text(path.read_text() + more)
+            await work(Bench(folder, sandbox, path, keys.account))
+
+    asyncio.run(run())
+
+
+async def ended(process: asyncio.subprocess.Process, sent: signal.Signals | None = None) -> tuple[int | None, str]:
+    if sent is not None:
+        process.send_signal(sent)
+    _, said = await process.communicate()
+    return process.returncode, said.decode()
+
+
+@pytest.mark.parametrize(("mode", "archive"), [("paper", "parquet"), ("live", "keep")])
+def test_kills_between_segments_lose_nothing(tmp_path: Path, mode: str, archive: str) -> None:
+    chance = random.Random(3)
+
+    async def work(bench: Bench) -> None:
+        for _ in range(2):
+            process = await bench.start(mode)
+            await bench.progress(mode, chance.randint(1, 500))
+            code, said = await ended(process, signal.SIGKILL)
+            assert code == -signal.SIGKILL, said
+        process = await bench.start(mode)
+        await bench.progress(mode, 800)
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
+        if mode == "live" and archive == "keep":
+            assert bench.is_equal(mode)
+            assert not bench.sandbox.server.exchange.open_orders[bench.account]
+
+    on_bench(tmp_path, work, f'\n[journal]\nsegment = "1s"\nkeep_days = 0\narchive = "{archive}"\n')
+    with Journal(tmp_path / RUN / mode) as journal:
+        assert journal.ending.finished and journal.ending.fills > 3 and journal.first == 1
+    held = segments(tmp_path / RUN / mode / "journal")
+    assert len(held) > 4 and held[0].is_archived == (archive == "parquet")
+    assert tw.journal.replay(tmp_path / RUN / mode).identical
+    found = parity(tmp_path / RUN / mode)
+    assert found.is_equal if mode == "paper" else found.decisions_agree, str(found)
+
+
+def test_a_full_disk_ends_the_session_in_order_and_it_goes_on_with_space(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    async def work(bench: Bench) -> None:
+        code, said = await ended(await bench.start("live", preexec_fn=limit))
+        assert code == 1 and "[run_interrupted]" in said and "cannot be written" in said, said
+        assert "hint: what was written before is whole" in said
+        assert not bench.sandbox.server.exchange.open_orders[bench.account]
+        with Journal(tmp_path / RUN / "live") as journal:
+            assert not journal.ending.finished and journal.last > 10
+        # What is not in the journal has not left.
+        held = bench.sandbox.server.exchange.orders.values()
+        there = {name for one in held for name in (one.client_id, one.replaced_id) if name.startswith("tw")}
+        assert there and there <= bench.sent("live")
+        process = await bench.start("live")
+        await bench.progress("live")
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
+        assert bench.is_equal("live")
+
+    on_bench(tmp_path, work)
+    assert tw.journal.replay(tmp_path / RUN / "live").identical
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        first = await bench.start("paper")
+        await bench.progress("paper")
+        code, said = await ended(await bench.start("paper"))
+        assert code not in (0, None)
+        assert f"goes on in another process ({first.pid})" in said and "hint:" in said
+        code, said = await ended(first, signal.SIGINT)
+        assert code == 0, said
+
+    on_bench(tmp_path, work)
+
+
+def test_power_is_a_setting_of_the_system_file(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        process = await bench.start("live")
+        await bench.progress("live")
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
+        assert bench.is_equal("live")
+
+    on_bench(tmp_path, work, '\n[journal]\ndurability = "power"\n')
+
+
+class KilledError(Exception):
+    """As kill -9 leaves it, as far as the journal and the venue can tell."""
+
+
+def test_a_run_that_was_cut_off_at_once_starts(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with contextlib.suppress(KilledError), await prepared(tw.System.read(bench.path), "live") as ready:
+            for venue in ready.session._venues.values():
+                await venue.market_data.close()
+                if venue.execution is not None:
+                    await venue.execution.close()
+            raise KilledError
+        process = await bench.start("live")
+        await bench.progress("live")
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
+
+    on_bench(tmp_path, work)
+
+
+def test_a_journal_that_is_being_read_is_set_aside_whole(tmp_path: Path) -> None:
+    folder = tmp_path / RUN / "paper"
+
+    async def work(bench: Bench) -> None:
+        process = await bench.start("paper")
+        await bench.progress("paper")
+        (file,) = segments(folder / "journal")
+        reader = sqlite3.connect(f"file:{file.path}?mode=ro", uri=True)
+        reader.execute("SELECT count(*) FROM block").fetchall()
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
+        set_aside(folder / "journal")
+        reader.close()
+
+    on_bench(tmp_path, work)
+    (kept,) = folder.glob("journal-*")
+    with Journal(kept) as journal:
+        assert journal.ending.finished

@@ -1,0 +1,212 @@
+"""Sessions with several venues, and with a venue of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from bybit_server import BybitServer
+from session_exchange import exchange, write_keys
+
+import tradewind as tw
+from tradewind.errors import TradewindError
+from tradewind.journal import Journal, replay
+from tradewind.session.parity import parity
+from tradewind.session.run import prepared
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "own_venue.py"
+BOTH = """
+[run]
+name = "both"
+currency = "USDT"
+directory = "{folder}/runs"
+
+[venues.binance_spot.simulated]
+latency = "3ms"
+
+[venues.binance_spot.urls]
+rest = "{rest}"
+stream = "{stream}"
+
+[venues.bybit_linear.simulated]
+latency = "3ms"
+
+[venues.bybit_linear.urls]
+rest = "http://{bybit}"
+stream = "ws://{bybit}/v5/public"
+
+[accounts.main]
+venue = "binance_spot"
+balances = {{ USDT = "1000" }}
+
+[accounts.other]
+venue = "bybit_linear"
+balances = {{ USDT = "1000" }}
+
+[instruments."binance_spot:BTCUSDT"]
+
+[instruments."bybit_linear:BTCUSDT"]
+kind = "linear_perpetual"
+base = "BTC"
+quote = "USDT"
+tick = "0.01"
+lot = "0.001"
+minimum_quantity = "0.001"
+minimum_notional = "5"
+maker_fee = "0.0002"
+taker_fee = "0.00055"
+initial_margin = "0.01"
+maintenance_margin = "0.005"
+
+[strategies.watcher]
+class = "{file}:Watcher"
+"""
+OWN = """
+[run]
+name = "own"
+currency = "EUR"
+directory = "{folder}/runs"
+
+[venues.tiny]
+adapter = "{example}:{adapter}"
+
+[venues.tiny.simulated]
+latency = "3ms"
+
+[venues.tiny.urls]
+stream = "ws://127.0.0.1:{port}"
+
+[accounts.main]
+venue = "tiny"
+balances = {{ EUR = "1000" }}
+credentials = {{ file = "{folder}/keys.toml" }}
+
+[instruments."tiny:COIN"]
+kind = "spot"
+base = "COIN"
+quote = "EUR"
+tick = "0.01"
+lot = "0.1"
+minimum_quantity = "0.1"
+minimum_notional = "1"
+maker_fee = "0"
+taker_fee = "0.001"
+
+[strategies.once]
+class = "{file}:Once"
+
+[risk]
+order_quantity = "1"
+order_notional = "100"
+order_rate = {{ orders = 10, interval = "10s" }}
+daily_loss = "100"
+
+[live]
+place_real_orders = true
+"""
+
+
+class Watcher(tw.Strategy):
+    """Buys at one venue once both have traded."""
+
+    def on_start(self, ctx: tw.Context) -> None:
+        self.spot, self.perpetual = ctx.instrument("binance_spot:BTCUSDT"), ctx.instrument("bybit_linear:BTCUSDT")
+        ctx.subscribe(self.spot.trades, self.perpetual.trades)
+
+    def on_trade(self, ctx: tw.Context, trade: tw.Trade) -> None:
+        if ctx.last_trade(self.spot) and ctx.last_trade(self.perpetual):
+            ctx.target(self.spot, 0.001)
+
+
+class Once(tw.Strategy):
+    """Wants half a coin."""
+
+    def on_start(self, ctx: tw.Context) -> None:
+        self.coin = ctx.instrument("tiny:COIN")
+        ctx.subscribe(self.coin.trades)
+
+    def on_trade(self, ctx: tw.Context, trade: tw.Trade) -> None:
+        ctx.target(self.coin, 0.5)
+
+
+async def until(path: Path, mode: Any, is_done: Any) -> tuple[dict[str, Any], dict[str, list[tuple[str, str]]]]:
+    """Run a system until something holds; what came of it, and the balances by venue."""
+    system = tw.System.read(path)
+    with await prepared(system, mode) as ready:
+        running = asyncio.create_task(ready.session.run())
+        for _ in range(400):
+            await asyncio.sleep(0.05)
+            if running.done() or is_done(ready.kernel):
+                break
+        ready.session.stop()
+        await running
+        balances = {venue: ready.kernel.balances(venue) for venue in ready.session.index.venues}
+        return ready.kernel.outcome(), balances
+
+
+def test_one_session_has_the_market_data_of_two_venues(tmp_path: Path) -> None:
+    async def trade() -> dict[str, Any]:
+        async with exchange() as sandbox, BybitServer() as bybit:
+            path = tmp_path / "system.toml"
+            where = {"rest": sandbox.rest_url, "stream": sandbox.stream_url, "bybit": bybit.host}
+            path.write_text(BOTH.format(folder=tmp_path, file=__file__, **where))
+            outcome, _ = await until(path, "paper", lambda kernel: kernel.outcome()["fills"] > 0)
+            return outcome
+
+    outcome = asyncio.run(trade())
+    assert outcome["fills"] == 1
+    run = tmp_path / "runs/both/paper"
+    with Journal(run) as recorded:
+        assert recorded.ending.finished
+    assert replay(run).identical
+    assert parity(run).is_equal
+
+
+@pytest.fixture
+def own() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("own_venue", EXAMPLE)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType, mode: Any) -> None:
+    write_keys(tmp_path, "key", "secret")
+
+    async def trade() -> tuple[dict[str, Any], dict[str, list[tuple[str, str]]]]:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        path = tmp_path / "system.toml"
+        path.write_text(OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port))
+        try:
+            return await until(path, mode, lambda kernel: kernel.outcome()["fills"] > 0)
+        finally:
+            server.close()
+            await asyncio.sleep(0.1)
+
+    outcome, balances = asyncio.run(trade())
+    assert outcome["fills"] == 1
+    held = {asset: Decimal(amount) for asset, amount in balances["tiny"]}
+    # The packaged simulation takes the fee of a purchase in the base asset, this exchange in euros.
+    assert held["COIN"] == Decimal("0.5" if mode == "live" else "0.4995")
+    if mode == "live":
+        assert held["EUR"] == Decimal(1000) - Decimal("0.5") * Decimal("10.02") - Decimal("0.01")
+    assert replay(tmp_path / "runs/own" / mode).identical
+
+
+def test_an_adapter_that_speaks_with_another_venue_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "system.toml"
+    text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=1)
+    for before, after in (("tiny:COIN", "small:COIN"), ("venues.tiny", "venues.small"), ('= "tiny"', '= "small"')):
+        text = text.replace(before, after)
+    path.write_text(text)
+    with pytest.raises(TradewindError, match="speaks with tiny") as raised:
+        asyncio.run(until(path, "paper", lambda kernel: True))
+    assert raised.value.code == "bad_setting"
