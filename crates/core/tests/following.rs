@@ -3,20 +3,24 @@
 
 mod common;
 
+use common::data::{Clock, Detail, random};
 use common::session::*;
 use common::strategy::Script;
 use common::{Named, World, at, spot};
+use proptest::prelude::*;
 use std::sync::Arc;
 use tradewind_core::account::{FeeKind, Fill};
+use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Cause, Record, Session};
 use tradewind_core::error::Code;
 use tradewind_core::event::{AccountEvent, AccountReport, Entry, Event, decode_entries};
+use tradewind_core::feed::Merge;
 use tradewind_core::instrument::{AccountIndex, FeeAsset, Fees, Index, Specification};
 use tradewind_core::market::{MarketData, MarketEvent, Side, Trade};
 use tradewind_core::order::{Liquidity, Order, OrderId, OrderType, Status, TimeInForce};
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
-use tradewind_core::venue::Latency;
+use tradewind_core::venue::{Latency, Resting};
 
 const MS: i64 = MILLISECOND_NS;
 
@@ -278,4 +282,93 @@ fn a_cancel_that_found_nothing_does_nothing() {
     let lived = Lived::new(RESTING, &rows, &[accepted(), lost, fill(3 * S + MS, 3 * S + 6 * MS, 7, 1_000, 1_000, Liquidity::Maker)]);
     let (order, _) = lived.again(Some(Cause::Queue));
     assert_eq!((order.status, order.updated_ns), (Status::Filled, 3 * S + 6 * MS));
+}
+
+/// Takes at once or rests, and cancels now and then: as at a real venue, where nothing waits for what is not there.
+fn random_trader(seed: u64) -> Vec<Named> {
+    let mut chance = Chance::new(seed, &["trader"]);
+    let script = Script {
+        streams: vec![quotes(0)],
+        market: Some(Box::new(move |state, event| {
+            if chance.happens(0.15) {
+                state.cancel_all(None);
+            }
+            let tick = state.index().instrument(event.instrument).specification.tick;
+            let Some(mark) = state.market(event.instrument).mark.price().filter(|_| chance.happens(0.6)) else { return Ok(()) };
+            let limit = OrderType::Limit((mark / tick + chance.below(9) as i64 - 4) * tick);
+            let (order_type, time_in_force) = [
+                (OrderType::Market, TimeInForce::ImmediateOrCancel),
+                (limit, TimeInForce::ImmediateOrCancel),
+                (limit, TimeInForce::PostOnly),
+            ][chance.below(3)];
+            let side = [Side::Buy, Side::Sell][chance.below(2)];
+            let mut order = state.order_of(event.instrument, side, 10 * (1 + chance.below(30_000) as i64), order_type);
+            order.time_in_force = time_in_force;
+            state.place(order).map(|_| ())
+        })),
+        ..Script::default()
+    };
+    vec![script.named("random")]
+}
+
+type Outcome = (Vec<Order>, Vec<Fill>, [u8; 32]);
+
+fn outcome(session: &Session) -> Outcome {
+    let fills = session.recorder().fills().iter().map(|booked| booked.fill).collect();
+    (session.recorder().orders().to_vec(), fills, session.engine().decisions_hash())
+}
+
+/// A session at a venue with other latencies and another queue than the backtest's, and when each request reached it.
+fn elsewhere(seed: u64) -> (World, Vec<Entry>, Outcome) {
+    let mut world = World::new(common::index(), seed).with_money();
+    world.keeps_journal = true;
+    world.recordings.push(random(&world.index, at(0), Detail::Quotes, Clock::One, 80, seed));
+    let mut there = world.clone();
+    there.request_latency = Latency::Exponential { minimum_ns: MS, mean_ns: 200 * MS };
+    there.answer_latency = Latency::Uniform { low_ns: MS, high_ns: 300 * MS };
+    there.fill_model.resting = Resting::Touch;
+    let mut session = Session::new(settings(&there, 0), random_trader(seed), Risk::default(), vec![quotes(0)]).unwrap();
+    session.set_streams(&[quotes(0)]);
+    let (mut merge, _) = Merge::both(there.recordings.clone()).unwrap();
+    session.start(common::data::START_NS, false).unwrap();
+    while let Some(&row) = merge.event() {
+        session.row(&row).unwrap();
+        merge.advance().unwrap();
+    }
+    session.finish().unwrap();
+    let entries = decode_entries(&block(&mut session)).unwrap();
+    (world, entries, outcome(&session))
+}
+
+/// When requests reached the venue, as it said.
+fn venue_times(entries: &[Entry]) -> Vec<(OrderId, bool, Option<i64>)> {
+    let mut times = Vec::new();
+    for entry in entries {
+        let Entry::Input(Event::Account(report)) = entry else { continue };
+        match report.event {
+            AccountEvent::Accepted(id) | AccountEvent::Rejected(id, _) => times.push((id, false, Some(report.venue_time_ns))),
+            AccountEvent::Cancelled(id, Code::Requested) | AccountEvent::CancelRejected(id, _) => {
+                times.push((id, true, Some(report.venue_time_ns)));
+            }
+            _ => {}
+        }
+    }
+    times
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn with_all_causes_removed_a_backtest_is_the_session(seed in 0_u64..1_000_000) {
+        let (world, entries, lived) = elsewhere(seed);
+        let mut record = Record::new(venue_times(&entries));
+        record.observe(&entries);
+        let mut session = Session::new(settings(&world, 40 * MS), random_trader(seed), Risk::default(), vec![quotes(0)]).unwrap();
+        session.set_streams(&[quotes(0)]);
+        session.follow(&record, Cause::PartialFill);
+        session.show_ahead(&entries);
+        session.live_again(&entries).unwrap();
+        prop_assert!(outcome(&session) == lived);
+    }
 }
