@@ -18,6 +18,7 @@ from tradewind.journal.manifest import Manifest
 from tradewind.journal.values import from_json
 from tradewind.result import frame
 from tradewind.session.session import received
+from tradewind.table import plain_table, table_text
 
 CAUSES = tuple(_core.Record.causes())
 """What a difference can come from, in the order in which it is removed from the backtest."""
@@ -34,7 +35,7 @@ _ASPECTS = {
 }
 """What of an order is compared, by what it is called; orders are matched by strategy and count."""
 _FRAME = ("strategy", "count", "aspect", "session", "backtest", "cause")
-_SHOWN = 40
+_SHOWN = 20
 _DIGITS = 14
 
 
@@ -115,12 +116,30 @@ class Parity:
     def __str__(self) -> str:
         if self.differences.is_empty():
             return self.line
-        # What nobody can explain is what a reader looks for.
+        return f"{self.line}\n\n{self._counts}\n{self._rows}"
+
+    @property
+    def _counts(self) -> str:
+        """How many differences there are of each aspect, by cause."""
+        causes = [cause for cause, count in self.causes.items() if count]
+        table = plain_table([""], causes)
+        counted = {
+            (aspect, cause): count for aspect, cause, count in self.differences.group_by("aspect", "cause").len().rows()
+        }
+        for aspect in _ASPECTS:
+            counts = [counted.get((aspect, cause), 0) for cause in causes]
+            if any(counts):
+                table.add_row(aspect, *(str(count) for count in counts))
+        return table_text(table)
+
+    @property
+    def _rows(self) -> str:
+        """The first differences; what nobody can explain is what a reader looks for."""
         rows = self.differences.sort(pl.col("cause") != UNEXPLAINED, maintain_order=True).head(_SHOWN)
         with pl.Config(
             tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_width_chars=120
         ):
-            text = f"{self.line}\n{rows}"
+            text = str(rows)
         left = self.differences.height - rows.height
         return f"{text}\nand {left} more differences" if left else text
 
@@ -234,12 +253,13 @@ def _record(recorded: Journal, blocks: Sequence[bytes]) -> _core.Record:
 def _orders(kernel: _core.Session) -> pl.DataFrame:
     """The closed orders of a run, each with its fees."""
     orders, fills = frame(kernel.orders()), frame(kernel.fills())
+    amount = pl.col("fee").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
     fees = (
         fills.group_by(*_KEYS, "fee_asset", maintain_order=True)
         .agg(pl.col("fee").sum())
         .sort("fee_asset")
         .group_by(_KEYS, maintain_order=True)
-        .agg(fee=pl.format("{} {}", "fee", "fee_asset").str.join(" + "))
+        .agg(fee=pl.format("{} {}", amount, "fee_asset").str.join(" + "))
     )
     return orders.join(fees, on=list(_KEYS), how="left")
 

@@ -1,7 +1,7 @@
 //! The connection between the engine and a simulated venue: what is on its way.
 
 use super::Outage;
-use super::script::{CancelFate, Script, What};
+use super::script::{CancelFate, Happening, Script, What};
 use crate::error::Code;
 use crate::event::{AccountEvent, AccountReport};
 use crate::instrument::InstrumentIndex;
@@ -34,7 +34,7 @@ enum ToVenue {
     /// What the engine asked for.
     Request(Request),
     /// What happened to a resting order of a session that is run again, and when the session heard of it.
-    Happening { id: OrderId, instrument: InstrumentIndex, what: What, told_ns: TimeNs },
+    Happening { id: OrderId, instrument: InstrumentIndex, happening: Happening },
 }
 
 /// A venue and both directions of its connection.
@@ -190,8 +190,11 @@ impl Link {
         self.meet_later(ToVenue::Request(request), arrival_ns, round);
     }
 
+    /// At one time what happened to resting orders comes before requests, as a cancel does not undo a fill.
     fn meet_later(&mut self, message: ToVenue, arrival_ns: TimeNs, round: Round) {
-        let place = self.to_venue.partition_point(|held| held.arrival_ns <= arrival_ns);
+        let order = |message: &ToVenue| if let ToVenue::Happening { happening, .. } = message { happening.place } else { u64::MAX };
+        let key = (arrival_ns, order(&message));
+        let place = self.to_venue.partition_point(|held| (held.arrival_ns, order(&held.message)) <= key);
         self.to_venue.insert(place, OnTheWay { arrival_ns, round, message });
     }
 
@@ -211,8 +214,7 @@ impl Link {
                 let (directions, happenings) = script.arrive((strategy, count), id, &order);
                 self.venue.place_directed(id, &order, &directions, time_ns);
                 for happening in happenings {
-                    let message =
-                        ToVenue::Happening { id, instrument: order.instrument, what: happening.what, told_ns: happening.arrival_ns };
+                    let message = ToVenue::Happening { id, instrument: order.instrument, happening };
                     self.meet_later(message, happening.venue_time_ns.max(time_ns), round);
                 }
                 self.collect(round);
@@ -227,12 +229,12 @@ impl Link {
                 self.collect_at(answer_ns.map(|answer_ns| time_ns + answer_ns), round);
             }
             ToVenue::Request(Request::Timer { .. }) => {}
-            ToVenue::Happening { id, instrument, what, told_ns } => {
-                match what {
+            ToVenue::Happening { id, instrument, happening } => {
+                match happening.what {
                     What::Filled(quantity) => self.venue.fill_resting(id, instrument, quantity, time_ns),
                     What::Ended(code) => self.venue.end_resting(id, instrument, code, time_ns),
                 }
-                self.collect_at(Some(told_ns.max(time_ns)), round);
+                self.collect_at(Some(happening.arrival_ns.max(time_ns)), round);
             }
         }
     }

@@ -29,7 +29,8 @@ pub(super) struct RecordedOrder {
     pub order: NewOrder,
     pub placed: Asked,
     pub cancels: Vec<Asked>,
-    pub reports: Vec<AccountReport>,
+    /// With their place among all reports.
+    pub reports: Vec<(u64, AccountReport)>,
 }
 
 /// The orders of a recorded session, read from its journal in two passes: what we asked and were told, then the trades
@@ -39,6 +40,8 @@ pub struct Record {
     pub(super) orders: BTreeMap<OrderId, RecordedOrder>,
     venue_times: BTreeMap<(OrderId, bool), VecDeque<Option<TimeNs>>>,
     now_ns: TimeNs,
+    /// How many reports there were.
+    told: u64,
     /// The trades of our fills as the market data show them, where they do.
     tape: BTreeMap<(InstrumentIndex, u64), Option<Level>>,
     /// Of which instruments trades were recorded, from when to when.
@@ -116,9 +119,10 @@ impl Record {
         let Some(recorded) = report.event.order().and_then(|id| self.orders.get_mut(&id)) else { return };
         // A fill is told once, however often it is reported.
         let trade = |report: &AccountReport| if let AccountEvent::Fill(fill) = report.event { Some(fill.trade_id) } else { None };
-        let is_known = trade(report).is_some() && recorded.reports.iter().any(|held| trade(held) == trade(report));
+        let is_known = trade(report).is_some() && recorded.reports.iter().any(|(_, held)| trade(held) == trade(report));
         if !is_known {
-            recorded.reports.push(*report);
+            self.told += 1;
+            recorded.reports.push((self.told, *report));
         }
     }
 

@@ -56,10 +56,12 @@ struct CancelScript {
 }
 
 /// Something that happened to a resting order at the venue: when, and when we heard of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Happening {
     pub venue_time_ns: TimeNs,
     pub arrival_ns: TimeNs,
+    /// Its place among all that was reported: at one time things happened in the order in which we heard of them.
+    pub place: u64,
     pub what: What,
 }
 
@@ -171,9 +173,12 @@ impl Script {
     }
 }
 
+/// A report, with its place among all of them.
+type Told<'record> = (u64, &'record AccountReport);
+
 impl OrderScript {
     fn of(recorded: &RecordedOrder, record: &Record) -> Self {
-        let answer = recorded.reports.iter().find(|report| is_answer(&report.event));
+        let answer = recorded.reports.iter().map(|(_, report)| report).find(|report| is_answer(&report.event));
         let verdict = match answer.map(|report| report.event) {
             Some(AccountEvent::Rejected(_, code)) => Verdict::Rejected(code),
             Some(_) => Verdict::Accepted,
@@ -201,7 +206,7 @@ impl OrderScript {
         let nothing = CancelScript { latency_ns: None, fate: CancelFate::Nothing };
         self.cancels = recorded.cancels.iter().map(|_| nothing).collect();
         let mut is_open = vec![true; recorded.cancels.len()];
-        for (place, report) in recorded.reports.iter().enumerate() {
+        for (place, (told, report)) in recorded.reports.iter().enumerate() {
             let arrival_ns = report.arrival_time_ns;
             match report.event {
                 AccountEvent::Accepted(_) | AccountEvent::Rejected(..) if !is_answered => {
@@ -209,7 +214,7 @@ impl OrderScript {
                     self.answers_ns.push(arrival_ns - venue_time_ns);
                 }
                 AccountEvent::Accepted(_) | AccountEvent::Lost(_) => self.echoes.push((arrival_ns, report.event)),
-                AccountEvent::Fill(fill) => self.fill(&fill, report, record, venue_time_ns),
+                AccountEvent::Fill(fill) => self.fill(&fill, (*told, report), record, venue_time_ns),
                 AccountEvent::Cancelled(..) | AccountEvent::CancelRejected(..) | AccountEvent::Expired(_) => {
                     // The latest that was sent by then: what is asked again was not answered before.
                     let is_asked = |at: &usize| is_open[*at] && recorded.cancels[*at].reports_before <= place;
@@ -218,7 +223,7 @@ impl OrderScript {
                         is_open[at] = false;
                         self.cancels[at] = cancel_script(&recorded.cancels[at], report);
                     } else if let Some(code) = ending(&report.event) {
-                        self.end(code, report, venue_time_ns);
+                        self.end(code, (*told, report), venue_time_ns);
                     }
                 }
                 _ => {}
@@ -226,32 +231,33 @@ impl OrderScript {
         }
     }
 
-    fn fill(&mut self, fill: &Fill, report: &AccountReport, record: &Record, venue_time_ns: TimeNs) {
+    fn fill(&mut self, fill: &Fill, told: Told<'_>, record: &Record, venue_time_ns: TimeNs) {
         let is_taker = fill.liquidity == Liquidity::Taker;
         if is_taker {
-            self.answers_ns.push(report.arrival_time_ns - venue_time_ns);
+            self.answers_ns.push(told.1.arrival_time_ns - venue_time_ns);
         }
         let Some(level) = record.seen(fill) else { return };
         if is_taker {
             self.taking.levels.push(level);
         } else {
-            self.happen(What::Filled(level.quantity), report, venue_time_ns);
+            self.happen(What::Filled(level.quantity), told, venue_time_ns);
         }
     }
 
     /// The venue ended the order without being asked: what a taker left at once, what rested later.
-    fn end(&mut self, code: Code, report: &AccountReport, venue_time_ns: TimeNs) {
-        if self.happenings.is_empty() && report.venue_time_ns <= venue_time_ns {
-            self.answers_ns.push(report.arrival_time_ns - venue_time_ns);
+    fn end(&mut self, code: Code, told: Told<'_>, venue_time_ns: TimeNs) {
+        if self.happenings.is_empty() && told.1.venue_time_ns <= venue_time_ns {
+            self.answers_ns.push(told.1.arrival_time_ns - venue_time_ns);
             self.taking.end = Some(code);
         } else {
-            self.happen(What::Ended(code), report, venue_time_ns);
+            self.happen(What::Ended(code), told, venue_time_ns);
         }
     }
 
-    fn happen(&mut self, what: What, report: &AccountReport, placed_ns: TimeNs) {
+    fn happen(&mut self, what: What, (place, report): Told<'_>, placed_ns: TimeNs) {
         // Venues tell whole milliseconds: nothing happens to an order before it is there.
-        self.happenings.push(Happening { venue_time_ns: report.venue_time_ns.max(placed_ns), arrival_ns: report.arrival_time_ns, what });
+        let venue_time_ns = report.venue_time_ns.max(placed_ns);
+        self.happenings.push(Happening { venue_time_ns, arrival_ns: report.arrival_time_ns, place, what });
     }
 }
 
