@@ -165,6 +165,7 @@ def parity(run: str | Path) -> Parity:
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
+        _need_simulated(manifest, recorded.place)
         blocks = [block.data for block in recorded.blocks()]
         with rebuilt(manifest.code, None, None) as code:
             told = kernel_of(manifest, code, is_simulated=mode == "paper")
@@ -181,6 +182,15 @@ def parity(run: str | Path) -> Parity:
             runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
             return Parity(mode, agrees, ours.height, compared, _with_causes([found, *runs]))
     return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
+
+
+def _need_simulated(manifest: Manifest, place: str) -> None:
+    """Refuse a run that does not say how its venues are simulated: there is no backtest of it (N5)."""
+    for venue in dict.fromkeys(instrument.venue for instrument in manifest.index().instruments):
+        if venue not in manifest.settings["venues"]:
+            message = f"{place}: the run does not say how {venue} is simulated, so there is no backtest of it"
+            hint = f"add [venues.{venue}.simulated] to the system file, with the latency, before the next run"
+            raise exception("missing_setting", message, hint)
 
 
 def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
