@@ -13,7 +13,6 @@ import pytest
 import session_exchange
 
 from tradewind.cli import run as command
-from tradewind.errors import TradewindError
 from tradewind.session.parity import CAUSES, UNEXPLAINED, Parity, _with_causes, parity
 
 MIXED = Path(__file__).with_name("mixed_trader.py")
@@ -109,18 +108,6 @@ def test_what_no_cause_explains_is_said_and_fails(
     told = json.loads(capsys.readouterr().out)
     assert (told["explained"], told["causes"]) == (False, found.causes)
     assert len(told["differences"]) == found.differences.height
-
-
-def test_without_a_stated_simulation_there_is_no_backtest(
-    trade: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = session_exchange.TEXT.splitlines(keepends=True)
-    at = lines.index("[venues.binance_spot.simulated]\n")
-    monkeypatch.setattr(session_exchange, "TEXT", "".join(lines[:at] + lines[at + 3 :]))
-    trade("live", lasting(seconds=0.5), trader=MIXED)
-    with pytest.raises(TradewindError, match="does not say how binance_spot is simulated") as raised:
-        parity(tmp_path / LIVE)
-    assert raised.value.code == "missing_setting"
 
 
 def test_a_difference_comes_from_what_made_it_go_away_for_good() -> None:

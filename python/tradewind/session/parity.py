@@ -137,7 +137,11 @@ class Parity:
         """The first differences; what nobody can explain is what a reader looks for."""
         rows = self.differences.sort(pl.col("cause") != UNEXPLAINED, maintain_order=True).head(_SHOWN)
         with pl.Config(
-            tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_width_chars=120
+            tbl_rows=-1,
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+            tbl_width_chars=120,
+            fmt_str_lengths=80,
         ):
             text = str(rows)
         left = self.differences.height - rows.height
@@ -165,7 +169,6 @@ def parity(run: str | Path) -> Parity:
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
-        _need_simulated(manifest, recorded.place)
         blocks = [block.data for block in recorded.blocks()]
         with rebuilt(manifest.code, None, None) as code:
             told = kernel_of(manifest, code, is_simulated=mode == "paper")
@@ -182,15 +185,6 @@ def parity(run: str | Path) -> Parity:
             runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
             return Parity(mode, agrees, ours.height, compared, _with_causes([found, *runs]))
     return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
-
-
-def _need_simulated(manifest: Manifest, place: str) -> None:
-    """Refuse a run that does not say how its venues are simulated: there is no backtest of it (N5)."""
-    for venue in dict.fromkeys(instrument.venue for instrument in manifest.index().instruments):
-        if venue not in manifest.settings["venues"]:
-            message = f"{place}: the run does not say how {venue} is simulated, so there is no backtest of it"
-            hint = f"add [venues.{venue}.simulated] to the system file, with the latency, before the next run"
-            raise exception("missing_setting", message, hint)
 
 
 def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
