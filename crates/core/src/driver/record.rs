@@ -83,6 +83,9 @@ impl Record {
         for entry in entries {
             let Entry::Input(Event::Market(row)) = entry else { continue };
             let MarketData::Trade(trade) = row.data() else { continue };
+            if trade.id == 0 {
+                continue; // without a number nobody can tell whose it was
+            }
             let span = self.taped.entry(row.instrument).or_insert((row.venue_time_ns, row.venue_time_ns));
             span.1 = span.1.max(row.venue_time_ns);
             if let Some(seen) = self.tape.get_mut(&(row.instrument, trade.id as u64)) {
