@@ -22,6 +22,7 @@ from tradewind.session.session import received
 BTC = "synthetic:BTCUSDT"
 SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
+KINDS = ("trades", "quotes")
 MINUTES = Keeping(segment_ns=MINUTE_NS)
 SOURCE = """
 import tradewind as tw
@@ -60,13 +61,13 @@ class Run:
         self.settings = Settings(balances={"USDT": 1_000_000}, venues={"synthetic": tw.Simulated("5ms", lag="10ms")})
         self.data = Dataset(self.index, fields, ())
         run = self.settings.run(self.strategies, self.data, keep="everything", journal=True)
-        self.kernel = _core.Session({**run, "value_streams": None}, [(0, "trades")])
+        self.kernel = _core.Session({**run, "value_streams": None}, [(0, kind) for kind in KINDS])
 
     @property
     def manifest(self) -> Manifest:
         manifest = manifest_of(self.data, self.strategies, self.settings)
         stated = {**manifest.settings, "mode": "paper", "run": "abc"}
-        return msgspec.structs.replace(manifest, streams=[(BTC, "trades")], value_streams=None, settings=stated)
+        return msgspec.structs.replace(manifest, streams=[(BTC, kind) for kind in KINDS], value_streams=None, settings=stated)
 
     def begin(self, keeping: Keeping = MINUTES) -> SegmentWriter:
         """Start, with the first block written."""

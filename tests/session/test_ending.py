@@ -100,15 +100,15 @@ def test_a_journal_that_cannot_be_written_once_ends_trading_and_has_no_hole(tmp_
         with pytest.raises(OSError, match="disk is full"):
             async with bench.session() as ready:
                 await bench.until(lambda: bench.open_orders)
-                write, tried = ready.writer.write, list[Any]()
+                put_block, tried = ready.writer._storage.put_block, list[Any]()
 
                 def full_once(block: Any) -> None:
                     tried.append(block)
                     if len(tried) == 1:
                         raise OSError("the disk is full")
-                    write(block)
+                    put_block(block)
 
-                ready.writer.write = full_once
+                ready.writer._storage.put_block = full_once
                 await asyncio.wait([ready.running])
         assert bench.open_orders == {}
         with Journal(tmp_path / "runs/busy/live") as journal:

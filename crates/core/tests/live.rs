@@ -279,3 +279,39 @@ fn an_order_that_the_venue_may_not_have_stays_unknown_when_its_cancel_is_refused
     assert_eq!(status(&session), Status::Rejected);
     assert_eq!(session.engine().state().impossible_reports(), 0);
 }
+
+#[test]
+fn a_target_on_spot_sells_what_is_held_and_waits_for_what_is_coming() {
+    let mut step = 0;
+    let script = Script {
+        streams: vec![quotes(0)],
+        market: Some(Box::new(move |state, event| {
+            step += 1;
+            match step {
+                1 => state.place(state.order_of(event.instrument, Side::Buy, 100_000_000, OrderType::Limit(99_000))).map(|_| ()),
+                2 => state.target(event.instrument, 0, OrderType::Market),
+                _ => Ok(()),
+            }
+        })),
+        ..Script::default()
+    };
+    let mut session = live(vec![script.named("one")]);
+    session.start(S, false).unwrap();
+    session.row(&quote(0, 2 * S, 2 * S, 99_900, 100_100, 1)).unwrap();
+    told(&mut session, 2 * S + 1, AccountEvent::Accepted(OrderId(1)));
+    let fill = fill_of(&session, 1, 7, 40_000_000, 0, "USDT");
+    told(&mut session, 2 * S + 2, fill);
+    session.take_requests();
+    let sale = |session: &mut Session| match session.take_requests()[..] {
+        [Request::Place { order, .. }] => (order.side, order.quantity),
+        ref other => panic!("{other:?}"),
+    };
+    session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
+    assert_eq!(sale(&mut session), (Side::Sell, 40_000_000));
+    let AccountEvent::Fill(sold) = fill_of(&session, 2, 9, 40_000_000, 0, "USDT") else { unreachable!() };
+    told(&mut session, 3 * S + 1, AccountEvent::Fill(Fill { side: Side::Sell, ..sold }));
+    // The rest of the purchase comes: it is sold, too, without another call.
+    let rest = fill_of(&session, 1, 8, 60_000_000, 0, "USDT");
+    told(&mut session, 3 * S + 2, rest);
+    assert_eq!(sale(&mut session), (Side::Sell, 60_000_000));
+}

@@ -68,17 +68,20 @@ impl Engine {
         if self.state.works_otherwise(strategy, &target) && self.cancel_earlier(strategy, instrument)? {
             return Ok(());
         }
-        let exposure = self.state.exposure(strategy, instrument);
-        let order = difference(&self.state, &target, exposure);
-        self.keep_dust(strategy, instrument, if order.is_none() { target.quantity - exposure } else { 0 });
-        let Some(order) = order else {
-            self.drop_target(strategy, instrument);
-            return Ok(());
-        };
-        if self.cancel_earlier(strategy, instrument)? {
+        let missing = target.quantity - self.state.exposure(strategy, instrument);
+        let sent = self.state.sendable(strategy, &target, missing);
+        let order = difference(&self.state, &target, sent);
+        if sent == missing {
+            self.keep_dust(strategy, instrument, if order.is_none() { missing } else { 0 });
+        }
+        if order.is_some() && self.cancel_earlier(strategy, instrument)? {
             return Ok(());
         }
-        self.drop_target(strategy, instrument);
+        // What is held back follows when more is known of the orders that it waits for.
+        if sent == missing {
+            self.drop_target(strategy, instrument);
+        }
+        let Some(order) = order else { return Ok(()) };
         self.state.calling = strategy;
         self.state.queue(order, true);
         Ok(())
@@ -187,10 +190,9 @@ impl Engine {
     }
 }
 
-/// The order that takes an exposure to its target; none if what is missing is dust.
-fn difference(state: &State, target: &Target, exposure: i64) -> Option<NewOrder> {
+/// The order over what is missing to a target; none if that is dust.
+fn difference(state: &State, target: &Target, missing: i64) -> Option<NewOrder> {
     let specification = &state.index.instrument(target.instrument).specification;
-    let missing = target.quantity - exposure;
     let quantity = missing.abs() / specification.lot * specification.lot;
     let price = target.order_type.price().or(state.market(target.instrument).mark.price());
     let is_dust = quantity == 0

@@ -402,7 +402,9 @@ impl Engine {
         self.state.starting = true;
         self.state.trading = !warms_up;
         self.state.warming = warms_up;
-        self.state.starting_accounts.clone_from(&self.state.accounts);
+        if self.journal.is_some() {
+            self.state.starting_accounts.clone_from(&self.state.accounts);
+        }
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_start(&mut self.state)?;

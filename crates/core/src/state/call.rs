@@ -192,6 +192,19 @@ impl State {
         Ok(())
     }
 
+    /// What may be sent of what is missing to a target. A purchase that still works counts as coming (O3), and cannot be
+    /// sold before it has come: on spot that would sell what belongs to nobody here (M3).
+    pub(crate) fn sendable(&self, strategy: StrategyIndex, target: &Target, missing: i64) -> i64 {
+        let is_spot = !self.index.instrument(target.instrument).is_margined();
+        if missing >= 0 || target.quantity < 0 || !is_spot {
+            return missing;
+        }
+        let held = self.position(strategy, target.instrument).quantity;
+        let working = self.orders.open(strategy).filter(|order| order.request.instrument == target.instrument);
+        let sold: i64 = working.map(|order| order.working().min(0)).sum();
+        missing.max(-(held + sold).max(0))
+    }
+
     /// Whether an order of an earlier target works at another price than the target's.
     pub(crate) fn works_otherwise(&self, strategy: StrategyIndex, target: &Target) -> bool {
         let mut open = self.orders.open(strategy);

@@ -85,7 +85,7 @@ pub struct State {
     pub(crate) watch: Watch,
     pub(crate) markets: Vec<Market>,
     pub(crate) accounts: Vec<Account>,
-    /// The accounts as strategies found them when they started.
+    /// The accounts as strategies found them when they started, where the run may be gone on with.
     pub(crate) starting_accounts: Vec<Account>,
     pub(crate) orders: Orders,
     pub(crate) strategies: Vec<StrategyState>,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// How many orders are remembered, so that late reports find those that were closed. At 176
 /// bytes an order this is most of what a run holds when it keeps nothing else.
-const REMEMBERED: usize = 128;
+const REMEMBERED: usize = 112;
 
 /// The same where venues are real: a fill may come long after an order was given up, and must find it.
 const REMEMBERED_OF_REAL: usize = 16_384;
@@ -68,6 +68,10 @@ impl Orders {
             self.open.resize_with(strategy + 1, Vec::new);
         }
         self.open[strategy].push(order.id);
+        if self.newest.capacity() == 0 {
+            // Else it would grow to the next power of two.
+            self.newest.reserve_exact(REMEMBERED);
+        }
         // First, so that what is held need not grow.
         if self.newest.len() >= self.remembered {
             self.pass_oldest();
