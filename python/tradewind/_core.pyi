@@ -32,6 +32,7 @@ __all__ = [
     "Order",
     "Position",
     "Quote",
+    "Record",
     "Recording",
     "Replay",
     "Session",
@@ -215,6 +216,10 @@ class Session:
         """Take a block of the journal; returns the first decision that differs, if there is one."""
     def live_again(self, block: bytes) -> None:
         """Live through a block of a recorded session again, simulated venues in the place of what answered."""
+    def follow(self, record: Record, removed: str) -> None:
+        """Before the start: simulated venues take over what a session recorded, up to and including a cause."""
+    def show_ahead(self, block: bytes) -> None:
+        """Before the start: show simulated venues the rows of a block, each of which they meet at its venue time."""
     def recovered(self) -> dict[str, Any] | None:
         """The journal has ended; a decision that it does not hold, if there is one."""
     @property
@@ -255,6 +260,19 @@ class Session:
         """The postings of the ledger, as columns."""
     def equity(self) -> tuple[list[int], list[float]]:
         """The equity curve: times in nanoseconds, and values."""
+
+@final
+class Record:
+    """The orders of a recorded session, read from its journal in two passes."""
+
+    def __new__(cls, venue_times: Sequence[tuple[int, bool, int | None]]) -> Record: ...
+    def observe(self, block: bytes) -> None:
+        """Take a block of the journal, in the first pass."""
+    def confirm(self, block: bytes) -> None:
+        """Take a block of the journal, in the second pass."""
+    @staticmethod
+    def causes() -> list[str]:
+        """The causes of differences, in the order in which they are removed."""
 
 @final
 class Replay:

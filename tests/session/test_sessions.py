@@ -45,7 +45,7 @@ def test_a_live_session_holds_what_the_exchange_says(trade: Any, tmp_path: Path,
     assert equal(ours, theirs), (ours, theirs)
     assert tw.journal.replay(folder).identical
     found = parity(folder)
-    assert found.decisions_agree and found.mode == "live"
+    assert found.is_explained and found.mode == "live", str(found)
 
 
 def test_keys_are_in_nothing_that_a_session_writes(trade: Any, tmp_path: Path, capfd: Any) -> None:

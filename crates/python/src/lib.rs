@@ -19,6 +19,7 @@ mod instrument;
 mod lender;
 mod number;
 mod order;
+mod record;
 mod recording;
 mod replay;
 mod report;
@@ -60,6 +61,8 @@ mod _core {
     use crate::instrument::{Index, Instrument, Stream};
     #[pymodule_export]
     use crate::order::{Order, Position};
+    #[pymodule_export]
+    use crate::record::Record;
     #[pymodule_export]
     use crate::recording::{ChunkFeed, Recording};
     #[pymodule_export]

@@ -5,13 +5,14 @@ use crate::error::{OrRaise, raised};
 use crate::inbox::Inbox;
 use crate::instrument::{Instrument, price_of, quantity_of};
 use crate::lender::Failure;
+use crate::record::{Record, cause};
 use crate::recording::stream_kind;
 use crate::replay::Words;
 use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_orders};
 use crate::settings::{Run, Value, data_value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::driver;
 use tradewind_core::error::{Code, Error};
@@ -447,6 +448,20 @@ impl Session {
     fn live_again(&self, block: &[u8]) -> PyResult<()> {
         let entries: Vec<Entry> = decode_entries(block).or_raise()?;
         self.act(|session| session.live_again(&entries))
+    }
+
+    /// Before the start: simulated venues take over what a session recorded, up to and including a cause.
+    fn follow(&self, record: &Record, removed: &str) -> PyResult<()> {
+        let removed = cause(removed)?;
+        self.lock()?.follow(&record.record.lock().unwrap_or_else(PoisonError::into_inner), removed);
+        Ok(())
+    }
+
+    /// Before the start: shows simulated venues the rows of a block, each of which they meet at its venue time.
+    fn show_ahead(&self, block: &[u8]) -> PyResult<()> {
+        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
+        self.lock()?.show_ahead(&entries);
+        Ok(())
     }
 
     /// The journal has ended; a decision that it does not hold, if there is one.

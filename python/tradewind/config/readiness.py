@@ -26,6 +26,8 @@ def missing(system: System, mode: Mode) -> list[Problem]:
             found += [*_traded(system), *_money(system)]
         case "live":
             found += [*_traded(system), *_permission(system), *_live_limits(system)]
+    if mode != "backtest":
+        found += _not_yet(system)
     return found
 
 
@@ -36,6 +38,19 @@ def absent(system: System) -> list[Problem]:
 
 def _lacks(place: Place, message: str, hint: str) -> Problem:
     return Problem("missing_setting", place, message, hint)
+
+
+def _not_yet(system: System) -> Iterator[Problem]:
+    """What a file can say and a session does not do: it must not be taken for done."""
+    for name, account in system.accounts.items():
+        if account.adopt:
+            message = ": sessions do not adopt holdings yet"
+            yield Problem(
+                "bad_setting", ("accounts", name, "adopt"), message, "take it out: what is held stays untouched (M3)"
+            )
+    if system.journal.record_raw:
+        message = ": sessions do not record raw frames yet"
+        yield Problem("bad_setting", ("journal", "record_raw"), message, "take it out: the journal holds every row")
 
 
 def _strategies(system: System) -> Iterator[Problem]:

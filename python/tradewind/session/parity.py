@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,30 @@ from tradewind import _core
 from tradewind.errors import exception
 from tradewind.journal import Journal
 from tradewind.journal.code import Rebuilt, rebuilt
+from tradewind.journal.latency import latencies
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.values import from_json
 from tradewind.result import frame
 from tradewind.session.session import received
+from tradewind.table import plain_table, table_text
 
-_COMPARED = ("side", "quantity", "order_type", "price", "decided", "filled", "average_price", "status")
-"""What of an order is compared; orders are matched by strategy and count."""
+CAUSES = tuple(_core.Record.causes())
+"""What a difference can come from, in the order in which it is removed from the backtest."""
+UNEXPLAINED = "unexplained"
+_KEYS = ("strategy", "count")
+_ASPECTS = {
+    "decision": ("side", "quantity", "instrument", "order_type", "price", "time_in_force"),
+    "decided": ("decided",),
+    "closed": ("closed",),
+    "filled": ("filled",),
+    "average price": ("average_price",),
+    "fee": ("fee",),
+    "status": ("status", "reason"),
+}
+"""What of an order is compared, by what it is called; orders are matched by strategy and count."""
+_FRAME = ("strategy", "count", "aspect", "session", "backtest", "cause")
+_SHOWN = 20
+_DIGITS = 14
 
 
 @dataclass(frozen=True)
@@ -33,37 +51,111 @@ class Parity:
         Whether the strategy, fed the recorded reports of the account too, decides the same.
     orders
         How many orders the session sent.
-    differing
-        Orders that differ, matched one to one, with both sides; empty where the backtest is the session.
+    compared
+        How many orders either side sent.
+    differences
+        A row for each order and aspect that differs: ``strategy`` and ``count``, which name the order, ``aspect``
+        (decision, decided, closed, filled, average price, fee, status), what it is in the ``session`` and in the
+        ``backtest``, and the ``cause``. Empty where the backtest is the session.
 
     """
 
     mode: str
     decisions_agree: bool
     orders: int
-    differing: pl.DataFrame
+    compared: int
+    differences: pl.DataFrame
 
     @property
     def is_equal(self) -> bool:
         """Whether there is no difference at all."""
-        return self.decisions_agree and self.differing.is_empty()
+        return self.decisions_agree and self.differences.is_empty()
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether decisions agree and every difference has a cause; a paper session must not have any (F6)."""
+        return self.is_equal or (self.mode != "paper" and self.decisions_agree and not self.causes[UNEXPLAINED])
+
+    @property
+    def differing(self) -> int:
+        """How many orders differ."""
+        return self.differences.select(_KEYS).unique().height
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """How many differences have which cause."""
+        counted = dict(self.differences.group_by("cause").len().rows())
+        return {cause: counted.get(cause, 0) for cause in (*CAUSES, UNEXPLAINED)}
 
     @property
     def line(self) -> str:
         """The comparison in a line."""
         decisions = "decisions agree" if self.decisions_agree else "DECISIONS DIFFER"
-        if self.differing.is_empty():
+        if self.differences.is_empty():
             rest = f"its backtest has the same {self.orders} orders and fills"
         else:
-            rest = f"{self.differing.height} of {self.orders} orders differ from its backtest in time, price or size"
+            counts = ", ".join(f"{cause} {count}" for cause, count in self.causes.items() if count)
+            rest = f"{self.differing} of {self.compared} orders differ from its backtest by {counts}"
+            if not self.causes[UNEXPLAINED]:
+                rest += "; nothing unexplained"
         return f"parity of a {self.mode} session: {decisions}; {rest}"
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "mode": self.mode,
+            "decisions_agree": self.decisions_agree,
+            "orders": self.orders,
+            "compared": self.compared,
+            "differing": self.differing,
+            "causes": self.causes,
+            "explained": self.is_explained,
+            "differences": self.differences.to_dicts(),
+        }
+
     def __str__(self) -> str:
-        return self.line if self.differing.is_empty() else f"{self.line}\n{self.differing}"
+        if self.differences.is_empty():
+            return self.line
+        return f"{self.line}\n\n{self._counts}\n{self._rows}"
+
+    @property
+    def _counts(self) -> str:
+        """How many differences there are of each aspect, by cause."""
+        causes = [cause for cause, count in self.causes.items() if count]
+        table = plain_table([""], causes)
+        counted = {
+            (aspect, cause): count for aspect, cause, count in self.differences.group_by("aspect", "cause").len().rows()
+        }
+        for aspect in _ASPECTS:
+            counts = [counted.get((aspect, cause), 0) for cause in causes]
+            if any(counts):
+                table.add_row(aspect, *(str(count) for count in counts))
+        return table_text(table)
+
+    @property
+    def _rows(self) -> str:
+        """The first differences; what nobody can explain is what a reader looks for."""
+        rows = self.differences.sort(pl.col("cause") != UNEXPLAINED, maintain_order=True).head(_SHOWN)
+        with pl.Config(
+            tbl_rows=-1,
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+            tbl_width_chars=120,
+            fmt_str_lengths=80,
+        ):
+            text = str(rows)
+        left = self.differences.height - rows.height
+        return f"{text}\nand {left} more differences" if left else text
 
 
 def parity(run: str | Path) -> Parity:
     """Set a session beside a backtest of the same period over the data that it recorded.
+
+    Of a live session the backtest is run again and again, each time with one cause of differences less: the latencies
+    that were measured, order by order, take the place of those that were stated; rows reach the venue at its own time;
+    the venue rejects what the real one rejected; resting orders fill when they did; takers find what they found. A
+    difference comes from the cause without which it is gone for good. What still differs in the last run is
+    unexplained.
 
     Parameters
     ----------
@@ -81,16 +173,18 @@ def parity(run: str | Path) -> Parity:
         with rebuilt(manifest.code, None, None) as code:
             told = kernel_of(manifest, code, is_simulated=mode == "paper")
             agrees = recover(told, blocks)
-        with rebuilt(manifest.code, None, None) as code:
-            again = kernel_of(manifest, code, is_simulated=True)
-            for place, block in enumerate(blocks):
-                again.live_again(block)
-                if place == 0:
-                    received(again)
-    theirs, ours = frame(told.orders()), frame(again.orders())
-    if mode == "paper":
-        agrees = agrees and told.hashes == again.hashes
-    return Parity(mode, agrees, theirs.height, _differing(theirs, ours))
+        ours = _orders(told)
+        again = _lived_again(manifest, blocks)
+        theirs = _orders(again)
+        found = _differences(ours, theirs)
+        compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
+        if mode == "paper":
+            agrees = agrees and told.hashes == again.hashes
+        elif not found.is_empty():
+            record = _record(recorded, blocks)
+            runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
+            return Parity(mode, agrees, ours.height, compared, _with_causes([found, *runs]))
+    return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
 
 
 def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
@@ -131,12 +225,97 @@ def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core
     return _core.Session(run, [(places[name], kind) for name, kind in manifest.streams])
 
 
-def _differing(session: pl.DataFrame, backtest: pl.DataFrame) -> pl.DataFrame:
-    """Orders that differ in anything that is compared, or that only one side has."""
-    keys = ["strategy", "count"]
-    columns = [name for name in _COMPARED if name in session.columns]
-    both = session.select(*keys, *columns).join(
-        backtest.select(*keys, *columns), on=keys, how="full", suffix="_backtest", coalesce=True
+def _lived_again(
+    manifest: Manifest, blocks: Sequence[bytes], record: _core.Record | None = None, removed: str = ""
+) -> _core.Session:
+    """The backtest over what a session recorded; without the differences of a cause and of those before it."""
+    with rebuilt(manifest.code, None, None) as code:
+        kernel = kernel_of(manifest, code, is_simulated=True)
+        if record is not None:
+            kernel.follow(record, removed)
+            if CAUSES.index(removed) >= CAUSES.index("data arrival"):
+                for block in blocks:
+                    kernel.show_ahead(block)
+        for place, block in enumerate(blocks):
+            kernel.live_again(block)
+            if place == 0:
+                received(kernel)
+    return kernel
+
+
+def _record(recorded: Journal, blocks: Sequence[bytes]) -> _core.Record:
+    """What really happened to the orders."""
+    ways = latencies(recorded).select("order_id", pl.col("kind") == "cancel", "venue_time_ns")
+    record = _core.Record(ways.rows())
+    for block in blocks:
+        record.observe(block)
+    for block in blocks:
+        record.confirm(block)
+    return record
+
+
+def _orders(kernel: _core.Session) -> pl.DataFrame:
+    """The closed orders of a run, each with its fees."""
+    orders, fills = frame(kernel.orders()), frame(kernel.fills())
+    amount = pl.col("fee").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    fees = (
+        fills.group_by(*_KEYS, "fee_asset", maintain_order=True)
+        .agg(pl.col("fee").sum())
+        .sort("fee_asset")
+        .group_by(_KEYS, maintain_order=True)
+        .agg(fee=pl.format("{} {}", amount, "fee_asset").str.join(" + "))
     )
-    differs = pl.any_horizontal([pl.col(name).ne_missing(pl.col(f"{name}_backtest")) for name in columns])
-    return both.filter(differs).sort(keys)
+    return orders.join(fees, on=list(_KEYS), how="left")
+
+
+def _differences(session: pl.DataFrame, backtest: pl.DataFrame) -> pl.DataFrame:
+    """A row for each order and aspect that differs; an order that only one side has is a difference in decision."""
+    sides = [_aspects(one) for one in (session, backtest)]
+    both = sides[0].join(sides[1], on=[*_KEYS, "aspect"], how="full", suffix="_backtest", coalesce=True)
+    differs = pl.col("value").ne_missing(pl.col("value_backtest"))
+    # Where one side does not have the order, that is all that there is to say.
+    is_alone = pl.col("value").is_null().all().over(_KEYS) | pl.col("value_backtest").is_null().all().over(_KEYS)
+    return both.filter(differs & (~is_alone | (pl.col("aspect") == "decision"))).rename(
+        {"value": "session", "value_backtest": "backtest"}
+    )
+
+
+def _aspects(orders: pl.DataFrame) -> pl.DataFrame:
+    """A row for each order and aspect, with its value as text."""
+    each = [
+        orders.select(
+            *_KEYS,
+            aspect=pl.lit(name),
+            value=pl.concat_str([_text(orders, column) for column in columns], separator=" ", ignore_nulls=True),
+        )
+        for name, columns in _ASPECTS.items()
+    ]
+    return pl.concat(each)
+
+
+def _text(orders: pl.DataFrame, column: str) -> pl.Expr:
+    named, kind = pl.col(column), orders.schema[column]
+    if kind.is_temporal():
+        return named.dt.to_string("%H:%M:%S%.9f")
+    # An average is a quotient: its last digit is not exact.
+    return (named.round_sig_figs(_DIGITS) if kind.is_float() else named).cast(pl.String)
+
+
+def _with_causes(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The differences of the first run and of the last, each with its cause.
+
+    A difference comes from what was removed in the run from which on it is gone; one that is there in the last run is
+    unexplained, and one that only runs between show is none of the backtest's.
+    """
+    keys = [*_KEYS, "aspect"]
+    marked = [one.with_columns(run=pl.lit(place, pl.Int32)) for place, one in enumerate(runs)]
+    last_seen = pl.concat(marked).group_by(keys).agg(pl.col("run").max())
+    left = runs[-1].join(runs[0], on=keys, how="anti")
+    found = pl.concat([runs[0], left]).join(last_seen, on=keys)
+    causes = dict(enumerate((*CAUSES, UNEXPLAINED)))
+    return _in_order(found.with_columns(cause=pl.col("run").replace_strict(causes, return_dtype=pl.String)))
+
+
+def _in_order(differences: pl.DataFrame) -> pl.DataFrame:
+    place = pl.col("aspect").replace_strict({name: at for at, name in enumerate(_ASPECTS)}, return_dtype=pl.Int32)
+    return differences.sort(*_KEYS, place).select(_FRAME)

@@ -1,9 +1,11 @@
 //! The connection between the engine and a simulated venue: what is on its way.
 
 use super::Outage;
+use super::script::{CancelFate, Happening, Script, What};
 use crate::error::Code;
 use crate::event::{AccountEvent, AccountReport};
-use crate::order::Request;
+use crate::instrument::InstrumentIndex;
+use crate::order::{OrderId, Request};
 use crate::time::{DurationNs, TimeNs};
 use crate::venue::{Line, SimulatedVenue};
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,15 @@ struct OnTheWay<T> {
     message: T,
 }
 
+/// What a venue meets of our orders.
+#[derive(Serialize, Deserialize)]
+enum ToVenue {
+    /// What the engine asked for.
+    Request(Request),
+    /// What happened to a resting order of a session that is run again, and when the session heard of it.
+    Happening { id: OrderId, instrument: InstrumentIndex, happening: Happening },
+}
+
 /// A venue and both directions of its connection.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Link {
@@ -35,8 +46,11 @@ pub(super) struct Link {
     outages: Vec<Outage>,
     requests: Line,
     answers: Line,
-    to_venue: VecDeque<OnTheWay<Request>>,
+    to_venue: VecDeque<OnTheWay<ToVenue>>,
     to_engine: VecDeque<OnTheWay<AccountReport>>,
+    /// What is taken over from a recorded session, where one is run again.
+    #[serde(skip)]
+    script: Option<Box<Script>>,
 }
 
 /// What a link does next, in the order of ties at one time (T3).
@@ -56,7 +70,13 @@ impl Link {
         let requests = Line::new(settings.request_latency, seed, &settings.venue, "requests");
         let answers = Line::new(settings.answer_latency, seed, &settings.venue, "answers");
         let lag_ns = settings.lag_ns.unwrap_or(0);
-        Self { venue, lag_ns, outages, requests, answers, to_venue: VecDeque::new(), to_engine: VecDeque::new() }
+        Self { venue, lag_ns, outages, requests, answers, to_venue: VecDeque::new(), to_engine: VecDeque::new(), script: None }
+    }
+
+    /// Takes over what a session recorded. Its latencies are measured, so that the venue needs not wait for late rows.
+    pub fn follow(&mut self, script: Script) {
+        self.lag_ns = 0;
+        self.script = Some(Box::new(script));
     }
 
     pub fn send(&mut self, request: Request, now_ns: TimeNs, round: Round) {
@@ -65,7 +85,11 @@ impl Link {
             return;
         }
         let arrival_ns = self.requests.arrival_ns(now_ns) + self.lag_ns;
-        self.to_venue.push_back(OnTheWay { arrival_ns, round, message: request });
+        if self.script.is_some() {
+            self.send_scripted(request, now_ns, arrival_ns, round);
+            return;
+        }
+        self.to_venue.push_back(OnTheWay { arrival_ns, round, message: ToVenue::Request(request) });
     }
 
     /// A request that cannot leave fails at once, behind what has arrived by now.
@@ -93,9 +117,13 @@ impl Link {
 
     /// Gives the venue the request that is due.
     pub fn deliver_request(&mut self) {
-        if let Some(request) = self.to_venue.pop_front() {
-            self.venue.on_request(&request.message, request.arrival_ns - self.lag_ns);
-            self.collect(request.round);
+        let Some(OnTheWay { arrival_ns, round, message }) = self.to_venue.pop_front() else { return };
+        match message {
+            ToVenue::Request(request) if self.script.is_none() => {
+                self.venue.on_request(&request, arrival_ns - self.lag_ns);
+                self.collect(round);
+            }
+            message => self.deliver_scripted(&message, arrival_ns, round),
         }
     }
 
@@ -111,7 +139,17 @@ impl Link {
             self.to_engine.pop_front();
             return true;
         }
-        let AccountEvent::Deposit { asset, amount } = report.event else { return false };
+        matches!(report.event, AccountEvent::Deposit { .. }) && self.transfer(report)
+    }
+
+    /// Money moves at the venue without an order of ours, as it is reported. False for any other report.
+    pub fn transfer(&mut self, report: &AccountReport) -> bool {
+        let (AccountEvent::Deposit { asset, amount }
+        | AccountEvent::Foreign { asset, amount }
+        | AccountEvent::Unexplained { asset, amount }) = report.event
+        else {
+            return false;
+        };
         self.venue.deposit(asset, amount, report.venue_time_ns);
         self.venue.output.clear();
         true
@@ -119,6 +157,10 @@ impl Link {
 
     /// Puts what the venue said on its way to the engine.
     pub fn collect(&mut self, round: Round) {
+        if self.script.is_some() {
+            self.collect_scripted(round);
+            return;
+        }
         let account = self.venue.account_index();
         for (venue_time_ns, event) in self.venue.output.drain(..) {
             // What a venue that lags says is not known before it has met the rows up to then.
@@ -133,5 +175,89 @@ impl Link {
     /// The outage at a time.
     fn outage(&self, time_ns: TimeNs) -> Option<&Outage> {
         self.outages.iter().find(|outage| (outage.from_ns..outage.until_ns).contains(&time_ns))
+    }
+
+    /// A request takes as long as it took in the session.
+    #[cold]
+    fn send_scripted(&mut self, request: Request, now_ns: TimeNs, stated_ns: TimeNs, round: Round) {
+        let Some(script) = &mut self.script else { return };
+        let arrival_ns = script.request_ns(&request).map_or(stated_ns, |request_ns| now_ns + request_ns);
+        if let Request::Place { id, strategy, count, .. } = request {
+            for (time_ns, event) in script.echoes((strategy, count), id, now_ns) {
+                self.answer(event, time_ns, time_ns, round);
+            }
+        }
+        self.meet_later(ToVenue::Request(request), arrival_ns, round);
+    }
+
+    /// At one time what happened to resting orders comes before requests, as a cancel does not undo a fill.
+    fn meet_later(&mut self, message: ToVenue, arrival_ns: TimeNs, round: Round) {
+        let order = |message: &ToVenue| if let ToVenue::Happening { happening, .. } = message { happening.place } else { u64::MAX };
+        let key = (arrival_ns, order(&message));
+        let place = self.to_venue.partition_point(|held| (held.arrival_ns, order(&held.message)) <= key);
+        self.to_venue.insert(place, OnTheWay { arrival_ns, round, message });
+    }
+
+    /// Measured answers do not keep the order in which they left.
+    fn answer(&mut self, event: AccountEvent, venue_time_ns: TimeNs, arrival_ns: TimeNs, round: Round) {
+        let account = self.venue.account_index();
+        let message = AccountReport { account, venue_time_ns, arrival_time_ns: arrival_ns, event };
+        let place = self.to_engine.partition_point(|held| held.arrival_ns <= arrival_ns);
+        self.to_engine.insert(place, OnTheWay { arrival_ns, round, message });
+    }
+
+    #[cold]
+    fn deliver_scripted(&mut self, message: &ToVenue, time_ns: TimeNs, round: Round) {
+        let Some(script) = &mut self.script else { return };
+        match *message {
+            ToVenue::Request(Request::Place { id, strategy, count, order }) => {
+                let (directions, happenings) = script.arrive((strategy, count), id, &order);
+                self.venue.place_directed(id, &order, &directions, time_ns);
+                for happening in happenings {
+                    let message = ToVenue::Happening { id, instrument: order.instrument, happening };
+                    self.meet_later(message, happening.venue_time_ns.max(time_ns), round);
+                }
+                self.collect(round);
+            }
+            ToVenue::Request(request @ Request::Cancel { id, strategy, count, .. }) => {
+                let (fate, answer_ns) = script.cancel((strategy, count));
+                match fate {
+                    Some(CancelFate::Rejected(code)) => self.venue.output.push((time_ns, AccountEvent::CancelRejected(id, code))),
+                    Some(CancelFate::Nothing) => {}
+                    Some(CancelFate::Done) | None => self.venue.on_request(&request, time_ns),
+                }
+                self.collect_at(answer_ns.map(|answer_ns| time_ns + answer_ns), round);
+            }
+            ToVenue::Request(Request::Timer { .. }) => {}
+            ToVenue::Happening { id, instrument, happening } => {
+                match happening.what {
+                    What::Filled(quantity) => self.venue.fill_resting(id, instrument, quantity, time_ns),
+                    What::Ended(code) => self.venue.end_resting(id, instrument, code, time_ns),
+                }
+                self.collect_at(Some(happening.arrival_ns.max(time_ns)), round);
+            }
+        }
+    }
+
+    /// What the venue said arrives at a time; where there is none, after the latency of what it is about.
+    fn collect_at(&mut self, arrival_ns: Option<TimeNs>, round: Round) {
+        let Some(arrival_ns) = arrival_ns else { return self.collect(round) };
+        for (venue_time_ns, event) in std::mem::take(&mut self.venue.output) {
+            self.answer(event, venue_time_ns, arrival_ns, round);
+        }
+    }
+
+    /// Each report takes as long as it took in the session.
+    #[cold]
+    fn collect_scripted(&mut self, round: Round) {
+        let output = std::mem::take(&mut self.venue.output);
+        for (place, &(venue_time_ns, event)) in output.iter().enumerate() {
+            let id = event.order();
+            let about = |other: &&(TimeNs, AccountEvent)| id.is_some() && other.1.order() == id;
+            let (before, count) = (output[..place].iter().filter(about).count(), output.iter().filter(about).count());
+            let measured = self.script.as_ref().and_then(|script| script.answer_ns(id?, before, count));
+            let arrival_ns = measured.map_or_else(|| self.answers.arrival_ns(venue_time_ns), |answer_ns| venue_time_ns + answer_ns);
+            self.answer(event, venue_time_ns, arrival_ns, round);
+        }
     }
 }

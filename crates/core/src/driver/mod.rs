@@ -2,14 +2,18 @@
 
 mod backtest;
 mod link;
+mod record;
 mod recorder;
 mod replay;
+mod script;
 mod session;
 mod timeline;
 
 pub use backtest::{Backtest, Progress};
+pub use record::Record;
 pub use recorder::{AssetReport, InstrumentReport, Keep, Recorder};
 pub use replay::{Divergence, Replay};
+pub use script::Cause;
 pub use session::Session;
 pub use timeline::{Outage, Settings};
 

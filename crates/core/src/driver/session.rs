@@ -3,10 +3,10 @@
 
 use super::replay::{Comparison, check};
 use super::timeline::{Settings, Timeline};
-use super::{Divergence, Recorder};
+use super::{Cause, Divergence, Record, Recorder};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::event::{AccountEvent, Command, Entry, Event};
+use crate::event::{Command, Entry, Event};
 use crate::market::MarketEvent;
 use crate::order::Request;
 use crate::risk::Risk;
@@ -228,9 +228,9 @@ impl Session {
                     self.timeline.expect(event);
                     self.start(*time_ns, *warms_up)?;
                 }
-                Event::Account(report) if matches!(report.event, AccountEvent::Deposit { .. }) => {
+                Event::Account(report) if report.event.is_transfer() => {
                     self.advance(report.arrival_time_ns)?;
-                    self.act(|timeline| timeline.deposit_again(report))?;
+                    self.act(|timeline| timeline.transfer_again(report))?;
                 }
                 Event::Account(_) | Event::Timer(_) => {}
                 Event::Command { command: Command::Stop, .. } => self.act(Timeline::end)?,
@@ -241,6 +241,18 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Before the start: simulated venues take over what a session recorded, up to and including a cause of differences.
+    pub fn follow(&mut self, record: &Record, removed: Cause) {
+        self.timeline.follow(record, removed);
+    }
+
+    /// Before the start of a re-run without differences in the arrival of data: shows simulated venues all rows that were
+    /// recorded; they meet each at its venue time, and not when it arrived.
+    pub fn show_ahead(&mut self, entries: &[Entry]) {
+        let rows = entries.iter().filter_map(|entry| if let Entry::Input(Event::Market(row)) = entry { Some(row) } else { None });
+        rows.for_each(|row| self.timeline.show_ahead(row));
     }
 
     /// Ends the session: what is on its way from simulated venues arrives, and the strategies stop.

@@ -3,7 +3,8 @@
 //! A backtest feeds it recorded rows, a session rows as they come; everything else is the same code.
 
 use super::link::{Link, Round, Step};
-use super::{Keep, Recorder};
+use super::script::Script;
+use super::{Cause, Keep, Record, Recorder};
 use crate::engine::{self, Engine, MOST_DECISIONS, MOST_ROUNDS, Output, Parts, endless};
 use crate::error::{Code, Error, Result};
 use crate::event::{AccountEvent, AccountReport, Command, Condition, Event, Part, StatusEvent, TimerFired};
@@ -121,6 +122,8 @@ pub(super) struct Timeline {
     inputs: Vec<Event>,
     /// Rows that have arrived and that a venue which lags has not met.
     waiting: BinaryHeap<Reverse<Waiting>>,
+    /// Whether venues are shown their rows by `show_ahead`, and not when these arrive.
+    shows_ahead: bool,
     /// When anything but a row happens next.
     pub pending_ns: TimeNs,
     pub now_ns: TimeNs,
@@ -192,6 +195,7 @@ impl Timeline {
             timers: BinaryHeap::new(),
             inputs,
             waiting: BinaryHeap::new(),
+            shows_ahead: false,
             pending_ns: TimeNs::MAX,
             now_ns: 0,
             stepped_ns: TimeNs::MIN,
@@ -305,7 +309,7 @@ impl Timeline {
     /// although they arrive in another one (F6). A row that is later than the lag happens when it arrives.
     pub fn keep_for_venue(&mut self, event: &MarketEvent) {
         let place = self.link_of[event.instrument.at()];
-        if place == REAL {
+        if place == REAL || self.shows_ahead {
             return;
         }
         let lag_ns = self.links[place].lag_ns;
@@ -314,6 +318,19 @@ impl Timeline {
         row.venue_time_ns = due_ns - lag_ns;
         self.waiting.push(Reverse(Waiting(due_ns, self.met, row)));
         self.pending_ns = self.pending_ns.min(due_ns);
+    }
+
+    /// Simulated venues take over what a session recorded, up to a cause of differences.
+    pub fn follow(&mut self, record: &Record, removed: Cause) {
+        self.links.iter_mut().for_each(|link| link.follow(Script::new(record, removed)));
+        self.shows_ahead = removed >= Cause::DataArrival;
+    }
+
+    /// A row that is known before it arrives meets its venue at its own time.
+    pub fn show_ahead(&mut self, event: &MarketEvent) {
+        if self.link_of[event.instrument.at()] != REAL {
+            self.waiting.push(Reverse(Waiting(event.venue_time_ns, self.waiting.len() as u64, *event)));
+        }
     }
 
     /// A row reaches the engine, unless the connection is gone.
@@ -580,10 +597,10 @@ impl Timeline {
         }
     }
 
-    /// Money comes in again, at the venue and here.
-    pub fn deposit_again(&mut self, report: &AccountReport) -> Result<()> {
+    /// Money comes in or leaves again without an order, at the venue and here.
+    pub fn transfer_again(&mut self, report: &AccountReport) -> Result<()> {
         if let Some(link) = self.links.iter_mut().find(|link| link.venue.account_index() == report.account) {
-            link.replay(report);
+            link.transfer(report);
         }
         self.input(&Event::Account(*report))
     }

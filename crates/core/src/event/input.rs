@@ -179,6 +179,27 @@ pub enum AccountEvent {
     },
 }
 
+impl AccountEvent {
+    /// Whether money moved without an order, so that nothing that we do brings it about.
+    pub const fn is_transfer(&self) -> bool {
+        matches!(self, AccountEvent::Deposit { .. } | AccountEvent::Foreign { .. } | AccountEvent::Unexplained { .. })
+    }
+
+    /// The order that it is about.
+    pub const fn order(&self) -> Option<OrderId> {
+        match self {
+            AccountEvent::Accepted(id)
+            | AccountEvent::Rejected(id, _)
+            | AccountEvent::Cancelled(id, _)
+            | AccountEvent::CancelRejected(id, _)
+            | AccountEvent::Expired(id)
+            | AccountEvent::Lost(id) => Some(*id),
+            AccountEvent::Fill(fill) => Some(fill.order),
+            _ => None,
+        }
+    }
+}
+
 /// Which strategies and instruments a command is for; none means all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {

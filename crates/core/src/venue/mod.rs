@@ -2,12 +2,14 @@
 //! was recorded, and answers with account events.
 
 mod account;
+mod directions;
 pub mod fill;
 mod latency;
 pub mod matching;
 mod request;
 mod simulated;
 
+pub use directions::{Directions, Taking, Verdict};
 pub use fill::{FillModel, Resting, TakingOnTrades};
 pub use latency::{Latency, Line};
 pub use simulated::{Halt, SimulatedVenue, VenueSettings};

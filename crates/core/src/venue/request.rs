@@ -35,15 +35,26 @@ impl SimulatedVenue {
             self.output.push((time_ns, AccountEvent::Rejected(id, code)));
             return;
         }
-        self.output.push((time_ns, AccountEvent::Accepted(id)));
         let takes = self.takes(request);
-        let market = &mut self.markets[request.instrument.at()];
-        let place = market.orders.len();
-        market.orders.push(VenueOrder { id, request: *request, remaining: request.quantity, takes });
-        if takes && self.take_on_arrival(request.instrument, place, time_ns) {
-            return;
+        let order = VenueOrder { id, request: *request, remaining: request.quantity, takes, is_directed: false };
+        let place = self.accept(order, time_ns);
+        self.work(request.instrument, place, time_ns);
+    }
+
+    /// Takes an order in; gives its place.
+    pub(super) fn accept(&mut self, order: VenueOrder, time_ns: TimeNs) -> usize {
+        self.output.push((time_ns, AccountEvent::Accepted(order.id)));
+        let orders = &mut self.markets[order.request.instrument.at()].orders;
+        orders.push(order);
+        orders.len() - 1
+    }
+
+    /// An order that has arrived takes what it can; the rest waits, rests, or ends.
+    pub(super) fn work(&mut self, instrument: InstrumentIndex, place: usize, time_ns: TimeNs) {
+        let takes = self.markets[instrument.at()].orders[place].takes;
+        if !(takes && self.take_on_arrival(instrument, place, time_ns)) {
+            self.settle_rest(instrument, place, time_ns);
         }
-        self.settle_rest(request.instrument, place, time_ns);
     }
 
     /// What is left of an order after its arrival: it waits for liquidity, rests, or ends.
@@ -126,7 +137,7 @@ impl SimulatedVenue {
     }
 
     /// The first rule that an order breaks.
-    fn rejection(&self, request: &NewOrder, time_ns: TimeNs) -> Option<Code> {
+    pub(super) fn rejection(&self, request: &NewOrder, time_ns: TimeNs) -> Option<Code> {
         let specification = &self.index.instrument(request.instrument).specification;
         let market = &self.markets[request.instrument.at()];
         if self.ended.is_some() {

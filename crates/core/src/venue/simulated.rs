@@ -67,6 +67,15 @@ pub(super) struct VenueOrder {
     pub remaining: i64,
     /// It takes: it waits for something to take, and does not rest.
     pub takes: bool,
+    /// It is of a session that is run again: while it rests, it fills as it did at the real venue.
+    pub is_directed: bool,
+}
+
+impl VenueOrder {
+    /// Whether market data fill it while it rests.
+    const fn rests_by_itself(&self) -> bool {
+        !(self.takes || self.is_directed)
+    }
 }
 
 /// What the venue knows of one instrument.
@@ -357,7 +366,7 @@ impl SimulatedVenue {
                 }
             } else if let OrderType::Limit(limit) = order.request.order_type
                 && self.settings.fill_model.resting.fills(side, limit, trade.price)
-                && !order.takes
+                && order.rests_by_itself()
             {
                 let quantity = order.remaining.min(budget);
                 budget -= quantity;
@@ -401,6 +410,9 @@ impl SimulatedVenue {
         let market = &mut self.markets[instrument.at()];
         let order = market.orders[place];
         let OrderType::Limit(limit) = order.request.order_type else { return false };
+        if order.is_directed {
+            return false;
+        }
         let side = order.request.side;
         let taken = market.liquidity.take(side, order.remaining, |price| resting.fills(side, limit, price));
         let quantity: i64 = taken.iter().map(|level| level.quantity).sum();
@@ -428,6 +440,7 @@ impl SimulatedVenue {
                     self.markets[instrument.at()].orders[place].takes = takes;
                     (Some(after).filter(|_| takes), Role::Taker)
                 }
+                OrderType::Limit(_) if order.is_directed => (None, Role::Maker),
                 OrderType::Limit(limit) => {
                     (Some(limit).filter(|&limit| self.settings.fill_model.resting.fills(order.request.side, limit, reached)), Role::Maker)
                 }

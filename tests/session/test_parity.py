@@ -1,0 +1,142 @@
+"""The parity line: every difference of a live session has a cause, and a paper session has none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import session_exchange
+
+from tradewind.cli import run as command
+from tradewind.session.parity import CAUSES, UNEXPLAINED, Parity, _with_causes, parity
+
+MIXED = Path(__file__).with_name("mixed_trader.py")
+LIVE = Path("runs/busy/live")
+
+
+def lasting(*faults: tuple[str, float, dict[str, Any]], seconds: float = 2.0) -> Any:
+    """Trade for a while, under one fault after another."""
+
+    async def wait(sandbox: Any, ready: Any) -> None:
+        switchboard = sandbox.server.faults
+        for name, length, values in faults:
+            await asyncio.sleep(1.5)
+            switchboard.on(name, **values)
+            await asyncio.sleep(length)
+            if name in switchboard.active:
+                switchboard.off(name)
+        await asyncio.sleep(seconds)
+
+    return wait
+
+
+def on_the_book(folder: Path) -> Path:
+    """The same strategy on depth, so that the backtest fills from it."""
+    path = folder / "deep.py"
+    named = "ctx.subscribe(self.btc.trades)"
+    path.write_text(MIXED.read_text().replace(named, f"{named}\n        ctx.subscribe(self.btc.book)"))
+    return path
+
+
+def explained(found: Parity) -> Parity:
+    """What was found, if everything in it has a cause."""
+    assert found.decisions_agree and found.causes[UNEXPLAINED] == 0, str(found)
+    assert found.is_explained and not found.is_equal and found.line.endswith("nothing unexplained")
+    return found
+
+
+async def until_refused(sandbox: Any, ready: Any) -> None:
+    """Trade until the exchange has refused some orders that the simulation would take."""
+    await asyncio.sleep(1.5)
+    sandbox.server.faults.on("refused_orders", code=-1003)
+    async with asyncio.timeout(20):
+        while sum(one["reason"] == "rate_limited" for one in ready.kernel.closed_orders(100)) < 4:
+            await asyncio.sleep(0.1)
+    sandbox.server.faults.off("refused_orders")
+    await asyncio.sleep(2)
+
+
+SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "calm": (lasting(seconds=5), ("latency",)),
+    "slow connection": (lasting(("slow_order", 2.0, {"delay_seconds": 0.3})), ("latency",)),
+    "refused orders": (until_refused, ("latency", "rejection")),
+    "empty book": (lasting(("swept_book", 0.5, {"symbol": "BTCUSDT", "side": "SELL"})), ("latency",)),
+    "fills before cancels": (lasting(("cancel_races_fill", 2.0, {})), ("latency",)),
+    "lost connections": (lasting(("hard_close", 0.0, {}), ("hard_close", 0.0, {}), seconds=3), ("latency",)),
+    "lost answers": (lasting(("timeout_accepted", 1.0, {"occasions": 2}), seconds=7), ("latency",)),
+}
+
+
+SAMPLE = ("calm", "slow connection", "refused orders", "empty book")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one in SAMPLE else pytest.mark.slow) for one in SESSIONS]
+)
+def test_every_difference_of_a_live_session_has_a_cause(trade: Any, tmp_path: Path, name: str) -> None:
+    meanwhile, expected = SESSIONS[name]
+    trade("live", meanwhile, trader=MIXED)
+    found = explained(parity(tmp_path / LIVE))
+    assert all(found.causes[cause] > 0 for cause in expected), found.line
+
+
+def test_every_difference_on_a_book_has_a_cause(trade: Any, tmp_path: Path) -> None:
+    trade("live", lasting(seconds=5), trader=on_the_book(tmp_path))
+    explained(parity(tmp_path / LIVE))
+
+
+@pytest.mark.parametrize("trader", [lambda _: MIXED, on_the_book])
+def test_a_paper_session_has_no_difference(trade: Any, tmp_path: Path, trader: Callable[[Path], Path]) -> None:
+    trade("paper", lasting(seconds=4), trader=trader(tmp_path))
+    found = parity(tmp_path / "runs/busy/paper")
+    assert found.is_equal and found.is_explained and found.orders > 15, str(found)
+    assert sum(found.causes.values()) == 0
+
+
+def test_what_no_cause_explains_is_said_and_fails(
+    trade: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The venue charges 0.1 %.
+    place = '[instruments."binance_spot:BTCUSDT"]'
+    monkeypatch.setattr(
+        session_exchange, "TEXT", session_exchange.TEXT.replace(place, f'{place}\ntaker_fee = "0.0004"')
+    )
+    trade("live", lasting(seconds=3), trader=MIXED)
+    found = parity(tmp_path / LIVE)
+    left = found.differences.filter(cause=UNEXPLAINED)
+    assert found.decisions_agree and not found.is_explained
+    assert "fee" in left["aspect"] and f"{UNEXPLAINED} {left.height}" in found.line
+    shown = [line for line in str(found).splitlines() if line.startswith("│ busy ")]
+    assert shown[0].rstrip("│ ").endswith(UNEXPLAINED), "shown first"
+    assert command(["parity", str(tmp_path / LIVE)]) == 1
+    assert found.line in capsys.readouterr().out
+    assert command(["parity", str(tmp_path / LIVE), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["explained"], told["causes"]) == (False, found.causes)
+    assert len(told["differences"]) == found.differences.height
+
+
+def test_a_difference_comes_from_what_made_it_go_away_for_good() -> None:
+    def run(*aspects: str) -> pl.DataFrame:
+        rows = [{"strategy": "one", "count": 1, "aspect": one, "session": "a", "backtest": "b"} for one in aspects]
+        return pl.DataFrame(
+            rows, schema={"strategy": str, "count": int, "aspect": str, "session": str, "backtest": str}
+        )
+
+    # Gone with latency; back with the queue and gone again; only in between; never; and only in the end.
+    runs = [
+        run("closed", "filled", "status"),
+        run("status"),
+        run("status", "fee"),
+        run("status", "filled"),
+        run("status"),
+        run("status", "average price"),
+    ]
+    found = dict(_with_causes(runs).select("aspect", "cause").rows())
+    assert found == {"closed": "latency", "filled": "queue", "status": UNEXPLAINED, "average price": UNEXPLAINED}
+    assert len(runs) == len(CAUSES) + 1
