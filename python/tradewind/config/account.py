@@ -83,4 +83,5 @@ class Account(Section):
     credentials: Credentials | None = None
     """Where the keys are. Required for live."""
     adopt: tuple[Adoption, ...] = ()
-    """Live only: holdings that strategies take over at the start; all others belong to no strategy. Default: none."""
+    """Live only, and refused so far: holdings that strategies take over at the start; all others belong to no strategy.
+    Default: none."""

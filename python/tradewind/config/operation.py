@@ -25,7 +25,8 @@ class Journal(Section):
     keep_days: Annotated[Whole, Field(ge=0)] = 7
     """How many days old segments stay as they are before; the last two always do. Default: 7."""
     record_raw: Flag = False
-    """Whether the venue's frames are recorded as they came, too, for data of `kind = "raw"`. Default: false."""
+    """Whether the frames of the venue are recorded as they came, too, for data of `kind = "raw"`; refused so far.
+    Default: false."""
 
 
 class Control(Section):
