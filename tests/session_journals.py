@@ -67,7 +67,9 @@ class Run:
     def manifest(self) -> Manifest:
         manifest = manifest_of(self.data, self.strategies, self.settings)
         stated = {**manifest.settings, "mode": "paper", "run": "abc"}
-        return msgspec.structs.replace(manifest, streams=[(BTC, kind) for kind in KINDS], value_streams=None, settings=stated)
+        return msgspec.structs.replace(
+            manifest, streams=[(BTC, kind) for kind in KINDS], value_streams=None, settings=stated
+        )
 
     def begin(self, keeping: Keeping = MINUTES) -> SegmentWriter:
         """Start, with the first block written."""

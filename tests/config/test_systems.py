@@ -194,7 +194,9 @@ def test_run_in_the_mode_backtest(cli, folder):
 
 def test_a_backtest_warms_up(folder):
     cold = tw.System.read("system.toml").backtest().orders["decided"].min()
-    (folder / "system.toml").write_text((folder / "system.toml").read_text() + "\n[warm_up]\ntrades = '10s'\nbars = '2m'\n")
+    (folder / "system.toml").write_text(
+        (folder / "system.toml").read_text() + "\n[warm_up]\ntrades = '10s'\nbars = '2m'\n"
+    )
     begun = tw.System.read("system.toml").backtest()
     assert begun.orders["decided"].min() > cold
     assert "2m" in str(begun.manifest.settings["warm_up"])
