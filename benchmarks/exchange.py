@@ -1,6 +1,6 @@
 """W9's exchange: our sandbox in a process of its own, which stamps trades as they leave and orders as they come in.
 
-Both sides are measured by it in the same way: from just before the trade frame is written to its socket until the frame
+It measures from just before the trade frame is written to its socket until the frame
 with the order that answers this very trade has been read from its. Clients say in the quantity which trade they answer.
 """
 
@@ -21,8 +21,8 @@ from typing import Any
 from tradewind.sandbox import Limits, Sandbox
 from tradewind.sandbox.binance_spot.connection import Connection
 
-TICKS = 2_000
-SKIPPED = 200
+TICKS = 1_000
+SKIPPED = 100
 """The first ones warm up both sides."""
 MARKS = 5_000
 """Trades are told apart by their number within this."""
@@ -118,7 +118,7 @@ async def _run(pipe: Pipe, kind: Any) -> None:
 
     Connection._flush, Connection.on_ws_frame = stamped_flush, stamped_take
     # Trades one by one: a tick is measured, not a queue of them.
-    settings: dict[str, Any] = {"symbols": ("BTCUSDT",), "seed": 9, "activity": 40.0, "history_seconds": 10}
+    settings: dict[str, Any] = {"symbols": ("BTCUSDT",), "seed": 9, "activity": 200.0, "history_seconds": 10}
     async with Sandbox(**settings, limits=Limits.raised()) as sandbox:
         keys = sandbox.new_account({"USDT": 10**9}, kind=kind)
         pipe.send((sandbox.rest_url, sandbox.stream_url, sandbox.api_url, keys.api_key, keys.secret))

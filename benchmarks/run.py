@@ -78,7 +78,7 @@ def workloads(nautilus_script: str) -> tuple[Workload, ...]:
         Workload("W3-data", "barter", data, 8),
         Workload("W6", "barter", (*concurrent, "500"), 15, rounds=1, memory_gib=8),
         Workload("W8", rounds=1, has_reference=False),
-        Workload("W9", "ccxt.pro", (str(PYTHON), str(peers / "ccxt_w9.py")), rounds=3, has_reference=False),
+        Workload("W9", rounds=3, has_reference=False),
         Workload("replay", rounds=1, has_reference=False),
         Workload("sandbox", rounds=1, has_reference=False),
     )

@@ -2,7 +2,7 @@
 
 Prints one JSON line. The exchange is in another process (`benchmarks/exchange.py`) and measures; beside it, the session
 measures itself from the frame at hand to the order's frame written. The key is of the kind that Binance recommends,
-with which a session logs on once; ccxt signs each order, with HMAC, its fastest.
+with which a session logs on once.
 """
 
 from __future__ import annotations
