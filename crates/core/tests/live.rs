@@ -10,9 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tradewind_core::account::Fill;
 use tradewind_core::driver::Session;
 use tradewind_core::error::{Code, Result};
-use tradewind_core::event::{AccountEvent, Command, DataValue, Event, Filter, ParameterEvent, decode_entries};
+use tradewind_core::event::{
+    AccountEvent, Command, Condition, DataValue, Event, Filter, ParameterEvent, Part, StatusEvent, decode_entries,
+};
 use tradewind_core::indicator::IndicatorKind;
-use tradewind_core::instrument::AccountIndex;
+use tradewind_core::instrument::{AccountIndex, VenueIndex};
 use tradewind_core::market::{MarketData, MarketEvent, Side, Trade};
 use tradewind_core::order::{OrderId, OrderType, Request, Status, StrategyIndex};
 use tradewind_core::state::State;
@@ -280,8 +282,8 @@ fn an_order_that_the_venue_may_not_have_stays_unknown_when_its_cancel_is_refused
     assert_eq!(session.engine().state().impossible_reports(), 0);
 }
 
-#[test]
-fn a_target_on_spot_sells_what_is_held_and_waits_for_what_is_coming() {
+/// A session that has bought four tenths of the coin that it asked for, and wants none at the next quote.
+fn half_bought() -> Session {
     let mut step = 0;
     let script = Script {
         streams: vec![quotes(0)],
@@ -302,6 +304,12 @@ fn a_target_on_spot_sells_what_is_held_and_waits_for_what_is_coming() {
     let fill = fill_of(&session, 1, 7, 40_000_000, 0, "USDT");
     told(&mut session, 2 * S + 2, fill);
     session.take_requests();
+    session
+}
+
+#[test]
+fn a_target_on_spot_sells_what_is_held_and_waits_for_what_is_coming() {
+    let mut session = half_bought();
     let sale = |session: &mut Session| match session.take_requests()[..] {
         [Request::Place { order, .. }] => (order.side, order.quantity),
         ref other => panic!("{other:?}"),
@@ -314,4 +322,23 @@ fn a_target_on_spot_sells_what_is_held_and_waits_for_what_is_coming() {
     let rest = fill_of(&session, 1, 8, 60_000_000, 0, "USDT");
     told(&mut session, 3 * S + 2, rest);
     assert_eq!(sale(&mut session), (Side::Sell, 60_000_000));
+}
+
+#[test]
+fn a_target_whose_order_is_refused_or_rejected_is_given_up() {
+    let mut session = half_bought();
+    let gone = Condition::Disconnected(VenueIndex(0), Part::Orders);
+    session.input(&Event::Status(StatusEvent { time_ns: 2 * S + 3, change: gone })).unwrap();
+    // Some of the purchase is still to come, and the sale of what is held cannot leave.
+    session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
+    let refused = session.engine().state().orders().get(OrderId(2)).unwrap();
+    assert_eq!((refused.status, refused.reason), (Status::Rejected, Some(Code::VenueDisconnected)));
+    assert_eq!(session.engine().state().strategies()[0].targets, []);
+
+    let mut session = half_bought();
+    session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
+    session.take_requests();
+    told(&mut session, 3 * S + 1, AccountEvent::Rejected(OrderId(2), Code::InsufficientFunds));
+    assert_eq!(session.take_requests(), []);
+    assert_eq!(session.engine().state().strategies()[0].targets, []);
 }

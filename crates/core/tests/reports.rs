@@ -10,9 +10,9 @@ use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::Session;
 use tradewind_core::error::Code;
-use tradewind_core::event::{AccountEvent, AccountReport, Event, decode_entries};
+use tradewind_core::event::{AccountEvent, AccountReport, Condition, Event, Part, StatusEvent, decode_entries};
 use tradewind_core::feed::Merge;
-use tradewind_core::instrument::{AccountIndex, AssetIndex};
+use tradewind_core::instrument::{AccountIndex, AssetIndex, VenueIndex};
 use tradewind_core::market::MarketEvent;
 use tradewind_core::order::{Liquidity, NewOrder, OrderId, Request, StrategyIndex};
 use tradewind_core::risk::Risk;
@@ -122,6 +122,12 @@ fn anything(
     Some((account, event))
 }
 
+/// A connection is gone, or there again.
+fn condition(chance: &mut Chance, session: &Session) -> Condition {
+    let venue = VenueIndex(chance.below(session.engine().state().index().venues().count()) as u16);
+    if chance.happens(0.5) { Condition::Disconnected(venue, Part::Orders) } else { Condition::Connected(venue, Part::Orders) }
+}
+
 fn place(session: &mut Session, placed: &mut Vec<(OrderId, NewOrder)>) {
     for request in session.take_requests() {
         if let Request::Place { id, order, .. } = request {
@@ -167,9 +173,13 @@ fn run(seed: u64, wild: bool) {
         session.row(row).unwrap();
         place(&mut session, &mut placed);
         for _ in 0..chance.below(4) {
-            let Some((account, event)) = anything(&mut chance, &session, &placed, &mut trade, wild) else { continue };
             let time_ns = session.now_ns();
-            let event = Event::Account(AccountReport { account, venue_time_ns: time_ns, arrival_time_ns: time_ns, event });
+            let event = if chance.happens(0.1) {
+                Event::Status(StatusEvent { time_ns, change: condition(&mut chance, &session) })
+            } else {
+                let Some((account, event)) = anything(&mut chance, &session, &placed, &mut trade, wild) else { continue };
+                Event::Account(AccountReport { account, venue_time_ns: time_ns, arrival_time_ns: time_ns, event })
+            };
             if event.check(session.engine().state().index()).is_err() {
                 continue;
             }

@@ -84,6 +84,10 @@ impl Engine {
         let Some(order) = order else { return Ok(()) };
         self.state.calling = strategy;
         self.state.queue(order, true);
+        let strategy = &mut self.state.strategies[strategy.at()];
+        if let Some(target) = strategy.targets.iter_mut().find(|target| target.instrument == instrument) {
+            target.order = strategy.orders;
+        }
         Ok(())
     }
 
@@ -129,6 +133,9 @@ impl Engine {
                     order.reason = reason;
                 }
                 self.changed(id);
+                if matches!(report, Report::Refused | Report::Rejected) {
+                    self.give_up(id);
+                }
                 // That a cancel was refused is no reason to send it again at once: what the order is has to come first.
                 if report != Report::CancelRejected {
                     self.pursue_again(id);
@@ -169,6 +176,14 @@ impl Engine {
             }
             self.state.orders.close(strategy, id);
         }
+    }
+
+    /// A target whose own order was refused or rejected is given up, as it is where nothing was held back: the same order
+    /// would be sent again and again (O3).
+    fn give_up(&mut self, id: OrderId) {
+        let Some(order) = self.state.orders.get(id) else { return };
+        let (strategy, instrument, count) = (order.strategy, order.request.instrument, order.count);
+        self.state.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument || target.order != count);
     }
 
     /// What is known of an order may let the target in its instrument go on.

@@ -33,6 +33,8 @@ pub struct Target {
     pub quantity: i64,
     /// At market, or at a limit.
     pub order_type: OrderType,
+    /// The strategy's count of the last order that was sent towards it while something was held back; zero before.
+    pub order: u64,
 }
 
 /// How many events of a stream can be kept.
@@ -182,7 +184,7 @@ impl State {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
         }
         self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
-        let target = Target { instrument, quantity, order_type };
+        let target = Target { instrument, quantity, order_type, order: 0 };
         let is_reached = self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument);
         if is_reached && !self.works_otherwise(strategy, &target) {
             return Ok(());
@@ -214,7 +216,7 @@ impl State {
     /// Cancels the calling strategy's open orders in an instrument and closes its position at market.
     pub fn close(&mut self, instrument: InstrumentIndex) -> Result<()> {
         self.cancel_all(Some(instrument));
-        self.strategies[self.calling.at()].targets.push(Target { instrument, quantity: 0, order_type: OrderType::Market });
+        self.strategies[self.calling.at()].targets.push(Target { instrument, quantity: 0, order_type: OrderType::Market, order: 0 });
         self.outbox.push(Decision::Pursue(self.calling, instrument));
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
 use serde::{Deserialize, Serialize};
 
 /// The version of the algorithm behind the state hash.
-pub const STATE_HASH_VERSION: u32 = 3;
+pub const STATE_HASH_VERSION: u32 = 4;
 
 /// Hashes each strategy's requests and fills as they happen, by the names of instruments
 /// and the strategy's own counts, so that nothing unrelated shifts it.
@@ -301,7 +301,7 @@ impl State {
             }
             for target in &strategy.targets {
                 out.text(&self.index.instrument(target.instrument).name).number(target.quantity.into());
-                out.text(target.order_type.name()).number(target.order_type.price().unwrap_or(0).into());
+                out.text(target.order_type.name()).number(target.order_type.price().unwrap_or(0).into()).number(target.order.into());
             }
             let mut dust: Vec<_> = strategy.dust.iter().map(|(held, dust)| (&self.index.instrument(*held).name, dust)).collect();
             dust.sort();
