@@ -174,11 +174,11 @@ class Reconciliation:
             log.warning("%s: not all fills of %s are listed yet", self._venue, name)
             return False
         order_id = order["order_id"]
-        self._session.report(self._venue, order_id, "accepted", "requested", None)
+        self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
         if state.status in ("cancelled", "expired", "rejected"):
-            self._session.report(self._venue, order_id, "cancelled", "requested", None)
+            self._session.report(self._venue, order_id, "cancelled", "requested", state.venue_time_ns)
         elif state.status != "filled" and order["status"] == "cancel_in_flight":
             # The cancel got lost: it was in the journal, and not on the wire, when the process ended.
             self._execution.cancel(CancelRequest(name, state.instrument))

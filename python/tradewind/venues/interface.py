@@ -209,7 +209,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class OrderState(msgspec.Struct, frozen=True):
-    """An order as the venue knows it."""
+    """An order as the venue knows it; ``venue_time_ns`` is when it changed last, ``created_ns`` when the venue took it."""
 
     client_id: str
     venue_order_id: str
@@ -220,6 +220,7 @@ class OrderState(msgspec.Struct, frozen=True):
     price: Exact | None
     status: Literal["open", "partly_filled", "filled", "cancelled", "rejected", "expired"]
     venue_time_ns: int
+    created_ns: int | None = None
 
 
 class Foreign(msgspec.Struct, frozen=True):

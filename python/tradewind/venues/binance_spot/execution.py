@@ -478,6 +478,7 @@ def _state(order: dict[str, Any]) -> OrderState:
         None if order["type"] == "MARKET" else exact(order["price"]),
         status_of(order["status"]),  # type: ignore[arg-type]
         order["updateTime"] * _MILLISECOND_NS,
+        order["time"] * _MILLISECOND_NS,
     )
 
 
