@@ -55,6 +55,7 @@ class ExecutionReport(Struct):
     L: str
     T: int
     C: str = ""
+    O: int = 0  # noqa: E741
     r: str = "NONE"
     n: str | None = None
     N: str | None = None
@@ -82,6 +83,10 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[object, None] = {}
+
+    def is_known(self, thing: object) -> bool:
+        """Whether it was told."""
+        return thing in self._kept
 
     def is_new(self, thing: object) -> bool:
         """Whether it was not told yet; from now on it was."""
@@ -119,7 +124,8 @@ class AccountReader:
         if len(self._numbers) > _KEPT:
             forgotten = next(iter(self._numbers))
             self._names.pop(self._numbers.pop(forgotten), None)
-        if not self._memory.is_new(("accepted", client_id)):
+        # Of what has ended it is no news that it once began.
+        if self._memory.is_known(("closed", client_id)) or not self._memory.is_new(("accepted", client_id)):
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
 
@@ -164,7 +170,7 @@ class AccountReader:
         if event.x == "NEW":
             return self.accepted(client_id, event.i, event.T)
         if fill is not None:
-            return [*self.accepted(client_id, event.i, event.T), fill]
+            return [*self.accepted(client_id, event.i, event.O or event.T), fill]
         if event.x == "REJECTED":
             return self.rejected(client_id, -2010, event.r, time_ns)
         if event.x in ("CANCELED", "EXPIRED", "TRADE_PREVENTION"):
@@ -172,7 +178,7 @@ class AccountReader:
         return []
 
     def _ended(self, event: ExecutionReport, client_id: str, time_ns: int) -> list[Report]:
-        before = self.accepted(client_id, event.i, event.T)
+        before = self.accepted(client_id, event.i, event.O or event.T)
         if event.x == "CANCELED":
             return [*before, *self.cancelled(client_id, "requested", event.T)]
         if not self._memory.is_new(("closed", client_id)):
@@ -211,6 +217,7 @@ class AccountReader:
             None if event.o == "MARKET" else exact(event.p),
             status_of(event.X),  # type: ignore[arg-type]
             time_ns,
+            (event.O or event.T) * _MILLISECOND_NS,
         )
 
 
