@@ -211,7 +211,8 @@ def test_a_report_that_cannot_be_true_does_not_end_the_session(tmp_path: Path, c
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
             await bench.until(lambda: bench.open_orders)
-            name = next(iter(ready.session._orders))
+            (order,) = ready.kernel.open_orders()
+            name = ready.session.name_of(order)
             text = msgspec.json.encode({"subscriptionId": 0, "event": own_trade(name) | changed}).decode()
             bench.faults.on("nonsense_frame", text=text, kind="api")
             await asyncio.sleep(1)

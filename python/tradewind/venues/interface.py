@@ -209,7 +209,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class OrderState(msgspec.Struct, frozen=True):
-    """An order as the venue knows it; ``venue_time_ns`` is when it changed last, ``created_ns`` when the venue took it."""
+    """An order as the venue knows it: it changed last at ``venue_time_ns``, and was taken at ``created_ns``."""
 
     client_id: str
     venue_order_id: str
