@@ -11,7 +11,6 @@ use proptest::prelude::*;
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Session, Settings};
 use tradewind_core::event::{Entry, decode_entries};
-use tradewind_core::feed::Merge;
 use tradewind_core::market::MarketEvent;
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
