@@ -64,11 +64,11 @@ class Reconciliation:
     def disconnected(self) -> None:
         """Nothing reaches the venue, and reports may be missed."""
         self._is_connected = False
-        if self._is_up:
+        if self.is_up:
             self._session.connection(self._venue, is_connected=False)
 
     @property
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
         """Whether orders may leave."""
         return bool(self._session.health.connections.get(f"{self._venue} orders"))
 
@@ -99,7 +99,7 @@ class Reconciliation:
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
-        is_up = self._is_up
+        is_up = self.is_up
         await self._compare_orders(everything=not is_up)
         if is_up:
             await self._post_what_lasts()

@@ -223,6 +223,14 @@ class OrderState(msgspec.Struct, frozen=True):
     created_ns: int | None = None
 
 
+class Transferred(msgspec.Struct, frozen=True):
+    """Money that came into the account, or left it where the amount is below zero, without an order (M3)."""
+
+    asset: str
+    amount: Exact
+    venue_time_ns: int
+
+
 class Foreign(msgspec.Struct, frozen=True):
     """An order, or a fill of one, of another client of the same account: it is left alone (M3)."""
 
@@ -259,6 +267,7 @@ Report = (
     | Expired
     | Unknown
     | Balance
+    | Transferred
     | Foreign
     | AccountStatus
     | ClockStatus

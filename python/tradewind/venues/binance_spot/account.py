@@ -19,6 +19,7 @@ from tradewind.venues.interface import (
     Rejected,
     Report,
     Side,
+    Transferred,
 )
 
 _MILLISECOND_NS = 1_000_000
@@ -76,6 +77,15 @@ class AccountPosition(Struct):
     E: int
     held: list[_Held] = field(name="B")
     u: int = 0
+
+
+class BalanceUpdate(Struct):
+    """Money came or went: a deposit, a withdrawal, a transfer from another account of the same person."""
+
+    a: str
+    d: str
+    E: int
+    T: int
 
 
 class Memory:
@@ -153,6 +163,12 @@ class AccountReader:
         """Take new balances."""
         time_ns = (event.u or event.E) * _MILLISECOND_NS
         return [Balance(one.a, exact(one.f) + exact(one.l), exact(one.l), time_ns) for one in event.held]
+
+    def transferred(self, event: BalanceUpdate) -> list[Report]:
+        """Take money that came or went."""
+        if not self._memory.is_new(("transferred", event.a, event.d, event.E, event.T)):
+            return []
+        return [Transferred(event.a, exact(event.d), event.T * _MILLISECOND_NS)]
 
     def execution(self, event: ExecutionReport) -> list[Report]:
         """Take what happened to an order."""
