@@ -43,6 +43,12 @@ class LoadReport:
     """Frames of a raw recording that were not asked for, by stream."""
     stale_updates: int = 0
     """Book updates older than the snapshot, dropped by the venue's rule."""
+    repeated_frames: int = 0
+    """Frames that came again, left out by their numbers: a new connection overlapped the old one."""
+    book_gaps: int = 0
+    """How often a book was interrupted in a raw recording: it stands still until the next snapshot."""
+    cut_off: tuple[str, ...] = ()
+    """Raw files that end within a frame: whoever recorded them was killed."""
     symbols: tuple[str, ...] = ()
     """Symbols that the data name, where they name any."""
 
