@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -22,14 +22,14 @@ from tradewind.venues.interface import StreamKind
 
 data = App(name="data", help="Record market data.")
 
-_KINDS: tuple[StreamKind, ...] = ("trades", "quotes", "book")
+_READ_AS: dict[StreamKind, str] = {"trades": "trade", "quotes": "quote", "book": "book"}
 _EXAMPLE = "binance_spot:BTCUSDT"
 
 
 @data.command(name="record")
 def record_data(
     *instruments: str,
-    streams: Annotated[str, SHOWN] = ",".join(_KINDS),
+    streams: Annotated[str, SHOWN] = ",".join(_READ_AS),
     lasting: Annotated[str | None, Parameter(name="--for")] = None,
     out: Annotated[Path, SHOWN] = Path("recordings"),
     rest: str = "",
@@ -49,8 +49,10 @@ def record_data(
         For how long, such as 1h; until Ctrl-C otherwise.
     out
         The folder of the recordings; each venue has one of its own in it.
-    rest, stream
-        The venue's addresses, such as http://127.0.0.1:9777 and ws://127.0.0.1:9777 of a sandbox; its own otherwise.
+    rest
+        Where the venue is asked, such as http://127.0.0.1:9777 for a sandbox; the venue's own address otherwise.
+    stream
+        Where its streams are, such as ws://127.0.0.1:9777.
 
     """
     venue, wanted = _wanted(instruments, streams)
@@ -61,9 +63,10 @@ def record_data(
     with only_one(folder), status("connecting") as show:
         done = asyncio.run(_record(venue, wanted, folder, seconds, (stream, rest), show))
     note(f"{_counts(done)} are in {folder}")
-    for name in sorted({one.symbol for one in wanted}):
+    kinds = " ".join(dict.fromkeys(f"--stream {_READ_AS[one.kind]}" for one in wanted))
+    for name in dict.fromkeys(one.symbol for one in wanted):
         files = ",".join(map(str, sorted(folder.glob(f"{name.lower()}_*.gz"))))
-        note(f"read them with --data {venue}:{name}=raw:{files} --align --quote-latency 1ms")
+        note(f"read them with --data {venue}:{name}=raw:{files} {kinds} --quote-latency 1ms")
     return 0
 
 
@@ -91,7 +94,7 @@ async def _record(
 
 
 def _counts(done: Recording) -> str:
-    problems = {"gaps": done.gaps, "errors": done.unreadable}
+    problems = {"gaps": done.gaps, "errors": done.errors}
     told = "".join(f", {count:,} {name}" for name, count in problems.items() if count)
     return f"{done.frames:,} frames ({done.bytes / 1e6:,.1f} MB){told}"
 
@@ -105,13 +108,12 @@ def _wanted(instruments: tuple[str, ...], streams: str) -> tuple[str, list[Strea
             raise exception("bad_setting", f"{name!r} is no instrument", f"such as {_EXAMPLE}")
     venues = list(dict.fromkeys(name.partition(":")[0] for name in instruments))
     if len(venues) > 1:
-        raise exception(
-            "bad_setting", f"venues {', '.join(venues)}: one is recorded at a time", "start it once for each"
-        )
+        message = f"{', '.join(venues)}: one venue is recorded at a time"
+        raise exception("bad_setting", message, "start it once for each")
     kinds: dict[StreamKind, None] = {}
     for word in streams.split(","):
-        kind = next((one for one in get_args(StreamKind) if one == word.strip()), None)
-        if kind not in _KINDS:
-            raise exception("bad_setting", f"--streams {word.strip()!r}", f"some of {','.join(_KINDS)}")
+        kind = next((one for one in _READ_AS if one == word.strip()), None)
+        if kind is None:
+            raise exception("bad_setting", f"--streams {word.strip()!r}", f"some of {','.join(_READ_AS)}")
         kinds[kind] = None
     return venues[0], [StreamName(name, kind) for name in dict.fromkeys(instruments) for kind in kinds]

@@ -93,6 +93,7 @@ class _RawLoading(Loading):
         self._ids = TradeIds()
         self._repeated_trades = TradeRepeats()
         self._notes = notes_of(paths)
+        self.timing.is_on_venue_clock = bool(self._notes)
         self._repeated_quotes = QuoteRepeats(Breaks(self._notes, instrument.symbol, "quotes"))
         self._book_breaks = Breaks(self._notes, instrument.symbol, "book")
         self._sequence = DepthSequence(str(paths[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from tradewind.errors import exception
 from tradewind.venues import ClockStatus, MarketSink, StreamName, StreamStatus, VenueClock, market_data
 
 _GLANCE_SECONDS = 0.2
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -24,7 +26,7 @@ class Recording:
     frames: int = 0
     bytes: int = 0
     gaps: int = 0
-    unreadable: int = 0
+    errors: int = 0
     states: dict[StreamName, str] = field(default_factory=dict)
 
     @property
@@ -73,8 +75,10 @@ async def record(
         if isinstance(status, StreamStatus):
             recorder.status(status)
             done.gaps += status.state == "gap"
-            done.unreadable += status.state == "error"
-            if status.stream is not None and status.state not in ("error", "gap"):
+            if status.state == "error":
+                done.errors += 1
+                log.warning("%s: %s", venue, status.reason)
+            elif status.stream is not None and status.state != "gap":
                 done.states[status.stream] = status.state
 
     try:

@@ -28,6 +28,9 @@ class LoadReport:
     """Rows without a venue time of their own: arrival minus the latency (T2)."""
     alignment_shift_ns: int = 0
     """By how much alignment moved every arrival (T2)."""
+    early_arrivals: int = 0
+    """Rows that came before their venue time by the error of a recorder's clock that is put on the venue's: they
+    arrive when they happened, as in a session (T2)."""
     late_rows: int = 0
     """Rows whose venue time lies before that of an earlier row (T1)."""
     locked_quotes: int = 0
