@@ -123,20 +123,6 @@ def test_the_form_is_that_of_recordings_of_others(tmp_path: Path, recorded: Path
     assert file.stat().st_size < 1.5 * theirs.stat().st_size
 
 
-def test_fields_of_a_session_are_those_of_recordings(tmp_path: Path, recorded: Path) -> None:
-    """The frames above, and what the sandbox sends, have the fields that Binance's have."""
-    fields: dict[str, set[str]] = {}
-    with gzip.open(recorded / "binance-raw/spot/btcusdt_20240808.gz") as file:
-        for line in file:
-            body = json.loads(line.partition(b" ")[2])
-            fields.setdefault(body.get("stream", "snapshot"), set()).update(body.get("data", body))
-    made = {
-        "btcusdt@trade": trade(1, 1), "btcusdt@bookTicker": quote(1), "btcusdt@depth@100ms": depth(1, 2, 3),
-        "snapshot": snapshot(1),
-    }  # fmt: skip
-    assert {name: set(json.loads(body).get("data", json.loads(body))) for name, body in made.items()} == fields
-
-
 def test_frames_go_to_their_symbol_and_a_line_is_a_frame(tmp_path: Path, recorder: RawRecorder, clock: Clock) -> None:
     recorder.frame(clock(), trade(1, clock.ms))
     recorder.frame(clock(), b'{\n "data": ' + trade(2, clock.ms)[33:-1] + b',\n "stream": "btcusdt@trade"}')

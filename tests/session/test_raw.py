@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import signal
 import subprocess
 import sys
@@ -66,6 +67,31 @@ def test_raw_files_hold_the_rows_of_the_journal(tmp_path: Path, mode: Any) -> No
     rows, report = imported(run / "raw/binance_spot")
     assert (report.skipped_frames, report.repeated_frames, report.cut_off) == ({}, 0, ())
     assert {row[0] for row, _ in rows} == {2, 3, 4}
+
+
+def test_the_form_is_that_of_recordings_of_binance(tmp_path: Path, recorded: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session("paper") as ready:
+            await bench.until(lambda: ready.kernel.rows > 1_500)
+
+    on_bench(tmp_path, ALL, work, RAW)
+    (ours,) = (tmp_path / "runs/busy/paper/raw/binance_spot").glob("btcusdt_*.gz")
+    form = form_of(recorded / "binance-raw/spot/btcusdt_20240808.gz")
+    assert form_of(ours) == form and len(form) == 4
+
+
+def form_of(file: Path) -> dict[str, dict[str, set[str]]]:
+    """By stream, the fields of its frames and the types of their values; levels are pairs of text."""
+    form: dict[str, dict[str, set[str]]] = {}
+    for line in gzip.decompress(file.read_bytes()).splitlines():
+        head, _, body = line.partition(b" ")
+        assert len(head) == 19 and head.isdigit()
+        frame = json.loads(body)
+        fields = form.setdefault(frame.get("stream", "snapshot"), {})
+        for name, value in frame.get("data", frame).items():
+            kinds = {type(part).__name__ for level in value for part in level} if isinstance(value, list) else set()
+            fields.setdefault(name, set()).update(kinds or {type(value).__name__})
+    return {name: {field: kinds - {"list"} for field, kinds in fields.items()} for name, fields in form.items()}
 
 
 def test_a_backtest_runs_over_the_raw_files_of_a_session(tmp_path: Path) -> None:
