@@ -19,6 +19,7 @@ from session_exchange import write_system
 
 import tradewind as tw
 from tradewind.config.readiness import missing
+from tradewind.control.status import Observer
 from tradewind.data.notes import Note
 from tradewind.errors import TradewindWarning
 
@@ -193,6 +194,8 @@ def test_a_session_goes_on_where_nothing_can_be_recorded(tmp_path: Path, caplog:
             seen = ready.kernel.rows
             await bench.until(lambda: ready.kernel.rows > seen + 50)
             assert ready.session.failure is None
+            health = Observer(ready.session, ready.about).status().health
+            assert health.raw_recording == ready.session.health.raw_recording
 
     on_bench(tmp_path, STILL, work, RAW)
     assert "raw frames are not recorded any more" in caplog.text and "raw" in caplog.text
