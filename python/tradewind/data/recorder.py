@@ -50,17 +50,20 @@ class RawRecorder:
 
     Examples
     --------
+    >>> from tempfile import TemporaryDirectory
     >>> from tradewind.data import binance_raw
     >>> from tradewind.instruments import load
     >>> from tradewind.venues import StreamName
-    >>> recorder = RawRecorder(Path("recorded"), now_ns=lambda: 5_000_000)
+    >>> folder = TemporaryDirectory()
+    >>> recorder = RawRecorder(Path(folder.name), now_ns=lambda: 5_000_000)
     >>> recorder.begin([StreamName("binance_spot:BTCUSDT", "trades")])
     >>> trade = b'{"e":"trade","s":"BTCUSDT","t":7,"p":"61800.20","q":"0.5","T":4,"m":true}'
     >>> recorder.frame(5_000_000, b'{"stream":"btcusdt@trade","data":' + trade + b"}")
     >>> recorder.close()
-    >>> files = sorted(Path("recorded").glob("btcusdt_*.gz"))
+    >>> files = sorted(Path(folder.name).glob("btcusdt_*.gz"))
     >>> binance_raw(files, streams=["trade"]).load(load("binance_spot:BTCUSDT"))["arrival_time_ns"].to_list()
     [5000000]
+    >>> folder.cleanup()
 
     """
 
