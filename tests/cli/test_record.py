@@ -86,3 +86,19 @@ def test_two_recordings_do_not_go_into_one_folder(tmp_path: Path, capsys: pytest
     with only_one(tmp_path / "binance_spot"):
         assert run(["data", "record", "binance_spot:BTCUSDT", "--out", str(tmp_path)]) == 1
     assert "goes on in another process" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_backtest_has_no_frames_to_record_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "system.toml").write_text(
+        '[venues.synthetic]\nsimulated = { preset = "typical" }\n'
+        '[accounts.main]\nvenue = "synthetic"\nbalances = { USDT = "1000" }\n'
+        '[strategies.cross]\nclass = "tradewind:ema_cross"\n'
+        'parameters = { instrument = "synthetic:BTCUSDT", quantity = 0.001 }\n'
+        '[[data]]\ninstrument = "synthetic:BTCUSDT"\nkind = "synthetic"\nevents = 2_000\n'
+    )
+    for words, is_told in (([], False), (["--record-raw"], True)):
+        assert run(["run", "system.toml", "--mode", "backtest", *words]) == 0
+        assert ("journal.record_raw holds in paper and live only" in capsys.readouterr().err) is is_told
