@@ -334,12 +334,26 @@ def test_a_disk_that_falls_behind_stops_recording_and_takes_no_more_memory(
         recorder.frame(clock(), trade(number, clock.ms))
     recorder._hand_over()
     recorder._hand_over()
-    assert told == [recorder.problem] and "behind" in told[0]
+    assert told == [recorder.problem]
+    assert "behind" in told[0]
     frames = recorder.frames
     recorder.frame(clock(), trade(999, clock.ms))
     assert recorder.frames == frames and not any(recorder._waiting.values())
     recorder.close()
     assert files(tmp_path) == [] and len(told) == 1
+
+
+def test_what_comes_at_once_is_handed_over_in_parts(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradewind.data.recorder._LARGEST_BLOCK", 1_000)
+    recorder = RawRecorder(tmp_path, clock)
+    recorder.begin(STREAMS)
+    for number in range(1, 200):
+        recorder.frame(clock(), trade(number, clock.ms))
+        assert len(recorder._waiting["btcusdt"]) <= 1_000
+    recorder.close()
+    assert len(imported(tmp_path, ["trade"])[0]) == 199
 
 
 def test_what_never_began_ends(tmp_path: Path, clock: Clock) -> None:

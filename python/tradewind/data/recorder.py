@@ -24,6 +24,7 @@ RECORDED_VENUES = ("binance_spot",)
 """The venues whose frames can be read again."""
 
 _BLOCK_SECONDS = 1.0
+_LARGEST_BLOCK = 4 << 20
 _MOST_WAITING = 64 << 20
 _HEAD = 80
 _ENVELOPE = b'{"stream":"'
@@ -140,9 +141,12 @@ class RawRecorder:
         if line.find(b"\n") != len(line) - 1:
             # Between the parts of a frame it is space; a line is a frame.
             line = line[:-1].replace(b"\n", b" ") + b"\n"
-        self._waiting[name] += line
+        waiting = self._waiting[name]
+        waiting += line
         self.frames += 1
         self.bytes += len(line)
+        if len(waiting) > _LARGEST_BLOCK:
+            self._hand_over()
 
     def _named(self, frame: bytes) -> str:
         """Whose frame it is, where it does not begin as Binance's do."""
