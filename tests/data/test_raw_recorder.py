@@ -190,6 +190,17 @@ def test_behind_a_new_connection_a_book_waits_for_its_snapshot(
     assert (report.book_gaps, report.repeated_frames, report.skipped_frames) == (0, 1, {"snapshot": 1})
 
 
+def test_behind_a_restart_a_book_waits_for_its_snapshot(tmp_path: Path, clock: Clock) -> None:
+    for taken, update in ((10, 11), (11, 12)):
+        recorder = RawRecorder(tmp_path, clock)
+        recorder.begin(STREAMS)
+        recorder.frame(clock(), depth(update, update, clock.ms))
+        recorder.snapshot("BTCUSDT", clock(), snapshot(taken))
+        recorder.close()
+    rows, report = imported(tmp_path, ["book"])
+    assert [row[1] for row, _ in rows] == [5, 10, 9] * 2 and report.book_gaps == 1
+
+
 def test_a_hole_ends_with_the_next_snapshot(tmp_path: Path, recorder: RawRecorder, clock: Clock) -> None:
     recorder.snapshot("BTCUSDT", clock(), snapshot(10))
     for numbers in ((11, 11), (13, 13), (14, 14)):
