@@ -400,6 +400,7 @@ def test_lists(cli):
 )
 def test_help(cli, snapshot, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("rich._console", None)  # it reads the width when it is made
     code, out, _ = cli(*command, "--help")
     assert code == 0
     assert out == snapshot
