@@ -225,8 +225,11 @@ class SqliteStorage:
         # Without a log beside it the file is complete; then it is read as it is, even where nothing may be written.
         complete = not path.with_name(f"{path.name}-wal").exists()
         with reading(str(path)):
+            # A thread of its own reads ahead; never two use it at a time.
             connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}", uri=True
+                f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}",
+                uri=True,
+                check_same_thread=False,
             )
             try:
                 form = _form(path, connection)

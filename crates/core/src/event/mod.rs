@@ -6,7 +6,7 @@ mod data;
 mod input;
 mod status;
 
-pub use codec::{CODEC_VERSION, Entry, decode_entries, encode_decision, encode_input, entries};
+pub use codec::{CODEC_VERSION, Entries, Entry, decode_entries, encode_decision, encode_input, entries};
 pub use data::{DataEvent, DataValue};
 pub use input::{AccountEvent, AccountReport, Command, Event, Filter, ParameterEvent, TimerFired};
 pub use status::{Condition, Part, StatusEvent};
