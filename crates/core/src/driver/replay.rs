@@ -31,9 +31,12 @@ pub(super) struct Comparison {
 
 impl Comparison {
     /// What followed from an input, by its number and time.
-    pub fn decided(&mut self, sequence: u64, time_ns: i64, requests: impl Iterator<Item = Request>) {
+    #[inline]
+    pub fn decided(&mut self, sequence: u64, time_ns: i64, requests: impl ExactSizeIterator<Item = Request>) {
         self.last = (sequence, time_ns);
-        self.decided.extend(requests);
+        if requests.len() > 0 {
+            self.decided.extend(requests);
+        }
     }
 
     /// The recorded decision that comes next.
@@ -47,6 +50,7 @@ impl Comparison {
     }
 
     /// A decision that the journal does not hold before the next input, or at its end.
+    #[inline]
     pub fn unrecorded(&mut self) -> Option<Divergence> {
         let actual = self.decided.pop_front()?;
         Some(self.divergence(None, Some(actual)))
@@ -105,11 +109,7 @@ impl Replay {
                 (true, self.input(&event)?)
             } else {
                 let Some(entry) = entries.next().transpose()? else { return Ok(None) };
-                check(self.engine.state(), self.engine.sequence(), &entry)?;
-                match &entry {
-                    Entry::Input(event) => (true, self.input(event)?),
-                    Entry::Decision(expected) => (false, self.comparison.recorded(expected)),
-                }
+                (matches!(entry, Entry::Input(_)), self.entry(&entry)?)
             };
             if divergence.is_some() {
                 return Ok(divergence);
@@ -120,7 +120,18 @@ impl Replay {
         }
     }
 
-    #[inline]
+    /// Any entry, kept out of the way of rows, which nearly all are.
+    #[inline(never)]
+    fn entry(&mut self, entry: &Entry) -> Result<Option<Divergence>> {
+        check(self.engine.state(), self.engine.sequence(), entry)?;
+        match entry {
+            Entry::Input(event) => self.input(event),
+            Entry::Decision(expected) => Ok(self.comparison.recorded(expected)),
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as the engine's `process`: a row is then read where it lies")]
     fn input(&mut self, event: &Event) -> Result<Option<Divergence>> {
         if let Some(divergence) = self.finish() {
             return Ok(Some(divergence));

@@ -70,7 +70,8 @@ impl Entries<'_> {
     }
 
     /// The next entry, where it is a row of market data: nearly all are.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `MarketEvent::read`")]
     pub fn row(&mut self) -> Option<MarketEvent> {
         // The first variant of an entry, and the first of an event.
         let [0, 0, written @ ..] = &self.block[self.at..] else { return None };
@@ -81,7 +82,6 @@ impl Entries<'_> {
     }
 
     /// The next entry, of any kind.
-    #[inline(never)]
     fn any(&mut self) -> Result<Entry> {
         let rest = &self.block[self.at..];
         let taken = postcard::take_from_bytes(rest);
@@ -97,7 +97,6 @@ impl Entries<'_> {
 impl Iterator for Entries<'_> {
     type Item = Result<Entry>;
 
-    #[inline]
     fn next(&mut self) -> Option<Result<Entry>> {
         if let Some(row) = self.row() {
             return Some(Ok(Entry::Input(Event::Market(row))));

@@ -59,7 +59,8 @@ impl<'de> Deserialize<'de> for MarketEvent {
 
 impl MarketEvent {
     /// Reads an event as it is written by serde in postcard's format; nothing where serde has to say what it is.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: an event that is handed back through memory is waited for")]
     pub(crate) fn read(numbers: &mut Varints<'_>) -> Option<Self> {
         let instrument = InstrumentIndex(numbers.small()?);
         let venue_time_ns = numbers.signed()?;
