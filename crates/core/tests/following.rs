@@ -275,6 +275,15 @@ fn a_missing_answer_is_missed_again() {
 }
 
 #[test]
+fn an_acceptance_that_was_not_told_is_not_told_again() {
+    let cancelled = report(3 * S + MS, 3 * S + 2 * MS, AccountEvent::Cancelled(OrderId(1), Code::Requested));
+    let lived = Lived::new(RESTING, &rows(), &[cancelled]);
+    assert!(lived.again(None).0.is_accepted);
+    let (order, _) = lived.again(Some(Cause::Latency));
+    assert_eq!((order.is_accepted, order.status, order.updated_ns), (false, Status::Cancelled, 3 * S + 2 * MS));
+}
+
+#[test]
 fn a_cancel_that_found_nothing_does_nothing() {
     let mut rows = rows();
     rows.push(trade(3 * S + MS, 7, 1_000, 1_000));

@@ -209,7 +209,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class OrderState(msgspec.Struct, frozen=True):
-    """An order as the venue knows it."""
+    """An order as the venue knows it: it changed last at ``venue_time_ns``, and was taken at ``created_ns``."""
 
     client_id: str
     venue_order_id: str
@@ -219,6 +219,15 @@ class OrderState(msgspec.Struct, frozen=True):
     filled: Exact
     price: Exact | None
     status: Literal["open", "partly_filled", "filled", "cancelled", "rejected", "expired"]
+    venue_time_ns: int
+    created_ns: int | None = None
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    """Money that came into the account, or left it where the amount is below zero, without an order (M3)."""
+
+    asset: str
+    amount: Exact
     venue_time_ns: int
 
 
@@ -258,6 +267,7 @@ Report = (
     | Expired
     | Unknown
     | Balance
+    | Transferred
     | Foreign
     | AccountStatus
     | ClockStatus

@@ -14,6 +14,7 @@ from tradewind.errors import TradewindError
 from tradewind.venues.binance_spot.account import (
     AccountPosition,
     AccountReader,
+    BalanceUpdate,
     ExecutionReport,
     exact,
     side_of,
@@ -97,6 +98,7 @@ _read_done = msgspec.json.Decoder(_Done).decode
 _read_kind = msgspec.json.Decoder(_Kind).decode
 _read_execution = msgspec.json.Decoder(ExecutionReport).decode
 _read_position = msgspec.json.Decoder(AccountPosition).decode
+_read_transfer = msgspec.json.Decoder(BalanceUpdate).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -371,6 +373,8 @@ class BinanceSpotExecution(Execution):
             self._tell(self._reader.execution(_read_execution(event)))
         elif kind == "outboundAccountPosition":
             self._tell(self._reader.position(_read_position(event)))
+        elif kind == "balanceUpdate":
+            self._tell(self._reader.transferred(_read_transfer(event)))
         elif kind == "serverShutdown":
             self._link.replace()
         elif kind == "eventStreamTerminated":
@@ -478,6 +482,7 @@ def _state(order: dict[str, Any]) -> OrderState:
         None if order["type"] == "MARKET" else exact(order["price"]),
         status_of(order["status"]),  # type: ignore[arg-type]
         order["updateTime"] * _MILLISECOND_NS,
+        order["time"] * _MILLISECOND_NS,
     )
 
 
