@@ -15,7 +15,7 @@ from tradewind._core import CODEC_VERSION, Backtest
 from tradewind.backtest import Settings
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
 from tradewind.journal import replay as replayed
-from tradewind.journal.block import seal_block, seal_ending, seal_manifest
+from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_block, seal_ending, seal_manifest
 
 NATIVE = tw.ema_cross("synthetic:BTCUSDT", fast=5, slow=10, quantity=0.05)
 
@@ -180,6 +180,20 @@ def test_an_altered_manifest_is_found(content):
         )
 
 
+def test_checksums_of_older_forms_are_checked(content):
+    checksum = seal_manifest(content.kept_manifest[0], OLD_CHECKSUM_BYTES)
+    old = MemoryStorage("run", (content.kept_manifest[0], checksum))
+    for block in content.kept_blocks:
+        checksum = seal_block(checksum, block.first, block.last, block.codec, block.data)
+        old.put_block(replace(block, checksum=checksum))
+    old.put_ending(content.kept_ending[0], seal_ending(checksum, content.kept_ending[0]))
+    assert len(checksum) == OLD_CHECKSUM_BYTES
+    assert replayed(old).identical
+    old.kept_blocks[1] = replace(old.kept_blocks[1], data=old.kept_blocks[1].data[:-1] + b"\xff")
+    with pytest.raises(tw.TradewindError, match="block 2 .* is not as it was written"):
+        replayed(old)
+
+
 def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
     text = content.kept_manifest[0].replace(f'"codec":{CODEC_VERSION}'.encode(), b'"codec":99')
     with pytest.raises(tw.TradewindError, match="pip install tradewind==") as caught:
@@ -188,9 +202,9 @@ def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
     path = tmp_path / "run.sqlite"
     path.write_bytes(whole)
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(tw.TradewindError, match="form 3") as caught:
+    with pytest.raises(tw.TradewindError, match="form 99") as caught:
         SqliteStorage.open(path)
     assert caught.value.code == "journal_version"
 

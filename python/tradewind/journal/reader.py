@@ -157,7 +157,7 @@ class Journal:
         joint = self._storages[0].joint()
         first = 1 if joint is None else joint.first
         if after < first:
-            return first - 1, _start(joint, self._text)
+            return first - 1, self._start
         checksum = self._storages[0].checksum_at(after)
         if checksum is None:
             raise damaged(self._storages[0].place, f"no block ends with entry {after:,}")
@@ -167,8 +167,10 @@ class Journal:
         sealed = self._storages[0].manifest()
         if sealed is None:
             raise damaged(self._storages[0].place, "it has no manifest")
-        self._text = sealed[0]
-        if sealed[1] != _start(self._storages[0].joint(), sealed[0]):
+        self._text, self._start = sealed
+        joint = self._storages[0].joint()
+        start = seal_manifest(self._text, len(self._start)) if joint is None else seal_joint(joint, self._text)
+        if start != self._start:
             raise damaged(self._storages[0].place, "its manifest is not as it was written")
         return decode_manifest(self.place, sealed[0])
 
@@ -274,7 +276,3 @@ def snapshot_behind(storage: Kept, sequence: int) -> Snapshot | None:
     if before is None or one.checksum != seal_snapshot(before, sequence, one.version, one.lost, one.state):
         raise damaged(storage.place, f"its snapshot behind entry {sequence:,} is not as it was written")
     return one
-
-
-def _start(joint: Joint | None, text: bytes) -> bytes:
-    return seal_manifest(text) if joint is None else seal_joint(joint, text)

@@ -14,8 +14,11 @@ from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.block import Block, Joint, Snapshot
 
-FORMAT = 2
-"""The version of the journal's form: its tables and its chain of checksums. Form 1 had no joints and snapshots."""
+FORMAT = 3
+"""The version of the journal's form: its tables and its chain of checksums.
+
+Form 1 had no joints and snapshots; 1 and 2 had other checksums, which the chain tells by their length.
+"""
 
 UNDONE = ".part"
 """What the name of something ends with that is being made."""
