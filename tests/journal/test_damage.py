@@ -190,7 +190,7 @@ def test_checksums_of_older_forms_are_checked(content):
     assert len(checksum) == OLD_CHECKSUM_BYTES
     assert replayed(old).identical
     old.kept_blocks[1] = replace(old.kept_blocks[1], data=old.kept_blocks[1].data[:-1] + b"\xff")
-    with pytest.raises(tw.TradewindError, match="block 2 .* is not as it was written"):
+    with pytest.raises(tw.TradewindError, match=r"block 2 .* is not as it was written"):
         replayed(old)
 
 

@@ -12,7 +12,6 @@ from typing import Self
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.block import (
     Block,
-    Joint,
     Snapshot,
     seal_block,
     seal_ending,
@@ -49,9 +48,7 @@ class Journal:
 
     """
 
-    def __init__(
-        self, place: str | Path | Kept, *, after: int = 0, whole: bool = True, checked: bool = True
-    ) -> None:
+    def __init__(self, place: str | Path | Kept, *, after: int = 0, whole: bool = True, checked: bool = True) -> None:
         self._is_whole = whole
         self.place: str
         """Its name for messages."""

@@ -438,7 +438,7 @@ def writing(path: Path, code: str) -> Iterator[None]:
 
 
 def _check_types(place: str, row: tuple[Any, ...], types: tuple[type, ...]) -> None:
-    if any(type(value) is not wanted for value, wanted in zip(row, types, strict=True)):
+    if tuple(map(type, row)) != types:
         raise damaged(place, "a row holds values of the wrong type")
 
 

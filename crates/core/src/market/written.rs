@@ -111,6 +111,7 @@ fn flag(numbers: &mut Varints<'_>) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::BarInterval;
     use proptest::prelude::*;
 
     fn any_data() -> impl Strategy<Value = MarketData> {
