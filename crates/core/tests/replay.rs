@@ -82,7 +82,9 @@ fn replay(world: &World, seed: u64) -> Replay {
 
 fn encoded(entries: &[Entry]) -> Vec<u8> {
     let mut block = Vec::new();
-    entries.iter().for_each(|entry| encode(entry, &mut block));
+    for entry in entries {
+        encode(entry, &mut block);
+    }
     block
 }
 
