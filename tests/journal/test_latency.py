@@ -88,7 +88,8 @@ def test_durations_are_written_exactly():
         (10, 14, 10.9, "stated"),  # and of what is left of it after the sending, at 10.8
         (9, 14, 10.8, "stated"),  # clocks are not exact: it cannot have come before it was sent
         (9, 11, 10.9, "halved"),  # of a short way the half is surer
-        (14, 14, 12.4, "halved"),  # no time was told: it is that of the arrival
+        (14, 14, 14, "stated"),  # it arrived before its time by our clock
+        (14.1, 14.1, 12.45, "halved"),  # no time was told: it is that of the arrival
     ],
 )
 def test_a_time_of_the_venue_counts_as_far_as_it_can_be_true(reported_ms, arrival_ms, expected_ms, said):

@@ -138,8 +138,10 @@ def _answers(requests: pl.DataFrame, reports: pl.DataFrame, kind: str) -> pl.Dat
 
 def _ways(answers: pl.DataFrame, is_live: bool) -> pl.DataFrame:
     """The way there and the way back of each request."""
-    # Live, a report without the venue's time carries its arrival; an unknown fate is no answer at all.
-    told = pl.col("answer").is_in(_STATED) & (pl.col("reported_ns") < pl.col("arrival_ns")) if is_live else pl.lit(True)
+    # Live, a report without the venue's time carries its arrival; an unknown fate is no answer at all. What arrives
+    # before its time by our clock is stamped with it: a whole millisecond.
+    own = (pl.col("reported_ns") < pl.col("arrival_ns")) | (pl.col("reported_ns") % _MILLISECOND_NS == 0)
+    told = pl.col("answer").is_in(_STATED) & own if is_live else pl.lit(True)
     resolution_ns = _MILLISECOND_NS if is_live else 0
     earliest = pl.max_horizontal("decided_ns", "reported_ns")
     latest = pl.min_horizontal("arrival_ns", pl.col("reported_ns") + resolution_ns)

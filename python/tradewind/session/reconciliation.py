@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
+from tradewind.session.fees import untracked_fees
 from tradewind.venues import CancelRequest, Execution, Filled, OrderState
 from tradewind.venues.connection.backoff import Backoff
 
@@ -51,6 +52,7 @@ class Reconciliation:
         self._is_connected = False
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
+        self._knows_fees = False
 
     def connected(self) -> None:
         """Orders reach the venue; they may leave once both sides were compared, from the beginning."""
@@ -105,6 +107,13 @@ class Reconciliation:
             await self._post_what_lasts()
             return
         await self._post_what_differs()
+        if not self._knows_fees:
+            names = [one.name for one in self._session.index.instruments if one.venue == self._venue]
+            wrong = await untracked_fees(self._venue, self._execution, names, self._known())
+            if wrong is not None:
+                self._session.fail(wrong)
+                return
+            self._knows_fees = True
         # The connection may have gone, or gone and come, meanwhile: then what was compared is old.
         if self._is_connected and not self._wanted.is_set():
             self._session.connection(self._venue, is_connected=True)

@@ -57,13 +57,17 @@ def received(kernel: _core.Session) -> list[tuple[int, str]]:
     """The streams that a started session receives; simulated venues fill from them (F1).
 
     Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
-    from them, in paper trading and in the backtest that a live session is compared with.
+    from them, in paper trading and in the backtest that a live session is compared with. An instrument that no strategy
+    named has them too, or trades: what the account holds of it, as for fees, has a worth.
     """
     available = set(kernel.available_streams())
     streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
     for at, kind in list(streams):
         if kind != "book" and (at, "book") not in streams and (at, "quotes") in available:
             streams[at, "quotes"] = None
+    named = {at for at, _ in streams}
+    for at in sorted({at for at, _ in available} - named):
+        streams[at, "quotes" if (at, "quotes") in available else "trades"] = None
     kernel.set_streams(list(streams))
     return list(streams)
 

@@ -239,11 +239,15 @@ class Foreign(msgspec.Struct, frozen=True):
 
 
 class Commission(msgspec.Struct, frozen=True):
-    """The fees of an instrument as fractions of the traded value."""
+    """The fees of an instrument as fractions of the traded value.
+
+    Where there is a ``discount_asset``, fees are paid in it for as long as the account holds some of it.
+    """
 
     instrument: str
     maker: Exact
     taker: Exact
+    discount_asset: str | None = None
 
 
 class AccountStatus(msgspec.Struct, frozen=True):

@@ -235,7 +235,7 @@ impl OrderScript {
                     let asked = (0..is_open.len()).rev().find(is_asked).filter(|_| answers_cancel(&report.event));
                     if let Some(at) = asked {
                         is_open[at] = false;
-                        self.cancels[at] = cancel_script(&recorded.cancels[at], report);
+                        self.cancels[at] = cancel_script(&recorded.cancels[at], report, venue_time_ns);
                     } else if let Some(code) = ending(&report.event) {
                         self.end(code, (*told, report), venue_time_ns);
                     }
@@ -289,10 +289,12 @@ fn venue_time_ns(asked: &Asked, answer: Option<&AccountReport>) -> Option<TimeNs
     asked.venue_time_ns.or_else(|| answer.map(|report| TimeNs::midpoint(asked.sent_ns, report.arrival_time_ns)))
 }
 
-fn cancel_script(asked: &Asked, report: &AccountReport) -> CancelScript {
-    let venue_time_ns = venue_time_ns(asked, Some(report)).unwrap_or(asked.sent_ns);
-    CancelScript {
-        latency_ns: Some((venue_time_ns - asked.sent_ns, report.arrival_time_ns - venue_time_ns)),
-        fate: if let AccountEvent::CancelRejected(_, code) = report.event { CancelFate::Rejected(code) } else { CancelFate::Done },
+fn cancel_script(asked: &Asked, report: &AccountReport, placed_ns: TimeNs) -> CancelScript {
+    let mut venue_time_ns = venue_time_ns(asked, Some(report)).unwrap_or(asked.sent_ns);
+    let fate = if let AccountEvent::CancelRejected(_, code) = report.event { CancelFate::Rejected(code) } else { CancelFate::Done };
+    if matches!(fate, CancelFate::Done) {
+        // Times at the venue are estimates; but what it cancelled was there.
+        venue_time_ns = venue_time_ns.max(placed_ns);
     }
+    CancelScript { latency_ns: Some((venue_time_ns - asked.sent_ns, report.arrival_time_ns - venue_time_ns)), fate }
 }

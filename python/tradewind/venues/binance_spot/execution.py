@@ -256,9 +256,7 @@ class BinanceSpotExecution(Execution):
         """The account's fees."""
         return await self._ask(
             "/api/v3/account/commission",
-            lambda answer: Commission(
-                instrument, answer["standardCommission"]["maker"], answer["standardCommission"]["taker"]
-            ),
+            lambda answer: _commission(instrument, answer),
             {"symbol": _symbol(instrument)},
         )
 
@@ -483,6 +481,14 @@ def _state(order: dict[str, Any]) -> OrderState:
         status_of(order["status"]),  # type: ignore[arg-type]
         order["updateTime"] * _MILLISECOND_NS,
         order["time"] * _MILLISECOND_NS,
+    )
+
+
+def _commission(instrument: str, answer: dict[str, Any]) -> Commission:
+    standard, discount = answer["standardCommission"], answer["discount"]
+    is_discounted = discount["enabledForAccount"] and discount["enabledForSymbol"]
+    return Commission(
+        instrument, standard["maker"], standard["taker"], discount["discountAsset"] if is_discounted else None
     )
 
 
