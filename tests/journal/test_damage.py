@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tradewind as tw
 from tradewind._core import CODEC_VERSION, Backtest
 from tradewind.backtest import Settings
-from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
+from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, reader, verify
 from tradewind.journal import replay as replayed
 from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_block, seal_ending, seal_manifest
 
@@ -142,6 +142,41 @@ def test_a_block_that_was_forged_with_its_checksums_crashes_nothing(content, dat
         assert error.code == "bad_journal"
     else:
         assert not report.identical
+
+
+def test_damage_behind_a_divergence_is_what_is_said(content):
+    other = tw.ema_cross("synthetic:BTCUSDT", fast=3, slow=7, quantity=0.05)
+    assert replayed(content, [other]).verdict == "diverged"
+    last = content.kept_blocks[-1]
+    blocks = [*content.kept_blocks[:-1], replace(last, data=last.data + b"\0")]
+    with pytest.raises(tw.TradewindError, match=f"block {len(blocks)} .* is not as it was written"):
+        replayed(MemoryStorage("run", content.kept_manifest, blocks, content.kept_ending), [other])
+
+
+def test_verifying_says_what_is_damaged(whole, tmp_path):
+    path = tmp_path / "run.sqlite"
+    path.write_bytes(whole)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE block SET data = data || x'00'")
+    connection.close()
+    with pytest.raises(tw.TradewindError, match=r"block 1 .* is not as it was written"):
+        verify(path, hash_seeds=[1])
+
+
+def test_a_journal_that_is_read_once_is_checked_once(content, monkeypatch):
+    made = []
+
+    def counted(*piece):
+        made.append(piece)
+        return seal_block(*piece)
+
+    monkeypatch.setattr(reader, "seal_block", counted)
+    assert replayed(content).identical
+    assert len(made) == len(content.kept_blocks)
+    with Journal(content, checked=False) as journal:
+        assert (journal.last, journal.stated_last) == (0, content.kept_blocks[-1].last)
+        journal.check()
+        assert journal.last == journal.stated_last and journal.ending.finished
 
 
 def test_missing_and_reordered_blocks_are_named(content):
