@@ -325,14 +325,15 @@ class Session:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        # Who asks the venues ends before the connections on which they are asked.
+        for feed in self._accounts.values():
+            await feed.close()
         for market in self._markets:
             await market.close()
         for venue in self._venues.values():
             await venue.market_data.close()
             if venue.execution is not None:
                 await venue.execution.close()
-        for feed in self._accounts.values():
-            await feed.close()
         if self._timer is not None:
             self._timer.cancel()
         self.write()
