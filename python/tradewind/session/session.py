@@ -14,6 +14,7 @@ from tradewind._core import Inbox, Index, Instrument
 from tradewind.config.operation import Shutdown
 from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
+from tradewind.data.recorder import RawRecorder
 from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
@@ -38,6 +39,7 @@ class VenueParts:
     name: str
     market_data: MarketData
     execution: Execution | None = None
+    recorder: RawRecorder | None = None
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Health:
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_reports: int = 0
     slow_writes: int = 0
+    raw_recording: str = ""
+    """Why raw frames are not recorded any more."""
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
