@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 from tradewind.strategy import Strategy
 
 __all__ = [
+    "CHECKSUM_BYTES",
     "CODEC_VERSION",
     "STATE_HASH_VERSION",
     "Backtest",
@@ -42,6 +43,7 @@ __all__ = [
     "Value",
     "__version__",
     "boundary",
+    "checksum",
     "deposits_at",
     "entry_scales",
     "entry_tables",
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 __version__: str
+CHECKSUM_BYTES: int
 CODEC_VERSION: int
 STATE_HASH_VERSION: int
 
@@ -62,6 +65,9 @@ _TimeInForce = Literal["gtc", "ioc", "post_only"]
 _Instant = datetime | int
 _Duration = timedelta | float | str
 _Columns = dict[str, tuple[str, Any]]
+
+def checksum(before: bytes, name: bytes, data: bytes) -> bytes:
+    """The checksum of a piece of a journal, given that of what comes before it, its name and its bytes."""
 
 def entry_scales(index: Index) -> tuple[int, int, int, int]:
     """Decimals that hold every price, quantity, amount and rate of an index."""

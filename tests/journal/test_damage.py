@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import tradewind as tw
 from tradewind._core import CODEC_VERSION, Backtest
 from tradewind.backtest import Settings
-from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage
+from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, reader, verify
 from tradewind.journal import replay as replayed
-from tradewind.journal.block import seal_block, seal_ending, seal_manifest
+from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_block, seal_ending, seal_manifest
 
 NATIVE = tw.ema_cross("synthetic:BTCUSDT", fast=5, slow=10, quantity=0.05)
 
@@ -144,6 +144,41 @@ def test_a_block_that_was_forged_with_its_checksums_crashes_nothing(content, dat
         assert not report.identical
 
 
+def test_damage_behind_a_divergence_is_what_is_said(content):
+    other = tw.ema_cross("synthetic:BTCUSDT", fast=3, slow=7, quantity=0.05)
+    assert replayed(content, [other]).verdict == "diverged"
+    last = content.kept_blocks[-1]
+    blocks = [*content.kept_blocks[:-1], replace(last, data=last.data + b"\0")]
+    with pytest.raises(tw.TradewindError, match=f"block {len(blocks)} .* is not as it was written"):
+        replayed(MemoryStorage("run", content.kept_manifest, blocks, content.kept_ending), [other])
+
+
+def test_verifying_says_what_is_damaged(whole, tmp_path):
+    path = tmp_path / "run.sqlite"
+    path.write_bytes(whole)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE block SET data = data || x'00'")
+    connection.close()
+    with pytest.raises(tw.TradewindError, match=r"block 1 .* is not as it was written"):
+        verify(path, hash_seeds=[1])
+
+
+def test_a_journal_that_is_read_once_is_checked_once(content, monkeypatch):
+    made = []
+
+    def counted(*piece):
+        made.append(piece)
+        return seal_block(*piece)
+
+    monkeypatch.setattr(reader, "seal_block", counted)
+    assert replayed(content).identical
+    assert len(made) == len(content.kept_blocks)
+    with Journal(content, checked=False) as journal:
+        assert (journal.last, journal.stated_last) == (0, content.kept_blocks[-1].last)
+        journal.check()
+        assert journal.last == journal.stated_last and journal.ending.finished
+
+
 def test_missing_and_reordered_blocks_are_named(content):
     def error(blocks, ending=content.kept_ending):
         with pytest.raises(tw.TradewindError) as caught:
@@ -180,6 +215,20 @@ def test_an_altered_manifest_is_found(content):
         )
 
 
+def test_checksums_of_older_forms_are_checked(content):
+    checksum = seal_manifest(content.kept_manifest[0], OLD_CHECKSUM_BYTES)
+    old = MemoryStorage("run", (content.kept_manifest[0], checksum))
+    for block in content.kept_blocks:
+        checksum = seal_block(checksum, block.first, block.last, block.codec, block.data)
+        old.put_block(replace(block, checksum=checksum))
+    old.put_ending(content.kept_ending[0], seal_ending(checksum, content.kept_ending[0]))
+    assert len(checksum) == OLD_CHECKSUM_BYTES
+    assert replayed(old).identical
+    old.kept_blocks[1] = replace(old.kept_blocks[1], data=old.kept_blocks[1].data[:-1] + b"\xff")
+    with pytest.raises(tw.TradewindError, match=r"block 2 .* is not as it was written"):
+        replayed(old)
+
+
 def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
     text = content.kept_manifest[0].replace(f'"codec":{CODEC_VERSION}'.encode(), b'"codec":99')
     with pytest.raises(tw.TradewindError, match="pip install tradewind==") as caught:
@@ -188,9 +237,9 @@ def test_another_version_says_which_one_reads_it(content, whole, tmp_path):
     path = tmp_path / "run.sqlite"
     path.write_bytes(whole)
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(tw.TradewindError, match="form 3") as caught:
+    with pytest.raises(tw.TradewindError, match="form 99") as caught:
         SqliteStorage.open(path)
     assert caught.value.code == "journal_version"
 

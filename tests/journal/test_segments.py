@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from session_journals import MINUTES, SOURCE, Keeping, Run, cut_off, recorded
 
 import tradewind as tw
-from tradewind.journal import Journal, replay, verify
+from tradewind.journal import Journal, replay, segment_writer, verify
+from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_manifest
 from tradewind.journal.reader import snapshots
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
@@ -172,6 +174,23 @@ def test_a_journal_of_the_first_form_is_read(tmp_path: Path) -> None:
         connection.execute(statement)
     connection.close()
     assert replay(file).identical
+
+
+def test_a_session_with_checksums_of_an_older_form_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(segment_writer, "seal_manifest", partial(seal_manifest, checksum_bytes=OLD_CHECKSUM_BYTES))
+        cut_off(tmp_path, seconds=130)
+    second = Run(tmp_path)
+    _, last, checksum = second.recover()
+    with SegmentWriter.resume(second.journal, last, checksum, MINUTES) as writer:
+        second.feed(range(130, 300), writer)
+        second.kernel.finish()
+        writer.write(second.kernel.take_journal())
+        writer.finish(second.kernel.outcome())
+    with Journal(second.journal) as kept:
+        assert len(kept.checksum) == OLD_CHECKSUM_BYTES and kept.ending.finished
+    assert len(segments(second.journal)) == 5
+    assert replay(tmp_path).identical
 
 
 def test_a_journal_is_read_while_its_session_goes_on(tmp_path: Path) -> None:

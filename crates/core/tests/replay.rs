@@ -80,8 +80,16 @@ fn replay(world: &World, seed: u64) -> Replay {
     .unwrap()
 }
 
+fn encoded(entries: &[Entry]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for entry in entries {
+        encode(entry, &mut block);
+    }
+    block
+}
+
 fn feed(replay: &mut Replay, entries: &[Entry]) -> Result<Option<Divergence>> {
-    Ok(replay.feed(entries)?.or_else(|| replay.finish()))
+    Ok(replay.feed(&encoded(entries))?.or_else(|| replay.finish()))
 }
 
 #[test]
@@ -106,7 +114,7 @@ fn cut_and_resumed_anywhere_it_is_the_same_run() {
         // The first part to a fresh engine, the rest to the same one; a cut may part a decision from its input.
         let cut = chance.below(recorded.entries.len() + 1);
         let (first, rest) = recorded.entries.split_at(cut);
-        assert_eq!(replay.feed(first), Ok(None), "seed {seed}, cut at {cut}");
+        assert_eq!(replay.feed(&encoded(first)), Ok(None), "seed {seed}, cut at {cut}");
         assert_eq!(feed(&mut replay, rest), Ok(None), "seed {seed}, cut at {cut}");
         assert_eq!((replay.engine().decisions_hash(), replay.engine().state().hash()), (recorded.decisions, recorded.state), "seed {seed}");
 
@@ -130,9 +138,7 @@ fn cut_and_resumed_anywhere_it_is_the_same_run() {
 #[test]
 fn a_journal_is_the_same_after_decoding_and_encoding() {
     let recorded = record(3);
-    let mut again = Vec::new();
-    recorded.entries.iter().for_each(|entry| encode(entry, &mut again));
-    assert_eq!(again, recorded.journal);
+    assert_eq!(encoded(&recorded.entries), recorded.journal);
 }
 
 #[test]
@@ -170,6 +176,24 @@ fn a_changed_strategy_and_a_missing_or_added_decision_are_named() {
 }
 
 #[test]
+fn the_last_input_is_that_before_the_divergence() {
+    for seed in 0..20 {
+        let recorded = record(seed);
+        let Some(place) = recorded.entries.iter().position(|entry| matches!(entry, Entry::Decision(_))) else { continue };
+        let mut entries = recorded.entries.clone();
+        entries.remove(place);
+        let last = entries[..place].iter().rev().find_map(|entry| if let Entry::Input(event) = entry { Some(event) } else { None });
+        // In one block, and with the input at the end of the block before.
+        for cut in [0, place] {
+            let mut replay = replay(&recorded.world, seed);
+            assert_eq!(replay.feed(&encoded(&entries[..cut])), Ok(None));
+            assert!(feed(&mut replay, &entries[cut..]).unwrap().is_some());
+            assert_eq!(replay.last(), last, "seed {seed}, cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn an_input_that_names_something_unknown_is_an_error() {
     let recorded = record(0);
     let instrument = tradewind_core::instrument::InstrumentIndex(99);
@@ -194,8 +218,8 @@ fn recorded() -> &'static Recorded {
 /// nothing. That takes a checksum of the block, which is the storage's part.
 fn replay_bytes(bytes: &[u8]) -> bool {
     let recorded = recorded();
+    let _ = replay(&recorded.world, 1).feed(bytes);
     let Ok(entries) = decode_entries(bytes) else { return false };
-    let _ = feed(&mut replay(&recorded.world, 1), &entries);
     entries == recorded.entries
 }
 
@@ -255,7 +279,7 @@ fn an_entry_that_names_what_is_not_defined_is_refused() {
         (close(Filter { strategy: Some(strategy), instrument: None }), "an unknown strategy"),
         (close(Filter { strategy: None, instrument: Some(instrument) }), "an unknown instrument"),
     ] {
-        let error = replay(&recorded.world, 1).feed(&[entry]).unwrap_err();
+        let error = replay(&recorded.world, 1).feed(&encoded(&[entry])).unwrap_err();
         assert_eq!(error.code, Code::BadJournal);
         assert!(error.message.contains(what), "{}", error.message);
     }

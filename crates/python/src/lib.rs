@@ -6,6 +6,7 @@
 mod again;
 mod backtest;
 mod boundary;
+mod chain;
 mod columns;
 mod context;
 mod entries;
@@ -41,6 +42,8 @@ mod _core {
     use crate::backtest::{Backtest, run_many};
     #[pymodule_export]
     use crate::boundary::boundary;
+    #[pymodule_export]
+    use crate::chain::checksum;
     #[pymodule_export]
     use crate::context::Context;
     #[pymodule_export]
@@ -80,6 +83,7 @@ mod _core {
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         use pyo3::types::PyModuleMethods;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("CHECKSUM_BYTES", tradewind_core::event::CHECKSUM_BYTES)?;
         module.add("CODEC_VERSION", tradewind_core::event::CODEC_VERSION)?;
         module.add("STATE_HASH_VERSION", tradewind_core::state::STATE_HASH_VERSION)
     }

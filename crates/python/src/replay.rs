@@ -1,6 +1,7 @@
 //! Replay of a journal through engine and strategies.
 
-use crate::error::{OrRaise, raised};
+use crate::backtest::exception;
+use crate::error::OrRaise;
 use crate::instrument::Index;
 use crate::lender::Failure;
 use crate::recording::stream_kind;
@@ -8,18 +9,15 @@ use crate::risk::RiskValues;
 use crate::settings::strategies;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::{Arc, Mutex, PoisonError};
-use tradewind_core::driver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tradewind_core::driver::{self, Divergence};
 use tradewind_core::engine::Parts;
-use tradewind_core::event::{AccountEvent, Command, Entry, Event, entries};
+use tradewind_core::event::{AccountEvent, Command, Event};
 use tradewind_core::instrument::InstrumentIndex;
 use tradewind_core::market::Side;
 use tradewind_core::number::format_decimal;
 use tradewind_core::order::{OrderType, Request, StrategyIndex, TimerPurpose};
 use tradewind_core::state::{State, Stream};
-
-/// How many entries are decoded at once: few enough to stay in the cache.
-const PART: usize = 256;
 
 /// An engine that is fed a journal, its decisions compared with the recorded ones.
 #[pyclass(frozen)]
@@ -27,8 +25,7 @@ pub struct Replay {
     replay: Mutex<driver::Replay>,
     failure: Failure,
     index: Arc<tradewind_core::instrument::Index>,
-    /// The last input of the block before.
-    last: Mutex<Option<Event>>,
+    needs_python: bool,
 }
 
 #[pymethods]
@@ -45,7 +42,7 @@ impl Replay {
     ) -> PyResult<Self> {
         let failure = Failure::default();
         let index = index.get();
-        let (strategies, _) = self::strategies(&strategies, index, &failure)?;
+        let (strategies, native) = self::strategies(&strategies, index, &failure)?;
         let available = streams
             .iter()
             .map(|(instrument, kind)| Ok(Stream { instrument: InstrumentIndex(*instrument), kind: stream_kind(kind)? }))
@@ -64,76 +61,56 @@ impl Replay {
             replay: Mutex::new(driver::Replay::new(parts).or_raise()?),
             failure,
             index: Arc::clone(&index.index),
-            last: Mutex::new(None),
+            needs_python: !native || risk.has_checks(),
         })
     }
 
     /// Feeds a block; returns the first divergence, if there is one.
     fn feed<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let mut entries = entries(block);
-        let mut part = Vec::with_capacity(PART);
-        loop {
-            part.clear();
-            for entry in entries.by_ref().take(PART) {
-                part.push(entry.or_raise()?);
-            }
-            if part.is_empty() {
-                return Ok(None);
-            }
-            if let Some(divergence) = self.feed_part(py, &part)? {
-                return Ok(Some(divergence));
-            }
-        }
+        let outcome = if self.needs_python { self.lock().feed(block) } else { py.detach(|| self.lock().feed(block)) };
+        self.described(py, outcome.map_err(|error| exception(&self.failure, &error))?)
     }
 
     /// Ends the replay; returns a decision that the journal does not hold, if there is one.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        let divergence = replay.finish();
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        divergence.map(|divergence| Words(&self.index).divergence(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
+        let divergence = self.lock().finish();
+        self.described(py, divergence)
     }
 
     /// The state's hash, hexadecimal.
     #[getter]
     fn state_hash(&self) -> String {
-        crate::report::hexadecimal(&self.replay.lock().unwrap_or_else(PoisonError::into_inner).engine().state().hash())
+        crate::report::hexadecimal(&self.lock().engine().state().hash())
     }
 
     /// The hash of all decisions and fills, hexadecimal.
     #[getter]
     fn decisions_hash(&self) -> String {
-        crate::report::hexadecimal(&self.replay.lock().unwrap_or_else(PoisonError::into_inner).engine().decisions_hash())
+        crate::report::hexadecimal(&self.lock().engine().decisions_hash())
     }
 
     /// How many inputs were fed.
     #[getter]
     fn inputs(&self) -> u64 {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).engine().sequence()
+        self.lock().engine().sequence()
     }
 
     /// How many decisions were compared and found equal.
     #[getter]
     fn decisions(&self) -> u64 {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).decisions()
+        self.lock().decisions()
     }
 }
 
 impl Replay {
-    fn feed_part<'py>(&self, py: Python<'py>, entries: &[Entry]) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = replay.engine().sequence();
-        let divergence = replay
-            .feed(entries)
-            .map_err(|error| self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| raised(&error)))?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let inputs = entries.iter().filter_map(|entry| if let Entry::Input(event) = entry { Some(event) } else { None });
-        // The input that led to the decision; the last of the block before where this one adds none.
-        let fed = (replay.engine().sequence() - before) as usize;
-        if let Some(event) = inputs.take(fed).last() {
-            *last = Some(event.clone());
-        }
-        divergence.map(|divergence| Words(&self.index).divergence(py, replay.engine().state(), last.as_ref(), &divergence)).transpose()
+    fn lock(&self) -> MutexGuard<'_, driver::Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn described<'py>(&self, py: Python<'py>, divergence: Option<Divergence>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let replay = self.lock();
+        let words = Words(&self.index);
+        divergence.map(|divergence| words.divergence(py, replay.engine().state(), replay.last(), &divergence)).transpose()
     }
 }
 
@@ -147,7 +124,7 @@ impl Words<'_> {
         py: Python<'py>,
         state: &State,
         event: Option<&Event>,
-        divergence: &driver::Divergence,
+        divergence: &Divergence,
     ) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         dict.set_item("sequence", divergence.sequence)?;

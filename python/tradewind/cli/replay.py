@@ -79,8 +79,8 @@ def _replay(run: Path, *, json: bool) -> int:
 
 
 def _entries(run: Path) -> int:
-    with Journal(run) as recorded:
-        return recorded.last
+    with Journal(run, checked=False) as recorded:
+        return recorded.stated_last
 
 
 def _rewind(run: Path, at: int, *, json: bool) -> int:

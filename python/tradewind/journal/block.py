@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
-_DIGEST_BYTES = 16
+from tradewind._core import CHECKSUM_BYTES, checksum
+
+OLD_CHECKSUM_BYTES = 16
+"""How long checksums were in the forms 1 and 2 of journals, which BLAKE2b made."""
+
+_BEGINNING = b"tradewind journal"
 
 
 @dataclass(frozen=True)
@@ -79,23 +84,20 @@ class Snapshot:
 
 
 def link(before: bytes, kind: bytes, numbers: tuple[int, ...], data: bytes) -> bytes:
-    """The checksum of a piece, given the checksum of what comes before it.
+    """The checksum of a piece, given the checksum of what comes before it; a chain goes on as it began.
 
     Examples
     --------
-    >>> link(b"", b"manifest", (), b"{}") == link(b"", b"manifest", (), b"{ }")
+    >>> link(bytes(32), b"ending", (), b"{}") == link(bytes(32), b"ending", (), b"{ }")
     False
 
     """
-    digest = blake2b(before, digest_size=_DIGEST_BYTES)
-    digest.update(f"|{kind.decode()}|{'|'.join(map(str, numbers))}|{len(data)}|".encode())
-    digest.update(data)
-    return digest.digest()
+    return _link(before, kind, numbers, data, len(before))
 
 
-def seal_manifest(text: bytes) -> bytes:
+def seal_manifest(text: bytes, checksum_bytes: int = CHECKSUM_BYTES) -> bytes:
     """The checksum of the manifest, where the chain begins."""
-    return link(b"tradewind journal", b"manifest", (), text)
+    return _link(_BEGINNING, b"manifest", (), text, checksum_bytes)
 
 
 def seal_joint(joint: Joint, text: bytes) -> bytes:
@@ -116,3 +118,10 @@ def seal_block(before: bytes, first: int, last: int, codec: int, data: bytes) ->
 def seal_ending(before: bytes, text: bytes) -> bytes:
     """The checksum of an ending, which closes a run or a segment of it."""
     return link(before, b"ending", (), text)
+
+
+def _link(before: bytes, kind: bytes, numbers: tuple[int, ...], data: bytes, checksum_bytes: int) -> bytes:
+    name = f"|{kind.decode()}|{'|'.join(map(str, numbers))}|{len(data)}|".encode()
+    if checksum_bytes == OLD_CHECKSUM_BYTES:
+        return blake2b(before + name + data, digest_size=OLD_CHECKSUM_BYTES).digest()
+    return checksum(before, name, data)

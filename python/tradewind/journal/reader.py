@@ -12,7 +12,6 @@ from typing import Self
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.block import (
     Block,
-    Joint,
     Snapshot,
     seal_block,
     seal_ending,
@@ -43,10 +42,13 @@ class Journal:
     whole
         Whether all must be as it was written. Otherwise what lies before the damage is read, and `ending` says what
         is wrong.
+    checked
+        Whether every block is checked now. Otherwise each is when it is given out, and `ending`, `last` and `checksum`
+        are known once all of them were: who reads a journal once needs not read it twice.
 
     """
 
-    def __init__(self, place: str | Path | Kept, *, after: int = 0, whole: bool = True) -> None:
+    def __init__(self, place: str | Path | Kept, *, after: int = 0, whole: bool = True, checked: bool = True) -> None:
         self._is_whole = whole
         self.place: str
         """Its name for messages."""
@@ -57,14 +59,9 @@ class Journal:
         try:
             self.manifest: Manifest = self._manifest()
             self._begins = self._beginning(after)
-            chain = self._chain()
-            for _ in self._through(chain):
-                pass
-            self.ending: Ending = chain.ending
-            self.last: int = chain.last
-            """The number of its last entry."""
-            self.checksum: bytes = chain.checksum
-            """The checksum of everything up to there."""
+            self._take(self._chain())
+            if checked:
+                self.check()
         except BaseException:
             self.close()
             raise
@@ -98,6 +95,11 @@ class Journal:
             raise damaged(self._storages[0].place, f"there is no snapshot behind entry {sequence:,}, where it begins")
         return found
 
+    @property
+    def stated_last(self) -> int:
+        """The number of its last entry as its last segment says, before anything was checked."""
+        return _last_of(self._storages[-1])
+
     def need_beginning(self) -> None:
         """Refuse a journal whose first segments were dropped, where a snapshot does not serve."""
         if self.first > 1:
@@ -106,7 +108,21 @@ class Journal:
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in their order, each checked before it is given out."""
-        return self._through(self._chain())
+        chain = self._chain()
+        yield from self._through(chain)
+        self._take(chain)
+
+    def check(self) -> None:
+        """Check every block."""
+        for _ in self.blocks():
+            pass
+
+    def _take(self, chain: _Chain) -> None:
+        self.ending: Ending = chain.ending
+        self.last: int = chain.last
+        """The number of its last entry."""
+        self.checksum: bytes = chain.checksum
+        """The checksum of everything up to there."""
 
     def _chain(self) -> _Chain:
         return _Chain(self._text, self.manifest.codec, *self._begins)
@@ -138,7 +154,7 @@ class Journal:
         joint = self._storages[0].joint()
         first = 1 if joint is None else joint.first
         if after < first:
-            return first - 1, _start(joint, self._text)
+            return first - 1, self._start
         checksum = self._storages[0].checksum_at(after)
         if checksum is None:
             raise damaged(self._storages[0].place, f"no block ends with entry {after:,}")
@@ -148,8 +164,10 @@ class Journal:
         sealed = self._storages[0].manifest()
         if sealed is None:
             raise damaged(self._storages[0].place, "it has no manifest")
-        self._text = sealed[0]
-        if sealed[1] != _start(self._storages[0].joint(), sealed[0]):
+        self._text, self._start = sealed
+        joint = self._storages[0].joint()
+        start = seal_manifest(self._text, len(self._start)) if joint is None else seal_joint(joint, self._text)
+        if start != self._start:
             raise damaged(self._storages[0].place, "its manifest is not as it was written")
         return decode_manifest(self.place, sealed[0])
 
@@ -221,9 +239,13 @@ class _Chain:
 def last_entry(place: Path) -> int:
     """The number of the last entry of a session's journal; 0 where there is none. Nothing is checked."""
     for storage in newest_first(place):
-        joint = storage.joint()
-        return storage.last() or (0 if joint is None else joint.first - 1)
+        return _last_of(storage)
     return 0
+
+
+def _last_of(storage: Kept) -> int:
+    joint = storage.joint()
+    return storage.last() or (0 if joint is None else joint.first - 1)
 
 
 def snapshots(place: Path) -> Iterator[Snapshot]:
@@ -251,7 +273,3 @@ def snapshot_behind(storage: Kept, sequence: int) -> Snapshot | None:
     if before is None or one.checksum != seal_snapshot(before, sequence, one.version, one.lost, one.state):
         raise damaged(storage.place, f"its snapshot behind entry {sequence:,} is not as it was written")
     return one
-
-
-def _start(joint: Joint | None, text: bytes) -> bytes:
-    return seal_manifest(text) if joint is None else seal_joint(joint, text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tradewind._core import Replay
+from tradewind.journal.ahead import ahead
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
 from tradewind.journal.manifest import need_state_hash
 from tradewind.journal.reader import Journal
@@ -58,7 +59,7 @@ def replay(
 
     """
     started = time.perf_counter()
-    with Journal(journal) as recorded, rebuilt(recorded.manifest.code, strategies, checks) as code:
+    with Journal(journal, checked=False) as recorded, rebuilt(recorded.manifest.code, strategies, checks) as code:
         manifest = recorded.manifest
         need_state_hash(recorded.place, manifest)
         index = manifest.index()
@@ -82,10 +83,10 @@ def _compare(
     kernel: Replay | ResumedReplay, recorded: Journal, progress: Callable[[int], None] | None
 ) -> Divergence | None:
     found = None
-    for block in recorded.blocks():
-        found = kernel.feed(block.data)
-        if found is not None:
-            break
+    for block in ahead(recorded.blocks()):
+        # Behind a divergence the rest is still read: where it is damaged, that is what there is to say.
+        if found is None:
+            found = kernel.feed(block.data)
         if progress is not None:
             progress(block.last)
     if found is None and recorded.ending.finished:

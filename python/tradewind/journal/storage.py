@@ -14,8 +14,11 @@ from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.block import Block, Joint, Snapshot
 
-FORMAT = 2
-"""The version of the journal's form: its tables and its chain of checksums. Form 1 had no joints and snapshots."""
+FORMAT = 3
+"""The version of the journal's form: its tables and its chain of checksums.
+
+Form 1 had no joints and snapshots; 1 and 2 had other checksums, which the chain tells by their length.
+"""
 
 UNDONE = ".part"
 """What the name of something ends with that is being made."""
@@ -225,8 +228,11 @@ class SqliteStorage:
         # Without a log beside it the file is complete; then it is read as it is, even where nothing may be written.
         complete = not path.with_name(f"{path.name}-wal").exists()
         with reading(str(path)):
+            # A thread of its own reads ahead; never two use it at a time.
             connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}", uri=True
+                f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if complete else ''}",
+                uri=True,
+                check_same_thread=False,
             )
             try:
                 form = _form(path, connection)
@@ -432,7 +438,7 @@ def writing(path: Path, code: str) -> Iterator[None]:
 
 
 def _check_types(place: str, row: tuple[Any, ...], types: tuple[type, ...]) -> None:
-    if any(type(value) is not wanted for value, wanted in zip(row, types, strict=True)):
+    if tuple(map(type, row)) != types:
         raise damaged(place, "a row holds values of the wrong type")
 
 

@@ -31,12 +31,16 @@ def verify(journal: str | Path, *, hash_seeds: Sequence[int] = HASH_SEEDS) -> Ve
         Values of ``PYTHONHASHSEED``; the recorded one is added.
 
     """
-    with Journal(journal) as recorded:
+    with Journal(journal, checked=False) as recorded:
         place = recorded.place
         own = recorded.manifest.environment.hash_seed
     seeds = list(dict.fromkeys([*([] if own is None else [own]), *hash_seeds]))
     with ThreadPoolExecutor(min(len(seeds), os.cpu_count() or 1)) as pool:
-        return VerifyReport(place, tuple(pool.map(lambda seed: _run(place, seed), seeds)))
+        runs = tuple(pool.map(lambda seed: _run(place, seed), seeds))
+    if any(run.report is None for run in runs):
+        # Every replay has read all of it: where one failed because of damage, that is an error of its own.
+        Journal(journal).close()
+    return VerifyReport(place, runs)
 
 
 def _run(journal: str, hash_seed: int) -> VerifiedRun:

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Output, Parts};
 use crate::error::{Code, Error, Result};
-use crate::event::{Command, Entry, Event};
+use crate::event::{Command, Entries, Entry, Event, entries};
 use crate::order::{Request, TimerPurpose};
 use crate::state::State;
 use std::collections::VecDeque;
@@ -31,9 +31,12 @@ pub(super) struct Comparison {
 
 impl Comparison {
     /// What followed from an input, by its number and time.
-    pub fn decided(&mut self, sequence: u64, time_ns: i64, requests: impl Iterator<Item = Request>) {
+    #[inline]
+    pub fn decided(&mut self, sequence: u64, time_ns: i64, requests: impl ExactSizeIterator<Item = Request>) {
         self.last = (sequence, time_ns);
-        self.decided.extend(requests);
+        if requests.len() > 0 {
+            self.decided.extend(requests);
+        }
     }
 
     /// The recorded decision that comes next.
@@ -47,6 +50,7 @@ impl Comparison {
     }
 
     /// A decision that the journal does not hold before the next input, or at its end.
+    #[inline]
     pub fn unrecorded(&mut self) -> Option<Divergence> {
         let actual = self.decided.pop_front()?;
         Some(self.divergence(None, Some(actual)))
@@ -61,12 +65,13 @@ impl Comparison {
 pub struct Replay {
     engine: Engine,
     comparison: Comparison,
+    last: Option<Event>,
 }
 
 impl Replay {
     /// A replay before its first entry.
     pub fn new(parts: Parts) -> Result<Self> {
-        Ok(Self { engine: Engine::new(parts)?, comparison: Comparison::default() })
+        Ok(Self { engine: Engine::new(parts)?, comparison: Comparison::default(), last: None })
     }
 
     /// The engine.
@@ -79,27 +84,62 @@ impl Replay {
         self.comparison.decisions
     }
 
-    /// Feeds some entries; stops at the first decision that differs.
-    pub fn feed(&mut self, entries: &[Entry]) -> Result<Option<Divergence>> {
-        for entry in entries {
-            check(self.engine.state(), self.engine.sequence(), entry)?;
-            let divergence = match entry {
-                Entry::Input(event) => {
-                    if let Some(divergence) = self.finish() {
-                        return Ok(Some(divergence));
-                    }
-                    self.engine.process(event)?;
-                    let sequence = self.engine.sequence();
-                    self.comparison.decided(sequence, event.arrival_time_ns(), self.engine.output.requests.drain(..));
-                    self.engine.output = Output::default();
-                    None
-                }
-                Entry::Decision(expected) => self.comparison.recorded(expected),
+    /// The last input that was fed.
+    pub fn last(&self) -> Option<&Event> {
+        self.last.as_ref()
+    }
+
+    /// Feeds the entries of a block; stops at the first decision that differs.
+    pub fn feed(&mut self, block: &[u8]) -> Result<Option<Divergence>> {
+        let mut last_at = None;
+        let divergence = self.feed_entries(entries(block), &mut last_at)?;
+        // Read once more for those who ask, so that no event needs to be kept while it passes.
+        if let Some(Ok(Entry::Input(event))) = last_at.and_then(|at: usize| entries(&block[at..]).next()) {
+            self.last = Some(event);
+        }
+        Ok(divergence)
+    }
+
+    fn feed_entries(&mut self, mut entries: Entries<'_>, last_at: &mut Option<usize>) -> Result<Option<Divergence>> {
+        loop {
+            let at = entries.at();
+            let (is_input, divergence) = if let Some(row) = entries.row() {
+                let event = Event::Market(row);
+                event.check(self.engine.state().index())?;
+                (true, self.input(&event)?)
+            } else {
+                let Some(entry) = entries.next().transpose()? else { return Ok(None) };
+                (matches!(entry, Entry::Input(_)), self.entry(&entry)?)
             };
             if divergence.is_some() {
                 return Ok(divergence);
             }
+            if is_input {
+                *last_at = Some(at);
+            }
         }
+    }
+
+    /// Any entry, kept out of the way of rows, which nearly all are.
+    #[inline(never)]
+    fn entry(&mut self, entry: &Entry) -> Result<Option<Divergence>> {
+        check(self.engine.state(), self.engine.sequence(), entry)?;
+        match entry {
+            Entry::Input(event) => self.input(event),
+            Entry::Decision(expected) => Ok(self.comparison.recorded(expected)),
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as the engine's `process`: a row is then read where it lies")]
+    fn input(&mut self, event: &Event) -> Result<Option<Divergence>> {
+        if let Some(divergence) = self.finish() {
+            return Ok(Some(divergence));
+        }
+        self.engine.process(event)?;
+        let sequence = self.engine.sequence();
+        self.comparison.decided(sequence, event.arrival_time_ns(), self.engine.output.requests.drain(..));
+        forget(&mut self.engine.output);
         Ok(None)
     }
 
@@ -107,6 +147,16 @@ impl Replay {
     pub fn finish(&mut self) -> Option<Divergence> {
         self.comparison.unrecorded()
     }
+}
+
+/// Drops what nobody reads in a replay, and keeps its memory for the next input.
+fn forget(output: &mut Output) {
+    output.fills.clear();
+    output.closed.clear();
+    output.orders.clear();
+    output.amended.clear();
+    output.charges.clear();
+    output.refused_parameter = None;
 }
 
 /// Refuses an entry that names what the journal's definitions do not hold, so that look-ups cannot fail.

@@ -4,17 +4,26 @@ use super::{AccountEvent, Command, Condition, Event, Filter};
 use crate::account::Fill;
 use crate::error::{Code, Error, Result};
 use crate::instrument::{AssetIndex, Index, InstrumentIndex};
+use crate::market::MarketEvent;
 use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE};
 use crate::time::{LARGEST_TIME_NS, TimeNs};
 
 impl Event {
     /// Refuses an input that names what the index does not hold, or whose numbers are beyond
     /// what the engine can hold: a journal was altered, or belongs to another index.
+    #[inline]
     pub fn check(&self, index: &Index) -> Result<()> {
         let problem = match self {
-            Event::Market(event) | Event::WarmUp(event) => {
-                known_instrument(index, event.instrument).or(event.problem().map(|(_, problem)| problem))
-            }
+            Event::Market(event) => row(index, event),
+            other => other.problem(index),
+        };
+        problem.map_or(Ok(()), |problem| Err(self.refused(problem)))
+    }
+
+    #[inline(never)]
+    fn problem(&self, index: &Index) -> Problem {
+        let problem = match self {
+            Event::Market(event) | Event::WarmUp(event) => row(index, event),
             Event::Account(report) => {
                 let known = index.accounts().len() > report.account.at();
                 (!known).then_some("an unknown account").or(time(report.venue_time_ns)).or_else(|| account(index, &report.event))
@@ -26,17 +35,21 @@ impl Event {
             Event::Data(data) => time(data.time_ns),
             Event::Status(status) => condition(index, &status.change),
         };
-        match problem.or(time(self.arrival_time_ns())) {
-            None => Ok(()),
-            Some(problem) => {
-                Err(Error::new(Code::BadJournal, format!("an input at {} ns names {problem}: {self:?}", self.arrival_time_ns()))
-                    .hint("the journal was altered, or the definitions are not those of its run"))
-            }
-        }
+        problem.or(time(self.arrival_time_ns()))
+    }
+
+    #[cold]
+    fn refused(&self, problem: &str) -> Error {
+        Error::new(Code::BadJournal, format!("an input at {} ns names {problem}: {self:?}", self.arrival_time_ns()))
+            .hint("the journal was altered, or the definitions are not those of its run")
     }
 }
 
 type Problem = Option<&'static str>;
+
+fn row(index: &Index, row: &MarketEvent) -> Problem {
+    known_instrument(index, row.instrument).or(row.problem().map(|(_, problem)| problem))
+}
 
 fn account(index: &Index, event: &AccountEvent) -> Problem {
     match *event {

@@ -4,6 +4,7 @@ mod bar;
 mod book;
 mod event;
 mod mark;
+mod written;
 
 pub use bar::{Bar, BarBuilder, BarInterval};
 pub use book::{Book, BookDelta, Level};

@@ -4,8 +4,11 @@
 //! integer without a float in between; a float means its shortest decimal
 //! representation (SEMANTICS N1, N2).
 
+mod varint;
+
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+pub(crate) use varint::Varints;
 
 /// The most decimals that a fixed-point number may have.
 pub const MAXIMUM_DECIMALS: u8 = 18;
