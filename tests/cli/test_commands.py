@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from cyclopts import CycloptsError
+from rich.console import Console
 
 import tradewind as tw
 from tradewind.cli import app
@@ -399,8 +400,7 @@ def test_lists(cli):
     [(), ("demo",), ("new",), ("backtest",), ("run",), ("config",), ("replay",), ("instruments",), ("errors",)],
 )
 def test_help(cli, snapshot, monkeypatch, command):
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr("rich._console", None)  # it reads the width when it is made
+    monkeypatch.setattr(app, "console", Console(width=100))
     code, out, _ = cli(*command, "--help")
     assert code == 0
     assert out == snapshot
