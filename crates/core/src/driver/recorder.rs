@@ -110,9 +110,11 @@ impl Recorder {
         self.curve.next_boundary_ns()
     }
 
-    /// Trading may begin: the equity curve starts.
+    /// Trading may begin: the equity curve starts, unless other strategies had begun it (D5).
     pub fn begin(&mut self, state: &State, time_ns: TimeNs) {
-        self.curve.begin(time_ns, self.valuation.equity(state));
+        if self.curve.next_boundary_ns() == TimeNs::MAX {
+            self.curve.begin(time_ns, self.valuation.equity(state));
+        }
     }
 
     /// Money came from outside or left, after which equity is what the state says.

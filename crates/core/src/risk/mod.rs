@@ -106,6 +106,12 @@ impl Risk {
         }
     }
 
+    /// Prepares a state that was watched under other limits.
+    pub(crate) fn go_on(&self, state: &mut State) {
+        let counted = self.system.order_rate.map_or(0, |rate| rate.orders as usize);
+        state.watch.go_on(state.index.assets().count(), self.system.daily_loss.is_some(), counted);
+    }
+
     /// An order leaves.
     pub(crate) fn sent(&self, state: &mut State) {
         if let Some(rate) = self.system.order_rate {

@@ -68,23 +68,9 @@ impl State {
         let id = self.orders.next_id();
         let strategy = &mut self.strategies[self.calling.at()];
         strategy.orders += 1;
-        self.orders.add(Order {
-            id,
-            strategy: self.calling,
-            count: strategy.orders,
-            request,
-            by_target,
-            status: Status::Queued,
-            reason: None,
-            note: None,
-            trade_ids: SmallVec::new(),
-            is_accepted: false,
-            filled: 0,
-            filled_value: 0,
-            decided_ns: self.now_ns,
-            updated_ns: self.now_ns,
-            decision_mid_doubled: self.markets[request.instrument.at()].mid_doubled(),
-        });
+        let mid_doubled = self.markets[request.instrument.at()].mid_doubled();
+        let order = Order::new(id, self.calling, strategy.orders, request, self.now_ns, mid_doubled);
+        self.orders.add(Order { by_target, ..order });
         self.outbox.push(Decision::Place(id));
         id
     }

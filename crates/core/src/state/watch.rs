@@ -48,6 +48,19 @@ impl Watch {
         self.paid = vec![0; assets];
     }
 
+    /// Goes on under other limits: on the loss of a day, or none, and on so many orders. Whether the loss has reached its
+    /// limit is found out anew.
+    pub(crate) fn go_on(&mut self, assets: usize, is_loss_limited: bool, counted: usize) {
+        if !is_loss_limited {
+            self.next_ns = TimeNs::MAX;
+        } else if self.next_ns == TimeNs::MAX {
+            self.next_ns = TimeNs::MIN;
+            self.paid.resize(assets, 0);
+        }
+        self.is_reached = false;
+        self.sent_ns.drain(..self.sent_ns.len().saturating_sub(counted));
+    }
+
     /// An order left.
     pub(crate) fn sent(&mut self, now_ns: TimeNs, counted: usize) {
         if self.sent_ns.len() >= counted {
