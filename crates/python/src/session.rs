@@ -12,6 +12,7 @@ use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_ord
 use crate::settings::{Run, Value, data_value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::driver;
@@ -442,6 +443,39 @@ impl Session {
         let divergence = self.act(|session| session.recover(&entries))?;
         let session = self.lock()?;
         divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
+    }
+
+    /// Before the first block: what is rebuilt are the recorded decisions, whatever strategies would decide.
+    fn follow_recorded(&self) -> PyResult<()> {
+        self.lock()?.follow_recorded();
+        Ok(())
+    }
+
+    /// Takes a block of the journal with the recorded decisions in the place of the strategies'.
+    fn rebuild(&self, block: &[u8]) -> PyResult<()> {
+        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
+        self.act(|session| session.rebuild(&entries))
+    }
+
+    /// What strategies declare as their own, by their names; also of a session that has failed.
+    fn declared<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, declared) in self.strategies.iter().zip(self.act(driver::Session::declared)?) {
+            dict.set_item(name, PyBytes::new(py, &declared))?;
+        }
+        Ok(dict)
+    }
+
+    /// What other strategies need to go on from here, with what is declared as theirs, by their names.
+    fn hand_over<'py>(&self, py: Python<'py>, mut declared: HashMap<String, Vec<u8>>) -> PyResult<Bound<'py, PyBytes>> {
+        let listed = self.strategies.iter().map(|name| declared.remove(name).unwrap_or_default()).collect();
+        Ok(PyBytes::new(py, &self.act(|session| session.hand_over(listed))?))
+    }
+
+    /// Whether what was restored waits for strategies to start.
+    #[getter]
+    fn awaits_start(&self) -> PyResult<bool> {
+        Ok(self.lock()?.awaits_start())
     }
 
     /// Lives through a block of a recorded session again, with simulated venues in the place of what answered.

@@ -9,7 +9,6 @@ use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE, format_decimal};
 use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, StrategyIndex, TimeInForce, TimerPurpose};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 /// Something a strategy asked for, in the order of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
