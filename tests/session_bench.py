@@ -104,9 +104,13 @@ class Bench:
         return {asset: self.held.get(asset, Decimal(0)) for asset in ours} == ours
 
     @contextlib.asynccontextmanager
-    async def session(self, mode: Any = "live", ends: str = "in order") -> AsyncIterator[Any]:
+    async def session(
+        self, mode: Any = "live", ends: str = "in order", *, accepts_changes: bool = False
+    ) -> AsyncIterator[Any]:
         """A running session, which is stopped behind the block, or killed without a word."""
-        with contextlib.suppress(KilledError), await prepared(tw.System.read(self.path), mode) as ready:
+        system = tw.System.read(self.path)
+        preparing = prepared(system, mode, accepts_changes=accepts_changes)
+        with contextlib.suppress(KilledError), await preparing as ready:
             running = asyncio.create_task(ready.session.run(is_recovered=ready.is_recovered))
             ready.running = running
             try:

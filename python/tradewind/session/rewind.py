@@ -206,6 +206,8 @@ def _go_to(kernel: _core.Session, recorded: Journal, sequence: int, progress: Ca
         if found is not None:
             message = f"{recorded.place}: the recorded code does not decide as it did after input {found['sequence']:,}"
             raise exception("divergence", message, "tradewind replay RUN --verify says more")
+        if block.first == recorded.first:
+            received(kernel)
         if progress is not None:
             progress(min(block.last, sequence))
         if is_last:

@@ -417,13 +417,13 @@ impl Engine {
     }
 
     fn start(&mut self, warms_up: bool) -> Result<()> {
-        let legacy = self.legacy.take();
+        let takes_over = self.awaits_start();
         self.state.started_ns = self.state.now_ns;
         self.state.starting = true;
         // Who takes over from others trades when a person says so (D5).
-        self.state.trading = !warms_up && legacy.is_none();
+        self.state.trading = !warms_up && !takes_over;
         self.state.warming = warms_up;
-        self.state.stays_off = warms_up && legacy.is_some();
+        self.state.stays_off = warms_up && takes_over;
         if self.journal.is_some() {
             self.state.starting_accounts.clone_from(&self.state.accounts);
             self.state.starting_positions = self.state.strategies.iter().map(|strategy| strategy.positions.clone()).collect();
@@ -434,7 +434,7 @@ impl Engine {
         }
         self.state.starting = false;
         self.build_routes();
-        legacy.map_or(Ok(()), |declared| self.take_over(&declared))
+        if takes_over { self.take_over() } else { Ok(()) }
     }
 
     /// Open orders are cancelled first, so that a strategy that closes its positions as it stops

@@ -89,8 +89,11 @@ impl Engine {
         &self.state.strategies[strategy.at()].name
     }
 
-    /// What strategies declare as their own, in the order of their names.
+    /// What strategies declare as their own, in the order of their names: of those before them, until they start.
     pub fn declared(&mut self) -> Result<Vec<Vec<u8>>> {
+        if let Some(legacy) = &self.legacy {
+            return Ok(legacy.clone());
+        }
         let mut declared = Vec::new();
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
@@ -130,7 +133,8 @@ impl Engine {
     }
 
     /// Strategies that have just started take over what those before them declared, under the limits of now.
-    pub(super) fn take_over(&mut self, declared: &[Vec<u8>]) -> Result<()> {
+    pub(super) fn take_over(&mut self) -> Result<()> {
+        let declared = self.legacy.take().unwrap_or_default();
         for (place, saved) in declared.iter().enumerate().filter(|(_, saved)| !saved.is_empty()) {
             self.state.calling = StrategyIndex(place as u16);
             self.strategies[place].strategy.restore(&mut self.state, saved)?;

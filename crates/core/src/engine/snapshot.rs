@@ -25,12 +25,9 @@ pub struct Snapshot {
 impl Engine {
     /// What is needed to go on from here.
     pub fn save(&mut self) -> Result<Snapshot> {
-        if let Some(legacy) = self.legacy.clone() {
-            return Ok(self.snapshot(legacy, Vec::new(), true));
-        }
         let declared = self.declared()?;
-        let checks = self.risk.save(&mut self.state)?;
-        Ok(self.snapshot(declared, checks, false))
+        let checks = if self.awaits_start() { Vec::new() } else { self.risk.save(&mut self.state)? };
+        Ok(self.snapshot(declared, checks, self.awaits_start()))
     }
 
     pub(super) fn snapshot(&self, strategies: Vec<Vec<u8>>, checks: Vec<Vec<u8>>, is_handover: bool) -> Snapshot {
