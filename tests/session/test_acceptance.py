@@ -22,6 +22,7 @@ from tradewind.journal.segments import FOLDER_NAME
 from tradewind.journal.succession import finish_succession
 from tradewind.session.parity import parity
 from tradewind.session.rewind import state_at
+from tradewind.session.run import prepared
 
 BUYS_MORE = """
 import tradewind as tw
@@ -40,6 +41,10 @@ class Busy(tw.Strategy):
         if not self.asked and ctx.is_trading:
             self.asked = 1
             ctx.buy(self.btc, 0.02)
+
+    def on_order(self, ctx, order):
+        if order.status == "rejected":
+            self.asked = 0
 """
 
 BUY = "ctx.buy(self.btc, 0.01)"
@@ -67,6 +72,11 @@ async def _bought(bench: Bench, mode: str = "live") -> int:
         return journal.last
 
 
+async def _rows_come(bench: Bench, ready: Any) -> None:
+    before = ready.kernel.rows
+    await bench.until(lambda: ready.kernel.rows > before + 30)
+
+
 @pytest.mark.parametrize("mode", ["paper", "live"])
 def test_it_goes_on_with_what_it_held_and_trades_when_it_is_told_to(tmp_path: Path, mode: str) -> None:
     run = tmp_path / "runs/busy" / mode
@@ -76,8 +86,7 @@ def test_it_goes_on_with_what_it_held_and_trades_when_it_is_told_to(tmp_path: Pa
         _changed(bench, BUYS_MORE)
         async with bench.session(mode, ends="killed", accepts_changes=True) as ready:
             assert "busy takes over seen; begins with asked as declared" in ready.told
-            assert ready.session.is_own  # the run's name goes on
-            await bench.until(lambda: ready.kernel.rows > 30)
+            await _rows_come(bench, ready)
             (strategy,) = ready.about.strategies
             assert strategy.held_at_start == ready.kernel.positions()[0][2] != "0"
             # What was taken over is 1, and the changed code counts in thousands.
@@ -92,8 +101,7 @@ def test_it_goes_on_with_what_it_held_and_trades_when_it_is_told_to(tmp_path: Pa
                 await bench.until(lambda: is_up(ready))
             ready.session.command("trading_on")
             await bench.until(lambda: ready.kernel.outcome()["fills"] >= 2 and not ready.kernel.open_orders())
-            (count,) = {one["count"] for one in ready.kernel.closed_orders(10) if one["quantity"] == "0.02000"}
-            assert count > 1
+            assert ready.kernel.closed_orders(1)[0]["count"] > 1
             if mode == "live":
                 assert bench.equals(ready)
         with Journal(run) as journal:
@@ -114,7 +122,7 @@ def test_it_goes_on_with_what_it_held_and_trades_when_it_is_told_to(tmp_path: Pa
     assert "changes were accepted" in str(info(run)) and "dropped" not in str(info(run))
     with Journal(run) as journal:
         middle = state_at(run, journal.first + 40)
-        assert middle.positions[0][2].startswith("0.009" if mode == "live" else "0.01")
+        assert middle.positions[0][2].startswith("0.0099")
     with pytest.raises(TradewindError, match="the run does not begin here: behind entry"):
         parity(run)
 
@@ -129,7 +137,7 @@ def test_code_that_broke_is_mended(tmp_path: Path) -> None:
         _changed(bench, BUYS_MORE)
         async with bench.session(accepts_changes=True) as ready:
             assert any("the recorded code ends with RuntimeError: of mine" in line for line in ready.told), ready.told
-            await bench.until(lambda: is_up(ready) and ready.kernel.rows and bench.equals(ready))
+            await bench.until(lambda: is_up(ready) and not ready.kernel.awaits_start and bench.equals(ready))
             (strategy,) = ready.about.strategies
             assert strategy.seen % 1000 == 5 and Decimal(ready.kernel.positions()[0][2]) > 0
 
@@ -158,9 +166,7 @@ def test_the_strategies_start_once_where_the_process_ends_before(tmp_path: Path)
         await _bought(bench)
         _changed(bench, BUYS_MORE)
         for accepts in (True, False):
-            with await tw.session.run.prepared(  # type: ignore[attr-defined]
-                tw.System.read(bench.path), "live", accepts_changes=accepts
-            ) as ready:
+            with await prepared(tw.System.read(bench.path), "live", accepts_changes=accepts) as ready:
                 # Killed before anything has happened.
                 assert ready.kernel.awaits_start and not ready.is_recovered
         async with bench.session() as ready:
@@ -177,7 +183,7 @@ def test_a_second_change_is_accepted_like_the_first(tmp_path: Path) -> None:
         for step in ("1000", "2000"):
             _changed(bench, BUYS_MORE.replace("1000", step))
             async with bench.session(ends="killed", accepts_changes=True) as ready:
-                await bench.until(lambda: ready.kernel.rows)
+                await _rows_come(bench, ready)
         with Journal(bench.folder / "runs/busy/live") as journal:
             assert [one.entry for one in journal.manifest.accepted][1] == journal.first - 1
         async with bench.session() as ready:
