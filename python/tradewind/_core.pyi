@@ -214,6 +214,8 @@ class Session:
         """Go on from what was saved, in the place of a start."""
     def recover(self, block: bytes) -> dict[str, Any] | None:
         """Take a block of the journal; returns the first decision that differs, if there is one."""
+    def adopt(self, time_ns: int, strategy: str, instrument: Instrument, quantity: str, cost: str) -> None:
+        """Make what the account holds a strategy's position, at what it has cost (M3)."""
     def follow_recorded(self) -> None:
         """Before the first block: rebuild the recorded decisions, whatever strategies would decide."""
     def rebuild(self, block: bytes) -> None:

@@ -18,7 +18,7 @@ use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::driver;
 use tradewind_core::error::{Code, Error};
 use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Event, Filter, ParameterEvent, Part, StatusEvent};
-use tradewind_core::event::{Entry, decode_entries};
+use tradewind_core::event::{Entry, Holding, decode_entries};
 use tradewind_core::instrument as core;
 use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
@@ -290,6 +290,18 @@ impl Session {
             session.input(&Event::Command { time_ns, command: Command::Open(strategy, order) })?;
             Ok(id.0)
         })
+    }
+
+    /// Makes what the account holds a strategy's position, at what it has cost (M3).
+    fn adopt(&self, time_ns: i64, strategy: &str, instrument: &Instrument, quantity: &str, cost: &str) -> PyResult<()> {
+        let decimals = instrument.definition().specification.value_decimals();
+        let cost = parse_wide(cost, decimals).map_err(|problem| {
+            raised(&Error::new(Code::OffGrid, format!("a cost of {cost} for {} is {problem:?}", instrument.definition().name)))
+        })?;
+        let held = Holding { instrument: instrument.instrument, quantity: self::quantity(instrument, quantity)?, cost };
+        let event = Event::Command { time_ns, command: Command::Adopt(self.strategy(strategy)?, held) };
+        event.check(&self.index).or_raise()?;
+        self.act(|session| session.input(&event))
     }
 
     /// What is known of an order; nothing where it is not, or not any more.

@@ -2,6 +2,7 @@
 
 use crate::engine::{Booked, Charge, Closed, Output};
 use crate::error::Result;
+use crate::event::Holding;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::number::{to_float, wide_to_float};
 use crate::order::{Order, Report, Request, Status, StrategyIndex};
@@ -120,6 +121,11 @@ impl Recorder {
     /// Money came from outside or left, after which equity is what the state says.
     pub fn flow(&mut self, before: Option<f64>, state: &State) {
         self.curve.flow(before, self.valuation.equity(state));
+    }
+
+    /// A strategy takes over what the account holds: a round trip is open.
+    pub fn adopt(&mut self, strategy: StrategyIndex, held: &Holding, time_ns: TimeNs) {
+        self.trips[strategy.at()][held.instrument.at()].add_fill(time_ns, held.quantity, 0.0, 0.0);
     }
 
     /// Takes a point of the equity curve, from the state before the event at this time.

@@ -253,6 +253,7 @@ impl Timeline {
                 }
             }
             Event::Command { time_ns, command: Command::WarmedUp } => self.recorder.begin(self.engine.state(), *time_ns),
+            Event::Command { time_ns, command: Command::Adopt(strategy, held) } => self.recorder.adopt(*strategy, held, *time_ns),
             _ => {}
         }
         self.process(event)?;

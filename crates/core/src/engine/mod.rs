@@ -404,6 +404,7 @@ impl Engine {
                 self.state.place(*order)?;
             }
             Command::Cancel(id) => self.cancel_one(*id)?,
+            Command::Adopt(strategy, held) => self.adopt(*strategy, held),
         }
         Ok(())
     }

@@ -8,5 +8,5 @@ mod status;
 
 pub use codec::{CODEC_VERSION, Entry, decode_entries, encode_decision, encode_input, entries};
 pub use data::{DataEvent, DataValue};
-pub use input::{AccountEvent, AccountReport, Command, Event, Filter, ParameterEvent, TimerFired};
+pub use input::{AccountEvent, AccountReport, Command, Event, Filter, Holding, ParameterEvent, TimerFired};
 pub use status::{Condition, Part, StatusEvent};
