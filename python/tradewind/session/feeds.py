@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tradewind._core import Inbox
@@ -27,6 +28,7 @@ from tradewind.venues import (
     Report,
     StreamName,
     StreamStatus,
+    Transferred,
     Unknown,
 )
 
@@ -149,6 +151,10 @@ class AccountFeed:
                 held = self._session.order_of(name)
                 if held is not None:
                     self._session.fill(self._venue, held[0], report)
+            # Before both sides were compared, what is there is found by comparing them.
+            case Transferred(asset=asset, amount=amount) if self.reconciliation.is_up:
+                if asset in dict(self._session.kernel.balances(self._venue)):
+                    self._session.transfer(self._venue, "deposit", asset, Decimal(amount))
             case Foreign():
                 self._foreign(report)
             case AccountStatus():

@@ -26,8 +26,6 @@ from tradewind.venues import CancelRequest, Execution, Filled, MarketData, Order
 
 _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
-_REMEMBERED = 1_024
-"""How many orders' names are known after they were closed: reports come late."""
 _FUTURE_NS = 5 * 10**9
 """By how much a venue's time may be after ours: clocks differ by less, so what says more says nothing (T2)."""
 _LARGEST_ID = 2**63 - 1
@@ -59,13 +57,17 @@ def received(kernel: _core.Session) -> list[tuple[int, str]]:
     """The streams that a started session receives; simulated venues fill from them (F1).
 
     Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
-    from them, in paper trading and in the backtest that a live session is compared with.
+    from them, in paper trading and in the backtest that a live session is compared with. An instrument that no strategy
+    named has them too, or trades: what the account holds of it, as for fees, has a worth.
     """
     available = set(kernel.available_streams())
     streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
     for at, kind in list(streams):
         if kind != "book" and (at, "book") not in streams and (at, "quotes") in available:
             streams[at, "quotes"] = None
+    named = {at for at, _ in streams}
+    for at in sorted({at for at, _ in available} - named):
+        streams[at, "quotes" if (at, "quotes") in available else "trades"] = None
     kernel.set_streams(list(streams))
     return list(streams)
 
@@ -124,7 +126,6 @@ class Session:
         self.is_hurried = False
         self.is_sending = False
         self._shutdown = shutdown or Shutdown()
-        self._orders: dict[str, tuple[int, str]] = {}
         self.history = history or WarmUp()
         self._accounts: dict[str, AccountFeed] = {}
         self._markets: list[MarketFeed] = []
@@ -244,7 +245,6 @@ class Session:
         venue = self._venues[instrument.venue]
         assert venue.execution is not None
         name = client_id(self._run, request["strategy"], request["count"])
-        self._remember(name, request["order_id"], instrument)
         if request["is_cancel"]:
             venue.execution.cancel(CancelRequest(name, instrument.name))
             return
@@ -350,8 +350,6 @@ class Session:
             self.write()
         if self.failure is not None:
             raise self.failure
-        for order in self.kernel.open_orders():
-            self._remember(self.name_of(order), order["order_id"], order["instrument"])
         instruments = self.index.instruments
         streams = received(self.kernel)
         for at, kind in streams:
@@ -422,18 +420,8 @@ class Session:
 
     def order_of(self, name: str) -> tuple[int, str] | None:
         """The engine's number and the instrument of an order of this run, unless it was closed long ago."""
-        known = self._orders.get(name)
-        if known is not None:
-            return known
         held = read(name, self._run)
         return None if held is None else self.kernel.find_order(*held)
-
-    def _remember(self, name: str, order_id: int, instrument: Instrument) -> None:
-        self._orders[name] = (order_id, instrument.name)
-        if len(self._orders) > 2 * _REMEMBERED:
-            is_open = {self.name_of(one) for one in self.kernel.open_orders()}
-            newest = set(list(self._orders)[-_REMEMBERED:])
-            self._orders = {name: held for name, held in self._orders.items() if name in newest or name in is_open}
 
     # What accounts say.
 
