@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tradewind.config.adoptions import adoption_problems
 from tradewind.config.code import load_check, make_strategy
 from tradewind.config.problem import Place, Problem, from_error
 from tradewind.errors import TradewindError
@@ -23,9 +24,9 @@ def missing(system: System, mode: Mode) -> list[Problem]:
         case "backtest":
             found += [*_data(system), *_money(system)]
         case "paper":
-            found += [*_traded(system), *_money(system)]
+            found += [*_traded(system), *_money(system), *adoption_problems(system, mode)]
         case "live":
-            found += [*_traded(system), *_permission(system), *_live_limits(system)]
+            found += [*_traded(system), *_permission(system), *_live_limits(system), *adoption_problems(system, mode)]
     if mode != "backtest":
         found += _not_yet(system)
     return found
@@ -42,12 +43,6 @@ def _lacks(place: Place, message: str, hint: str) -> Problem:
 
 def _not_yet(system: System) -> Iterator[Problem]:
     """What a file can say and a session does not do: it must not be taken for done."""
-    for name, account in system.accounts.items():
-        if account.adopt:
-            message = ": sessions do not adopt holdings yet"
-            yield Problem(
-                "bad_setting", ("accounts", name, "adopt"), message, "take it out: what is held stays untouched (M3)"
-            )
     if system.journal.record_raw:
         message = ": sessions do not record raw frames yet"
         yield Problem("bad_setting", ("journal", "record_raw"), message, "take it out: the journal holds every row")

@@ -225,9 +225,16 @@ class Reconciliation:
             before = found
             await asyncio.sleep(_AGAIN_SECONDS)
         # Money that was there before the run is no difference; it belongs to no strategy (M3).
-        kind = "unexplained" if any(known.values()) else "deposit"
+        is_first = not any(known.values())
+        if is_first and (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
+            self._session.fail(wrong)
+            return
+        kind = "deposit" if is_first else "unexplained"
         for asset, amount in found.items():
             self._session.transfer(self._venue, kind, asset, amount)
+        if is_first:
+            # In one go with the money: a run that is killed around it has taken both or neither.
+            self._session.adoptions.take(self._venue)
         self._differences = {}
 
     async def _post_what_lasts(self) -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from tradewind import _core
 from tradewind.backtest import Settings
+from tradewind.config.account import Adoption
 from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
@@ -224,12 +225,25 @@ def _prepared(
         with writer:
             kernel, audit = run.kernel, Audit(run.manifest, run.last)
             run_name, ending = run.manifest.settings["run"], system.shutdown
-            session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up)
+            adopts = _adopted(system, mode, parts)
+            session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
             about = About(system.run.name, mode, folder, journals, running)
             is_recovered = before.is_cut_off and not kernel.awaits_start
             yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())
+
+
+def _adopted(system: System, mode: Literal["paper", "live"], parts: list[VenueParts]) -> list[Adoption]:
+    """What strategies take over, of accounts that the run trades on."""
+    without = {one.name for one in parts if one.execution is None and mode == "live"}
+    for name, account in system.accounts.items():
+        if account.adopt and account.venue in without:
+            message = (
+                f"accounts.{name}.adopt: nothing is known of an account at {account.venue}"
+            )
+            raise exception("bad_setting", message, "take it out")
+    return [one for account in system.accounts.values() for one in account.adopt]
 
 
 def _keeping(system: System) -> Keeping:
