@@ -167,13 +167,18 @@ async def kill_and_go_on(
 
 
 def on_bench(
-    folder: Path, source: str, work: Callable[[Bench], Awaitable[None]], more: str = "", **settings: Any
+    folder: Path,
+    source: str,
+    work: Callable[[Bench], Awaitable[None]],
+    more: str = "",
+    holds: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> None:
     async def run() -> None:
         trader = folder / "mine.py"
         trader.write_text(source)
         async with exchange(**settings) as sandbox:
-            keys = sandbox.new_account({"USDT": 100_000}, kind="ED25519")
+            keys = sandbox.new_account({"USDT": 100_000, **(holds or {})}, kind="ED25519")
             write_keys(folder, keys.api_key, keys.secret)
             path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
             path.write_text(path.read_text() + more)

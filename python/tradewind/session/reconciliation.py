@@ -107,6 +107,8 @@ class Reconciliation:
             await self._post_what_lasts()
             return
         await self._post_what_differs()
+        if self._session.failure is not None:
+            return
         if not self._knows_fees:
             names = [one.name for one in self._session.index.instruments if one.venue == self._venue]
             wrong = await untracked_fees(self._venue, self._execution, names, self._known())

@@ -239,9 +239,7 @@ def _adopted(system: System, mode: Literal["paper", "live"], parts: list[VenuePa
     without = {one.name for one in parts if one.execution is None and mode == "live"}
     for name, account in system.accounts.items():
         if account.adopt and account.venue in without:
-            message = (
-                f"accounts.{name}.adopt: nothing is known of an account at {account.venue}"
-            )
+            message = f"accounts.{name}.adopt: nothing is known of an account at {account.venue}"
             raise exception("bad_setting", message, "take it out")
     return [one for account in system.accounts.values() for one in account.adopt]
 
