@@ -34,7 +34,7 @@ def _one(instrument=SPOT, quantity="0.5", cost="30000"):
     ("mode", "adopted", "account", "words"),
     [
         ("live", _one(quantity="0.123456789"), "main", ["has more than 8 decimals", 'write "0.12345679"']),
-        ("live", _one(cost="1.00000000001"), "main", ["has more than 10 decimals"]),
+        ("live", _one(cost="1.000000000000000001"), "main", ["cost = 1.000000000000000001 has more than"]),
         ("live", _one(PERPETUAL), "main", ["the account is at binance_spot"]),
         ("live", _one(PERPETUAL), "other", ["is not spot: only spot is adopted so far"]),
         ("paper", _one(), "main", ["0.5 BTC are adopted, and the balances hold 0", "add BTC to balances"]),

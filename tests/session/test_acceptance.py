@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import ONCE, RESTING, STILL, Bench, is_up, on_bench
+from session_bench import HEAD, ONCE, RESTING, STILL, Bench, is_up, on_bench
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.journal.info import info
+from tradewind.journal.reader import snapshots
+from tradewind.journal.segment_writer import Keeping
 from tradewind.journal.segments import FOLDER_NAME
 from tradewind.journal.succession import finish_succession
 from tradewind.session.parity import parity
@@ -125,6 +127,36 @@ def test_it_goes_on_with_what_it_held_and_trades_when_it_is_told_to(tmp_path: Pa
         assert middle.positions[0][2].startswith("0.0099")
     with pytest.raises(TradewindError, match="the run does not begin here: behind entry"):
         parity(run)
+
+
+OFTEN = (
+    HEAD.replace("self.btc.trades)", "self.btc.trades)\n        ctx.subscribe(self.btc.book)")
+    + """
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+        ctx.target(self.btc, 0.01 if self.seen // 4 % 2 else 0)
+"""
+)
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_it_is_rebuilt_from_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setattr(sys.modules[prepared.__module__], "_keeping", lambda _: Keeping(snapshot_entries=300))
+    run = tmp_path / "runs/busy" / mode
+
+    async def work(bench: Bench) -> None:
+        async with bench.session(mode, ends="killed") as ready:
+            await bench.until(lambda: ready.kernel.rows > 800 and ready.kernel.outcome()["fills"] > 10)
+        assert len(list(snapshots(run))) > 1
+        _changed(bench, STILL)
+        async with bench.session(mode, accepts_changes=True) as ready:
+            assert not any("the recorded code" in line for line in ready.told), ready.told
+            await _rows_come(bench, ready)
+            if mode == "live":
+                await bench.until(lambda: is_up(ready) and bench.equals(ready))
+
+    on_bench(tmp_path, OFTEN, work)
+    assert tw.journal.replay(run).identical
 
 
 def test_code_that_broke_is_mended(tmp_path: Path) -> None:

@@ -97,10 +97,12 @@ def _rebuilt(journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], d
     with Journal(journal, after=after) as kept:
         if not after and kept.snapshot is not None:
             take(kernel, kept.snapshot)
-        if not after or kernel.awaits_start:
-            kernel.set_streams(_received(kept))
+        has_start = kernel.awaits_start or kept.first == 1
         for block in kept.blocks():
             kernel.rebuild(block.data)
+            if has_start and block.first == kept.first:
+                # At the start streams were named; a snapshot behind it knows them.
+                kernel.set_streams(_received(kept))
     return kernel.hand_over(declared)
 
 

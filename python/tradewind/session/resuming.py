@@ -25,7 +25,7 @@ def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = Tr
     journal
         The folder of the journal.
     needs_strategies
-        Whether what strategies keep must be in it, too.
+        Whether strategies go on from it, so that what they keep must be in it, too.
 
     """
     why = ""
@@ -49,9 +49,10 @@ def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = Tr
 
 
 def take(kernel: _core.Session, snapshot: Snapshot) -> None:
-    """Take a snapshot."""
+    """Take a snapshot. Simulated venues go on with the streams that were named before, until others are."""
     kernel.restore(snapshot.state)
-    received(kernel)
+    if kernel.named_streams():
+        received(kernel)
 
 
 def replayed(kernel: _core.Session, kept: Journal) -> dict[str, Any] | None:

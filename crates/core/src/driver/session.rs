@@ -96,8 +96,16 @@ impl Session {
         self.timeline.links.iter_mut().for_each(|link| link.venue.set_available(streams));
     }
 
-    /// Starts the strategies.
+    /// Starts the strategies. Where they take over from others, what those had sent goes on until then.
     pub fn start(&mut self, now_ns: TimeNs, warms_up: bool) -> Result<()> {
+        if self.awaits_start() {
+            self.advance(now_ns)?;
+            self.act(|timeline| {
+                timeline.settle_venues(now_ns)?;
+                timeline.meet();
+                Ok(())
+            })?;
+        }
         self.act(|timeline| timeline.start(now_ns, warms_up))
     }
 

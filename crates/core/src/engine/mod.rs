@@ -310,7 +310,7 @@ impl Engine {
 
     /// Carries out decisions and delivers what follows from them, until nothing is left.
     fn settle(&mut self) -> Result<()> {
-        if self.follows {
+        if self.follows || self.awaits_start() {
             self.drop_decisions();
             return Ok(());
         }
