@@ -15,6 +15,7 @@ from session_bench import HEAD, ONCE, RESTING, STILL, Bench, is_up, on_bench
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
+from tradewind.cli.run import run_system
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.journal.info import info
@@ -313,6 +314,11 @@ def test_code_that_cannot_start_leaves_the_journal_to_the_next_try(tmp_path: Pat
             assert strategy.seen % 1000 == 1
 
     on_bench(tmp_path, ONCE, work)
+
+
+def test_a_backtest_has_nothing_to_accept(tmp_path: Path) -> None:
+    with pytest.raises(TradewindError, match="a backtest begins anew each time"):
+        run_system(tmp_path / "system.toml", mode="backtest", accept_changes=True)
 
 
 def test_a_process_that_ends_between_two_journals_leaves_one(tmp_path: Path) -> None:

@@ -191,6 +191,21 @@ fn in_a_warm_up_trading_stays_off_to_its_end_and_behind_it() {
 }
 
 #[test]
+fn a_run_whose_end_had_begun_trades_again_where_it_is_turned_on() {
+    let (mut then, mut entries) = recorded();
+    then.input(&Event::Command { time_ns: 6 * S, command: Command::TradingOff }).unwrap();
+    then.input(&Event::Command { time_ns: 6 * S, command: Command::Stop }).unwrap();
+    entries.extend(decode_entries(&block(&mut then)).unwrap());
+    let saved = rebuilt(&entries).hand_over(Vec::new()).unwrap();
+    let mut going_on = live(maker());
+    going_on.restore(&saved).unwrap();
+    going_on.start(7 * S, false).unwrap();
+    assert!(order_at(&mut going_on, 8).is_empty());
+    going_on.input(&Event::Command { time_ns: 9 * S, command: Command::TradingOn }).unwrap();
+    assert_eq!(order_at(&mut going_on, 10).len(), 1);
+}
+
+#[test]
 fn other_strategies_than_those_of_the_run_are_refused() {
     let (_, entries) = recorded();
     let saved = rebuilt(&entries).hand_over(Vec::new()).unwrap();
