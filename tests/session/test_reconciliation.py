@@ -155,6 +155,22 @@ def test_what_others_do_is_booked(tmp_path: Path, fault: str) -> None:
     on_bench(tmp_path, STILL, work)
 
 
+def test_nothing_is_asked_on_connections_that_were_closed(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            execution = execution_of(ready)
+            close = execution.close
+
+            async def slowly() -> None:
+                await close()
+                await asyncio.sleep(1)
+
+            execution.close = slowly
+
+    on_bench(tmp_path, STILL, work)
+
+
 def paid_in(asset: str, execution: Any) -> None:
     """Let the venue say that the account pays its fees in an asset, of which it holds some."""
     ask, holds = execution.commission, execution.balances

@@ -15,7 +15,9 @@ from tradewind.errors import exception
 from tradewind.journal import FILE_NAME
 
 
-def run_system(system: Path, /, *, mode: Mode, json: bool = False, accept_changes: bool = False) -> int:
+def run_system(
+    system: Path, /, *, mode: Mode, record_raw: bool = False, json: bool = False, accept_changes: bool = False
+) -> int:
     """Run a system file: over its recorded data, on paper with live data, or live with real orders.
 
     tradewind run system.toml --mode backtest
@@ -26,6 +28,8 @@ def run_system(system: Path, /, *, mode: Mode, json: bool = False, accept_change
         The system file.
     mode
         What feeds the engine and who carries out its orders.
+    record_raw
+        Record the frames of market data as they came, too, beside the journal; paper and live.
     json
         Print metrics as JSON.
     accept_changes
@@ -36,6 +40,8 @@ def run_system(system: Path, /, *, mode: Mode, json: bool = False, accept_change
     if accept_changes and mode == "backtest":
         raise exception("bad_setting", "--accept-changes: a backtest begins anew each time", "leave it out")
     read = System.read(system)
+    if record_raw:
+        read = read.model_copy(update={"journal": read.journal.model_copy(update={"record_raw": True})})
     if problems := [*absent(read), *missing(read, mode)]:
         raise SystemFileError(f"{system} in the mode {mode}", problems)
     if mode == "backtest":
@@ -67,6 +73,7 @@ def _unused(system: System) -> list[str]:
     """What the file says and a backtest does not do: it must not be taken for tested."""
     stated = {
         "accounts.adopt": any(account.adopt for account in system.accounts.values()),
+        "journal.record_raw": system.journal.record_raw,
     }
     return [
         f"{name} holds in paper and live only: this backtest runs without it"

@@ -60,7 +60,12 @@ class MarketFeed:
         """Connect and subscribe; a run that goes on was down since a time."""
         self.waits = self._session.kernel.is_warming
         self.past.begin(streams, down_since_ns)
-        await self._venue.market_data.start(MarketSink(self._inbox, self._session.stamp, self._take, self._status))
+        recorder = self._venue.recorder
+        if recorder is not None:
+            recorder.begin(streams)
+            self._session.watch(recorder.hand_over)
+        sink = MarketSink(self._inbox, self._session.stamp, self._take, self._status, recorder)
+        await self._venue.market_data.start(sink)
         self._venue.market_data.subscribe(streams)
 
     async def close(self) -> None:
@@ -77,6 +82,8 @@ class MarketFeed:
     def _status(self, status: StreamStatus | ClockStatus) -> None:
         if isinstance(status, ClockStatus):
             return
+        if self._venue.recorder is not None:
+            self._venue.recorder.status(status)
         if status.state == "error":
             self._session.health.misread[_code(status.reason)] += 1
             log.warning("%s: %s", self._venue.name, status.reason)

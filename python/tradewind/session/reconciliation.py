@@ -53,6 +53,7 @@ class Reconciliation:
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
         self._knows_fees = False
+        self._is_over = False
 
     def connected(self) -> None:
         """Orders reach the venue; they may leave once both sides were compared, from the beginning."""
@@ -96,6 +97,7 @@ class Reconciliation:
 
     async def close(self) -> None:
         """Ask no more."""
+        self._is_over = True
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
@@ -144,7 +146,7 @@ class Reconciliation:
     def ask_later(self, name: str) -> None:
         """Ask what became of an order, until it is known; it is never sent again."""
         task = self._asking.get(name)
-        if task is None or task.done():
+        if not self._is_over and (task is None or task.done()):
             self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask(name))
             task.add_done_callback(lambda done: self._asked(name, done))
 

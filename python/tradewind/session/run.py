@@ -29,6 +29,7 @@ from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.lock import only_one
+from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.session import Session, VenueParts
 from tradewind.times import duration_ns
@@ -221,6 +222,7 @@ def _prepared(
         else:
             run = GoingOn(make_kernel(), _manifest(data, strategies, settings, mode, new_run(), streams), 0, b"")
             set_aside(journal)
+            set_aside(journals / RAW)
             writer = SegmentWriter.begin(journal, run.manifest, clock.now_ns(), _keeping(system))
         with writer:
             kernel, audit = run.kernel, Audit(run.manifest, run.last)
@@ -229,7 +231,8 @@ def _prepared(
             session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
             about = About(system.run.name, mode, folder, journals, running)
             is_recovered = before.is_cut_off and not kernel.awaits_start
-            yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
+            with raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw):
+                yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())
 

@@ -15,6 +15,7 @@ from tradewind.config.account import Adoption
 from tradewind.config.operation import Shutdown
 from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
+from tradewind.data.recorder import RawRecorder
 from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
@@ -40,6 +41,7 @@ class VenueParts:
     name: str
     market_data: MarketData
     execution: Execution | None = None
+    recorder: RawRecorder | None = None
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Health:
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_reports: int = 0
     slow_writes: int = 0
+    raw_recording: str = ""
+    """Why raw frames are not recorded any more."""
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
@@ -331,14 +335,15 @@ class Session:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        # Who asks the venues ends before the connections on which they are asked.
+        for feed in self._accounts.values():
+            await feed.close()
         for market in self._markets:
             await market.close()
         for venue in self._venues.values():
             await venue.market_data.close()
             if venue.execution is not None:
                 await venue.execution.close()
-        for feed in self._accounts.values():
-            await feed.close()
         if self._timer is not None:
             self._timer.cancel()
         self.write()

@@ -281,6 +281,8 @@ class StreamingMarketData(MarketData):
             self._gap(*told[1:])
         if not channel.is_delivering.is_set() and self._channels[channel].is_settled:
             channel.is_delivering.set()
+        if self.sink.tap is not None and (told is None or told[0] != "control"):
+            self.sink.tap.frame(arrival_ns, message)
 
     def _lost(self, channel: Channel | None, reason: str) -> None:
         if channel is None:
@@ -294,7 +296,7 @@ class StreamingMarketData(MarketData):
             self._watched.pop(stream, None)
             self._awaited.pop(stream, None)
             if stream.kind == "book":
-                self.decoder.forget(stream.symbol, "book")
+                self._forget(stream)
             self._report(stream, "disconnected", reason)
 
     def _answered(self, topics: list[str], problem: str) -> None:
@@ -358,6 +360,8 @@ class StreamingMarketData(MarketData):
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""
         self.unreadable += 1
+        if self.sink.tap is not None:
+            self.sink.tap.unreadable(arrival_ns, message)
         if error.code == "arrival_before_venue_time":
             self._clock_doubted.set()
         if arrival_ns - self._error_ns >= _ERRORS_APART_NS:
@@ -497,6 +501,8 @@ class StreamingMarketData(MarketData):
     def _forget(self, stream: StreamName) -> None:
         """Begin anew with a stream: what comes next is new, whatever its number."""
         self.decoder.forget(stream.symbol, stream.kind)
+        if self.sink.tap is not None:
+            self.sink.tap.anew(stream)
         if stream in self._watched:
             self._watched[stream].moved = []
 

@@ -23,7 +23,7 @@ from tradewind.venues.interface import (
 )
 
 _MILLISECOND_NS = 1_000_000
-_KEPT = 10_000
+_KEPT = 4_096
 _SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 _STATUSES = {
     "NEW": "open",
