@@ -108,9 +108,13 @@ class Bench:
         return {asset: self.held.get(asset, Decimal(0)) for asset in ours} == ours
 
     @contextlib.asynccontextmanager
-    async def session(self, mode: Any = "live", ends: str = "in order") -> AsyncIterator[Any]:
+    async def session(
+        self, mode: Any = "live", ends: str = "in order", *, accepts_changes: bool = False
+    ) -> AsyncIterator[Any]:
         """A running session, which is stopped behind the block, or killed without a word."""
-        with contextlib.suppress(KilledError), await prepared(tw.System.read(self.path), mode) as ready:
+        system = tw.System.read(self.path)
+        preparing = prepared(system, mode, accepts_changes=accepts_changes)
+        with contextlib.suppress(KilledError), await preparing as ready:
             running = asyncio.create_task(ready.session.run(is_recovered=ready.is_recovered))
             ready.running = running
             try:
@@ -163,13 +167,18 @@ async def kill_and_go_on(
 
 
 def on_bench(
-    folder: Path, source: str, work: Callable[[Bench], Awaitable[None]], more: str = "", **settings: Any
+    folder: Path,
+    source: str,
+    work: Callable[[Bench], Awaitable[None]],
+    more: str = "",
+    holds: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> None:
     async def run() -> None:
         trader = folder / "mine.py"
         trader.write_text(source)
         async with exchange(**settings) as sandbox:
-            keys = sandbox.new_account({"USDT": 100_000}, kind="ED25519")
+            keys = sandbox.new_account({"USDT": 100_000, **(holds or {})}, kind="ED25519")
             write_keys(folder, keys.api_key, keys.secret)
             path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
             path.write_text(path.read_text() + more)

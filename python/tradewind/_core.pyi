@@ -220,6 +220,19 @@ class Session:
         """Go on from what was saved, in the place of a start."""
     def recover(self, block: bytes) -> dict[str, Any] | None:
         """Take a block of the journal; returns the first decision that differs, if there is one."""
+    def adopt(self, time_ns: int, strategy: str, instrument: Instrument, quantity: str, cost: str) -> None:
+        """Make what the account holds a strategy's position, at what it has cost (M3)."""
+    def follow_recorded(self) -> None:
+        """Before the first block: rebuild the recorded decisions, whatever strategies would decide."""
+    def rebuild(self, block: bytes) -> None:
+        """Take a block of the journal with the recorded decisions in the place of the strategies'."""
+    def declared(self) -> dict[str, bytes]:
+        """What strategies declare as their own, by their names; also of a session that has failed."""
+    def hand_over(self, declared: dict[str, bytes]) -> bytes:
+        """What other strategies need to go on from here, with what is declared as theirs, by their names."""
+    @property
+    def awaits_start(self) -> bool:
+        """Whether what was restored waits for strategies to start."""
     def live_again(self, block: bytes) -> None:
         """Live through a block of a recorded session again, simulated venues in the place of what answered."""
     def follow(self, record: Record, removed: str) -> None:

@@ -94,6 +94,19 @@ def restore(strategy: Strategy, saved: bytes) -> tuple[random.Random | None, int
     return source, values["ids"]
 
 
+def inherited(strategy: Strategy, saved: bytes) -> tuple[bytes, list[str]]:
+    """What a changed strategy takes over of what `save` took of the one before it: as bytes, and by name.
+
+    It has its own parameters. Its declared state is that of before where both declare it; its numbers and its chance
+    go on.
+    """
+    held = json.loads(saved)
+    names = [name for name in strategy.remembered if name in held["state"]]
+    held["parameters"] = encoded(strategy.parameters, f"{strategy.name}.parameters")
+    held["state"] = {name: held["state"][name] for name in names}
+    return json.dumps(held, separators=(",", ":")).encode(), names
+
+
 def save_check(check: Any) -> bytes:
     """What a risk check remembers, as bytes: what its method `save` returns, where it has one."""
     remembered = check.save() if hasattr(check, "save") else None

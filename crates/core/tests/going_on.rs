@@ -6,11 +6,12 @@ mod common;
 use common::data::{Clock, DETAILS, random};
 use common::strategy::Anything;
 use common::{Named, World, at, index};
+use std::collections::BTreeMap;
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Backtest, Outage, Session, Settings};
 use tradewind_core::event::{Command, Condition, Entry, Event, Filter, Part, StatusEvent, decode_entries};
 use tradewind_core::instrument::VenueIndex;
-use tradewind_core::order::StrategyIndex;
+use tradewind_core::order::{Order, Request, StrategyIndex};
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
 use tradewind_core::venue::{Halt, Latency};
@@ -103,8 +104,19 @@ impl Scene {
         vec![Anything::named(self.world.seed, "one", streams.clone(), 0.7), Anything::named(self.world.seed, "two", streams, 0.3)]
     }
 
+    /// Others of the same names.
+    fn successors(&self) -> Vec<Named> {
+        let streams = self.world.streams();
+        let seed = self.world.seed + 1_000;
+        vec![Anything::named(seed, "one", streams.clone(), 0.5), Anything::named(seed, "two", streams, 0.6)]
+    }
+
     fn session(&self, settings: Settings) -> Session {
-        let mut session = Session::new(settings, self.strategies(), Risk::default(), self.world.streams()).unwrap();
+        self.session_of(settings, self.strategies())
+    }
+
+    fn session_of(&self, settings: Settings, strategies: Vec<Named>) -> Session {
+        let mut session = Session::new(settings, strategies, Risk::default(), self.world.streams()).unwrap();
         session.set_streams(&self.world.streams());
         session
     }
@@ -306,6 +318,100 @@ fn backtest(scene: &Scene, _: u64) -> Option<String> {
     end.compare(&mine, true)
 }
 
+/// What recorded decisions and reports say: what is held, what works, and what venues know; not what strategies think.
+fn known(session: &Session) -> [String; 6] {
+    let state = session.engine().state();
+    let accounts = state.index().accounts().map(|(account, _)| state.account(account).clone()).collect::<Vec<_>>();
+    let positions = state.strategies().iter().map(|strategy| strategy.positions.clone()).collect::<Vec<_>>();
+    let orders = state.orders().all_open().map(|order| Order { by_target: false, ..order.clone() }).collect::<Vec<_>>();
+    let venues = session.venues().map(|venue| venue.account().clone()).collect::<Vec<_>>();
+    [
+        format!("accounts {accounts:?}"),
+        format!("positions {positions:?}"),
+        format!("orders {orders:?}"),
+        format!("venues {venues:?}"),
+        format!("fills {:?}", session.recorder().fills()),
+        format!("decisions {:?}", session.engine().decisions_hash()),
+    ]
+}
+
+/// The largest count and number of an order that left, by strategy; the smallest where that is asked for.
+fn counts(entries: &[Entry], is_smallest: bool) -> BTreeMap<StrategyIndex, (u64, u64)> {
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        if let Entry::Decision(Request::Place { id, strategy, count, .. }) = entry {
+            let held = found.entry(*strategy).or_insert((*count, id.0));
+            if !is_smallest {
+                *held = (*count, id.0);
+            }
+        }
+    }
+    found
+}
+
+/// Other strategies go on at a random cut, from what was recorded of those before them (D5).
+fn handed_over(scene: &Scene, seed: u64) -> Option<String> {
+    let (blocks, _) = whole(scene);
+    let events = scene.events();
+    let mut chance = Chance::new(seed, &["cut"]);
+    let cut = chance.below(events.len() + 1);
+    let snapshot = chance.below(cut + 1);
+    let mut original = scene.session(scene.settings());
+    let mut rebuilt = scene.session_of(scene.settings(), scene.successors());
+    rebuilt.follow_recorded();
+    original.start(events[0].arrival_time_ns(), false).unwrap();
+    events[..snapshot].iter().for_each(|event| feed(&mut original, event));
+    let mut from = 0;
+    if chance.happens(0.5) {
+        rebuilt.restore(&original.save().unwrap()).unwrap();
+        from = snapshot + 1;
+    }
+    events[snapshot..cut].iter().for_each(|event| feed(&mut original, event));
+    let recorded = decode_entries(&blocks[..=cut].concat()).unwrap();
+    if let Err(error) = rebuilt.rebuild(&decode_entries(&blocks[from..=cut].concat()).unwrap()) {
+        return Some(format!("error {}", error.message));
+    }
+    for (then, now) in known(&original).iter().zip(&known(&rebuilt)) {
+        if then != now {
+            return Some(format!("\n  {then}\n  {now}"));
+        }
+    }
+    let saved = rebuilt.hand_over(Vec::new()).unwrap();
+    let successor = || {
+        let mut session = scene.session_of(scene.settings(), scene.successors());
+        session.restore(&saved).unwrap();
+        session
+    };
+    let mut going_on = successor();
+    assert!(going_on.awaits_start() && going_on.take_requests().is_empty());
+    assert_eq!(known(&going_on), known(&rebuilt));
+    // Some time has gone by: what is on its way arrives meanwhile.
+    let now_ns = events.get(cut).map_or(going_on.now_ns() + 500 * MS, Event::arrival_time_ns).max(going_on.now_ns());
+    going_on.start(now_ns, false).unwrap();
+    assert!(!going_on.awaits_start() && !going_on.engine().state().is_trading());
+    going_on.input(&Event::Command { time_ns: now_ns, command: Command::TradingOn }).unwrap();
+    events[cut..].iter().for_each(|event| feed(&mut going_on, event));
+    assert_eq!(going_on.engine().state().broken_rule(), None);
+    let (first, last, journal) = going_on.engine_mut().take_journal().unwrap();
+    assert_eq!((first, last), (recorded.len() as u64 + 1, going_on.engine().entries()));
+    let decided = decode_entries(&journal).unwrap();
+    let (before, after) = (counts(&recorded, false), counts(&decided, true));
+    for (strategy, (count, id)) in after {
+        if before.get(&strategy).is_some_and(|(last_count, last_id)| count <= *last_count || id <= *last_id) {
+            return Some(format!("{strategy:?} sends its order {count} again"));
+        }
+    }
+    // Its journal begins with what was handed over, and is recovered from it as any other.
+    let mut again = successor();
+    match again.recover(&decided) {
+        Err(error) => return Some(format!("error {}", error.message)),
+        Ok(Some(divergence)) => return Some(format!("{divergence:?}")),
+        Ok(None) => {}
+    }
+    assert_eq!(again.recovered(), None);
+    (again.engine().state().hash() != going_on.engine().state().hash()).then(|| "hashes".into())
+}
+
 macro_rules! fuzz {
     ($($name:ident: $how:ident, $ties:literal, $outages:literal;)*) => {
         $(#[test]
@@ -321,6 +427,8 @@ fuzz! {
     restored_outages: restored, false, true;
     recovered_plain: recovered, false, false;
     recovered_ties: recovered, true, false;
+    handed_over_plain: handed_over, false, false;
+    handed_over_ties: handed_over, true, false;
     lived_again_plain: lived_again, false, false;
     lived_again_ties: lived_again, true, false;
     backtest_plain: backtest, false, false;

@@ -88,7 +88,7 @@ fn place_of(event: &Event, is_only: bool, parameters: &[String]) -> Place {
 const fn names_strategy(command: &Command) -> bool {
     match command {
         Command::CancelAll(Filter { strategy, .. }) | Command::CloseAll(Filter { strategy, .. }) => strategy.is_some(),
-        Command::Open(..) => true,
+        Command::Open(..) | Command::Adopt(..) => true,
         _ => false,
     }
 }

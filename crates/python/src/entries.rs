@@ -360,7 +360,12 @@ impl<'run> Names<'run> {
         columns.integers("order_id", |row| if let Command::Cancel(order) = row.what { Some(order.0 as i64) } else { None })?;
         columns.words("side", |row| opened(row.what).map(|order| order.side.name()))?;
         columns.decimals("quantity", self.scales.quantities, |row| {
-            opened(row.what).map(|order| (order.quantity.into(), self.specification(order.instrument).quantity_decimals))
+            let (instrument, quantity) = match row.what {
+                Command::Open(_, order) => (order.instrument, order.quantity),
+                Command::Adopt(_, held) => (held.instrument, held.quantity),
+                _ => return None,
+            };
+            Some((quantity.into(), self.specification(instrument).quantity_decimals))
         })?;
         columns.decimals("price", self.scales.prices, |row| {
             let order = opened(row.what)?;
@@ -530,13 +535,14 @@ const fn command_name(command: &Command) -> &'static str {
         Command::WarmedUp => "warmed_up",
         Command::Open(..) => "open",
         Command::Cancel(_) => "cancel",
+        Command::Adopt(..) => "adopt",
     }
 }
 
 fn command_strategy(command: &Command) -> Option<StrategyIndex> {
     match command {
         Command::CancelAll(Filter { strategy, .. }) | Command::CloseAll(Filter { strategy, .. }) => *strategy,
-        Command::Open(strategy, _) => Some(*strategy),
+        Command::Open(strategy, _) | Command::Adopt(strategy, _) => Some(*strategy),
         _ => None,
     }
 }
@@ -545,6 +551,7 @@ fn command_instrument(command: &Command) -> Option<InstrumentIndex> {
     match command {
         Command::CancelAll(Filter { instrument, .. }) | Command::CloseAll(Filter { instrument, .. }) => *instrument,
         Command::Open(_, order) => Some(order.instrument),
+        Command::Adopt(_, held) => Some(held.instrument),
         _ => None,
     }
 }

@@ -172,6 +172,7 @@ impl Words<'_> {
                 Command::WarmedUp => "command: warm-up is over",
                 Command::Open(..) => "command: open an order",
                 Command::Cancel(_) => "command: cancel an order",
+                Command::Adopt(..) => "command: adopt a holding",
                 Command::Stop => "command: stop",
             }
             .to_owned(),

@@ -12,12 +12,13 @@ use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_ord
 use crate::settings::{Run, Value, data_value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::driver;
 use tradewind_core::error::{Code, Error};
 use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Event, Filter, ParameterEvent, Part, StatusEvent};
-use tradewind_core::event::{Entry, decode_entries};
+use tradewind_core::event::{Entry, Holding, decode_entries};
 use tradewind_core::instrument as core;
 use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
@@ -291,6 +292,18 @@ impl Session {
         })
     }
 
+    /// Makes what the account holds a strategy's position, at what it has cost (M3).
+    fn adopt(&self, time_ns: i64, strategy: &str, instrument: &Instrument, quantity: &str, cost: &str) -> PyResult<()> {
+        let decimals = instrument.definition().specification.value_decimals();
+        let cost = parse_wide(cost, decimals).map_err(|problem| {
+            raised(&Error::new(Code::OffGrid, format!("a cost of {cost} for {} is {problem:?}", instrument.definition().name)))
+        })?;
+        let held = Holding { instrument: instrument.instrument, quantity: self::quantity(instrument, quantity)?, cost };
+        let event = Event::Command { time_ns, command: Command::Adopt(self.strategy(strategy)?, held) };
+        event.check(&self.index).or_raise()?;
+        self.act(|session| session.input(&event))
+    }
+
     /// What is known of an order; nothing where it is not, or not any more.
     fn known_order<'py>(&self, py: Python<'py>, order_id: u64) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.lock()?.engine().state().orders().get(OrderId(order_id)).map(|order| self.order_dict(py, order)).transpose()
@@ -442,6 +455,39 @@ impl Session {
         let divergence = self.act(|session| session.recover(&entries))?;
         let session = self.lock()?;
         divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
+    }
+
+    /// Before the first block: what is rebuilt are the recorded decisions, whatever strategies would decide.
+    fn follow_recorded(&self) -> PyResult<()> {
+        self.lock()?.follow_recorded();
+        Ok(())
+    }
+
+    /// Takes a block of the journal with the recorded decisions in the place of the strategies'.
+    fn rebuild(&self, block: &[u8]) -> PyResult<()> {
+        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
+        self.act(|session| session.rebuild(&entries))
+    }
+
+    /// What strategies declare as their own, by their names; also of a session that has failed.
+    fn declared<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, declared) in self.strategies.iter().zip(self.act(driver::Session::declared)?) {
+            dict.set_item(name, PyBytes::new(py, &declared))?;
+        }
+        Ok(dict)
+    }
+
+    /// What other strategies need to go on from here, with what is declared as theirs, by their names.
+    fn hand_over<'py>(&self, py: Python<'py>, mut declared: HashMap<String, Vec<u8>>) -> PyResult<Bound<'py, PyBytes>> {
+        let listed = self.strategies.iter().map(|name| declared.remove(name).unwrap_or_default()).collect();
+        Ok(PyBytes::new(py, &self.act(|session| session.hand_over(listed))?))
+    }
+
+    /// Whether what was restored waits for strategies to start.
+    #[getter]
+    fn awaits_start(&self) -> PyResult<bool> {
+        Ok(self.lock()?.awaits_start())
     }
 
     /// Lives through a block of a recorded session again, with simulated venues in the place of what answered.

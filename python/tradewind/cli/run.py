@@ -11,10 +11,13 @@ from tradewind.config import Mode, System
 from tradewind.config.backtests import load_data
 from tradewind.config.problem import SystemFileError
 from tradewind.config.readiness import absent, missing
+from tradewind.errors import exception
 from tradewind.journal import FILE_NAME
 
 
-def run_system(system: Path, /, *, mode: Mode, record_raw: bool = False, json: bool = False) -> int:
+def run_system(
+    system: Path, /, *, mode: Mode, record_raw: bool = False, json: bool = False, accept_changes: bool = False
+) -> int:
     """Run a system file: over its recorded data, on paper with live data, or live with real orders.
 
     tradewind run system.toml --mode backtest
@@ -29,8 +32,13 @@ def run_system(system: Path, /, *, mode: Mode, record_raw: bool = False, json: b
         Record the frames of market data as they came, too, beside the journal; paper and live.
     json
         Print metrics as JSON.
+    accept_changes
+        Go on with a run that was cut off although its code, parameters or limits were changed since; trading is off
+        until `tradewind ctl RUN trading on`.
 
     """
+    if accept_changes and mode == "backtest":
+        raise exception("bad_setting", "--accept-changes: a backtest begins anew each time", "leave it out")
     read = System.read(system)
     if record_raw:
         read = read.model_copy(update={"journal": read.journal.model_copy(update={"record_raw": True})})
@@ -39,7 +47,7 @@ def run_system(system: Path, /, *, mode: Mode, record_raw: bool = False, json: b
     if mode == "backtest":
         return _backtest(read, json=json)
     session = importlib.import_module("tradewind.session")
-    code: int = session.run(read, mode, note)
+    code: int = session.run(read, mode, note, accepts_changes=accept_changes)
     return code
 
 

@@ -11,8 +11,8 @@ from tradewind.config.base import (
     Amount,
     InstrumentName,
     Name,
-    Number,
     PathText,
+    Positive,
     Section,
     StrategyName,
     Text,
@@ -59,16 +59,16 @@ class Credentials(Section):
 
 
 class Adoption(Section):
-    """A holding that is there at a live start and belongs to a strategy from then on, with its cost (M3)."""
+    """A holding that is there at the first start and belongs to a strategy from then on, with its cost (M3)."""
 
     strategy: StrategyName
     """The strategy. Required."""
     instrument: InstrumentName
-    """The instrument. Required."""
-    quantity: Number
-    """How much of it; negative for a short position. Required."""
-    cost: Number
-    """What all of it has cost, in the quote asset; for a short position what was received, negative. Required."""
+    """The instrument, which is spot so far. Required."""
+    quantity: Positive
+    """How much of it. Required."""
+    cost: Amount
+    """What all of it has cost, in the quote asset; profit counts from there. Required."""
 
 
 class Account(Section):
@@ -83,5 +83,5 @@ class Account(Section):
     credentials: Credentials | None = None
     """Where the keys are. Required for live."""
     adopt: tuple[Adoption, ...] = ()
-    """Live only, and refused so far: holdings that strategies take over at the start; all others belong to no strategy.
-    Default: none."""
+    """Paper and live: holdings that strategies take over at the first start; all others belong to no strategy. Default:
+    none."""

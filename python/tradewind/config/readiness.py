@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tradewind.config.adoptions import adoption_problems
 from tradewind.config.code import load_check, make_strategy
 from tradewind.config.problem import Place, Problem, from_error
 from tradewind.data.recorder import RECORDED_VENUES
@@ -24,11 +25,11 @@ def missing(system: System, mode: Mode) -> list[Problem]:
         case "backtest":
             found += [*_data(system), *_money(system)]
         case "paper":
-            found += [*_traded(system), *_money(system)]
+            found += [*_traded(system), *_money(system), *adoption_problems(system, mode)]
         case "live":
-            found += [*_traded(system), *_permission(system), *_live_limits(system)]
+            found += [*_traded(system), *_permission(system), *_live_limits(system), *adoption_problems(system, mode)]
     if mode != "backtest":
-        found += [*_recorded(system), *_not_yet(system)]
+        found += _recorded(system)
     return found
 
 
@@ -39,16 +40,6 @@ def absent(system: System) -> list[Problem]:
 
 def _lacks(place: Place, message: str, hint: str) -> Problem:
     return Problem("missing_setting", place, message, hint)
-
-
-def _not_yet(system: System) -> Iterator[Problem]:
-    """What a file can say and a session does not do: it must not be taken for done."""
-    for name, account in system.accounts.items():
-        if account.adopt:
-            message = ": sessions do not adopt holdings yet"
-            yield Problem(
-                "bad_setting", ("accounts", name, "adopt"), message, "take it out: what is held stays untouched (M3)"
-            )
 
 
 def _strategies(system: System) -> Iterator[Problem]:

@@ -50,6 +50,8 @@ class Info(msgspec.Struct, frozen=True):
     finished: bool
     reason: str
     """Why the run did not come to its end; empty for one that did."""
+    accepted: list[str] = []
+    """The changes with which the run went on, and where what lies before them is."""
 
     @property
     def first(self) -> datetime | None:
@@ -68,7 +70,8 @@ class Info(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         written = f"Tradewind {self.version}, {self.python}"
-        kept = f", from {self.first_entry:,} on (older ones were dropped)" if self.first_entry > 1 else ""
+        older = "" if self.accepted else " (older ones were dropped)"
+        kept = f", from {self.first_entry:,} on{older}" if self.first_entry > 1 else ""
         parts = f"{_number(self.blocks, 'block')} of {_number(self.segments, 'segment')}"
         counts = f"{self.entries:,}{kept}, in {parts}, {self.size_bytes / 1e6:,.2f} MB"
         lines = [
@@ -80,6 +83,7 @@ class Info(msgspec.Struct, frozen=True):
             ("decisions", _counted(self.decisions)),
             *(("strategy", f"{name}: {text}") for name, text in self.strategies.items()),
             *(("streams", f"{name}: {', '.join(kinds)}") for name, kinds in self.streams.items()),
+            *(("changes", text) for text in self.accepted),
             ("ending", "finished" if self.finished else f"unfinished: {self.reason}"),
         ]
         return "\n".join(f"{label:<11}{text}" for label, text in lines)
@@ -146,6 +150,7 @@ def info(journal: str | Path | Storage) -> Info:
             streams=_streams(manifest),
             finished=ending.finished,
             reason=ending.reason,
+            accepted=[str(one) for one in manifest.accepted],
         )
 
 

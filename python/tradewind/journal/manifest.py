@@ -47,6 +47,21 @@ class Environment(msgspec.Struct, frozen=True):
     hash_seed: int | None
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """Changes with which a run went on (D5). What lies before them has a journal and a manifest of its own."""
+
+    entry: int
+    """The last entry before them."""
+    time_ns: int
+    changes: list[str]
+    journal: str
+    """What the folder is called that holds what lies before them, beside this journal."""
+
+    def __str__(self) -> str:
+        changed = "; ".join(self.changes)
+        return f"behind entry {self.entry:,} changes were accepted ({changed}); what lies before is in {self.journal}"
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """Everything that decided a run."""
 
@@ -62,6 +77,7 @@ class Manifest(msgspec.Struct, frozen=True):
     code: Code
     environment: Environment
     value_streams: list[str] | None = None
+    accepted: list[Accepted] = msgspec.field(default_factory=list)
     system_limits: SystemValues = msgspec.field(
         default_factory=lambda: SystemValues(order_rate=None, daily_loss=None, carried=None)
     )

@@ -102,6 +102,9 @@ class Journal:
 
     def need_beginning(self) -> None:
         """Refuse a journal whose first segments were dropped, where a snapshot does not serve."""
+        if self.first > 1 and self.manifest.accepted:
+            message = f"{self.place}: the run does not begin here: {self.manifest.accepted[-1]}"
+            raise exception("bad_journal", message, "the beginning is needed for this; name the journal that has it")
         if self.first > 1:
             message = f"{self.place}: entries 1 to {self.first - 1:,} were dropped, and are needed for this"
             raise exception("bad_journal", message, 'keep old segments: archive = "parquet"')

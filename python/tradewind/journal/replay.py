@@ -98,7 +98,7 @@ def _report(
     kernel: Replay | ResumedReplay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float
 ) -> ReplayReport:
     ending = recorded.ending
-    notes = list(code.notes)
+    notes = [*map(str, recorded.manifest.accepted), *code.notes]
     problem = ""
     if divergence is not None:
         verdict, problem = "diverged", f"first divergence {divergence}"

@@ -23,17 +23,24 @@ class ResumedReplay:
 
     def __init__(self, manifest: Manifest, code: Rebuilt, snapshot: Snapshot) -> None:
         from tradewind.session.parity import kernel_of  # noqa: PLC0415 - sessions are built on journals
+        from tradewind.session.resuming import take  # noqa: PLC0415
         from tradewind.session.session import received  # noqa: PLC0415
 
+        self._received = received
         self._kernel = kernel_of(manifest, code, is_simulated=manifest.settings["mode"] == "paper")
-        self._kernel.restore(snapshot.state)
-        received(self._kernel)
+        take(self._kernel, snapshot)
+        self._starts = self._kernel.awaits_start
         self.decisions = 0
         """How many decisions were compared: not known here."""
 
     def feed(self, block: bytes) -> dict[str, Any] | None:
         """Feed a block; gives the first divergence, if there is one."""
-        return self._kernel.recover(block)
+        found = self._kernel.recover(block)
+        if self._starts and not self._kernel.awaits_start:
+            # The streams that simulated venues fill from are those that were named now.
+            self._received(self._kernel)
+            self._starts = False
+        return found
 
     def finish(self) -> dict[str, Any] | None:
         """A decision that the journal does not hold, if there is one."""

@@ -197,8 +197,8 @@ def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
     return kernel.recovered() is None
 
 
-def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core.Session:
-    """The kernel of a recorded session, before its first event."""
+def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool, **otherwise: Any) -> _core.Session:
+    """The kernel of a recorded session, before its first event; `otherwise` has settings in the place of the usual."""
     settings = manifest.settings
     index = manifest.index()
     places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
@@ -221,6 +221,7 @@ def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool) -> _core
         "outages": [],
         "halts": [],
         "warm_up_ns": 0,
+        **otherwise,
     }
     return _core.Session(run, [(places[name], kind) for name, kind in manifest.streams])
 

@@ -109,6 +109,8 @@ class Reconciliation:
             await self._post_what_lasts()
             return
         await self._post_what_differs()
+        if self._session.failure is not None:
+            return
         if not self._knows_fees:
             names = [one.name for one in self._session.index.instruments if one.venue == self._venue]
             wrong = await untracked_fees(self._venue, self._execution, names, self._known())
@@ -227,9 +229,16 @@ class Reconciliation:
             before = found
             await asyncio.sleep(_AGAIN_SECONDS)
         # Money that was there before the run is no difference; it belongs to no strategy (M3).
-        kind = "unexplained" if any(known.values()) else "deposit"
+        is_first = not any(known.values())
+        if is_first and (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
+            self._session.fail(wrong)
+            return
+        kind = "deposit" if is_first else "unexplained"
         for asset, amount in found.items():
             self._session.transfer(self._venue, kind, asset, amount)
+        if is_first:
+            # In one go with the money: a run that is killed around it has taken both or neither.
+            self._session.adoptions.take(self._venue)
         self._differences = {}
 
     async def _post_what_lasts(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from tradewind import _core
 from tradewind.backtest import Settings
 from tradewind.dataset import Dataset
 from tradewind.errors import TradewindError, exception
-from tradewind.journal import Journal, Snapshot
-from tradewind.journal.code import differences
+from tradewind.journal import Journal
 from tradewind.journal.manifest import Manifest, manifest_of
-from tradewind.journal.reader import last_entry, snapshots
+from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import journal_folder
-from tradewind.journal.values import to_json
-from tradewind.session.session import received
+from tradewind.journal.succession import aside, finish_succession
+from tradewind.session.acceptance import accept
+from tradewind.session.changes import ACCEPT, changes
+from tradewind.session.resuming import replayed, resumed, take
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Earlier:
 
 def earlier(journal: Path) -> Earlier:
     """Look at the journal of an earlier run, if there is one."""
+    finish_succession(journal)
     if journal_folder(journal) is None:
         return Earlier()
     with Journal(journal, after=last_entry(journal)) as kept:
@@ -54,15 +56,63 @@ def earlier(journal: Path) -> Earlier:
 
 def set_aside(journal: Path) -> None:
     """Keep the journal of an earlier run beside the new one: the whole folder, with what only its logs hold."""
-    if not journal.exists():
-        return
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(journal.stat().st_mtime))
-    kept = journal.with_name(f"{journal.name}-{stamp}")
-    count = 1
-    while kept.exists():
-        count += 1
-        kept = journal.with_name(f"{journal.name}-{stamp}-{count}")
-    journal.rename(kept)
+    if journal.exists():
+        journal.rename(aside(journal))
+
+
+@dataclass(frozen=True)
+class GoingOn:
+    """A run that goes on.
+
+    Parameters
+    ----------
+    kernel
+        The engine as it was, or waiting for its start where changes were accepted.
+    manifest
+        Of the journal that is written on.
+    last, checksum
+        The last entry that is there, and the checksum of what is there.
+    told
+        What a person should know, line by line.
+
+    """
+
+    kernel: _core.Session
+    manifest: Manifest
+    last: int
+    checksum: bytes
+    told: tuple[str, ...] = ()
+
+
+def go_on(
+    make_kernel: Callable[[], _core.Session],
+    journal: Path,
+    strategies: list[Any],
+    settings: Settings,
+    data: Dataset,
+    mode: str,
+    now_ns: int,
+    *,
+    accepts_changes: bool,
+) -> GoingOn:
+    """Go on with a run that was cut off: as it was, or with what was changed since where that is accepted (D5)."""
+    kernel = make_kernel()
+    if not accepts_changes:
+        return GoingOn(kernel, *recover(kernel, journal, strategies, settings, data, mode))
+    then, now = _manifest(journal), manifest_of(data, strategies, settings)
+    found = changes(then, now, mode)
+    found.need_acceptable(journal)
+    accepted = found.acceptable
+    if not accepted:
+        try:
+            held = recover(kernel, journal, strategies, settings, data, mode)
+        except TradewindError as error:
+            if error.code != "divergence":
+                raise
+            accepted, kernel = [error.message.removeprefix(f"{journal}: ")], make_kernel()
+        else:
+            return GoingOn(kernel, *held, ("nothing was changed since: there is nothing to accept",))
+    return GoingOn(kernel, *accept(kernel, journal, now, accepted, strategies, now_ns))
 
 
 def recover(
@@ -74,70 +124,29 @@ def recover(
     mode: str,
 ) -> tuple[Manifest, int, bytes]:
     """Take the journal of a run that was cut off, from its last snapshot on; the run goes on behind it (D5)."""
-    with Journal(journal, after=last_entry(journal)) as tip:
-        manifest = tip.manifest
-    now = manifest_of(data, strategies, settings)
-    if manifest.settings["mode"] != mode:
-        # Paper's orders and positions are at no venue.
-        then = manifest.settings["mode"]
-        message = f"{journal}: the run was cut off in the mode {then}, and does not go on in {mode}"
-        raise exception("divergence", message, "move its journal away")
-    names = ("instruments", "limits", "system_limits", "seed")
-    changed = [name for name in names if to_json(getattr(now, name)) != to_json(getattr(manifest, name))]
-    if changed:
-        message = f"{journal}: the run was cut off, and its {', '.join(changed)} changed since"
-        raise exception("divergence", message, "go on with the settings of the run, or move its journal away")
-    after = _resumed(kernel, journal)
+    manifest, now = _manifest(journal), manifest_of(data, strategies, settings)
+    found = changes(manifest, now, mode)
+    found.need_acceptable(journal)
+    if found.limits:
+        message = f"{journal}: the run was cut off, and its limits changed since ({'; '.join(found.limits)})"
+        raise exception("divergence", message, f"go on with the limits of the run, or {ACCEPT}")
+    after = resumed(kernel, journal)
     with Journal(journal, after=after) as kept:
         if not after and kept.snapshot is not None:
             log.warning("%s: older segments were dropped; what its snapshots do not hold is lost", journal)
-            _take(kernel, kept.snapshot)
-        found = _replayed(kernel, kept)
-        edited = differences(manifest.code, now.code)
-        if found is not None:
-            raise _diverged(journal, found, edited)
-        if edited:
-            message = f"{journal}: the run was cut off, and {', '.join(edited)} changed since"
-            raise exception("divergence", message, "go on with the code of the run, or move its journal away")
+            take(kernel, kept.snapshot)
+        diverged = replayed(kernel, kept)
+        if diverged is not None:
+            raise _diverged(journal, diverged, found.code)
+        if found.code:
+            message = f"{journal}: the run was cut off, and {', '.join(found.code)} changed since"
+            raise exception("divergence", message, f"go on with the code of the run, or {ACCEPT}")
         return manifest, kept.last, kept.checksum
 
 
-def _resumed(kernel: _core.Session, journal: Path) -> int:
-    """Take the last snapshot that holds everything; gives its entry, or 0 where all is read from the beginning."""
-    why = ""
-    for snapshot in snapshots(journal):
-        if snapshot.version != _core.__version__:
-            why = why or f"its snapshots are of the version {snapshot.version}"
-        elif snapshot.lost:
-            why = why or snapshot.lost
-        else:
-            try:
-                _take(kernel, snapshot)
-            except TradewindError as error:
-                if error.code != "bad_journal":
-                    raise
-                why = why or error.message
-                continue
-            return snapshot.sequence
-    if why:
-        log.warning("%s is read from its beginning: %s", journal, why)
-    return 0
-
-
-def _take(kernel: _core.Session, snapshot: Snapshot) -> None:
-    kernel.restore(snapshot.state)
-    received(kernel)
-
-
-def _replayed(kernel: _core.Session, kept: Journal) -> dict[str, Any] | None:
-    """Feed a kernel what was recorded; gives the first decision that differs."""
-    for block in kept.blocks():
-        found = kernel.recover(block.data)
-        if found is not None:
-            return found
-        if block.first == 1:
-            received(kernel)
-    return kernel.recovered()
+def _manifest(journal: Path) -> Manifest:
+    with Journal(journal, after=last_entry(journal)) as tip:
+        return tip.manifest
 
 
 def _diverged(journal: Path, found: dict[str, Any], edited: list[str]) -> TradewindError:
@@ -146,4 +155,4 @@ def _diverged(journal: Path, found: dict[str, Any], edited: list[str]) -> Tradew
         f"{journal}: after input {found['sequence']:,} the strategy now decides {found['actual'] or 'nothing'},"
         f" and then decided {found['expected'] or 'nothing'}{changed}"
     )
-    return exception("divergence", message, "go on with the code of the run, or move its journal away")
+    return exception("divergence", message, f"go on with the code of the run, or {ACCEPT}")

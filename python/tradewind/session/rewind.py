@@ -19,6 +19,7 @@ from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import snapshots
 from tradewind.journal.tables import TABLES, Decoder
 from tradewind.session.parity import kernel_of
+from tradewind.session.resuming import take
 from tradewind.session.session import received
 from tradewind.strategy import Strategy
 from tradewind.times import from_ns
@@ -192,8 +193,7 @@ def _beginning(recorded: Journal, code: Rebuilt) -> tuple[_core.Session, list[st
         # Every report is in the journal, so that no venue is needed, simulated or real.
         return kernel_of(recorded.manifest, code, is_simulated=False), []
     kernel = kernel_of(recorded.manifest, code, is_simulated=recorded.manifest.settings["mode"] == "paper")
-    kernel.restore(snapshot.state)
-    received(kernel)
+    take(kernel, snapshot)
     return kernel, [f"entries 1 to {snapshot.sequence:,} were dropped; {snapshot.lost}"] if snapshot.lost else []
 
 
@@ -206,6 +206,8 @@ def _go_to(kernel: _core.Session, recorded: Journal, sequence: int, progress: Ca
         if found is not None:
             message = f"{recorded.place}: the recorded code does not decide as it did after input {found['sequence']:,}"
             raise exception("divergence", message, "tradewind replay RUN --verify says more")
+        if block.first == recorded.first:
+            received(kernel)
         if progress is not None:
             progress(min(block.last, sequence))
         if is_last:

@@ -17,9 +17,11 @@ import msgspec
 
 from tradewind import _core
 from tradewind.backtest import Settings
+from tradewind.config.account import Adoption
 from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
+from tradewind.errors import exception
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import FOLDER_NAME
@@ -28,7 +30,7 @@ from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
-from tradewind.session.recovery import earlier, recover, set_aside
+from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.session import Session, VenueParts
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
@@ -50,27 +52,41 @@ class Prepared:
     folder: Path
     is_recovered: bool
     about: About
+    told: tuple[str, ...] = ()
 
 
-def run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None] = lambda _: None) -> int:
+def run(
+    system: System,
+    mode: Literal["paper", "live"],
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    accepts_changes: bool = False,
+) -> int:
     """Run a system until Ctrl-C; gives the exit code. What goes on is said some times a minute."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        asyncio.run(_run(system, mode, say))
+        asyncio.run(_run(system, mode, say, accepts_changes=accepts_changes))
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _run(system: System, mode: Literal["paper", "live"], say: Callable[[str], None]) -> None:
-    with await prepared(system, mode) as ready:
+async def _run(
+    system: System, mode: Literal["paper", "live"], say: Callable[[str], None], *, accepts_changes: bool
+) -> None:
+    with await prepared(system, mode, accepts_changes=accepts_changes) as ready:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, _interrupt, system, ready.session, say)
-        verb = "goes on" if ready.is_recovered else "starts"
+        verb = "goes on" if ready.is_recovered or ready.told else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
-        if ready.is_recovered and not (ready.kernel.is_trading or ready.kernel.is_warming):
-            say(f"trading is off, as it was when the run was cut off: tradewind ctl {ready.folder} trading on")
+        for line in ready.told:
+            say(line)
+        switch = f"tradewind ctl {ready.folder} trading on"
+        if ready.kernel.awaits_start:
+            say(f"trading is off until you turn it on, as changes were accepted: {switch}")
+        elif ready.is_recovered and not (ready.kernel.is_trading or ready.kernel.is_warming):
+            say(f"trading is off, as it was when the run was cut off: {switch}")
         ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
         async with served(system, ready) as server:
             if server is not None:
@@ -128,17 +144,38 @@ def _line(kernel: _core.Session, session: Session) -> str:
     return f"{state}{'; down: ' + ', '.join(down) if down else ''} | {held} | equity {worth} | {counts}"
 
 
-async def prepared(system: System, mode: Literal["paper", "live"]) -> AbstractContextManager[Prepared]:
-    """A context in which the session of a system is ready to run."""
+async def prepared(
+    system: System, mode: Literal["paper", "live"], *, accepts_changes: bool = False
+) -> AbstractContextManager[Prepared]:
+    """A context in which the session of a system is ready to run.
+
+    Parameters
+    ----------
+    system, mode
+        What runs, and how.
+    accepts_changes
+        Whether a run that was cut off goes on with code, parameters and limits that were changed since, with trading
+        off until somebody turns it on (D5).
+
+    """
+    if accepts_changes and not system.control.enabled:
+        message = "changes cannot be accepted where [control] is off: nobody could turn trading on behind them"
+        raise exception("bad_setting", message, "take enabled = false out of [control]")
     clocks = {name: VenueClock() for name in _venue_names(system)}
     parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
     # One clock stamps everything: that of the venue that the system names first.
-    return _prepared(system, mode, parts, SessionClock(next(iter(clocks.values()))))
+    clock = SessionClock(next(iter(clocks.values())))
+    return _prepared(system, mode, parts, clock, accepts_changes=accepts_changes)
 
 
 @contextmanager
 def _prepared(
-    system: System, mode: Literal["paper", "live"], parts: list[VenueParts], clock: SessionClock
+    system: System,
+    mode: Literal["paper", "live"],
+    parts: list[VenueParts],
+    clock: SessionClock,
+    *,
+    accepts_changes: bool,
 ) -> Iterator[Prepared]:
     folder, journals = system.run_folder(mode), system.journal_folder(mode)
     for one in (folder, journals):
@@ -151,11 +188,6 @@ def _prepared(
         before = earlier(journal)
         settings = _settings(system, mode, before.carried)
         data = Dataset(index, fields, (), (f"{mode} market data",))
-        # Orders, fills and postings are in the journal; kept in memory, too, they would grow with the run.
-        values = settings.run(strategies, data, keep="metrics", journal=True)
-        values["value_streams"] = None
-        if mode == "live":
-            values["venues"], values["balances"] = [], []
         offered = {one.name: one.market_data.offers for one in parts}
         streams = [
             (at, kind)
@@ -163,26 +195,56 @@ def _prepared(
             for kind in _STREAMS
             if kind in offered[instrument.venue]
         ]
-        kernel = _core.Session(values, streams)
-        about = About(system.run.name, mode, folder, journals, [one for _, one in values["strategies"]])
+        running: list[Any] = []
+
+        def make_kernel() -> _core.Session:
+            # Orders, fills and postings are in the journal; kept in memory, too, they would grow with the run.
+            values = settings.run(strategies, data, keep="metrics", journal=True)
+            values["value_streams"] = None
+            if mode == "live":
+                values["venues"], values["balances"] = [], []
+            running[:] = [one for _, one in values["strategies"]]
+            return _core.Session(values, streams)
+
         if before.is_cut_off:
-            manifest, last, checksum = recover(kernel, journal, strategies, settings, data, mode)
-            clock.start_after(kernel.now_ns)
-            writer = SegmentWriter.resume(journal, last, checksum, _keeping(system))
+            run = go_on(
+                make_kernel,
+                journal,
+                strategies,
+                settings,
+                data,
+                mode,
+                clock.now_ns(),
+                accepts_changes=accepts_changes,
+            )
+            clock.start_after(run.kernel.now_ns)
+            writer = SegmentWriter.resume(journal, run.last, run.checksum, _keeping(system))
         else:
-            last = 0
-            manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
+            run = GoingOn(make_kernel(), _manifest(data, strategies, settings, mode, new_run(), streams), 0, b"")
             set_aside(journal)
             set_aside(journals / RAW)
-            writer = SegmentWriter.begin(journal, manifest, clock.now_ns(), _keeping(system))
+            writer = SegmentWriter.begin(journal, run.manifest, clock.now_ns(), _keeping(system))
         with writer:
-            audit = Audit(manifest, last)
-            run_name, ending = manifest.settings["run"], system.shutdown
-            session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up)
+            kernel, audit = run.kernel, Audit(run.manifest, run.last)
+            run_name, ending = run.manifest.settings["run"], system.shutdown
+            adopts = _adopted(system, mode, parts)
+            session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
+            about = About(system.run.name, mode, folder, journals, running)
+            is_recovered = before.is_cut_off and not kernel.awaits_start
             with raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw):
-                yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
+                yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())
+
+
+def _adopted(system: System, mode: Literal["paper", "live"], parts: list[VenueParts]) -> list[Adoption]:
+    """What strategies take over, of accounts that the run trades on."""
+    without = {one.name for one in parts if one.execution is None and mode == "live"}
+    for name, account in system.accounts.items():
+        if account.adopt and account.venue in without:
+            message = f"accounts.{name}.adopt: nothing is known of an account at {account.venue}"
+            raise exception("bad_setting", message, "take it out")
+    return [one for account in system.accounts.values() for one in account.adopt]
 
 
 def _keeping(system: System) -> Keeping:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tradewind import _core
 from tradewind._core import Inbox, Index, Instrument
+from tradewind.config.account import Adoption
 from tradewind.config.operation import Shutdown
 from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
@@ -18,6 +19,7 @@ from tradewind.data.recorder import RawRecorder
 from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
+from tradewind.session.adoption import Adoptions
 from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.ending import Ending
@@ -99,6 +101,8 @@ class Session:
         What becomes of orders and positions at the end.
     history
         What is fetched before trading.
+    adopts
+        Holdings that strategies take over at the first start.
 
     """
 
@@ -113,6 +117,7 @@ class Session:
         audit: Audit,
         shutdown: Shutdown | None = None,
         history: WarmUp | None = None,
+        adopts: Sequence[Adoption] = (),
     ) -> None:
         self.kernel = kernel
         self.audit = audit
@@ -131,6 +136,7 @@ class Session:
         self.is_sending = False
         self._shutdown = shutdown or Shutdown()
         self.history = history or WarmUp()
+        self.adoptions = Adoptions(self, adopts)
         self._accounts: dict[str, AccountFeed] = {}
         self._markets: list[MarketFeed] = []
         self._watchers: list[Callable[[], None]] = []
@@ -349,6 +355,10 @@ class Session:
             if venue.execution is not None:
                 self.connection(name, is_connected=False, time_ns=down_since_ns)
         if not is_recovered:
+            if self.audit.last == 0:
+                for name in (one for one, venue in self._venues.items() if venue.execution is None):
+                    # Of a simulated account it is known what it holds: what the system file says.
+                    self.adoptions.take(name)
             now_ns = self.stamp()
             self.act(lambda: self.kernel.start(now_ns, declares(self.history)))
             # A block of its own: who recovers the run knows from it which streams were named.
@@ -471,6 +481,11 @@ class Session:
         self.transfer(venue, "foreign", instrument.quote, -sign * quantity * price)
         if Decimal(fill.fee) and fill.fee_asset in dict(self.kernel.balances(venue)):
             self.transfer(venue, "foreign", fill.fee_asset, -Decimal(fill.fee))
+
+    def adopt(self, strategy: str, instrument: str, quantity: Decimal, cost: Decimal) -> None:
+        """Make what the account holds a strategy's position, at what it has cost (M3)."""
+        held = self.index.instrument(instrument)
+        self.act(lambda: self.kernel.adopt(self.stamp(), strategy, held, f"{quantity:f}", f"{cost:f}"))
 
     def transfer(self, venue: str, kind: str, asset: str, amount: Decimal) -> None:
         """Tell the engine of money that moved without a fill of ours: a `deposit`, `foreign` or `unexplained`."""

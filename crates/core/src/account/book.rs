@@ -68,6 +68,11 @@ impl Account {
         self.ledger.post(asset, Bucket::Unexplained, Bucket::Wallet, amount, Cause { time_ns, ..Cause::default() });
     }
 
+    /// Counts what it holds already as a position, at a stated cost; no money moves.
+    pub fn adopt(&mut self, instrument: InstrumentIndex, quantity: i64, cost: i128) {
+        self.position_mut(instrument).apply(quantity, cost);
+    }
+
     /// Books a fill: the trade, then its fee.
     #[inline]
     pub fn apply_fill(&mut self, index: &Index, fill: &Fill) -> Change {

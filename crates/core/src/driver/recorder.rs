@@ -2,6 +2,7 @@
 
 use crate::engine::{Booked, Charge, Closed, Output};
 use crate::error::Result;
+use crate::event::Holding;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::number::{to_float, wide_to_float};
 use crate::order::{Order, Report, Request, Status, StrategyIndex};
@@ -110,14 +111,21 @@ impl Recorder {
         self.curve.next_boundary_ns()
     }
 
-    /// Trading may begin: the equity curve starts.
+    /// Trading may begin: the equity curve starts, unless other strategies had begun it (D5).
     pub fn begin(&mut self, state: &State, time_ns: TimeNs) {
-        self.curve.begin(time_ns, self.valuation.equity(state));
+        if self.curve.next_boundary_ns() == TimeNs::MAX {
+            self.curve.begin(time_ns, self.valuation.equity(state));
+        }
     }
 
     /// Money came from outside or left, after which equity is what the state says.
     pub fn flow(&mut self, before: Option<f64>, state: &State) {
         self.curve.flow(before, self.valuation.equity(state));
+    }
+
+    /// A strategy takes over what the account holds: a round trip is open.
+    pub fn adopt(&mut self, strategy: StrategyIndex, held: &Holding, time_ns: TimeNs) {
+        self.trips[strategy.at()][held.instrument.at()].add_fill(time_ns, held.quantity, 0.0, 0.0);
     }
 
     /// Takes a point of the equity curve, from the state before the event at this time.

@@ -166,7 +166,7 @@ pub(super) fn check(state: &State, sequence: u64, entry: &Entry) -> Result<()> {
             event.check(state.index())?;
             let strategy = match event {
                 Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. } => filter.strategy,
-                Event::Command { command: Command::Open(strategy, _), .. } => Some(*strategy),
+                Event::Command { command: Command::Open(strategy, _) | Command::Adopt(strategy, _), .. } => Some(*strategy),
                 Event::Parameter(parameter) => Some(parameter.strategy),
                 _ => None,
             };

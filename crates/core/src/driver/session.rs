@@ -2,7 +2,7 @@
 //! caller reads. Paper trading has only simulated venues, live trading sends requests out.
 
 use super::replay::{Comparison, check};
-use super::timeline::{Settings, Timeline};
+use super::timeline::{Settings, Snapshot, Timeline};
 use super::{Cause, Divergence, Record, Recorder};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -96,8 +96,16 @@ impl Session {
         self.timeline.links.iter_mut().for_each(|link| link.venue.set_available(streams));
     }
 
-    /// Starts the strategies.
+    /// Starts the strategies. Where they take over from others, what those had sent goes on until then.
     pub fn start(&mut self, now_ns: TimeNs, warms_up: bool) -> Result<()> {
+        if self.awaits_start() {
+            self.advance(now_ns)?;
+            self.act(|timeline| {
+                timeline.settle_venues(now_ns)?;
+                timeline.meet();
+                Ok(())
+            })?;
+        }
         self.act(|timeline| timeline.start(now_ns, warms_up))
     }
 
@@ -168,7 +176,51 @@ impl Session {
 
     /// What is needed to go on from here, as bytes.
     pub fn save(&mut self) -> Result<Vec<u8>> {
-        let snapshot = (self.rows, self.timeline.save()?);
+        let snapshot = self.timeline.save()?;
+        self.bytes_of(snapshot)
+    }
+
+    /// What strategies declare as their own, in the order of their names; also of a session that has failed.
+    pub fn declared(&mut self) -> Result<Vec<Vec<u8>>> {
+        self.timeline.engine.declared()
+    }
+
+    /// Before the first entry: what is rebuilt are the recorded decisions, whatever strategies would decide.
+    pub fn follow_recorded(&mut self) {
+        self.timeline.engine.follow_recorded();
+    }
+
+    /// Takes recorded entries with the recorded decisions in the place of the strategies' (D5).
+    pub fn rebuild(&mut self, entries: &[Entry]) -> Result<()> {
+        self.timeline.decided.get_or_insert_default();
+        for entry in entries {
+            check(self.engine().state(), self.engine().sequence(), entry)?;
+            match entry {
+                Entry::Input(event) => {
+                    self.rows += u64::from(matches!(event, Event::Market(_)));
+                    self.act(|timeline| timeline.replay(event))?;
+                }
+                Entry::Decision(request) => self.act(|timeline| timeline.take_decision(request))?,
+            }
+            self.timeline.decided.get_or_insert_default().clear();
+        }
+        Ok(())
+    }
+
+    /// What other strategies need to go on from here: a session that restores it is to be started. What is declared
+    /// is given to them, by the order of their names.
+    pub fn hand_over(&mut self, declared: Vec<Vec<u8>>) -> Result<Vec<u8>> {
+        let snapshot = self.timeline.hand_over(declared)?;
+        self.bytes_of(snapshot)
+    }
+
+    /// Whether what was restored waits for strategies to start.
+    pub fn awaits_start(&self) -> bool {
+        self.engine().awaits_start()
+    }
+
+    fn bytes_of(&self, snapshot: Snapshot) -> Result<Vec<u8>> {
+        let snapshot = (self.rows, snapshot);
         postcard::to_stdvec(&snapshot).map_err(|error| Error::new(Code::Internal, format!("the state cannot be saved: {error}")))
     }
 

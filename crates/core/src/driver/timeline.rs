@@ -253,6 +253,7 @@ impl Timeline {
                 }
             }
             Event::Command { time_ns, command: Command::WarmedUp } => self.recorder.begin(self.engine.state(), *time_ns),
+            Event::Command { time_ns, command: Command::Adopt(strategy, held) } => self.recorder.adopt(*strategy, held, *time_ns),
             _ => {}
         }
         self.process(event)?;
@@ -500,8 +501,20 @@ impl Timeline {
 
     /// Everything that is needed to go on from here.
     pub fn save(&mut self) -> Result<Snapshot> {
+        let engine = self.engine.save()?;
+        self.snapshot(engine)
+    }
+
+    /// The same for other strategies, which take over what is declared as theirs and get no timer of those before them.
+    pub fn hand_over(&mut self, declared: Vec<Vec<u8>>) -> Result<Snapshot> {
+        self.timers.clear();
+        let engine = self.engine.hand_over(declared);
+        self.snapshot(engine)
+    }
+
+    fn snapshot(&self, engine: engine::Snapshot) -> Result<Snapshot> {
         Ok(Snapshot {
-            engine: self.engine.save()?,
+            engine,
             recorder: self.recorder.clone(),
             links: postcard::to_stdvec(&self.links).map_err(unsaved)?,
             timers: self.timers.iter().map(|Reverse(timer)| *timer).collect(),
@@ -562,6 +575,12 @@ impl Timeline {
         self.input(event)?;
         self.find_pending();
         Ok(())
+    }
+
+    /// Takes a decision that was recorded, of which nothing leaves (D5).
+    pub fn take_decision(&mut self, request: &Request) -> Result<()> {
+        self.engine.take_decision(request)?;
+        self.dispatch(Round::default())
     }
 
     /// A recorded input is about to be taken: what these settings would bring in by themselves is this one.

@@ -2,7 +2,7 @@
 
 use super::{Booked, Charge, Engine, Notice};
 use crate::account::{Fill, base_fee};
-use crate::event::{AccountEvent, AccountReport};
+use crate::event::{AccountEvent, AccountReport, Holding};
 use crate::instrument::AccountIndex;
 use crate::market::Side;
 use crate::order::{OrderId, Outcome, Report, StrategyIndex, next_status};
@@ -89,6 +89,15 @@ impl Engine {
         {
             self.output.amended.push(order.clone());
         }
+    }
+
+    /// What the account holds already becomes a strategy's position, at its stated cost: no money moves (M3).
+    pub(super) fn adopt(&mut self, strategy: StrategyIndex, held: &Holding) {
+        let Holding { instrument, quantity, cost } = *held;
+        let account = self.state.index.instrument(instrument).account;
+        self.state.accounts[account.at()].adopt(instrument, quantity, cost);
+        self.state.strategies[strategy.at()].positions[instrument.at()].apply(quantity, cost);
+        self.state.watch.adopt(held);
     }
 
     /// Books a fill to a strategy's position; returns the profit that it realised.

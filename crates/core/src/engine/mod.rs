@@ -8,6 +8,7 @@ mod account;
 mod decision;
 mod market;
 mod outside;
+mod recorded;
 mod route;
 mod snapshot;
 
@@ -117,6 +118,10 @@ pub struct Engine {
     entries: (u64, u64),
     keeps_details: bool,
     sequence: u64,
+    /// Whether decisions are taken from a record, and none are made (D5).
+    follows: bool,
+    /// What strategies that are about to start take over from others: what these had declared as theirs (D5).
+    legacy: Option<Vec<Vec<u8>>>,
     /// What the driver takes after each event.
     pub output: Output,
 }
@@ -166,6 +171,8 @@ impl Engine {
             entries: (0, 0),
             keeps_details: parts.keeps_details,
             sequence: 0,
+            follows: false,
+            legacy: None,
             output: Output::default(),
         })
     }
@@ -218,6 +225,11 @@ impl Engine {
         let (last, taken) = self.entries;
         self.entries.1 = last;
         (last > taken).then_some((taken + 1, last, block))
+    }
+
+    /// How many entries there are, taken or not.
+    pub fn entries(&self) -> u64 {
+        self.entries.0
     }
 
     /// Drops what was recorded while a journal was taken: it is in there already.
@@ -298,6 +310,10 @@ impl Engine {
 
     /// Carries out decisions and delivers what follows from them, until nothing is left.
     fn settle(&mut self) -> Result<()> {
+        if self.follows || self.awaits_start() {
+            self.drop_decisions();
+            return Ok(());
+        }
         let mut carried_out = 0;
         for _ in 0..MOST_ROUNDS {
             let mut decisions = std::mem::take(&mut self.state.outbox);
@@ -381,11 +397,14 @@ impl Engine {
             Command::Start { warms_up } => self.start(*warms_up)?,
             Command::Stop => self.stop()?,
             Command::WarmedUp => self.warmed_up()?,
+            // What left because of it is recorded with its own number.
+            Command::Open(..) if self.follows => {}
             Command::Open(strategy, order) => {
                 self.state.calling = *strategy;
                 self.state.place(*order)?;
             }
             Command::Cancel(id) => self.cancel_one(*id)?,
+            Command::Adopt(strategy, held) => self.adopt(*strategy, held),
         }
         Ok(())
     }
@@ -399,12 +418,16 @@ impl Engine {
     }
 
     fn start(&mut self, warms_up: bool) -> Result<()> {
+        let takes_over = self.awaits_start();
         self.state.started_ns = self.state.now_ns;
         self.state.starting = true;
-        self.state.trading = !warms_up;
+        // Who takes over from others trades when a person says so (D5).
+        self.state.trading = !warms_up && !takes_over;
         self.state.warming = warms_up;
+        self.state.stays_off = warms_up && takes_over;
         if self.journal.is_some() {
             self.state.starting_accounts.clone_from(&self.state.accounts);
+            self.state.starting_positions = self.state.strategies.iter().map(|strategy| strategy.positions.clone()).collect();
         }
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
@@ -412,7 +435,7 @@ impl Engine {
         }
         self.state.starting = false;
         self.build_routes();
-        Ok(())
+        if takes_over { self.take_over() } else { Ok(()) }
     }
 
     /// Open orders are cancelled first, so that a strategy that closes its positions as it stops

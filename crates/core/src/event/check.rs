@@ -1,6 +1,6 @@
 //! Whether an input can be true at all, before an engine takes it from a journal.
 
-use super::{AccountEvent, Command, Condition, Event, Filter};
+use super::{AccountEvent, Command, Condition, Event, Filter, Holding};
 use crate::account::Fill;
 use crate::error::{Code, Error, Result};
 use crate::instrument::{AssetIndex, Index, InstrumentIndex};
@@ -31,6 +31,7 @@ impl Event {
             Event::Timer(timer) => time(timer.due_ns),
             Event::Command { command: Command::CancelAll(filter) | Command::CloseAll(filter), .. } => command(index, filter),
             Event::Command { command: Command::Open(_, order), .. } => known_instrument(index, order.instrument),
+            Event::Command { command: Command::Adopt(_, held), .. } => known_instrument(index, held.instrument).or_else(|| holding(held)),
             Event::Command { .. } | Event::Parameter(_) => None,
             Event::Data(data) => time(data.time_ns),
             Event::Status(status) => condition(index, &status.change),
@@ -105,6 +106,11 @@ fn known_instrument(index: &Index, instrument: InstrumentIndex) -> Problem {
 
 fn known_asset(index: &Index, asset: AssetIndex) -> Problem {
     (asset.at() >= index.assets().len()).then_some("an unknown asset")
+}
+
+fn holding(held: &Holding) -> Problem {
+    let in_range = held.quantity.unsigned_abs() <= LARGEST_QUANTITY.unsigned_abs();
+    amount(held.cost).or((!in_range).then_some("a holding that is out of range"))
 }
 
 fn amount(amount: i128) -> Problem {

@@ -209,6 +209,17 @@ pub struct Filter {
     pub instrument: Option<InstrumentIndex>,
 }
 
+/// A part of what an account holds, and what it has cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// Of which instrument.
+    pub instrument: InstrumentIndex,
+    /// How much, with the instrument's quantity decimals.
+    pub quantity: i64,
+    /// What all of it has cost, with the instrument's value decimals.
+    pub cost: i128,
+}
+
 /// A command from outside; as an input it is journalled and replayed like any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -233,4 +244,6 @@ pub enum Command {
     Open(StrategyIndex, NewOrder),
     /// Cancel one order, whichever strategy's; one that is closed stays as it is.
     Cancel(OrderId),
+    /// What the account holds becomes a strategy's position (M3).
+    Adopt(StrategyIndex, Holding),
 }

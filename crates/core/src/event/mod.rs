@@ -10,5 +10,5 @@ mod status;
 pub use chain::{CHECKSUM_BYTES, checksum};
 pub use codec::{CODEC_VERSION, Entries, Entry, decode_entries, encode_decision, encode_input, entries};
 pub use data::{DataEvent, DataValue};
-pub use input::{AccountEvent, AccountReport, Command, Event, Filter, ParameterEvent, TimerFired};
+pub use input::{AccountEvent, AccountReport, Command, Event, Filter, Holding, ParameterEvent, TimerFired};
 pub use status::{Condition, Part, StatusEvent};

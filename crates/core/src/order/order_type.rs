@@ -171,6 +171,34 @@ pub struct Order {
 }
 
 impl Order {
+    /// An order that a strategy has just asked for.
+    pub(crate) fn new(
+        id: OrderId,
+        strategy: StrategyIndex,
+        count: u64,
+        request: NewOrder,
+        now_ns: TimeNs,
+        decision_mid_doubled: Option<i64>,
+    ) -> Self {
+        Self {
+            id,
+            strategy,
+            count,
+            request,
+            by_target: false,
+            status: Status::Queued,
+            reason: None,
+            note: None,
+            trade_ids: SmallVec::new(),
+            is_accepted: false,
+            filled: 0,
+            filled_value: 0,
+            decided_ns: now_ns,
+            updated_ns: now_ns,
+            decision_mid_doubled,
+        }
+    }
+
     /// What the venue has said of it.
     pub(crate) const fn confirmed(&self) -> Confirmed {
         match (self.filled > 0, self.is_accepted) {

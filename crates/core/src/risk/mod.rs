@@ -106,6 +106,12 @@ impl Risk {
         }
     }
 
+    /// Prepares a state that was watched under other limits.
+    pub(crate) fn go_on(&self, state: &mut State) {
+        let counted = self.system.order_rate.map_or(0, |rate| rate.orders as usize);
+        state.watch.go_on(state.index.assets().count(), self.system.daily_loss.is_some(), counted);
+    }
+
     /// An order leaves.
     pub(crate) fn sent(&self, state: &mut State) {
         if let Some(rate) = self.system.order_rate {
@@ -120,7 +126,11 @@ impl Risk {
 
     /// After an event: tells whether the loss of the day has now reached its limit.
     pub(crate) fn reaches_daily_loss(&self, state: &mut State) -> bool {
-        let Some(limit) = self.system.daily_loss.as_ref().filter(|_| !state.watch.is_reached) else { return false };
+        let Some(limit) = self.system.daily_loss.as_ref() else { return false };
+        state.settle_adopted(&limit.valuation);
+        if state.watch.is_reached {
+            return false;
+        }
         state.watch.is_reached = state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
         state.watch.is_reached
     }

@@ -9,7 +9,6 @@ use crate::number::{LARGEST_QUANTITY, LARGEST_VALUE, format_decimal};
 use crate::order::{NewOrder, Order, OrderId, OrderType, PositionSlot, Status, StrategyIndex, TimeInForce, TimerPurpose};
 use crate::time::TimeNs;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 /// Something a strategy asked for, in the order of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,23 +67,9 @@ impl State {
         let id = self.orders.next_id();
         let strategy = &mut self.strategies[self.calling.at()];
         strategy.orders += 1;
-        self.orders.add(Order {
-            id,
-            strategy: self.calling,
-            count: strategy.orders,
-            request,
-            by_target,
-            status: Status::Queued,
-            reason: None,
-            note: None,
-            trade_ids: SmallVec::new(),
-            is_accepted: false,
-            filled: 0,
-            filled_value: 0,
-            decided_ns: self.now_ns,
-            updated_ns: self.now_ns,
-            decision_mid_doubled: self.markets[request.instrument.at()].mid_doubled(),
-        });
+        let mid_doubled = self.markets[request.instrument.at()].mid_doubled();
+        let order = Order::new(id, self.calling, strategy.orders, request, self.now_ns, mid_doubled);
+        self.orders.add(Order { by_target, ..order });
         self.outbox.push(Decision::Place(id));
         id
     }

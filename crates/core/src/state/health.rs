@@ -27,6 +27,11 @@ impl Health {
         }
     }
 
+    /// Nobody names a stream any more, so that nothing is known of any.
+    pub(crate) fn forget_streams(&mut self) {
+        self.stale.clear();
+    }
+
     /// Whether everything is in order.
     #[inline]
     pub fn is_good(&self) -> bool {

@@ -89,6 +89,8 @@ pub struct State {
     pub(crate) accounts: Vec<Account>,
     /// The accounts as strategies found them when they started, where the run may be gone on with.
     pub(crate) starting_accounts: Vec<Account>,
+    /// The same of their positions: those who take over from others find some.
+    pub(crate) starting_positions: Vec<Vec<Position>>,
     pub(crate) orders: Orders,
     pub(crate) strategies: Vec<StrategyState>,
     pub(crate) indicators: Vec<(Stream, Indicator)>,

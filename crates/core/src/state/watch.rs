@@ -1,6 +1,7 @@
 //! What the limits on a whole system look at: when orders left lately, and the profit of the day.
 
 use super::{State, Valuation};
+use crate::event::Holding;
 use crate::instrument::{AssetIndex, InstrumentIndex};
 use crate::number::wide_to_float;
 use crate::time::{DAY_NS, DurationNs, SECOND_NS, TimeNs};
@@ -33,11 +34,21 @@ pub struct Watch {
     profit_before: f64,
     /// Whether the day's loss has reached its limit.
     pub(crate) is_reached: bool,
+    /// What strategies adopted and had no price yet: what it had gained or lost before is not of the day.
+    adopted: Vec<Holding>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { next_ns: TimeNs::MAX, sent_ns: VecDeque::new(), paid: Vec::new(), day: i64::MIN, profit_before: 0.0, is_reached: false }
+        Self {
+            next_ns: TimeNs::MAX,
+            sent_ns: VecDeque::new(),
+            paid: Vec::new(),
+            day: i64::MIN,
+            profit_before: 0.0,
+            is_reached: false,
+            adopted: Vec::new(),
+        }
     }
 }
 
@@ -46,6 +57,27 @@ impl Watch {
     pub(crate) fn begin(&mut self, assets: usize) {
         self.next_ns = TimeNs::MIN;
         self.paid = vec![0; assets];
+    }
+
+    /// A strategy takes over what was held before, where somebody looks at the profit of the day.
+    pub(crate) fn adopt(&mut self, held: &Holding) {
+        if self.next_ns != TimeNs::MAX {
+            self.adopted.push(*held);
+            self.next_ns = TimeNs::MIN;
+        }
+    }
+
+    /// Goes on under other limits: on the loss of a day, or none, and on so many orders. Whether the loss has reached its
+    /// limit is found out anew.
+    pub(crate) fn go_on(&mut self, assets: usize, is_loss_limited: bool, counted: usize) {
+        if !is_loss_limited {
+            self.next_ns = TimeNs::MAX;
+        } else if self.next_ns == TimeNs::MAX {
+            self.next_ns = TimeNs::MIN;
+            self.paid.resize(assets, 0);
+        }
+        self.is_reached = false;
+        self.sent_ns.drain(..self.sent_ns.len().saturating_sub(counted));
     }
 
     /// An order left.
@@ -111,6 +143,30 @@ impl State {
     /// The profit of the UTC day so far; unknown while a price is missing.
     pub fn profit_of_day(&self, valuation: &Valuation) -> Option<f64> {
         Some(self.profit(valuation)? - self.watch.profit_before)
+    }
+
+    /// What was adopted has a price now: what it has gained or lost before is not of the day.
+    pub(crate) fn settle_adopted(&mut self, valuation: &Valuation) {
+        let mut adopted = std::mem::take(&mut self.watch.adopted);
+        adopted.retain(|held| match self.gained(held, valuation) {
+            Some(gained) => {
+                self.watch.profit_before += gained;
+                false
+            }
+            None => true,
+        });
+        if !adopted.is_empty() {
+            // Before the next order is judged.
+            self.watch.next_ns = TimeNs::MIN;
+        }
+        self.watch.adopted = adopted;
+    }
+
+    fn gained(&self, held: &Holding, valuation: &Valuation) -> Option<f64> {
+        let definition = self.index.instrument(held.instrument);
+        let specification = &definition.specification;
+        let value = specification.value(self.markets[held.instrument.at()].mark.price()?, held.quantity);
+        Some(wide_to_float(value - held.cost, specification.value_decimals()) * valuation.rate(self, definition.settlement)?)
     }
 
     /// Whether the day's loss has reached its limit.

@@ -1,0 +1,173 @@
+"""A run that was cut off goes on with changed code: its state is that of the recorded decisions (D5)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from tradewind import _core, memory
+from tradewind.backtest import AnyStrategy
+from tradewind.errors import TradewindWarning
+from tradewind.journal import Journal
+from tradewind.journal.code import Rebuilt, rebuilt
+from tradewind.journal.manifest import Accepted, Manifest
+from tradewind.journal.reader import last_entry
+from tradewind.journal.succession import aside, succeed
+from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.values import from_json
+from tradewind.session.parity import kernel_of
+from tradewind.session.resuming import replayed, resumed, take
+from tradewind.strategy import Strategy
+from tradewind.times import duration_ns
+
+
+def accept(
+    kernel: _core.Session,
+    journal: Path,
+    now: Manifest,
+    changes: Sequence[str],
+    strategies: Sequence[AnyStrategy],
+    now_ns: int,
+) -> tuple[Manifest, int, bytes, tuple[str, ...]]:
+    """Rebuild a run from its recorded decisions, and begin the journal of what follows with other code.
+
+    Parameters
+    ----------
+    kernel
+        The kernel with the changed code, which goes on from there once it is started.
+    journal
+        The folder of the journal.
+    now
+        What decides the run from now on.
+    changes
+        What was changed.
+    strategies
+        The changed strategies.
+    now_ns
+        The time.
+
+    Returns
+    -------
+    tuple
+        The manifest of the journal that has begun, the last entry before it, the checksum of what is there, and what a
+        person should know, line by line.
+
+    """
+    with Journal(journal, after=last_entry(journal)) as tip:
+        then = tip.manifest
+        remembered, why = _remembered(journal, then)
+        declared, told = _inherited(strategies, remembered)
+        state = _rebuilt(journal, then, strategies, declared)
+        kernel.restore(state)
+        kept = aside(journal)
+        accepted = Accepted(tip.last, now_ns, list(changes), kept.name)
+        manifest = msgspec.structs.replace(
+            then,
+            tradewind=now.tradewind,
+            codec=now.codec,
+            state_hash=now.state_hash,
+            limits=now.limits,
+            system_limits=now.system_limits,
+            code=now.code,
+            environment=now.environment,
+            accepted=[*then.accepted, accepted],
+        )
+        checksum = succeed(journal, tip, kept, manifest, state, now_ns)
+        return manifest, tip.last, checksum, (str(accepted), *([why] if why else []), *told)
+
+
+def _rebuilt(journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], declared: dict[str, bytes]) -> bytes:
+    """The state behind the journal, by the recorded decisions alone; nobody's code is run."""
+    silent = Rebuilt([(one.name, one) for one in strategies], [], (), changed=True)
+    kernel = kernel_of(
+        then,
+        silent,
+        is_simulated=then.settings["mode"] == "paper",
+        keep="metrics",
+        journal=True,
+        interval_ns=duration_ns(from_json(then.settings["interval"])),
+    )
+    kernel.follow_recorded()
+    after = resumed(kernel, journal, needs_strategies=False)
+    with Journal(journal, after=after) as kept:
+        if not after and kept.snapshot is not None:
+            take(kernel, kept.snapshot)
+        has_start = kernel.awaits_start or kept.first == 1
+        for block in kept.blocks():
+            kernel.rebuild(block.data)
+            if has_start and block.first == kept.first:
+                # At the start streams were named; a snapshot behind it knows them.
+                kernel.set_streams(_received(kept))
+    return kernel.hand_over(declared)
+
+
+def _received(kept: Journal) -> list[tuple[int, str]]:
+    """The streams that a run received, as it was told of each whether it is fresh; simulated venues fill from them."""
+    places = {one.name: at for at, one in enumerate(kept.manifest.index().instruments)}
+    decoder = Decoder(kept.manifest, {"status": ["instrument", "stream"]})
+    found: dict[tuple[int, str], None] = {}
+    for block in batched(kept.blocks()):
+        rows = decoder.decode(block)["status"].filter(pl.col("stream").is_not_null()).unique(maintain_order=True)
+        found |= dict.fromkeys((places[name], kind) for name, kind in rows.rows())
+    return list(found)
+
+
+def _remembered(journal: Path, then: Manifest) -> tuple[dict[str, bytes], str]:
+    """What the recorded code had declared as its state in the end, by strategy, and what is to be said of it.
+
+    The recorded code is run once more. It is no news if it fails, as it may have failed then: what it declared up to
+    there is what there is.
+    """
+    try:
+        with rebuilt(then.code, None, None, as_recorded=True) as code, warnings.catch_warnings():
+            warnings.simplefilter("ignore", TradewindWarning)
+            kernel = kernel_of(then, code, is_simulated=then.settings["mode"] == "paper")
+            why = _run_again(kernel, journal)
+            return kernel.declared(), why
+    except Exception as error:
+        return {}, f"what the strategies remembered is lost: the recorded code cannot be run: {error}"
+
+
+def _run_again(kernel: _core.Session, journal: Path) -> str:
+    """Feed the recorded code what it was fed; gives where it did otherwise."""
+    try:
+        after = resumed(kernel, journal)
+        with Journal(journal, after=after) as kept:
+            if not after and kept.snapshot is not None:
+                take(kernel, kept.snapshot)
+            found = replayed(kernel, kept)
+    except Exception as error:
+        return f"the recorded code ends with {type(error).__name__}: {error}; what it remembered then is taken over"
+    if found is None:
+        return ""
+    return (
+        f"the recorded code decides otherwise after input {found['sequence']:,} ({found['actual'] or 'nothing'} in the"
+        f" place of {found['expected'] or 'nothing'}); the recorded decisions count, and what it remembered there is"
+        " taken over"
+    )
+
+
+def _inherited(strategies: Sequence[AnyStrategy], remembered: dict[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
+    """What each strategy takes over, and that in words."""
+    declared, told = {}, []
+    for one in strategies:
+        saved = remembered.get(one.name, b"")
+        if not saved or not isinstance(one, Strategy):
+            told.append(f"{one.name} remembers nothing of before")
+            continue
+        declared[one.name], names = memory.inherited(one, saved)
+        told.append(f"{one.name} {'; '.join(_in_words(one, names, list(json.loads(saved)['state'])))}")
+    return declared, told
+
+
+def _in_words(strategy: Strategy, names: list[str], before: list[str]) -> Iterator[str]:
+    yield f"takes over {', '.join(names)}" if names else "takes over no declared state"
+    if new := [name for name in strategy.remembered if name not in names]:
+        yield f"begins with {', '.join(new)} as declared"
+    if gone := [name for name in before if name not in names]:
+        yield f"has no {', '.join(gone)} any more"

@@ -1,0 +1,117 @@
+"""What was changed since a run was cut off, and what of it can be accepted (D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tradewind.errors import exception
+from tradewind.journal.code import differences
+from tradewind.journal.manifest import Manifest
+from tradewind.journal.values import from_json
+
+ACCEPT = "accept what was changed: tradewind run ... --accept-changes"
+_AWAY = "move its journal away to begin a new run"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What was changed.
+
+    Parameters
+    ----------
+    mode
+        The mode of then and that of now, where they differ.
+    fixed
+        What a run cannot go on with: orders, positions and client ids hang on it.
+    limits
+        Limits, each with what it was and what it is.
+    code
+        Files, parameters, checks.
+
+    """
+
+    mode: tuple[str, str] | None
+    fixed: list[str]
+    limits: list[str]
+    code: list[str]
+
+    @property
+    def acceptable(self) -> list[str]:
+        """What a person may accept."""
+        return [*(f"{one} changed" for one in self.code), *self.limits]
+
+    def need_acceptable(self, journal: Path) -> None:
+        """Refuse what cannot be accepted."""
+        if self.mode is not None:
+            # Paper's orders and positions are at no venue.
+            then, now = self.mode
+            raise exception(
+                "divergence",
+                f"{journal}: the run was cut off in the mode {then}, and does not go on in {now}",
+                _AWAY,
+            )
+        if self.fixed:
+            message = f"{journal}: the run was cut off, and its {', '.join(self.fixed)} changed since"
+            hint = f"go on with the settings of the run, or {_AWAY}; this cannot be accepted"
+            raise exception("divergence", message, hint)
+
+
+def changes(then: Manifest, now: Manifest, mode: str) -> Changes:
+    """Compare what decided a run with what would decide it now.
+
+    Parameters
+    ----------
+    then, now
+        The manifest of the run, and the one that a run of now would have.
+    mode
+        The mode of now.
+
+    """
+    before = then.settings["mode"]
+    return Changes(
+        mode=None if before == mode else (before, mode),
+        fixed=list(_fixed(then, now, mode)),
+        limits=list(_limits(then, now)),
+        code=differences(then.code, now.code),
+    )
+
+
+def _fixed(then: Manifest, now: Manifest, mode: str) -> Iterator[str]:
+    settings = {"currency": "currency"} | ({"venues": "simulated venues"} if mode == "paper" else {})
+    for name in ("instruments", "seed"):
+        if _kept(getattr(now, name)) != _kept(getattr(then, name)):
+            yield name
+    for name, words in settings.items():
+        if _kept(now.settings[name]) != _kept(then.settings[name]):
+            yield words
+    if sorted(one.name for one in now.code.strategies) != sorted(one.name for one in then.code.strategies):
+        yield "strategies (by their names)"
+
+
+def _limits(then: Manifest, now: Manifest) -> Iterator[str]:
+    if then.instruments == now.instruments:
+        for instrument, old, new in zip(then.instruments, then.limits, now.limits, strict=True):
+            yield from _each(f"{instrument['venue']}:{instrument['symbol']} ", old, new)
+    yield from _each("", then.system_limits, now.system_limits)
+
+
+def _each(whose: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = _kept(old.get(name)), _kept(new.get(name))
+        if before != after:
+            yield f"{whose}{name} {_text(before)} -> {_text(after)}"
+
+
+def _kept(value: Any) -> Any:
+    """A value as it comes back from a manifest."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _text(value: Any) -> str:
+    held = from_json(value)
+    return "none" if held is None else str(held)
