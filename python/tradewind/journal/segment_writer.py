@@ -13,13 +13,15 @@ from typing import Literal, Self
 import msgspec
 
 from tradewind import _core
+from tradewind._core import CODEC_VERSION
 from tradewind.errors import TradewindError, TradewindWarning
+from tradewind.journal.ahead import Ahead
 from tradewind.journal.archiving import Archive, start_archiving
 from tradewind.journal.block import Joint, Snapshot, seal_ending, seal_joint, seal_manifest, seal_snapshot
 from tradewind.journal.emptying import Emptying
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest
 from tradewind.journal.segments import segment_path, segments
-from tradewind.journal.storage import SqliteStorage, damaged, to_disk
+from tradewind.journal.storage import SqliteStorage, damaged, to_disk, writing
 from tradewind.journal.writer import JournalWriter
 
 Durability = Literal["process", "power"]
@@ -114,6 +116,7 @@ class SegmentWriter(JournalWriter):
         self.slow_writes = 0
         """How many writes took over 100 ms."""
         current.storage.leave_log()
+        self._ahead = self._new_ahead()
         self._emptying = Emptying(current.storage.path)
         self._closing: list[threading.Thread] = []
         self._archiving = start_archiving(folder, keeping.archive, keeping.keep_days)
@@ -141,6 +144,7 @@ class SegmentWriter(JournalWriter):
         begun_ns = int(current.begun.timestamp()) * 10**9
         number = 1 if joint is None else joint.number
         storage = SqliteStorage.resume(current.path)
+        storage.absorb()
         begun = Begun(storage, number, begun_ns, sealed[0], last, checksum, saved[-1] if saved else 0)
         return cls(folder, begun, keeping or Keeping())
 
@@ -153,14 +157,23 @@ class SegmentWriter(JournalWriter):
             What the kernel's `take_journal` gave.
         leaves
             Whether an order leaves because of them: then they survive what they are to survive before this returns.
+            Where that is the end of the process, they are put beside the file, and into it by the next call without.
 
         """
+        if block is not None and leaves and self._ahead is not None:
+            first, last, data = block
+            if self._ahead.put(first, last, CODEC_VERSION, data):
+                self._unwritten.append(block)
+                return
         begun_at = time.perf_counter()
         if block is not None:
             self._is_synced = False
+        written = sum(len(data) for _, _, data in self._unwritten) + (0 if block is None else len(block[2]))
         super().write(block)
-        if block is not None:
-            self._emptying.wrote(len(block[2]))
+        if self._ahead is not None:
+            self._ahead.empty()
+        if written:
+            self._emptying.wrote(written)
         if leaves and self._keeping.durability == "power" and not self._is_synced:
             self._segment.sync()
             self._is_synced = True
@@ -199,6 +212,13 @@ class SegmentWriter(JournalWriter):
     def _begin(self) -> None:
         """The segment has its manifest already."""
 
+    def _new_ahead(self) -> Ahead | None:
+        """Where orders need not wait for the file; a power cut would take what lies there."""
+        if self._keeping.durability == "power":
+            return None
+        with writing(self._segment.path, "run_interrupted"):
+            return Ahead(self._segment.path)
+
     def _turn(self, version: str, lost: str, state: bytes, now_ns: int) -> None:
         """Begin the next segment with the state, then end this one."""
         if self._keeping.durability == "power":
@@ -216,8 +236,11 @@ class SegmentWriter(JournalWriter):
 
         storage = SqliteStorage.begin(path, put)
         storage.leave_log()
-        over, emptying = self._segment, self._emptying
+        over, emptying, ahead = self._segment, self._emptying, self._ahead
         self._storage = self._segment = storage
+        self._ahead = self._new_ahead()
+        if ahead is not None:
+            ahead.close()
         self._emptying = Emptying(path)
         self._number, self._is_synced, before = joint.number, False, self._checksum
         self._checksum = start
@@ -254,6 +277,8 @@ class SegmentWriter(JournalWriter):
             self._segment.drop_snapshot(sequence)
 
     def _close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
         self._emptying.close()
         for thread in self._closing:
             thread.join()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
+from tradewind.journal.ahead import ahead_path, blocks_ahead
 from tradewind.journal.block import Block, Joint, Snapshot
 
 FORMAT = 2
@@ -159,6 +160,7 @@ class SqliteStorage:
         self.path = path
         self._connection = connection
         self._form = form
+        self._ahead: list[Block] = []
 
     @property
     def place(self) -> str:
@@ -209,6 +211,7 @@ class SqliteStorage:
         """Open the journal of a run that was cut off, to write on behind its last block."""
         with writing(path, "bad_setting"):
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.text_factory = bytes
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 # A run that was ended in order may have said that it was interrupted; it goes on.
@@ -233,7 +236,10 @@ class SqliteStorage:
             except BaseException:
                 connection.close()
                 raise
-        return cls(path, connection, form)
+        storage = cls(path, connection, form)
+        if ahead_path(path).exists():
+            storage._ahead = storage.ahead()
+        return storage
 
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest."""
@@ -256,6 +262,22 @@ class SqliteStorage:
         """Keep one more block."""
         values = (block.first, block.last, block.codec, block.data, block.checksum)
         self._put("INSERT INTO block VALUES (?, ?, ?, ?, ?)", values)
+
+    def ahead(self) -> list[Block]:
+        """The blocks that a session left beside the file, and that are not in it."""
+        joint, last = self.joint(), self.last()
+        checksum = self.checksum_at(last)
+        if checksum is None:
+            sealed = self.manifest()
+            last, checksum = 0 if joint is None else joint.first - 1, b"" if sealed is None else sealed[1]
+        with reading(self.place):
+            return list(blocks_ahead(self.path, last, checksum))
+
+    def absorb(self) -> None:
+        """Take in what a session that was cut off left beside the file."""
+        for block in self.ahead():
+            self.put_block(block)
+        ahead_path(self.path).unlink(missing_ok=True)
 
     def put_ending(self, text: bytes, checksum: bytes) -> None:
         """Keep the ending."""
@@ -307,10 +329,15 @@ class SqliteStorage:
         with reading(self.place):
             for row in self._connection.execute(select, (after,)):
                 _check_types(self.place, row, (int, int, int, bytes, bytes))
+                after = row[1]
                 yield Block(*row)
+        # Of a session that goes on, some of these may have come into the file since it was opened.
+        yield from (block for block in self._ahead if block.first > after)
 
     def last(self) -> int:
         """The last entry."""
+        if self._ahead:
+            return self._ahead[-1].last
         with reading(self.place):
             row = self._connection.execute("SELECT last FROM block ORDER BY first DESC LIMIT 1").fetchone()
         if row is None:
@@ -321,6 +348,9 @@ class SqliteStorage:
 
     def checksum_at(self, sequence: int) -> bytes | None:
         """The checksum of the block that ends with an entry."""
+        for block in self._ahead:
+            if block.last == sequence:
+                return block.checksum
         select = "SELECT last, checksum FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
         with reading(self.place):
             row = self._connection.execute(select, (sequence,)).fetchone()
@@ -408,7 +438,7 @@ def to_disk(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, with what SQLite may have left beside it."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", ahead_path(path).name):
         path.with_name(name).unlink(missing_ok=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +33,7 @@ class JournalWriter:
         self._storage = SqliteStorage.create(place) if isinstance(place, str | Path) else place
         self._checksum = seal_manifest(self._text)
         self._last = 0
-        self._unwritten: deque[tuple[int, int, bytes]] = deque()
+        self._unwritten: list[tuple[int, int, bytes]] = []
         self._is_ended = False
 
     def __enter__(self) -> Self:
@@ -60,12 +59,15 @@ class JournalWriter:
         """Write the entries since the last call, if there are any. What cannot be written now comes next time."""
         if block is not None:
             self._unwritten.append(block)
-        while self._unwritten:
-            first, last, data = self._unwritten[0]
-            checksum = seal_block(self._checksum, first, last, CODEC_VERSION, data)
-            self._storage.put_block(Block(first, last, CODEC_VERSION, data, checksum))
-            self._unwritten.popleft()
-            self._last, self._checksum = last, checksum
+        if not self._unwritten:
+            return
+        # One block, however many there were: they follow each other.
+        first, last = self._unwritten[0][0], self._unwritten[-1][1]
+        data = b"".join([data for _, _, data in self._unwritten])
+        checksum = seal_block(self._checksum, first, last, CODEC_VERSION, data)
+        self._storage.put_block(Block(first, last, CODEC_VERSION, data, checksum))
+        self._unwritten.clear()
+        self._last, self._checksum = last, checksum
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Close the journal of a run that came to its end."""

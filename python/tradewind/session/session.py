@@ -218,7 +218,7 @@ class Session:
         requests = self.kernel.take_requests()
         if not requests:
             return
-        self.write(leaves=True)
+        block = self._record(leaves=True)
         self.is_sending = True
         try:
             for request in requests:
@@ -227,24 +227,30 @@ class Session:
                     self._send(request)
         finally:
             self.is_sending = False
+            # Whoever reads along does not keep an order waiting.
+            self.audit.publish(block)
 
-    def write(self, *, leaves: bool = False) -> None:
-        """Write to the journal what is not in it yet, before orders leave or now and then."""
+    def write(self) -> None:
+        """Write to the journal what is not in it yet."""
+        self.audit.publish(self._record(leaves=False))
+
+    def _record(self, *, leaves: bool) -> tuple[int, int, bytes] | None:
+        """Write to the journal, before orders leave or now and then; gives what is in it now."""
         try:
             block = self.kernel.take_journal()
             # What cannot be written is kept, and comes first next time: the journal has no hole.
             self._writer.write(block, leaves=leaves)
         except Exception as error:
             self.fail(error)
-            return
-        self.audit.publish(block)
+            return None
+        return block
 
     def _send(self, request: dict[str, Any]) -> None:
         instrument: Instrument = request["instrument"]
         venue = self._venues[instrument.venue]
         assert venue.execution is not None
         name = client_id(self._run, request["strategy"], request["count"])
-        self._remember(name, request["order_id"], instrument)
+        self._orders[name] = (request["order_id"], instrument.name)
         if request["is_cancel"]:
             venue.execution.cancel(CancelRequest(name, instrument.name))
             return
@@ -351,7 +357,7 @@ class Session:
         if self.failure is not None:
             raise self.failure
         for order in self.kernel.open_orders():
-            self._remember(self.name_of(order), order["order_id"], order["instrument"])
+            self._orders[self.name_of(order)] = (order["order_id"], order["instrument"].name)
         instruments = self.index.instruments
         streams = received(self.kernel)
         for at, kind in streams:
@@ -392,6 +398,7 @@ class Session:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
             self._writer.keep_up(self.kernel)
+            self._forget_old_orders()
             self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
@@ -428,8 +435,7 @@ class Session:
         held = read(name, self._run)
         return None if held is None else self.kernel.find_order(*held)
 
-    def _remember(self, name: str, order_id: int, instrument: Instrument) -> None:
-        self._orders[name] = (order_id, instrument.name)
+    def _forget_old_orders(self) -> None:
         if len(self._orders) > 2 * _REMEMBERED:
             is_open = {self.name_of(one) for one in self.kernel.open_orders()}
             newest = set(list(self._orders)[-_REMEMBERED:])

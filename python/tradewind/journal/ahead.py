@@ -1,0 +1,107 @@
+"""What a session writes before its orders leave, until it is in the SQLite file: a small file that is mapped to memory.
+
+Putting a block there is a copy of some hundred bytes, without a call to the system; a transaction costs some tens of
+microseconds, which no order should wait for. What was copied survives the end of the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from struct import Struct
+from zlib import crc32
+
+from tradewind.journal.block import Block, seal_block
+
+BYTES = 2**20
+"""How much has room."""
+
+_HEAD = Struct("<QQIII")
+"""First and last entry, codec, size, and the checksum of these and of the data."""
+_SEALED = Struct("<QQII")
+
+
+def ahead_path(segment: Path) -> Path:
+    """Where a segment's file is.
+
+    Examples
+    --------
+    >>> ahead_path(Path("000001-2026-01-01T000000.sqlite")).name
+    '000001-2026-01-01T000000.sqlite-ahead'
+
+    """
+    return segment.with_name(f"{segment.name}-ahead")
+
+
+class Ahead:
+    """The file, while it is written.
+
+    Parameters
+    ----------
+    segment
+        The SQLite file that its blocks are for.
+
+    """
+
+    def __init__(self, segment: Path) -> None:
+        self._path = ahead_path(segment)
+        with self._path.open("w+b") as file:
+            # Written whole now, so that a full disk shows here and never later.
+            file.write(bytes(BYTES))
+            file.flush()
+            self._map = mmap.mmap(file.fileno(), BYTES)
+        self._end = 0
+
+    def put(self, first: int, last: int, codec: int, data: bytes) -> bool:
+        """Keep a block, for good; tells whether there was room."""
+        begin, end = self._end, self._end + _HEAD.size + len(data)
+        if end > BYTES:
+            return False
+        sealed = crc32(data, crc32(_SEALED.pack(first, last, codec, len(data))))
+        self._map[begin:end] = _HEAD.pack(first, last, codec, len(data), sealed) + data
+        self._end = end
+        return True
+
+    def empty(self) -> None:
+        """Everything is in the SQLite file; what lies here is known by its numbers as older than that."""
+        self._end = 0
+
+    def close(self) -> None:
+        """Let go of it; it goes, unless the SQLite file has not all of it."""
+        self._map.close()
+        if self._end == 0:
+            self._path.unlink(missing_ok=True)
+
+
+def blocks_ahead(segment: Path, last: int, checksum: bytes) -> Iterator[Block]:
+    """The blocks that a segment's SQLite file does not hold yet.
+
+    A block that was not copied whole ends them: the order that it was to record has not left.
+
+    Parameters
+    ----------
+    segment
+        The SQLite file.
+    last, checksum
+        The last entry that it holds, and the checksum of everything up to it.
+
+    """
+    for first, through, codec, data in _kept(ahead_path(segment)):
+        if through <= last:
+            continue
+        if first != last + 1:
+            return
+        last, checksum = through, seal_block(checksum, first, through, codec, data)
+        yield Block(first, through, codec, data, checksum)
+
+
+def _kept(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
+    kept, at = path.read_bytes() if path.exists() else b"", 0
+    while at + _HEAD.size <= len(kept):
+        first, last, codec, size, sealed = _HEAD.unpack_from(kept, at)
+        data = kept[at + _HEAD.size : at + _HEAD.size + size]
+        if not size or crc32(data, crc32(_SEALED.pack(first, last, codec, size))) != sealed:
+            return
+        yield first, last, codec, data
+        at += _HEAD.size + size
