@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from ticks import TRADES_PER_SECOND, Latencies, mark_of, marks_of
+from ticks import TRADES_PER_SECOND, mark_of, marks_of
 
 from tradewind.sandbox import Limits, Sandbox
 from tradewind.sandbox.binance_spot.connection import Connection
@@ -20,8 +20,10 @@ from tradewind.sandbox.binance_spot.connection import Connection
 _LOTS = 100
 
 
-def watch(sent_ns: dict[int, int], latencies_us: Latencies) -> None:
-    """Stamp what goes out and what comes in."""
+def watch() -> dict[int, tuple[int, int]]:
+    """Stamp what goes out and what comes in: both times of a trade that was answered."""
+    sent_ns: dict[int, int] = {}
+    seen_ns: dict[int, tuple[int, int]] = {}
     flush, take = Connection._flush, Connection.on_ws_frame
 
     def stamped_flush(self: Connection) -> None:
@@ -32,11 +34,12 @@ def watch(sent_ns: dict[int, int], latencies_us: Latencies) -> None:
     def stamped_take(self: Connection, transport: Any, frame: Any) -> None:
         now_ns = time.perf_counter_ns()
         mark = mark_of(frame.get_payload_as_bytes())
-        if mark is not None and (since_ns := sent_ns.pop(mark, None)) is not None:
-            latencies_us[mark] = (now_ns - since_ns) / 1e3
+        if mark in sent_ns:
+            seen_ns[mark] = (sent_ns.pop(mark), now_ns)
         take(self, transport, frame)
 
     Connection._flush, Connection.on_ws_frame = stamped_flush, stamped_take  # type: ignore[method-assign]
+    return seen_ns
 
 
 async def trade(sandbox: Sandbox) -> None:
@@ -54,9 +57,8 @@ async def trade(sandbox: Sandbox) -> None:
 
 
 async def run(kind: Any) -> None:
-    """Serve, and say on the standard output what was measured when a line comes in."""
-    latencies_us: Latencies = {}
-    watch({}, latencies_us)
+    """Serve, and say on the standard output what was seen when a line comes in."""
+    seen_ns = watch()
     settings: dict[str, Any] = {
         "symbols": ("BTCUSDT",), "seed": 9, "activity": float(TRADES_PER_SECOND), "history_seconds": 10
     }  # fmt: skip
@@ -68,7 +70,7 @@ async def run(kind: Any) -> None:
         asyncio.get_running_loop().add_reader(sys.stdin, lambda: asked.put_nowait(sys.stdin.readline()))
         trading = asyncio.create_task(trade(sandbox))
         while await asked.get():
-            say(latencies_us)
+            say(seen_ns)
         trading.cancel()
 
 

@@ -11,13 +11,12 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ticks import Exchange, Latencies, exchange, is_enough, line, mark_of, price_of, quantity_of
+from ticks import Exchange, Watch, exchange, price_of, quantity_of
 
 import tradewind as tw
 from tradewind.session.run import prepared
@@ -77,44 +76,39 @@ def write_system(folder: Path, one: Exchange) -> Path:
     return path
 
 
-def watch_inside() -> Latencies:
-    """Take the time from a frame at hand to an order's frame written, in this process: both are in one call."""
-    found: Latencies = {}
-    taken_ns = 0
+def watch_inside() -> Watch:
+    """Take the time from a frame at hand to an order's frame written."""
+    watch = Watch()
     take, send = Channel.on_ws_frame, Channel.send
 
     def stamped_take(self: Channel, transport: Any, frame: Any) -> None:
-        nonlocal taken_ns
-        taken_ns = time.perf_counter_ns()
+        watch.received(frame.get_payload_as_bytes())
         take(self, transport, frame)
 
     def stamped_send(self: Channel, message: bytes) -> bool:
         done = send(self, message)
-        now_ns = time.perf_counter_ns()
-        if (mark := mark_of(message)) is not None:
-            found[mark] = (now_ns - taken_ns) / 1e3
+        watch.written(message)
         return done
 
     Channel.on_ws_frame, Channel.send = stamped_take, stamped_send  # type: ignore[method-assign]
-    return found
+    return watch
 
 
-async def run(path: Path, inside_us: Latencies) -> None:
+async def run(path: Path, watch: Watch) -> None:
     """Trade until enough trades were answered."""
     with await prepared(tw.System.read(path), "live") as ready:
         running = asyncio.create_task(ready.session.run())
-        while not is_enough(inside_us) and not running.done():
+        while not watch.is_enough and not running.done():
             await asyncio.sleep(1.0)
         ready.session.stop()
         await running
 
 
 def main() -> None:
-    inside_us = watch_inside()
+    watch = watch_inside()
     with tempfile.TemporaryDirectory() as folder, exchange("ED25519") as one:
-        asyncio.run(run(write_system(Path(folder), one), inside_us))
-        wire_us = one.latencies_us()
-    print(json.dumps(line(inside_us, wire_us, tw.__version__)))
+        asyncio.run(run(write_system(Path(folder), one), watch))
+        print(json.dumps(watch.line(one, tw.__version__)))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from tradewind.journal.block import Block, seal_block
 BYTES = 2**20
 """How much has room."""
 
+_WORD = 2**32 - 1
 _HEAD = Struct("<QQIII")
-"""First and last entry, codec, size, and the checksum of these and of the data."""
-_SEALED = Struct("<QQII")
+"""First and last entry, codec, size, and the checksum of the data, begun with the last entry."""
 
 
 def ahead_path(segment: Path) -> Path:
@@ -55,12 +55,12 @@ class Ahead:
 
     def put(self, first: int, last: int, codec: int, data: bytes) -> bool:
         """Keep a block, for good; tells whether there was room."""
-        begin, end = self._end, self._end + _HEAD.size + len(data)
-        if end > BYTES:
+        begin, size = self._end + _HEAD.size, len(data)
+        if begin + size > BYTES:
             return False
-        sealed = crc32(data, crc32(_SEALED.pack(first, last, codec, len(data))))
-        self._map[begin:end] = _HEAD.pack(first, last, codec, len(data), sealed) + data
-        self._end = end
+        self._map[begin : begin + size] = data
+        _HEAD.pack_into(self._map, self._end, first, last, codec, size, crc32(data, last & _WORD))
+        self._end = begin + size
         return True
 
     def empty(self) -> None:
@@ -101,7 +101,7 @@ def _kept(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
     while at + _HEAD.size <= len(kept):
         first, last, codec, size, sealed = _HEAD.unpack_from(kept, at)
         data = kept[at + _HEAD.size : at + _HEAD.size + size]
-        if not size or crc32(data, crc32(_SEALED.pack(first, last, codec, size))) != sealed:
+        if not size or crc32(data, last & _WORD) != sealed:
             return
         yield first, last, codec, data
         at += _HEAD.size + size

@@ -132,12 +132,12 @@ class Session:
 
     # What feeds the kernel.
 
-    def act(self, act: Callable[[], None]) -> None:
+    def act(self, act: Callable[..., None], *given: Any) -> None:
         """Feed the kernel, then let requests leave and time go on. A failure of the kernel ends the session."""
         if self.failure is not None:
             return
         try:
-            act()
+            act(*given)
         except Exception as error:
             if not self.kernel.is_failed:
                 raise
@@ -387,7 +387,10 @@ class Session:
 
     def take_rows(self, inbox: Inbox) -> None:
         """Give the engine what has arrived."""
-        self.act(lambda: self._clock.start_after(self.kernel.take_rows(inbox)))
+        self.act(self._take_rows, inbox)
+
+    def _take_rows(self, inbox: Inbox) -> None:
+        self._clock.start_after(self.kernel.take_rows(inbox))
 
     def take_history(self, inbox: Inbox) -> None:
         """Give the engine what happened before: nobody is called (V4)."""
