@@ -71,6 +71,7 @@ def workloads(nautilus_script: str) -> tuple[Workload, ...]:
     peers = HERE / "peers"
     nautilus = (str(PYTHON), str(peers / nautilus_script))
     hftbacktest = (str(PYTHON), str(peers / "hftbacktest_peer.py"))
+    ccxt = (str(CCXT_PYTHON), str(peers / "ccxt_w9.py"), str(PYTHON))
     orders, data, concurrent = ((str(BARTER), mode, str(EVENTS)) for mode in ("orders", "data", "concurrent"))
     return (
         Workload("boundary", has_reference=False),
@@ -81,7 +82,7 @@ def workloads(nautilus_script: str) -> tuple[Workload, ...]:
         Workload("W3-data", "barter", data, 8),
         Workload("W6", "barter", (*concurrent, "500"), 15, rounds=1, memory_gib=8),
         Workload("W8", rounds=1, has_reference=False),
-        Workload("W9", "ccxt.pro", (str(CCXT_PYTHON), str(peers / "ccxt_w9.py"), str(PYTHON)), rounds=3, has_reference=False),
+        Workload("W9", "ccxt.pro", ccxt, rounds=3, has_reference=False),
         Workload("replay", rounds=1, has_reference=False),
         Workload("sandbox", rounds=1, has_reference=False),
     )

@@ -1,7 +1,7 @@
 """W9: from a trade to the order that answers it, in a live session: decoder, engine, Python strategy, risk, journal.
 
-Prints one JSON line (see `benchmarks/ticks.py`). The session is as `tradewind run --mode live` prepares it. Its key is of
-the kind that Binance recommends, with which a session logs on once.
+Prints one JSON line (see `benchmarks/ticks.py`). The session is as `tradewind run --mode live` prepares it, with the
+settings' defaults. Its key is of the kind that Binance recommends, with which a session logs on once.
 """
 
 from __future__ import annotations
