@@ -139,6 +139,27 @@ def test_a_block_without_room_goes_into_the_file(tmp_path: Path, monkeypatch: An
     assert replay(tmp_path).identical
 
 
+def test_a_run_that_cannot_write_what_left_is_cut_off_behind_it(tmp_path: Path, monkeypatch: Any) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(Keeping())
+    left(run, writer, range(1, 40))
+    wanted = run.kernel.hashes
+
+    def full(*values: object) -> None:
+        raise tw.TradewindError("run_interrupted", "the disk is full")
+
+    # The ending would fit, and must not follow what is in the file alone.
+    monkeypatch.setattr("tradewind.journal.storage.SqliteStorage.put_block", full)
+    error = tw.TradewindError("run_interrupted", "the disk is full")
+    writer.__exit__(type(error), error, None)
+    monkeypatch.undo()
+    second = Run(tmp_path)
+    _, last, checksum = second.recover()
+    assert second.kernel.hashes == wanted and last > in_file(second)
+    SegmentWriter.resume(second.journal, last, checksum, Keeping())._close()
+    assert in_file(second) == last
+
+
 def test_power_leaves_nothing_to_a_file_that_a_power_cut_takes(tmp_path: Path) -> None:
     run = Run(tmp_path)
     writer = run.begin(Keeping(durability="power"))

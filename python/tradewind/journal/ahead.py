@@ -14,7 +14,7 @@ from zlib import crc32
 
 from tradewind.journal.block import Block, seal_block
 
-BYTES = 2**20
+BYTES = 2**17
 """How much has room."""
 
 _WORD = 2**32 - 1
@@ -63,6 +63,11 @@ class Ahead:
         self._end = begin + size
         return True
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is in the SQLite file."""
+        return self._end == 0
+
     def empty(self) -> None:
         """Everything is in the SQLite file; what lies here is known by its numbers as older than that."""
         self._end = 0
@@ -70,7 +75,7 @@ class Ahead:
     def close(self) -> None:
         """Let go of it; it goes, unless the SQLite file has not all of it."""
         self._map.close()
-        if self._end == 0:
+        if self.is_empty:
             self._path.unlink(missing_ok=True)
 
 

@@ -212,6 +212,11 @@ class SegmentWriter(JournalWriter):
     def _begin(self) -> None:
         """The segment has its manifest already."""
 
+    def _settle(self) -> None:
+        """An ending follows what lies beside the file; where that does not come into it, there is none."""
+        if self._ahead is not None and not self._ahead.is_empty:
+            self.write(None)
+
     def _new_ahead(self) -> Ahead | None:
         """Where orders need not wait for the file; a power cut would take what lies there."""
         if self._keeping.durability == "power":

@@ -51,6 +51,7 @@ class JournalWriter:
             if not self._is_ended:
                 # Where this cannot be written either, the first error says why; the run counts as cut off.
                 with nullcontext() if error is None else suppress(TradewindError):
+                    self._settle()
                     self._end(Ending(finished=False, reason=_reason(kind, error), entries=self._last))
         finally:
             self._close()
@@ -77,6 +78,9 @@ class JournalWriter:
 
     def _begin(self) -> None:
         self._storage.put_manifest(self._text, self._checksum)
+
+    def _settle(self) -> None:
+        """Nothing lies elsewhere that the ending has to follow."""
 
     def _end(self, ending: Ending) -> None:
         text = msgspec.json.encode(ending)
