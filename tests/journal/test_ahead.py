@@ -17,6 +17,7 @@ from session_journals import MINUTES, Run
 import tradewind as tw
 from tradewind.journal import Journal, ahead, replay
 from tradewind.journal.ahead import ahead_path
+from tradewind.journal.block import Block
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import segments
 
@@ -46,10 +47,13 @@ def test_what_left_is_read_before_it_is_in_the_file_and_after(tmp_path: Path) ->
     with Journal(run.journal) as kept:
         behind = kept.last
         assert behind > before
-        # It comes into the file while it is read, as one block.
+        blocks = [(block.first, block.last) for block in kept.blocks()]
+        # It comes into the file while it is read, in the same blocks: replicas ask for what is behind one of them.
         writer.write(None)
         assert in_file(run) == behind
-        assert [block.last for block in kept.blocks()][-1] == behind
+        assert [(block.first, block.last) for block in kept.blocks()] == blocks
+    with Journal(run.journal) as kept:
+        assert [(block.first, block.last) for block in kept.blocks()] == blocks
     left(run, writer, range(60, 80))
     run.finish(writer)
     assert replay(tmp_path).identical
@@ -135,6 +139,29 @@ def test_a_block_without_room_goes_into_the_file(tmp_path: Path, monkeypatch: An
     writer = run.begin(Keeping())
     left(run, writer, range(1, 300))
     assert in_file(run) > 0
+    run.finish(writer)
+    assert replay(tmp_path).identical
+
+
+def test_what_left_comes_into_the_file_whole_or_not_at_all(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(Keeping())
+    run.feed(range(1, 20), writer)
+    before, put, count = in_file(run), writer._segment.put_block, 0
+
+    def full_at_the_third(block: Block) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise tw.TradewindError("run_interrupted", "the disk is full")
+        put(block)
+
+    left(run, writer, range(20, 30))
+    writer._segment.put_block = full_at_the_third  # type: ignore[method-assign]
+    with pytest.raises(tw.TradewindError):
+        writer.write(None)
+    assert in_file(run) == before
+    left(run, writer, range(30, 40))
     run.finish(writer)
     assert replay(tmp_path).identical
 

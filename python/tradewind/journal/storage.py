@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,8 +82,8 @@ class Storage(Kept, Protocol):
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest; nothing is there without it."""
 
-    def put_block(self, block: Block) -> None:
-        """Keep one more block, for good."""
+    def put_blocks(self, blocks: Sequence[Block]) -> None:
+        """Keep more blocks, for good: all of them, or none."""
 
     def put_ending(self, text: bytes, checksum: bytes) -> None:
         """Keep the ending; comes last."""
@@ -110,6 +110,11 @@ class MemoryStorage:
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest."""
         self.kept_manifest = (text, checksum)
+
+    def put_blocks(self, blocks: Sequence[Block]) -> None:
+        """Keep more blocks."""
+        for block in blocks:
+            self.put_block(block)
 
     def put_block(self, block: Block) -> None:
         """Keep one more block."""
@@ -258,6 +263,22 @@ class SqliteStorage:
         """Forget a snapshot."""
         self._put("DELETE FROM snapshot WHERE sequence = ?", (sequence,))
 
+    def put_blocks(self, blocks: Sequence[Block]) -> None:
+        """Keep more blocks, in one transaction."""
+        if len(blocks) == 1:
+            self.put_block(blocks[0])
+            return
+        self._put("BEGIN IMMEDIATE", ())
+        try:
+            for block in blocks:
+                self.put_block(block)
+            self._put("COMMIT", ())
+        except BaseException:
+            # Where the disk is full SQLite may have given up the transaction by itself.
+            if self._connection.in_transaction:
+                self._put("ROLLBACK", ())
+            raise
+
     def put_block(self, block: Block) -> None:
         """Keep one more block."""
         values = (block.first, block.last, block.codec, block.data, block.checksum)
@@ -275,8 +296,8 @@ class SqliteStorage:
 
     def absorb(self) -> None:
         """Take in what a session that was cut off left beside the file."""
-        for block in self.ahead():
-            self.put_block(block)
+        if found := self.ahead():
+            self.put_blocks(found)
         ahead_path(self.path).unlink(missing_ok=True)
 
     def put_ending(self, text: bytes, checksum: bytes) -> None:
