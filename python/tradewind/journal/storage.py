@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
-from tradewind.journal.ahead import ahead_path, blocks_ahead
 from tradewind.journal.block import Block, Joint, Snapshot
+from tradewind.journal.forelog import forelog_blocks, forelog_path
 
 FORMAT = 2
 """The version of the journal's form: its tables and its chain of checksums. Form 1 had no joints and snapshots."""
@@ -165,7 +165,7 @@ class SqliteStorage:
         self.path = path
         self._connection = connection
         self._form = form
-        self._ahead: list[Block] = []
+        self._forelog: list[Block] = []
 
     @property
     def place(self) -> str:
@@ -242,8 +242,8 @@ class SqliteStorage:
                 connection.close()
                 raise
         storage = cls(path, connection, form)
-        if ahead_path(path).exists():
-            storage._ahead = storage.ahead()
+        if forelog_path(path).exists():
+            storage._forelog = storage.outside()
         return storage
 
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
@@ -284,7 +284,7 @@ class SqliteStorage:
         values = (block.first, block.last, block.codec, block.data, block.checksum)
         self._put("INSERT INTO block VALUES (?, ?, ?, ?, ?)", values)
 
-    def ahead(self) -> list[Block]:
+    def outside(self) -> list[Block]:
         """The blocks that a session left beside the file, and that are not in it."""
         joint, last = self.joint(), self.last()
         checksum = self.checksum_at(last)
@@ -292,13 +292,13 @@ class SqliteStorage:
             sealed = self.manifest()
             last, checksum = 0 if joint is None else joint.first - 1, b"" if sealed is None else sealed[1]
         with reading(self.place):
-            return list(blocks_ahead(self.path, last, checksum))
+            return list(forelog_blocks(self.path, last, checksum))
 
     def absorb(self) -> None:
         """Take in what a session that was cut off left beside the file."""
-        if found := self.ahead():
+        if found := self.outside():
             self.put_blocks(found)
-        ahead_path(self.path).unlink(missing_ok=True)
+        forelog_path(self.path).unlink(missing_ok=True)
 
     def put_ending(self, text: bytes, checksum: bytes) -> None:
         """Keep the ending."""
@@ -353,12 +353,12 @@ class SqliteStorage:
                 after = row[1]
                 yield Block(*row)
         # Of a session that goes on, some of these may have come into the file since it was opened.
-        yield from (block for block in self._ahead if block.first > after)
+        yield from (block for block in self._forelog if block.first > after)
 
     def last(self) -> int:
         """The last entry."""
-        if self._ahead:
-            return self._ahead[-1].last
+        if self._forelog:
+            return self._forelog[-1].last
         with reading(self.place):
             row = self._connection.execute("SELECT last FROM block ORDER BY first DESC LIMIT 1").fetchone()
         if row is None:
@@ -369,7 +369,7 @@ class SqliteStorage:
 
     def checksum_at(self, sequence: int) -> bytes | None:
         """The checksum of the block that ends with an entry."""
-        for block in self._ahead:
+        for block in self._forelog:
             if block.last == sequence:
                 return block.checksum
         select = "SELECT last, checksum FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
@@ -459,7 +459,7 @@ def to_disk(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, with what SQLite may have left beside it."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", ahead_path(path).name):
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", forelog_path(path).name):
         path.with_name(name).unlink(missing_ok=True)
 
 

@@ -22,19 +22,19 @@ _HEAD = Struct("<QQIII")
 """First and last entry, codec, size, and the checksum of the data, begun with the last entry."""
 
 
-def ahead_path(segment: Path) -> Path:
+def forelog_path(segment: Path) -> Path:
     """Where a segment's file is.
 
     Examples
     --------
-    >>> ahead_path(Path("000001-2026-01-01T000000.sqlite")).name
-    '000001-2026-01-01T000000.sqlite-ahead'
+    >>> forelog_path(Path("000001-2026-01-01T000000.sqlite")).name
+    '000001-2026-01-01T000000.sqlite-forelog'
 
     """
-    return segment.with_name(f"{segment.name}-ahead")
+    return segment.with_name(f"{segment.name}-forelog")
 
 
-class Ahead:
+class Forelog:
     """The file, while it is written.
 
     Parameters
@@ -45,7 +45,7 @@ class Ahead:
     """
 
     def __init__(self, segment: Path) -> None:
-        self._path = ahead_path(segment)
+        self._path = forelog_path(segment)
         with self._path.open("w+b") as file:
             # Written whole now, so that a full disk shows here and never later.
             file.write(bytes(BYTES))
@@ -79,7 +79,7 @@ class Ahead:
             self._path.unlink(missing_ok=True)
 
 
-def blocks_ahead(segment: Path, last: int, checksum: bytes) -> Iterator[Block]:
+def forelog_blocks(segment: Path, last: int, checksum: bytes) -> Iterator[Block]:
     """The blocks that a segment's SQLite file does not hold yet.
 
     A block that was not copied whole ends them: the order that it was to record has not left.
@@ -92,7 +92,7 @@ def blocks_ahead(segment: Path, last: int, checksum: bytes) -> Iterator[Block]:
         The last entry that it holds, and the checksum of everything up to it.
 
     """
-    for first, through, codec, data in _kept(ahead_path(segment)):
+    for first, through, codec, data in _kept(forelog_path(segment)):
         if through <= last:
             continue
         if first != last + 1:

@@ -15,9 +15,9 @@ import pytest
 from session_journals import MINUTES, Run
 
 import tradewind as tw
-from tradewind.journal import Journal, ahead, replay
-from tradewind.journal.ahead import ahead_path
+from tradewind.journal import Journal, forelog, replay
 from tradewind.journal.block import Block
+from tradewind.journal.forelog import forelog_path
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import segments
 
@@ -57,7 +57,7 @@ def test_what_left_is_read_before_it_is_in_the_file_and_after(tmp_path: Path) ->
     left(run, writer, range(60, 80))
     run.finish(writer)
     assert replay(tmp_path).identical
-    assert not ahead_path(segments(run.journal)[-1].path).exists()
+    assert not forelog_path(segments(run.journal)[-1].path).exists()
 
 
 KILLED = """
@@ -66,7 +66,7 @@ sys.path.insert(0, {tests!r})
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from session_journals import Run
-from test_ahead import left
+from test_forelog import left
 from tradewind.journal.segment_writer import Keeping
 run = Run(Path({folder!r}))
 writer = run.begin(Keeping())
@@ -99,7 +99,7 @@ def test_a_killed_run_goes_on_behind_what_left(tmp_path: Path) -> None:
         second.feed(range(100, 200), writer)
         second.finish(writer)
     assert len(segments(second.journal)) > 1
-    assert not list(second.journal.glob("*-ahead"))
+    assert not list(second.journal.glob("*-forelog"))
     assert replay(tmp_path).identical
 
 
@@ -107,13 +107,13 @@ def test_a_killed_run_goes_on_behind_what_left(tmp_path: Path) -> None:
 def test_a_block_that_was_not_copied_whole_is_not_read(tmp_path: Path, size: int) -> None:
     killed(tmp_path)
     run = Run(tmp_path)
-    path = ahead_path(segments(run.journal)[-1].path)
+    path = forelog_path(segments(run.journal)[-1].path)
     with Journal(run.journal) as kept:
         blocks = list(kept.blocks())
     whole = path.read_bytes()
     # The last block begins behind all others that lie there.
-    begin = sum(ahead._HEAD.size + len(block.data) for block in blocks if block.last > in_file(run))
-    begin -= ahead._HEAD.size + len(blocks[-1].data)
+    begin = sum(forelog._HEAD.size + len(block.data) for block in blocks if block.last > in_file(run))
+    begin -= forelog._HEAD.size + len(blocks[-1].data)
     path.write_bytes(whole[: begin + size] + bytes(len(whole) - begin - size))
     with Journal(run.journal) as kept:
         assert [block.last for block in kept.blocks()] == [block.last for block in blocks[:-1]]
@@ -134,7 +134,7 @@ def test_what_lies_there_from_before_is_known_as_old(tmp_path: Path) -> None:
 
 
 def test_a_block_without_room_goes_into_the_file(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(ahead, "BYTES", 4_096)
+    monkeypatch.setattr(forelog, "BYTES", 4_096)
     run = Run(tmp_path)
     writer = run.begin(Keeping())
     left(run, writer, range(1, 300))
@@ -187,13 +187,31 @@ def test_a_run_that_cannot_write_what_left_is_cut_off_behind_it(tmp_path: Path, 
     assert in_file(second) == last
 
 
+def test_without_space_for_the_next_segments_the_run_goes_on_in_the_old_one(tmp_path: Path, monkeypatch: Any) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(MINUTES)
+    run.feed(range(1, 30), writer)
+
+    def full(*values: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("tradewind.journal.forelog.mmap.mmap", full)
+    run.feed(range(30, 100), writer)
+    assert len(segments(run.journal)) == 1
+    monkeypatch.undo()
+    run.feed(range(100, 200), writer)
+    run.finish(writer)
+    assert len(segments(run.journal)) > 1
+    assert replay(tmp_path).identical
+
+
 def test_power_leaves_nothing_to_a_file_that_a_power_cut_takes(tmp_path: Path) -> None:
     run = Run(tmp_path)
     writer = run.begin(Keeping(durability="power"))
     left(run, writer, range(1, 10))
     with Journal(run.journal) as kept:
         assert kept.last == in_file(run)
-    assert not list(run.journal.glob("*-ahead"))
+    assert not list(run.journal.glob("*-forelog"))
     run.finish(writer)
 
 
@@ -201,7 +219,7 @@ def test_a_full_disk_shows_before_an_order_leaves(tmp_path: Path, monkeypatch: A
     def full(*values: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("tradewind.journal.ahead.mmap.mmap", full)
+    monkeypatch.setattr("tradewind.journal.forelog.mmap.mmap", full)
     with pytest.raises(tw.TradewindError) as caught:
         Run(tmp_path).begin(Keeping())
     assert caught.value.code == "run_interrupted"
