@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import random
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from session_exchange import exchange, write_keys, write_system
+from session_exchange import TRADER, exchange, held_by, write_keys, write_system
 
 import tradewind as tw
 from tradewind.journal import Journal
@@ -126,6 +130,36 @@ class Bench:
 
 class KilledError(Exception):
     """As kill -9 leaves it, as far as the journal and the venue can tell."""
+
+
+async def kill_and_go_on(
+    folder: Path, mode: str, kills: int, seed: int, trader: Path = TRADER, more: str = "", **settings: Any
+) -> None:
+    """Kill a run at random moments, and let it go on each time; at the end both sides hold the same."""
+    chance = random.Random(seed)
+    async with exchange(**settings) as sandbox:
+        keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
+        write_keys(folder, keys.api_key, keys.secret)
+        path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
+        path.write_text(path.read_text() + more)
+        command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", mode]
+        for kill in range(kills + 1):
+            process = await asyncio.create_subprocess_exec(
+                *command, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": "0"}
+            )
+            is_last = kill == kills
+            if is_last:
+                assert process.stderr is not None
+                await process.stderr.readuntil(b"Ctrl-C ends it")
+            # Starting takes a second or two; a kill may come while it recovers, too.
+            await asyncio.sleep(3.0 if is_last else chance.uniform(1.2, 4.5))
+            process.send_signal(signal.SIGINT if is_last else signal.SIGKILL)
+            _, said = await process.communicate()
+            assert process.returncode == (0 if is_last else -signal.SIGKILL), said.decode()
+        ours, theirs = held_by(folder, mode), sandbox.balances(keys.account)
+        if mode == "live":
+            assert ours == {asset: free + locked for asset, (free, locked) in theirs.items() if asset in ours}
+            assert not sandbox.server.exchange.open_orders[keys.account]
 
 
 def on_bench(

@@ -19,7 +19,7 @@ from tradewind.session.run import Prepared, prepared
 TRADER = Path(__file__).parent / "session" / "trader.py"
 TEXT = """
 [run]
-name = "busy"
+name = "{name}"
 currency = "USDT"
 directory = "{folder}/runs"
 
@@ -39,25 +39,30 @@ credentials = {{ file = "{folder}/keys.toml" }}
 
 [instruments."binance_spot:BTCUSDT"]
 
-[strategies.busy]
-class = "{trader}:Busy"
+[strategies.{name}]
+class = "{trader}:{kind}"
 
 [risk]
 order_quantity = "1"
 order_notional = "20000"
 position = "0.2"
 order_rate = {{ orders = 1000, interval = "10s" }}
-daily_loss = "5000"
+daily_loss = "{daily_loss}"
 
 [live]
 place_real_orders = true
 """
 
 
-def write_system(folder: Path, rest: str, stream: str, api: str, trader: Path = TRADER) -> Path:
-    """A system file that points at an exchange."""
+def write_system(
+    folder: Path, rest: str, stream: str, api: str, trader: Path = TRADER, name: str = "busy", daily_loss: int = 5_000
+) -> Path:
+    """A system file that points at an exchange; its strategy is the class that is called as the run is."""
     path = folder / "system.toml"
-    path.write_text(TEXT.format(folder=folder, rest=rest, stream=stream, api=api, trader=trader))
+    urls = {"rest": rest, "stream": stream, "api": api}
+    path.write_text(
+        TEXT.format(folder=folder, trader=trader, name=name, kind=name.title(), daily_loss=daily_loss, **urls)
+    )
     return path
 
 

@@ -306,16 +306,21 @@ class Replay:
 
 @final
 class NativeStrategy:
-    """A strategy written in Rust, by name and parameters."""
+    """A strategy written in Rust, by its kind and parameters."""
 
-    def __new__(cls, name: str, parameters: dict[str, Any]) -> NativeStrategy: ...
+    def __new__(cls, kind: str, parameters: dict[str, Any], name: str | None = None) -> NativeStrategy: ...
+    @property
+    def kind(self) -> str:
+        """Which of the strategies that there are."""
     @property
     def name(self) -> str:
-        """Which strategy."""
+        """What its orders, positions and reports carry: its kind where none was given."""
     @property
     def parameters(self) -> dict[str, Any]:
         """Its parameters."""
-    def __getnewargs__(self) -> tuple[str, dict[str, Any]]: ...
+    def named(self, name: str) -> NativeStrategy:
+        """The same under another name."""
+    def __getnewargs__(self) -> tuple[str, dict[str, Any], str]: ...
 
 @final
 class Index:

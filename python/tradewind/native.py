@@ -15,8 +15,24 @@ def ema_cross(
     quantity: float = 1.0,
     short: bool = True,
     seed: Literal["average", "first"] = "average",
+    name: str = "ema_cross",
 ) -> NativeStrategy:
     """Long while a fast average of the trades is above a slow one, else short (or flat where `short` is False).
+
+    Parameters
+    ----------
+    instrument
+        What it trades, such as ``"binance_spot:BTCUSDT"``.
+    fast, slow
+        The periods of the two averages, in trades.
+    quantity
+        How much it holds, long or short.
+    short
+        Whether it goes short, or flat.
+    seed
+        What the averages begin with: the average of their first values, or the first value.
+    name
+        What its orders, positions and reports carry; each strategy of a run has a name of its own.
 
     Examples
     --------
@@ -32,4 +48,4 @@ def ema_cross(
         "short": short,
         "seed": seed,
     }
-    return NativeStrategy("ema_cross", parameters)
+    return NativeStrategy("ema_cross", parameters, name)

@@ -7,7 +7,7 @@ import pytest
 
 import tradewind as tw
 from tradewind.journal import MemoryStorage
-from tradewind.journal.latency import latencies, measured
+from tradewind.journal.latency import _ways, latencies, measured
 from tradewind.simulation import Exponential, Measured, Uniform, as_latency
 from tradewind.times import duration_text
 
@@ -79,3 +79,27 @@ def test_a_latency_of_a_manifest_is_that_of_the_run(latency):
 def test_durations_are_written_exactly():
     assert [duration_text(one) for one in (0, 1, 1_000_000)] == ["0ms", "0.000001ms", "1ms"]
     assert duration_text(86_400 * 10**9 + 1) == "86400000.000001ms"
+
+
+@pytest.mark.parametrize(
+    ("reported_ms", "arrival_ms", "expected_ms", "said"),
+    [
+        (11, 14, 11.5, "stated"),  # the middle of the millisecond that it tells
+        (10, 14, 10.9, "stated"),  # and of what is left of it after the sending, at 10.8
+        (9, 14, 10.8, "stated"),  # clocks are not exact: it cannot have come before it was sent
+        (9, 11, 10.9, "halved"),  # of a short way the half is surer
+        (14, 14, 14, "stated"),  # it arrived before its time by our clock
+        (14.1, 14.1, 12.45, "halved"),  # no time was told: it is that of the arrival
+    ],
+)
+def test_a_time_of_the_venue_counts_as_far_as_it_can_be_true(reported_ms, arrival_ms, expected_ms, said):
+    at = {name: int(ms * 10**6) for name, ms in [("reported_ns", reported_ms), ("arrival_ns", arrival_ms)]}
+    answers = pl.DataFrame(
+        {
+            "sequence": 1, "strategy": "one", "count": 1, "order_id": 1, "kind": "place", "instrument": "v:X",
+            "answer": "accepted", "decided_ns": 10_800_000, **at,
+        }
+    )  # fmt: skip
+    (way,) = _ways(answers, is_live=True).to_dicts()
+    assert (way["venue_time_ns"], way["venue_time"]) == (expected_ms * 10**6, said)
+    assert way["request_latency_ns"] + way["answer_latency_ns"] == at["arrival_ns"] - 10_800_000

@@ -82,6 +82,20 @@ def test_positions_are_closed_where_the_file_says_so(tmp_path: Path) -> None:
     on_bench(tmp_path, ONCE, work, '\n[shutdown]\npositions = "close"\n')
 
 
+def test_positions_that_could_not_be_closed_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: ready.kernel.positions() and not ready.kernel.open_orders())
+            execution_of(ready)._link.url = "ws://127.0.0.1:1"
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+        (held,) = ready.kernel.positions()
+        (told,) = (one.message for one in caplog.records if "were to be closed" in one.message)
+        assert told.endswith(f"{held[2]} of {held[1]} ({held[0]})")
+
+    on_bench(tmp_path, ONCE, work, '\n[shutdown]\npositions = "close"\ntimeout = "2s"\n')
+
+
 def test_a_session_that_cannot_connect_yet_can_be_stopped(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         with await prepared(tw.System.read(bench.path), "live") as ready:

@@ -12,7 +12,11 @@ import msgspec
 import pytest
 from session_bench import HEAD, ONCE, RESTING, STILL, TARGET, Bench, execution_of, is_up, on_bench, postings
 
+import tradewind as tw
+from tradewind.errors import TradewindError
 from tradewind.session import reconciliation
+from tradewind.session.run import prepared
+from tradewind.venues import Balance, Commission
 
 
 @pytest.fixture(autouse=True)
@@ -145,9 +149,64 @@ def test_what_others_do_is_booked(tmp_path: Path, fault: str) -> None:
             assert not bench.equals(ready)
             await bench.until(lambda: bench.equals(ready))
             assert ready.kernel.positions() == []
-        assert ("unexplained" in postings(tmp_path)) == (fault == "transfer")
+        assert postings(tmp_path).count("external") == (2 if fault == "transfer" else 4), "each sum moved once"
+        assert "unexplained" not in postings(tmp_path)
 
     on_bench(tmp_path, STILL, work)
+
+
+def test_nothing_is_asked_on_connections_that_were_closed(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            execution = execution_of(ready)
+            close = execution.close
+
+            async def slowly() -> None:
+                await close()
+                await asyncio.sleep(1)
+
+            execution.close = slowly
+
+    on_bench(tmp_path, STILL, work)
+
+
+def paid_in(asset: str, execution: Any) -> None:
+    """Let the venue say that the account pays its fees in an asset, of which it holds some."""
+    ask, holds = execution.commission, execution.balances
+
+    async def commission(instrument: str) -> Commission:
+        return msgspec.structs.replace(await ask(instrument), discount_asset=asset)
+
+    async def balances() -> list[Balance]:
+        return [*await holds(), Balance(asset, Decimal(2), Decimal(0), 0)]
+
+    execution.commission, execution.balances = commission, balances
+
+
+def test_a_run_that_does_not_know_what_fees_are_paid_in_does_not_trade(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with await prepared(tw.System.read(bench.path), "live") as ready:
+            paid_in("BNB", execution_of(ready))
+            with pytest.raises(TradewindError, match=r"pays the fees of binance_spot:BTCUSDT in BNB"):
+                await ready.session.run()
+        assert not bench.sandbox.server.exchange.orders
+
+    on_bench(tmp_path, ONCE, work)
+
+
+def test_an_instrument_that_no_strategy_named_gives_fees_their_worth(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with await prepared(tw.System.read(bench.path), "live") as ready:
+            paid_in("BNB", execution_of(ready))
+            running = asyncio.create_task(ready.session.run())
+            await bench.until(lambda: is_up(ready) and ready.kernel.equity_now is not None)
+            held = float(dict(ready.kernel.balances("binance_spot"))["BNB"])
+            assert ready.kernel.equity_now > 100_000 + held * 500
+            ready.session.stop()
+            await running
+
+    on_bench(tmp_path, STILL, work, '\n[instruments."binance_spot:BNBUSDT"]\n', symbols=("BTCUSDT", "BNBUSDT"))
 
 
 def test_the_first_balances_are_a_deposit_after_a_restart_too(tmp_path: Path) -> None:
@@ -211,7 +270,8 @@ def test_a_report_that_cannot_be_true_does_not_end_the_session(tmp_path: Path, c
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
             await bench.until(lambda: bench.open_orders)
-            name = next(iter(ready.session._orders))
+            (order,) = ready.kernel.open_orders()
+            name = ready.session.name_of(order)
             text = msgspec.json.encode({"subscriptionId": 0, "event": own_trade(name) | changed}).decode()
             bench.faults.on("nonsense_frame", text=text, kind="api")
             await asyncio.sleep(1)

@@ -465,6 +465,19 @@ def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_bac
     assert isinstance(fill, Filled) and fill.client_id == "own1"
 
 
+def test_of_an_order_that_has_ended_it_is_no_news_that_it_began() -> None:
+    reader = AccountReader("binance_spot", lambda name: True)
+    assert reader.cancelled("own1", "requested", 9)
+    assert reader.execution(own_trade(1, x="CANCELED", X="CANCELED", t=-1)) == []
+    (late,) = reader.execution(own_trade(1, I=300))
+    assert isinstance(late, Filled), "a fill is told whenever it comes"
+
+
+def test_an_order_of_which_only_a_fill_was_told_began_when_it_was_made() -> None:
+    began, _ = AccountReader("binance_spot", lambda name: True).execution(own_trade(1, T=9, O=4))
+    assert isinstance(began, Accepted) and began.venue_time_ns == 4 * 10**6
+
+
 def test_a_ban_that_comes_as_an_answer_to_an_order_is_waited_out() -> None:
     async def check(trader: Trader) -> None:
         until_ms = trader.execution.clock() // 10**6 + 60_000

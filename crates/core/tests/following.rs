@@ -86,10 +86,16 @@ impl Lived {
         session.finish().unwrap();
         assert_eq!(session.engine().state().impossible_reports(), 0);
         let entries = decode_entries(&block(&mut session)).unwrap();
-        let mut record = Record::new([]);
-        record.observe(&entries);
-        record.confirm(&entries);
-        Self { order, entries, record }
+        let mut lived = Self { order, entries, record: Record::default() };
+        lived.measure(&[]);
+        lived
+    }
+
+    /// When the order, or its cancel, came to the venue.
+    fn measure(&mut self, venue_times: &[(bool, i64)]) {
+        self.record = Record::new(venue_times.iter().map(|&(is_cancel, time_ns)| (OrderId(1), is_cancel, Some(time_ns))));
+        self.record.observe(&self.entries);
+        self.record.confirm(&self.entries);
     }
 
     /// The order of the backtest; without the differences up to a cause.
@@ -272,6 +278,26 @@ fn a_missing_answer_is_missed_again() {
     let lived = Lived::new(RESTING, &rows(), &[lost, late]);
     let (order, _) = lived.again(Some(Cause::PartialFill));
     assert_eq!((order.status, order.updated_ns), (Status::Rejected, S + 700 * MS));
+}
+
+#[test]
+fn an_acceptance_that_was_not_told_is_not_told_again() {
+    let cancelled = report(3 * S + MS, 3 * S + 2 * MS, AccountEvent::Cancelled(OrderId(1), Code::Requested));
+    let lived = Lived::new(RESTING, &rows(), &[cancelled]);
+    assert!(lived.again(None).0.is_accepted);
+    let (order, _) = lived.again(Some(Cause::Latency));
+    assert_eq!((order.is_accepted, order.status, order.updated_ns), (false, Status::Cancelled, 3 * S + 2 * MS));
+}
+
+#[test]
+fn a_cancel_that_was_carried_out_comes_behind_its_order() {
+    // As far as was measured, the order came to the venue after its cancel.
+    let late = report(3 * S + 9 * MS, 3 * S + 9 * MS, AccountEvent::Accepted(OrderId(1)));
+    let cancelled = report(3 * S + 9 * MS, 3 * S + 10 * MS, AccountEvent::Cancelled(OrderId(1), Code::Requested));
+    let mut lived = Lived::new(RESTING, &rows(), &[late, cancelled]);
+    lived.measure(&[(false, 3 * S + 8 * MS), (true, 3 * S + 7 * MS)]);
+    let (order, _) = lived.again(Some(Cause::Latency));
+    assert_eq!((order.status, order.updated_ns), (Status::Cancelled, 3 * S + 10 * MS));
 }
 
 #[test]

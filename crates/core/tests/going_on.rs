@@ -9,9 +9,7 @@ use common::{Named, World, at, index};
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Backtest, Outage, Session, Settings};
 use tradewind_core::event::{Command, Condition, Entry, Event, Filter, Part, StatusEvent, decode_entries};
-use tradewind_core::feed::Merge;
 use tradewind_core::instrument::VenueIndex;
-use tradewind_core::market::MarketEvent;
 use tradewind_core::order::StrategyIndex;
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
@@ -50,8 +48,8 @@ fn scene(seed: u64, ties: bool, with_outages: bool) -> Scene {
         }
     }
     let lags = (0..3).map(|_| [None, Some(0), Some(10 * MS), Some(40 * MS), Some(600 * MS)][chance.below(5)]).collect::<Vec<_>>();
-    let first = rows(&world)[0].arrival_time_ns;
-    let last = rows(&world).last().unwrap().arrival_time_ns;
+    let first = world.rows()[0].arrival_time_ns;
+    let last = world.rows().last().unwrap().arrival_time_ns;
     let time = |chance: &mut Chance| {
         let span = ((last - first) / MS).max(1) as usize;
         first + chance.below(span) as i64 * MS + if ties { 0 } else { 7 + chance.below(900_000) as i64 }
@@ -114,7 +112,7 @@ impl Scene {
     /// Rows and inputs in the order in which they come.
     fn events(&self) -> Vec<Event> {
         let mut chance = Chance::new(self.world.seed, &["order"]);
-        let mut events: Vec<Event> = rows(&self.world).into_iter().map(Event::Market).collect();
+        let mut events: Vec<Event> = self.world.rows().into_iter().map(Event::Market).collect();
         for input in &self.inputs {
             let time_ns = input.arrival_time_ns();
             let from = events.partition_point(|event| event.arrival_time_ns() < time_ns);
@@ -124,18 +122,6 @@ impl Scene {
         }
         events
     }
-}
-
-fn rows(world: &World) -> Vec<MarketEvent> {
-    let mut recordings = world.recordings.clone();
-    recordings.sort_by_key(|recording| recording.streams.first().map(|stream| world.index.instrument(stream.instrument).name.clone()));
-    let (mut merge, _) = Merge::both(recordings).unwrap();
-    let mut rows = Vec::new();
-    while let Some(&row) = merge.event() {
-        rows.push(row);
-        merge.advance().unwrap();
-    }
-    rows
 }
 
 fn feed(session: &mut Session, event: &Event) {

@@ -11,21 +11,9 @@ use tradewind_core::chance::Chance;
 use tradewind_core::driver::Session;
 use tradewind_core::error::Code;
 use tradewind_core::event::{AccountEvent, AccountReport, Condition, Event, Part, StatusEvent, decode_entries};
-use tradewind_core::feed::Merge;
 use tradewind_core::instrument::{AccountIndex, AssetIndex, VenueIndex};
-use tradewind_core::market::MarketEvent;
 use tradewind_core::order::{Liquidity, NewOrder, OrderId, Request, StrategyIndex};
 use tradewind_core::risk::Risk;
-
-fn rows(world: &World) -> Vec<MarketEvent> {
-    let (mut merge, _) = Merge::both(world.recordings.clone()).unwrap();
-    let mut rows = Vec::new();
-    while let Some(&row) = merge.event() {
-        rows.push(row);
-        merge.advance().unwrap();
-    }
-    rows
-}
 
 struct Live {
     world: World,
@@ -158,7 +146,7 @@ fn run(seed: u64, wild: bool) {
     let live = Live::new(seed);
     let mut chance = Chance::new(seed, &["reports"]);
     let mut session = live.session();
-    let rows = rows(&live.world);
+    let rows = live.world.rows();
     let mut inputs: Vec<Event> = Vec::new();
     let mut placed = Vec::new();
     let mut trade = 0;

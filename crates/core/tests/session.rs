@@ -11,7 +11,6 @@ use proptest::prelude::*;
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Session, Settings};
 use tradewind_core::event::{Entry, decode_entries};
-use tradewind_core::feed::Merge;
 use tradewind_core::market::MarketEvent;
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
@@ -44,19 +43,6 @@ fn session(world: &World) -> Session {
     let mut session = Session::new(settings(world), strategies(world), Risk::default(), world.streams()).unwrap();
     session.set_streams(&world.streams());
     session
-}
-
-fn rows(world: &World) -> Vec<MarketEvent> {
-    // In the order of their names, as a backtest sorts them for ties (T3).
-    let mut recordings = world.recordings.clone();
-    recordings.sort_by_key(|recording| recording.streams.first().map(|stream| world.index.instrument(stream.instrument).name.clone()));
-    let (mut merge, _) = Merge::both(recordings).unwrap();
-    let mut rows = Vec::new();
-    while let Some(&row) = merge.event() {
-        rows.push(row);
-        merge.advance().unwrap();
-    }
-    rows
 }
 
 /// The journal, the fills and both hashes.
@@ -92,7 +78,7 @@ proptest! {
     #[test]
     fn a_backtest_whose_venues_lag_is_the_session(seed in 0_u64..1_000_000) {
         let world = world(seed);
-        let (_, end) = whole(&world, &rows(&world));
+        let (_, end) = whole(&world, &world.rows());
         let mut backtest =
             tradewind_core::driver::Backtest::new(settings(&world), strategies(&world), Risk::default(), world.recordings.clone()).unwrap();
         backtest.run().unwrap();
@@ -104,7 +90,7 @@ proptest! {
     #[test]
     fn one_that_goes_on_from_a_snapshot_is_the_same(seed in 0_u64..1_000_000) {
         let world = world(seed);
-        let rows = rows(&world);
+        let rows = world.rows();
         let (blocks, end) = whole(&world, &rows);
         let cut = Chance::new(seed, &["cut"]).below(rows.len() + 1);
         let mut first = session(&world);
@@ -121,7 +107,7 @@ proptest! {
     #[test]
     fn one_that_is_recovered_from_its_journal_is_the_same(seed in 0_u64..1_000_000) {
         let world = world(seed);
-        let rows = rows(&world);
+        let rows = world.rows();
         let (blocks, end) = whole(&world, &rows);
         let mut chance = Chance::new(seed, &["cut"]);
         let cut = chance.below(rows.len() + 1);

@@ -222,21 +222,30 @@ impl Strategy for PythonStrategy {
     }
 }
 
-/// A strategy written in Rust, by name and parameters.
+/// A strategy written in Rust, by its kind and parameters.
 #[pyclass(frozen, module = "tradewind._core")]
 pub struct NativeStrategy {
-    name: String,
+    kind: String,
     parameters: Py<PyDict>,
+    name: String,
 }
 
 #[pymethods]
 impl NativeStrategy {
     #[new]
-    fn new(name: String, parameters: Py<PyDict>) -> Self {
-        Self { name, parameters }
+    #[pyo3(signature = (kind, parameters, name = None))]
+    fn new(kind: String, parameters: Py<PyDict>, name: Option<String>) -> Self {
+        let name = name.unwrap_or_else(|| kind.clone());
+        Self { kind, parameters, name }
     }
 
-    /// Which strategy.
+    /// Which of the strategies that there are.
+    #[getter]
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// What its orders, positions and reports carry.
     #[getter]
     fn name(&self) -> &str {
         &self.name
@@ -248,14 +257,19 @@ impl NativeStrategy {
         self.parameters.clone_ref(py)
     }
 
+    /// The same under another name.
+    fn named(&self, py: Python<'_>, name: String) -> Self {
+        Self { kind: self.kind.clone(), parameters: self.parameters.clone_ref(py), name }
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let parameters =
             self.parameters.bind(py).iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect::<PyResult<Vec<_>>>()?;
-        Ok(format!("{}({})", self.name, parameters.join(", ")))
+        Ok(format!("{}({})", self.kind, parameters.join(", ")))
     }
 
-    fn __getnewargs__(&self, py: Python<'_>) -> (String, Py<PyDict>) {
-        (self.name.clone(), self.parameters.clone_ref(py))
+    fn __getnewargs__(&self, py: Python<'_>) -> (String, Py<PyDict>, String) {
+        (self.kind.clone(), self.parameters.clone_ref(py), self.name.clone())
     }
 }
 
@@ -263,8 +277,8 @@ impl NativeStrategy {
     /// The strategy itself.
     pub fn build(&self, py: Python<'_>, index: &Index) -> PyResult<Box<dyn Strategy>> {
         let parameters = self.parameters.bind(py);
-        let get = |name: &str| parameters.get_item(name)?.ok_or_else(|| missing(&self.name, name));
-        match self.name.as_str() {
+        let get = |name: &str| parameters.get_item(name)?.ok_or_else(|| missing(&self.kind, name));
+        match self.kind.as_str() {
             "ema_cross" => {
                 let instrument = index.index.find_instrument(&get("instrument")?.extract::<String>()?).or_raise()?;
                 let seed = if get("seed")?.extract::<String>()? == "first" { Seed::First } else { Seed::Average };

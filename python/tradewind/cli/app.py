@@ -23,6 +23,7 @@ from tradewind.cli.journal import journal
 from tradewind.cli.lists import errors, instruments
 from tradewind.cli.new import new
 from tradewind.cli.parity import parity
+from tradewind.cli.record import data
 from tradewind.cli.replay import replay
 from tradewind.cli.run import run_system
 from tradewind.cli.sandbox import sandbox
@@ -45,6 +46,7 @@ for command in (demo, new, backtest, replay, parity, sandbox, instruments, error
 app.command(view)
 app.command(cancel_all)
 app.command(config)
+app.command(data)
 app.command(actions.meta, name="ctl")
 app.command(journal)
 app.command(run_system, name="run")

@@ -14,7 +14,7 @@ from tradewind.config.readiness import absent, missing
 from tradewind.journal import FILE_NAME
 
 
-def run_system(system: Path, /, *, mode: Mode, json: bool = False) -> int:
+def run_system(system: Path, /, *, mode: Mode, record_raw: bool = False, json: bool = False) -> int:
     """Run a system file: over its recorded data, on paper with live data, or live with real orders.
 
     tradewind run system.toml --mode backtest
@@ -25,11 +25,15 @@ def run_system(system: Path, /, *, mode: Mode, json: bool = False) -> int:
         The system file.
     mode
         What feeds the engine and who carries out its orders.
+    record_raw
+        Record the frames of market data as they came, too, beside the journal; paper and live.
     json
         Print metrics as JSON.
 
     """
     read = System.read(system)
+    if record_raw:
+        read = read.model_copy(update={"journal": read.journal.model_copy(update={"record_raw": True})})
     if problems := [*absent(read), *missing(read, mode)]:
         raise SystemFileError(f"{system} in the mode {mode}", problems)
     if mode == "backtest":
@@ -61,6 +65,7 @@ def _unused(system: System) -> list[str]:
     """What the file says and a backtest does not do: it must not be taken for tested."""
     stated = {
         "accounts.adopt": any(account.adopt for account in system.accounts.values()),
+        "journal.record_raw": system.journal.record_raw,
     }
     return [
         f"{name} holds in paper and live only: this backtest runs without it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 SHOWN = Parameter(show_default=True)
 """An option whose default is worth saying."""
+_SAID_SECONDS = 5.0
 
 
 def stderr() -> Console:
@@ -52,3 +54,22 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
             bar.update(task, completed=done)
 
         yield update
+
+
+@contextmanager
+def status(text: str) -> Iterator[Callable[[str], None]]:
+    """Show what goes on in a line that changes; where nobody looks, now and then in a line of its own."""
+    console = stderr()
+    if console.is_terminal:
+        with console.status(escape(text)) as line:
+            yield lambda text: line.update(escape(text))
+        return
+    said = time.monotonic()
+
+    def say(text: str) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _SAID_SECONDS:
+            said = time.monotonic()
+            note(text)
+
+    yield say

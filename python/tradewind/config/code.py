@@ -27,7 +27,7 @@ def make_strategy(name: str, settings: StrategySettings, folder: Path) -> Strate
     if inspect.isclass(cls) and issubclass(cls, Strategy):
         return cls(name=name, **_parameters(cls, settings.parameters))
     if inspect.isfunction(cls):
-        return _native(reference, cls, settings.parameters)
+        return _native(name, reference, cls, settings.parameters)
     raise exception("bad_strategy", f"{reference} is not a strategy", "name a class that derives from tw.Strategy")
 
 
@@ -63,7 +63,7 @@ def _from_package(reference: str) -> Any:
     return getattr(module, name)
 
 
-def _native(reference: str, make: Callable[..., Any], parameters: dict[str, Any]) -> NativeStrategy:
+def _native(name: str, reference: str, make: Callable[..., Any], parameters: dict[str, Any]) -> NativeStrategy:
     try:
         inspect.signature(make).bind(**parameters)
     except TypeError as error:
@@ -72,7 +72,7 @@ def _native(reference: str, make: Callable[..., Any], parameters: dict[str, Any]
     made = make(**parameters)
     if not isinstance(made, NativeStrategy):
         raise exception("bad_strategy", f"{reference} does not make a strategy")
-    return made
+    return made.named(name)
 
 
 def _parameters(cls: type[Strategy], given: dict[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ class Journal(Section):
     keep_days: Annotated[Whole, Field(ge=0)] = 7
     """How many days old segments stay as they are before; the last two always do. Default: 7."""
     record_raw: Flag = False
-    """Whether the frames of the venue are recorded as they came, too, for data of `kind = "raw"`; refused so far.
-    Default: false."""
+    """Whether frames of market data are recorded as they came, too, in the folder "raw" beside the journal, for data of
+    `kind = "raw"`. Binance Spot only. Default: false."""
 
 
 class Control(Section):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tradewind.config.code import load_check, make_strategy
 from tradewind.config.problem import Place, Problem, from_error
+from tradewind.data.recorder import RECORDED_VENUES
 from tradewind.errors import TradewindError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def missing(system: System, mode: Mode) -> list[Problem]:
         case "live":
             found += [*_traded(system), *_permission(system), *_live_limits(system)]
     if mode != "backtest":
-        found += _not_yet(system)
+        found += [*_recorded(system), *_not_yet(system)]
     return found
 
 
@@ -48,9 +49,6 @@ def _not_yet(system: System) -> Iterator[Problem]:
             yield Problem(
                 "bad_setting", ("accounts", name, "adopt"), message, "take it out: what is held stays untouched (M3)"
             )
-    if system.journal.record_raw:
-        message = ": sessions do not record raw frames yet"
-        yield Problem("bad_setting", ("journal", "record_raw"), message, "take it out: the journal holds every row")
 
 
 def _strategies(system: System) -> Iterator[Problem]:
@@ -90,6 +88,19 @@ def _traded(system: System) -> Iterator[Problem]:
     if not system.instruments:
         hint = 'add a line [instruments."binance_spot:BTCUSDT"] for each instrument'
         yield _lacks(("instruments",), ": there is none to trade", hint)
+
+
+def _recorded(system: System) -> Iterator[Problem]:
+    """Raw frames are recorded of venues whose frames can be read again (`tradewind.data.binance_raw`)."""
+    names = dict.fromkeys(name.partition(":")[0] for name in system.instruments)
+    if not system.journal.record_raw:
+        return
+    for name in names:
+        adapter = system.venues[name].adapter_of(name)
+        if adapter is not None and adapter not in RECORDED_VENUES:
+            message = f": raw frames of {name} ({adapter}) cannot be read again, so they are not recorded"
+            hint = "take it out: the journal holds every row; or run what trades at binance_spot by itself"
+            yield Problem("bad_setting", ("journal", "record_raw"), message, hint)
 
 
 def _permission(system: System) -> Iterator[Problem]:

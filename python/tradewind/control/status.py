@@ -74,6 +74,8 @@ class HealthStatus(msgspec.Struct, frozen=True):
     ignored_reports: int
     foreign_reports: int
     untracked_fees: dict[str, Decimal]
+    raw_recording: str = ""
+    """Why raw frames are not recorded any more."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -217,6 +219,7 @@ class Observer:
             ignored_reports=outcome["ignored_reports"],
             foreign_reports=health.foreign_reports,
             untracked_fees=dict(health.untracked_fees),
+            raw_recording=health.raw_recording,
         )
 
 

@@ -124,6 +124,8 @@ def _health(status: Status) -> RenderableType:
     }
     wrong = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     _add(grid, "noticed", Text(wrong, "yellow") if wrong else Text("nothing", _QUIET))
+    if health.raw_recording:
+        _add(grid, "raw frames", Text(health.raw_recording, _BAD))
     for asset, amount in health.untracked_fees.items():
         _add(grid, "fees", f"{amount:f} {asset} were paid beside the run's assets")
     _add(grid, "process", f"{status.pid}, {status.memory_bytes / 2**20:,.0f} MB")

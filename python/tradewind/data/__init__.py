@@ -312,7 +312,9 @@ def binance_raw(
     """One instrument's events from raw Binance frames, in the order in which they were recorded.
 
     Each line of a file is a local receive time in nanoseconds and the frame as it arrived; several files are
-    one recording continued. Frames of other symbols and streams are skipped, and counted in the report. Numbers
+    one recording continued. Frames of other symbols and streams are skipped, and counted in the report; so are
+    frames that came twice. A book with a hole stands still until the next snapshot, and the report counts it. A file
+    that ends within a frame gives what is before, with a warning. Numbers
     must fit the instrument's decimals; those between two steps of tick or lot are kept and counted, since a book
     holds orders from before the venue changed its steps.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import itertools
-import zlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
@@ -19,9 +17,12 @@ from tradewind.data.depth import Depth, DepthSequence, Snapshot
 from tradewind.data.events import book_events, quote_events, trade_events
 from tradewind.data.form import BUY, SELL
 from tradewind.data.ids import TradeIds
-from tradewind.data.source import existing, unreadable
+from tradewind.data.lines import blocks_of
+from tradewind.data.notes import Breaks, notes_of
+from tradewind.data.repeats import QuoteRepeats, TradeRepeats
+from tradewind.data.source import existing
 from tradewind.data.stream import Loading, Stream, empty
-from tradewind.errors import DataError
+from tradewind.errors import DataError, TradewindWarning
 from tradewind.instruments import InstrumentFields
 
 RawStreamKind = Literal["trade", "quote", "book"]
@@ -29,7 +30,6 @@ RawStreamKind = Literal["trade", "quote", "book"]
 
 _KINDS: dict[str, RawStreamKind] = {"trade": "trade", "bookTicker": "quote", "depth": "book"}
 _LINES = 100_000
-_BUFFER = 1 << 20
 _MICROSECONDS_FROM = 10**14
 _Frame = TypeVar("_Frame")
 
@@ -53,6 +53,7 @@ class _Quote(Struct, gc=False):
     B: str
     a: str
     A: str
+    u: int | None = None
     T: int | None = None
 
 
@@ -90,6 +91,11 @@ class _RawLoading(Loading):
         self._depths = msgspec.json.Decoder(Depth)
         self._snapshots = msgspec.json.Decoder(Snapshot)
         self._ids = TradeIds()
+        self._repeated_trades = TradeRepeats()
+        self._notes = notes_of(paths)
+        self.timing.is_on_venue_clock = bool(self._notes)
+        self._repeated_quotes = QuoteRepeats(Breaks(self._notes, instrument.symbol, "quotes"))
+        self._book_breaks = Breaks(self._notes, instrument.symbol, "book")
         self._sequence = DepthSequence(str(paths[0]))
         self._streams: dict[str, RawStreamKind | None] = {}
 
@@ -98,18 +104,15 @@ class _RawLoading(Loading):
         for file, path in enumerate(self._paths):
             self._sequence.place = str(path)
             first = 1
-            for lines in _blocks(path, min(rows or _LINES, _LINES)):
+            for lines in blocks_of(path, min(rows or _LINES, _LINES), partial(self._cut, path)):
                 piece = self._block(file, first, lines)
                 first += len(lines)
                 if not piece.is_empty():
                     found = True
                     yield piece
-            if first == 1:
+            if first == 1 and str(path) not in self.report.cut_off:
                 raise DataError("empty_data", f"{path} holds no frames")
-        if "book" in self._kinds and not self._sequence.has_book:
-            raise DataError(
-                "book_gap", f"{self._paths[0]}: no depth snapshot, so no book", "record one, or leave out book"
-            )
+        self._sequence.raise_if_open(is_known=bool(self._notes))
         if not found:
             seen = ", ".join(self.report.symbols) or "none"
             text = f"{', '.join(map(str, self._paths))}: no {' or '.join(self._kinds)} of {self._symbol.upper()}"
@@ -146,6 +149,14 @@ class _RawLoading(Loading):
         # Rows of one recording keep its order, whatever their kind (T3).
         return pl.concat(parts).sort("row", maintain_order=True)
 
+    def _cut(self, path: Path, left: int) -> None:
+        """A file that ends within a frame."""
+        if str(path) in self.report.cut_off:
+            return
+        self.report.cut_off += (str(path),)
+        text = f"{path} ends within a frame, as if its recorder had been killed: its last {left} bytes are left out"
+        warnings.warn(text, TradewindWarning, stacklevel=2)
+
     def _kind(self, stream: str) -> RawStreamKind | None:
         symbol, _, name = stream.partition("@")
         if not name:
@@ -157,7 +168,7 @@ class _RawLoading(Loading):
     def _trade_events(self, block: _Block, places: list[int]) -> pl.DataFrame:
         if not places:
             return empty()
-        trades = block.decode(self._trades, places)
+        places, trades = self._repeated_trades.left_out(places, block.decode(self._trades, places), self.report)
         frame = block.times(places, [trade.T for trade in trades]).with_columns(
             pl.Series("price", [trade.p for trade in trades]),
             pl.Series("quantity", [trade.q for trade in trades]),
@@ -170,6 +181,7 @@ class _RawLoading(Loading):
         if not places:
             return empty()
         quotes = block.decode(self._quotes, places)
+        places, quotes = self._repeated_quotes.left_out(places, quotes, block.arrivals, self.report)
         frame = block.times(places, [quote.T for quote in quotes]).with_columns(
             pl.Series("bid", [quote.b for quote in quotes]),
             pl.Series("bid_quantity", [quote.B for quote in quotes]),
@@ -183,13 +195,17 @@ class _RawLoading(Loading):
         updates = iter(block.decode(self._depths, [at for at in places if block.frames[at].stream]))
         for at in places:
             row, arrival_ns = block.first + at, block.arrivals[at]
+            if self._book_breaks.come_before(arrival_ns):
+                sequence.begin_anew()
             if block.frames[at].stream:
                 sequence.update(row, arrival_ns, next(updates))
             else:
                 self._refuse_several_symbols(block.place, row)
                 (snapshot,) = _decode(block.place, row, self._snapshots, [block.bodies[at]])
                 sequence.snapshot(row, arrival_ns, snapshot)
-        self.report.stale_updates = sequence.stale
+        self.report.stale_updates, self.report.book_gaps = sequence.stale, sequence.gaps
+        if sequence.unneeded_snapshots:
+            self.report.skipped_frames["snapshot"] = sequence.unneeded_snapshots
         rows = sequence.take()
         if not rows.row:
             return empty()
@@ -241,16 +257,6 @@ def _venue_time_ns(times: pl.Series) -> pl.Series:
     time = pl.col("venue_time_ns")
     factor = pl.when(time < _MICROSECONDS_FROM).then(1_000_000).otherwise(1_000)
     return pl.DataFrame({"venue_time_ns": times}).select(time * factor).to_series()
-
-
-def _blocks(path: Path, lines: int) -> Iterator[list[bytes]]:
-    """The lines of a file, some at a time."""
-    try:
-        with io.BufferedReader(gzip.open(path), _BUFFER) if path.suffix == ".gz" else path.open("rb") as file:
-            while block := list(itertools.islice(file, lines)):
-                yield block
-    except (OSError, EOFError, zlib.error) as error:
-        raise unreadable(str(path), error) from error
 
 
 def _split(place: str, first: int, lines: list[bytes]) -> tuple[list[int], list[bytes]]:

@@ -56,7 +56,8 @@ class DepthSequence:
 
     Notes
     -----
-    Updates that came before the snapshot wait for it, and are emitted with it: only then is there a book.
+    Updates that came before the snapshot wait for it, and are emitted with it: only then is there a book. So do those
+    behind a gap, where a later snapshot follows. A snapshot of a book that is followed and newer says nothing.
     Of those, and of later ones, spot drops ``u <= lastUpdateId``, then wants ``U <= last + 1``; futures drop
     ``u < lastUpdateId``, then want the first update to reach back to the snapshot and ``pu == last`` after it.
 
@@ -65,46 +66,77 @@ class DepthSequence:
     def __init__(self, place: str) -> None:
         self.place = place
         self.stale = 0
+        self.gaps = 0
+        self.unneeded_snapshots = 0
+        self.has_begun = False
         self.rows = DepthRows()
-        self._waiting: list[tuple[int, Depth]] = []
+        self._waiting: list[Depth] = []
         self._last: int | None = None
         self._is_first = True
+        self._hole: DataError | None = None
 
-    @property
-    def has_book(self) -> bool:
-        """Whether a snapshot was seen, or there was no update that needs one."""
-        return self._last is not None or not self._waiting
+    def raise_if_open(self, is_known: bool) -> None:
+        """Refuse a recording at whose end updates wait; behind a gap they may where its recorder knew of it."""
+        if not self._waiting or self._last is not None:
+            return
+        if not self.has_begun:
+            message = f"{self.place}: no depth snapshot, so no book"
+            raise DataError("book_gap", message, "record one, or leave out book")
+        if self._hole is not None and not is_known:
+            raise self._hole
 
     def take(self) -> DepthRows:
         """The changes since the last call."""
         rows, self.rows = self.rows, DepthRows()
         return rows
 
+    def begin_anew(self) -> None:
+        """What comes next continues nothing: its connection is a new one."""
+        self.gaps += self._last is not None
+        self._last, self._waiting, self._hole = None, [], None
+
     def snapshot(self, row: int, arrival_ns: int, snapshot: Snapshot) -> None:
         """Start the book anew, and apply what waited for it."""
-        self._last, self._is_first = snapshot.lastUpdateId, True
-        self._emit(row, arrival_ns, snapshot.T, (snapshot.bids, snapshot.asks), FIRST)
-        waiting, self._waiting = self._waiting, []
-        for _, update in waiting:
+        if self._last is not None and snapshot.lastUpdateId <= self._last:
+            self.unneeded_snapshots += 1
+            return
+        self._last, self._is_first, self.has_begun = snapshot.lastUpdateId, True, True
+        waiting, self._waiting, self._hole = self._waiting, [], None
+        self._emit(row, arrival_ns, self._time_of(snapshot, waiting), (snapshot.bids, snapshot.asks), FIRST)
+        for update in waiting:
             self.update(row, arrival_ns, update)
 
     def update(self, row: int, arrival_ns: int, update: Depth) -> None:
         """Apply one update, keep it for the snapshot to come, or drop it as stale."""
         if self._last is None:
-            self._waiting.append((row, update))
+            self._waiting.append(update)
             return
-        if update.u < self._last or (update.pu is None and update.u == self._last):
+        if self._is_old(update, self._last):
             self.stale += 1
             return
         if not self._continues(update, self._last):
             begins = f"U = {update.U}" if update.pu is None else f"pu = {update.pu}"
-            raise DataError(
+            self._hole = DataError(
                 "book_gap",
                 f"{self.place} row {row}: a depth update with {begins} does not follow {self._last}",
                 'the recording lacks frames; without "book" in streams its trades and quotes can still be used',
             )
+            self.gaps += 1
+            self._last, self._waiting = None, [update]
+            return
         self._last, self._is_first = update.u, False
         self._emit(row, arrival_ns, update.T or update.E, (update.b, update.a), 0)
+
+    def _time_of(self, snapshot: Snapshot, waiting: list[Depth]) -> int | None:
+        """When a snapshot was: spot does not say, so with the last update that it holds, or with the next."""
+        if snapshot.T is not None or not waiting:
+            return snapshot.T
+        old = [update for update in waiting if self._is_old(update, snapshot.lastUpdateId)]
+        known = (old or waiting[:1])[-1]
+        return known.T or known.E
+
+    def _is_old(self, update: Depth, last: int) -> bool:
+        return update.u < last or (update.pu is None and update.u == last)
 
     def _continues(self, update: Depth, last: int) -> bool:
         if update.pu is None:

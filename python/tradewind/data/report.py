@@ -28,6 +28,9 @@ class LoadReport:
     """Rows without a venue time of their own: arrival minus the latency (T2)."""
     alignment_shift_ns: int = 0
     """By how much alignment moved every arrival (T2)."""
+    early_arrivals: int = 0
+    """Rows that came before their venue time by the error of a recorder's clock that is put on the venue's: they
+    arrive when they happened, as in a session (T2)."""
     late_rows: int = 0
     """Rows whose venue time lies before that of an earlier row (T1)."""
     locked_quotes: int = 0
@@ -43,6 +46,12 @@ class LoadReport:
     """Frames of a raw recording that were not asked for, by stream."""
     stale_updates: int = 0
     """Book updates older than the snapshot, dropped by the venue's rule."""
+    repeated_frames: int = 0
+    """Frames that came again, left out by their numbers: a new connection overlapped the old one."""
+    book_gaps: int = 0
+    """How often a book was interrupted in a raw recording: it stands still until the next snapshot."""
+    cut_off: tuple[str, ...] = ()
+    """Raw files that end within a frame: whoever recorded them was killed."""
     symbols: tuple[str, ...] = ()
     """Symbols that the data name, where they name any."""
 

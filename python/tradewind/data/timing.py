@@ -11,6 +11,8 @@ from tradewind.data.report import LoadReport
 from tradewind.errors import DataError
 
 _VENUE, _ARRIVAL, _INTERVAL = pl.col("venue_time_ns"), pl.col("arrival_time_ns"), pl.col("interval_ns")
+_MOST_AHEAD_NS = 5 * 10**9
+"""By how much a venue's time may be ahead of ours in a session: what is further ahead is misread there."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,11 @@ class Timing:
     report: LoadReport
     has_arrivals: bool = True
     shift_ns: int = 0
+    is_on_venue_clock: bool = False
+    """Whether arrivals were stamped by the venue's clock, as a session does: what comes before it happened does so by
+    that clock's error, and arrives when it happened (T2)."""
     _last_arrival: int | None = field(default=None, init=False)
+    _met_ns: int | None = field(default=None, init=False)
     _latest_venue: int | None = field(default=None, init=False)
 
     def smallest_difference(self, frame: pl.DataFrame) -> int | None:
@@ -66,7 +72,10 @@ class Timing:
 
     def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Shift arrivals and fill in the times that a row lacks, by the stated latency (T2)."""
-        frame = frame.with_columns(_ARRIVAL + self.shift_ns)
+        frame = self._filled(frame.with_columns(_ARRIVAL + self.shift_ns))
+        return self._stamped(frame) if self.is_on_venue_clock else frame
+
+    def _filled(self, frame: pl.DataFrame) -> pl.DataFrame:
         no_venue, no_arrival = frame["venue_time_ns"].is_null(), frame["arrival_time_ns"].is_null()
         if not (no_venue.any() or no_arrival.any()):
             return frame
@@ -82,6 +91,20 @@ class Timing:
         self.report.assumed_arrivals += int((no_arrival & ~no_venue).sum())
         delay = (latency or 0) + _INTERVAL
         return frame.with_columns(_VENUE.fill_null(_ARRIVAL - delay), _ARRIVAL.fill_null(_VENUE + delay))
+
+    def _stamped(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """What comes before it happened arrives when it happened, and what is behind it not before."""
+        known = _VENUE + _INTERVAL
+        is_early = (known > _ARRIVAL) & (known - _ARRIVAL <= _MOST_AHEAD_NS)
+        met = pl.when(is_early).then(known).cum_max().forward_fill()
+        met = pl.max_horizontal(met, pl.lit(self._met_ns, pl.Int64))
+        # By more than a clock's error nothing is moved: such rows are out of order.
+        is_behind = (met > _ARRIVAL) & (met - _ARRIVAL <= _MOST_AHEAD_NS)
+        arrival = pl.when(is_behind.fill_null(value=False)).then(met).otherwise(_ARRIVAL)
+        found = frame.select(count=is_early.sum(), met=met.last())
+        self.report.early_arrivals += found["count"].item() or 0
+        self._met_ns = None if found.is_empty() else found["met"].item()
+        return frame.with_columns(arrival.alias("arrival_time_ns"))
 
     def check(self, frame: pl.DataFrame) -> None:
         """Note rows that arrive before they happened, or out of order; count late ones."""

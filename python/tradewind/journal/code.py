@@ -89,7 +89,7 @@ def differences(then: Code, now: Code) -> list[str]:
     current = {one.name: one for one in now.strategies}
     for name in sorted(recorded.keys() | current.keys()):
         old, new = recorded.get(name), current.get(name)
-        if old is None or new is None:
+        if old is None or new is None or old.native != new.native:
             found.append(f"the strategy {name}")
         elif old.parameters != new.parameters:
             changed = {
@@ -188,14 +188,14 @@ class _Sources:
 def _strategy_record(strategy: AnyStrategy) -> StrategyRecord:
     parameters = {name: to_json(value) for name, value in strategy.parameters.items()}
     if isinstance(strategy, NativeStrategy):
-        return StrategyRecord(strategy.name, parameters, native=strategy.name)
+        return StrategyRecord(strategy.name, parameters, native=strategy.kind)
     return StrategyRecord(strategy.name, parameters, origin=_origin(type(strategy)))
 
 
 def _strategy(one: StrategyRecord, sources: _Sources) -> AnyStrategy:
     parameters = {name: from_json(value) for name, value in one.parameters.items()}
     if one.native is not None:
-        return NativeStrategy(one.native, parameters)
+        return NativeStrategy(one.native, parameters, one.name)
     if one.origin is None:
         raise exception("bad_journal", f"the strategy {one.name} has no origin")
     cls = sources.find(one.origin)

@@ -26,7 +26,7 @@ def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
     A request leaves when the input that it was decided on has been handled, so that it was *sent* at the time of that
     input: what we needed ourselves is part of the way out. The venue's time is its own where it told one; real venues
     tell whole milliseconds, of which the middle of what is possible (between sending and arrival) is taken. Where it
-    told none, half of the round trip is taken each way.
+    told none, or one that is further before the sending than half of the round trip, half of that is taken each way.
 
     Parameters
     ----------
@@ -138,17 +138,22 @@ def _answers(requests: pl.DataFrame, reports: pl.DataFrame, kind: str) -> pl.Dat
 
 def _ways(answers: pl.DataFrame, is_live: bool) -> pl.DataFrame:
     """The way there and the way back of each request."""
-    # Live, a report without the venue's time carries its arrival; an unknown fate is no answer at all.
-    told = pl.col("answer").is_in(_STATED) & (pl.col("reported_ns") < pl.col("arrival_ns")) if is_live else pl.lit(True)
+    # Live, a report without the venue's time carries its arrival; an unknown fate is no answer at all. What arrives
+    # before its time by our clock is stamped with it: a whole millisecond.
+    own = (pl.col("reported_ns") < pl.col("arrival_ns")) | (pl.col("reported_ns") % _MILLISECOND_NS == 0)
+    told = pl.col("answer").is_in(_STATED) & own if is_live else pl.lit(True)
     resolution_ns = _MILLISECOND_NS if is_live else 0
     earliest = pl.max_horizontal("decided_ns", "reported_ns")
     latest = pl.min_horizontal("arrival_ns", pl.col("reported_ns") + resolution_ns)
-    stated = told & (earliest <= latest)
+    # A time before the sending is wrong by at least so much; half of the round trip is never wrong by more than that.
+    early_ns = earliest - latest
+    stated = told & (early_ns <= (pl.col("arrival_ns") - pl.col("decided_ns")) // 2)
     halved = (pl.col("decided_ns") + pl.col("arrival_ns")) // 2
+    middle = pl.max_horizontal((earliest + latest) // 2, "decided_ns")
     answered = pl.col("answer").is_not_null() & (pl.col("answer") != "unknown")
     return answers.with_columns(
         sent_ns=pl.col("decided_ns"),
-        venue_time_ns=pl.when(answered).then(pl.when(stated).then((earliest + latest) // 2).otherwise(halved)),
+        venue_time_ns=pl.when(answered).then(pl.when(stated).then(middle).otherwise(halved)),
         venue_time=pl.when(answered).then(pl.when(stated).then(pl.lit("stated")).otherwise(pl.lit("halved"))),
         arrival_ns=pl.when(answered).then("arrival_ns"),
     ).select(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import heapq
 import logging
 import re
@@ -17,7 +16,8 @@ import msgspec
 from tradewind._core import MatchingBook
 from tradewind.data import Stream, binance_raw
 from tradewind.data.form import BOOK, BUY, FIRST, LAST, QUOTE, SELL, TRADE
-from tradewind.data.source import existing, unreadable
+from tradewind.data.lines import blocks_of
+from tradewind.data.source import existing
 from tradewind.errors import exception
 from tradewind.instruments import load
 from tradewind.sandbox.anonymous import Anonymous
@@ -100,15 +100,12 @@ def _look_into(path: Path) -> tuple[list[str], bool]:
     """The symbols that a recording names, and whether it has the snapshot of a book."""
     symbols: dict[str, None] = {}
     has_snapshot = False
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for line in islice(file, _HEAD_LINES):
-                if named := _STREAM.search(line, 0, 200):
-                    symbols[named[1].decode("utf-8", "replace").upper()] = None
-                elif b'"lastUpdateId"' in line:
-                    has_snapshot = True
-    except (OSError, EOFError) as error:
-        raise unreadable(str(path), error) from error
+    # Where it ends within a frame, that is told when it is read.
+    for line in next(blocks_of(path, _HEAD_LINES, lambda _: None), []):
+        if named := _STREAM.search(line, 0, 200):
+            symbols[named[1].decode("utf-8", "replace").upper()] = None
+        elif b'"lastUpdateId"' in line:
+            has_snapshot = True
     return list(symbols), has_snapshot
 
 

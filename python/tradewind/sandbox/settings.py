@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 from tradewind.data import Stream
 from tradewind.errors import exception
 from tradewind.sandbox.faults.schedule import Schedule
+from tradewind.sandbox.mistakes import mistakes
 
 
 class Limits(BaseModel):
@@ -149,11 +150,7 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = (
-                f"{'.'.join(map(str, one['loc']))} = {one['input']!r}: {one['msg']}"
-                for one in error.errors(include_url=False)
-            )
-            raise exception("bad_setting", f"sandbox: {'; '.join(problems)}") from None
+            raise mistakes("sandbox", error) from None
 
     @classmethod
     def load(cls, path: Path, over: Mapping[str, Any]) -> Self:

@@ -57,10 +57,18 @@ class Ending:
             is_settled = await self._settled()
         if session.failure is None:
             if not is_settled:
+                self._tell_what_is_held()
                 raise self._left_open()
             session.is_finished = True
         elif not is_settled:
             log.error("%s", self._left_open())
+        self._tell_what_is_held()
+
+    def _tell_what_is_held(self) -> None:
+        """Where positions were to be closed: those that are left, as orders did not reach the venue, or as dust."""
+        if self._shutdown.positions == "close" and (left := self._session.kernel.positions()):
+            held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
+            log.error("trading has ended, and positions are left that were to be closed: %s", held)
 
     def _left_open(self) -> TradewindError:
         names = [self._session.name_of(one) for one in self._session.real_orders()]

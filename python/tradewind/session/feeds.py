@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tradewind._core import Inbox
@@ -27,6 +28,7 @@ from tradewind.venues import (
     Report,
     StreamName,
     StreamStatus,
+    Transferred,
     Unknown,
 )
 
@@ -58,7 +60,12 @@ class MarketFeed:
         """Connect and subscribe; a run that goes on was down since a time."""
         self.waits = self._session.kernel.is_warming
         self.past.begin(streams, down_since_ns)
-        await self._venue.market_data.start(MarketSink(self._inbox, self._session.stamp, self._take, self._status))
+        recorder = self._venue.recorder
+        if recorder is not None:
+            recorder.begin(streams)
+            self._session.watch(recorder.hand_over)
+        sink = MarketSink(self._inbox, self._session.stamp, self._take, self._status, recorder)
+        await self._venue.market_data.start(sink)
         self._venue.market_data.subscribe(streams)
 
     async def close(self) -> None:
@@ -75,6 +82,8 @@ class MarketFeed:
     def _status(self, status: StreamStatus | ClockStatus) -> None:
         if isinstance(status, ClockStatus):
             return
+        if self._venue.recorder is not None:
+            self._venue.recorder.status(status)
         if status.state == "error":
             self._session.health.misread[_code(status.reason)] += 1
             log.warning("%s: %s", self._venue.name, status.reason)
@@ -149,6 +158,10 @@ class AccountFeed:
                 held = self._session.order_of(name)
                 if held is not None:
                     self._session.fill(self._venue, held[0], report)
+            # Before both sides were compared, what is there is found by comparing them.
+            case Transferred(asset=asset, amount=amount) if self.reconciliation.is_up:
+                if asset in dict(self._session.kernel.balances(self._venue)):
+                    self._session.transfer(self._venue, "deposit", asset, Decimal(amount))
             case Foreign():
                 self._foreign(report)
             case AccountStatus():

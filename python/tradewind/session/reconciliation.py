@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
+from tradewind.session.fees import untracked_fees
 from tradewind.venues import CancelRequest, Execution, Filled, OrderState
 from tradewind.venues.connection.backoff import Backoff
 
@@ -51,6 +52,8 @@ class Reconciliation:
         self._is_connected = False
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
+        self._knows_fees = False
+        self._is_over = False
 
     def connected(self) -> None:
         """Orders reach the venue; they may leave once both sides were compared, from the beginning."""
@@ -64,11 +67,11 @@ class Reconciliation:
     def disconnected(self) -> None:
         """Nothing reaches the venue, and reports may be missed."""
         self._is_connected = False
-        if self._is_up:
+        if self.is_up:
             self._session.connection(self._venue, is_connected=False)
 
     @property
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
         """Whether orders may leave."""
         return bool(self._session.health.connections.get(f"{self._venue} orders"))
 
@@ -94,17 +97,25 @@ class Reconciliation:
 
     async def close(self) -> None:
         """Ask no more."""
+        self._is_over = True
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
-        is_up = self._is_up
+        is_up = self.is_up
         await self._compare_orders(everything=not is_up)
         if is_up:
             await self._post_what_lasts()
             return
         await self._post_what_differs()
+        if not self._knows_fees:
+            names = [one.name for one in self._session.index.instruments if one.venue == self._venue]
+            wrong = await untracked_fees(self._venue, self._execution, names, self._known())
+            if wrong is not None:
+                self._session.fail(wrong)
+                return
+            self._knows_fees = True
         # The connection may have gone, or gone and come, meanwhile: then what was compared is old.
         if self._is_connected and not self._wanted.is_set():
             self._session.connection(self._venue, is_connected=True)
@@ -133,7 +144,7 @@ class Reconciliation:
     def ask_later(self, name: str) -> None:
         """Ask what became of an order, until it is known; it is never sent again."""
         task = self._asking.get(name)
-        if task is None or task.done():
+        if not self._is_over and (task is None or task.done()):
             self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask(name))
             task.add_done_callback(lambda done: self._asked(name, done))
 
@@ -174,11 +185,11 @@ class Reconciliation:
             log.warning("%s: not all fills of %s are listed yet", self._venue, name)
             return False
         order_id = order["order_id"]
-        self._session.report(self._venue, order_id, "accepted", "requested", None)
+        self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
         if state.status in ("cancelled", "expired", "rejected"):
-            self._session.report(self._venue, order_id, "cancelled", "requested", None)
+            self._session.report(self._venue, order_id, "cancelled", "requested", state.venue_time_ns)
         elif state.status != "filled" and order["status"] == "cancel_in_flight":
             # The cancel got lost: it was in the journal, and not on the wire, when the process ended.
             self._execution.cancel(CancelRequest(name, state.instrument))

@@ -27,6 +27,7 @@ from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.lock import only_one
+from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import earlier, recover, set_aside
 from tradewind.session.session import Session, VenueParts
 from tradewind.times import duration_ns
@@ -172,12 +173,14 @@ def _prepared(
             last = 0
             manifest = _manifest(data, strategies, settings, mode, new_run(), streams)
             set_aside(journal)
+            set_aside(journals / RAW)
             writer = SegmentWriter.begin(journal, manifest, clock.now_ns(), _keeping(system))
         with writer:
             audit = Audit(manifest, last)
             run_name, ending = manifest.settings["run"], system.shutdown
             session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up)
-            yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
+            with raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw):
+                yield Prepared(session, kernel, writer, folder, before.is_cut_off, about)
             if session.is_finished:
                 writer.finish(kernel.outcome())
 

@@ -14,6 +14,7 @@ from tradewind._core import Inbox, Index, Instrument
 from tradewind.config.operation import Shutdown
 from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
+from tradewind.data.recorder import RawRecorder
 from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
@@ -26,8 +27,6 @@ from tradewind.venues import CancelRequest, Execution, Filled, MarketData, Order
 
 _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
-_REMEMBERED = 1_024
-"""How many orders' names are known after they were closed: reports come late."""
 _FUTURE_NS = 5 * 10**9
 """By how much a venue's time may be after ours: clocks differ by less, so what says more says nothing (T2)."""
 _LARGEST_ID = 2**63 - 1
@@ -40,6 +39,7 @@ class VenueParts:
     name: str
     market_data: MarketData
     execution: Execution | None = None
+    recorder: RawRecorder | None = None
 
 
 @dataclass
@@ -53,19 +53,25 @@ class Health:
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
     early_reports: int = 0
     slow_writes: int = 0
+    raw_recording: str = ""
+    """Why raw frames are not recorded any more."""
 
 
 def received(kernel: _core.Session) -> list[tuple[int, str]]:
     """The streams that a started session receives; simulated venues fill from them (F1).
 
     Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
-    from them, in paper trading and in the backtest that a live session is compared with.
+    from them, in paper trading and in the backtest that a live session is compared with. An instrument that no strategy
+    named has them too, or trades: what the account holds of it, as for fees, has a worth.
     """
     available = set(kernel.available_streams())
     streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
     for at, kind in list(streams):
         if kind != "book" and (at, "book") not in streams and (at, "quotes") in available:
             streams[at, "quotes"] = None
+    named = {at for at, _ in streams}
+    for at in sorted({at for at, _ in available} - named):
+        streams[at, "quotes" if (at, "quotes") in available else "trades"] = None
     kernel.set_streams(list(streams))
     return list(streams)
 
@@ -124,7 +130,6 @@ class Session:
         self.is_hurried = False
         self.is_sending = False
         self._shutdown = shutdown or Shutdown()
-        self._orders: dict[str, tuple[int, str]] = {}
         self.history = history or WarmUp()
         self._accounts: dict[str, AccountFeed] = {}
         self._markets: list[MarketFeed] = []
@@ -250,7 +255,6 @@ class Session:
         venue = self._venues[instrument.venue]
         assert venue.execution is not None
         name = client_id(self._run, request["strategy"], request["count"])
-        self._orders[name] = (request["order_id"], instrument.name)
         if request["is_cancel"]:
             venue.execution.cancel(CancelRequest(name, instrument.name))
             return
@@ -331,14 +335,15 @@ class Session:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        # Who asks the venues ends before the connections on which they are asked.
+        for feed in self._accounts.values():
+            await feed.close()
         for market in self._markets:
             await market.close()
         for venue in self._venues.values():
             await venue.market_data.close()
             if venue.execution is not None:
                 await venue.execution.close()
-        for feed in self._accounts.values():
-            await feed.close()
         if self._timer is not None:
             self._timer.cancel()
         self.write()
@@ -356,8 +361,6 @@ class Session:
             self.write()
         if self.failure is not None:
             raise self.failure
-        for order in self.kernel.open_orders():
-            self._orders[self.name_of(order)] = (order["order_id"], order["instrument"].name)
         instruments = self.index.instruments
         streams = received(self.kernel)
         for at, kind in streams:
@@ -401,7 +404,6 @@ class Session:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
             self._writer.keep_up(self.kernel)
-            self._forget_old_orders()
             self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
@@ -432,17 +434,8 @@ class Session:
 
     def order_of(self, name: str) -> tuple[int, str] | None:
         """The engine's number and the instrument of an order of this run, unless it was closed long ago."""
-        known = self._orders.get(name)
-        if known is not None:
-            return known
         held = read(name, self._run)
         return None if held is None else self.kernel.find_order(*held)
-
-    def _forget_old_orders(self) -> None:
-        if len(self._orders) > 2 * _REMEMBERED:
-            is_open = {self.name_of(one) for one in self.kernel.open_orders()}
-            newest = set(list(self._orders)[-_REMEMBERED:])
-            self._orders = {name: held for name, held in self._orders.items() if name in newest or name in is_open}
 
     # What accounts say.
 

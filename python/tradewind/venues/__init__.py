@@ -28,6 +28,7 @@ from tradewind.venues.interface import (
     Report,
     StreamName,
     StreamStatus,
+    Transferred,
     Unknown,
 )
 from tradewind.venues.sink import MarketSink
@@ -58,6 +59,7 @@ __all__ = [
     "Report",
     "StreamName",
     "StreamStatus",
+    "Transferred",
     "Unknown",
     "VenueAccess",
     "VenueClock",

@@ -209,7 +209,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class OrderState(msgspec.Struct, frozen=True):
-    """An order as the venue knows it."""
+    """An order as the venue knows it: it changed last at ``venue_time_ns``, and was taken at ``created_ns``."""
 
     client_id: str
     venue_order_id: str
@@ -219,6 +219,15 @@ class OrderState(msgspec.Struct, frozen=True):
     filled: Exact
     price: Exact | None
     status: Literal["open", "partly_filled", "filled", "cancelled", "rejected", "expired"]
+    venue_time_ns: int
+    created_ns: int | None = None
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    """Money that came into the account, or left it where the amount is below zero, without an order (M3)."""
+
+    asset: str
+    amount: Exact
     venue_time_ns: int
 
 
@@ -230,11 +239,15 @@ class Foreign(msgspec.Struct, frozen=True):
 
 
 class Commission(msgspec.Struct, frozen=True):
-    """The fees of an instrument as fractions of the traded value."""
+    """The fees of an instrument as fractions of the traded value.
+
+    Where there is a ``discount_asset``, fees are paid in it for as long as the account holds some of it.
+    """
 
     instrument: str
     maker: Exact
     taker: Exact
+    discount_asset: str | None = None
 
 
 class AccountStatus(msgspec.Struct, frozen=True):
@@ -258,6 +271,7 @@ Report = (
     | Expired
     | Unknown
     | Balance
+    | Transferred
     | Foreign
     | AccountStatus
     | ClockStatus

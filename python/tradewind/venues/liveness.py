@@ -183,6 +183,8 @@ class Liveness:
     def forget(self, stream: StreamName) -> None:
         """Begin anew with a stream: what comes next is new, whatever its number."""
         self._data.decoder.forget(stream.symbol, stream.kind)
+        if self._data.sink.tap is not None:
+            self._data.sink.tap.anew(stream)
         if stream in self.watched:
             self.watched[stream].moved = []
 

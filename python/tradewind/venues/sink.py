@@ -9,6 +9,7 @@ from tradewind.venues.interface import ClockStatus, Exact, Side, StreamName, Str
 
 if TYPE_CHECKING:
     from tradewind._core import Inbox
+    from tradewind.venues.tap import Tap
 
 
 class MarketSink:
@@ -24,6 +25,8 @@ class MarketSink:
         Called after each message that added rows, in the same call: nothing lies between a tick and its decision.
     on_status
         Called with every change of a stream's state.
+    tap
+        Takes frames as they came, where they are recorded.
 
     Examples
     --------
@@ -46,11 +49,13 @@ class MarketSink:
         clock: Callable[[], int],
         on_rows: Callable[[], object] = lambda: None,
         on_status: Callable[[StreamStatus | ClockStatus], object] = lambda status: None,
+        tap: Tap | None = None,
     ) -> None:
         self.inbox = inbox
         self.clock = clock
         self.on_rows = on_rows
         self.on_status = on_status
+        self.tap = tap
 
     def trade(
         self,

@@ -233,6 +233,8 @@ class StreamingMarketData(MarketData):
             self._gap(*told[1:])
         if not channel.is_delivering.is_set() and self._channels[channel].is_settled:
             channel.is_delivering.set()
+        if self.sink.tap is not None and (told is None or told[0] != "control"):
+            self.sink.tap.frame(arrival_ns, message)
 
     def _lost(self, channel: Channel | None, reason: str) -> None:
         if channel is None:
@@ -245,7 +247,7 @@ class StreamingMarketData(MarketData):
             stream = self._names[topic]
             self.liveness.drop(stream)
             if stream.kind == "book":
-                self.decoder.forget(stream.symbol, "book")
+                self.liveness.forget(stream)
             self.report(stream, "disconnected", reason)
 
     def _answered(self, topics: list[str], problem: str) -> None:
@@ -279,6 +281,8 @@ class StreamingMarketData(MarketData):
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""
         self.unreadable += 1
+        if self.sink.tap is not None:
+            self.sink.tap.unreadable(arrival_ns, message)
         if error.code == "arrival_before_venue_time":
             self._clock_doubted.set()
         if arrival_ns - self._error_ns >= _ERRORS_APART_NS:

@@ -250,7 +250,10 @@ impl Link {
     /// Each report takes as long as it took in the session.
     #[cold]
     fn collect_scripted(&mut self, round: Round) {
-        let output = std::mem::take(&mut self.venue.output);
+        let mut output = std::mem::take(&mut self.venue.output);
+        if let Some(script) = &self.script {
+            output.retain(|(_, event)| !script.is_untold(event));
+        }
         for (place, &(venue_time_ns, event)) in output.iter().enumerate() {
             let id = event.order();
             let about = |other: &&(TimeNs, AccountEvent)| id.is_some() && other.1.order() == id;

@@ -81,7 +81,8 @@ impl Record {
     /// Takes them again, in the second pass: the trades of our fills are found in the market data.
     pub fn confirm(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let Entry::Input(Event::Market(row)) = entry else { continue };
+            // What was missed and fetched is history to strategies; it was traded all the same.
+            let Entry::Input(Event::Market(row) | Event::WarmUp(row)) = entry else { continue };
             let MarketData::Trade(trade) = row.data() else { continue };
             if trade.id == 0 {
                 continue; // without a number nobody can tell whose it was

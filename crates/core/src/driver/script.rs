@@ -9,7 +9,7 @@ use crate::order::{Liquidity, NewOrder, OrderId, Request, StrategyIndex};
 use crate::time::{DurationNs, TimeNs};
 use crate::venue::{Directions, Taking, Verdict};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A cause of differences between a session and its backtest, in the order in which they are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,8 @@ struct OrderScript {
     request_ns: Option<DurationNs>,
     /// How long each report took that the order's arrival led to.
     answers_ns: Vec<DurationNs>,
+    /// Whether it was not told that the venue took it, but what became of it later.
+    is_silent: bool,
     verdict: Verdict,
     taking: Taking,
     happenings: Vec<Happening>,
@@ -100,13 +102,16 @@ pub(super) struct Script {
     latest: Option<(DurationNs, DurationNs)>,
     /// How long the reports took that an order of the re-run led to.
     answers_ns: BTreeMap<OrderId, Vec<DurationNs>>,
+    /// Orders of the re-run of which it is not told that the venue took them.
+    silent: BTreeSet<OrderId>,
 }
 
 impl Script {
     /// A script that takes over everything up to a cause.
     pub fn new(record: &Record, removed: Cause) -> Self {
         let order = |recorded: &RecordedOrder| ((recorded.strategy, recorded.count), OrderScript::of(recorded, record));
-        Self { removed, orders: record.orders.values().map(order).collect(), latest: None, answers_ns: BTreeMap::new() }
+        let orders = record.orders.values().map(order).collect();
+        Self { removed, orders, latest: None, answers_ns: BTreeMap::new(), silent: BTreeSet::new() }
     }
 
     /// How long a request takes to the venue, if anything was measured.
@@ -145,6 +150,9 @@ impl Script {
         self.answers_ns.extend(answers_ns.map(|answers| (id, answers)));
         // What became of another order says nothing of this one.
         let Some(script) = script.filter(|script| script.order == *order) else { return Default::default() };
+        if script.is_silent {
+            self.silent.insert(id);
+        }
         let is_removed = |cause| self.removed >= cause;
         let directions = Directions {
             verdict: if is_removed(Cause::Rejection) { script.verdict } else { Verdict::Simulated },
@@ -162,6 +170,11 @@ impl Script {
     pub fn cancel(&mut self, key: (StrategyIndex, u64)) -> (Option<CancelFate>, Option<DurationNs>) {
         let Some(cancel) = self.orders.get_mut(&key).and_then(|script| script.sent.pop_front()) else { return (None, None) };
         ((self.removed >= Cause::Rejection).then_some(cancel.fate), cancel.latency_ns.map(|latency| latency.1))
+    }
+
+    /// Whether a report of the venue did not come in the session.
+    pub fn is_untold(&self, event: &AccountEvent) -> bool {
+        matches!(event, AccountEvent::Accepted(id) if self.silent.contains(id))
     }
 
     /// How long a report takes: the one at a place among so many that an order's arrival led to.
@@ -189,6 +202,7 @@ impl OrderScript {
             order: recorded.order,
             request_ns: venue_time_ns.map(|time_ns| time_ns - recorded.placed.sent_ns),
             answers_ns: Vec::new(),
+            is_silent: answer.is_none() && !recorded.reports.is_empty(),
             verdict,
             taking: Taking { levels: Vec::new(), end: None },
             happenings: Vec::new(),
@@ -221,7 +235,7 @@ impl OrderScript {
                     let asked = (0..is_open.len()).rev().find(is_asked).filter(|_| answers_cancel(&report.event));
                     if let Some(at) = asked {
                         is_open[at] = false;
-                        self.cancels[at] = cancel_script(&recorded.cancels[at], report);
+                        self.cancels[at] = cancel_script(&recorded.cancels[at], report, venue_time_ns);
                     } else if let Some(code) = ending(&report.event) {
                         self.end(code, (*told, report), venue_time_ns);
                     }
@@ -275,10 +289,12 @@ fn venue_time_ns(asked: &Asked, answer: Option<&AccountReport>) -> Option<TimeNs
     asked.venue_time_ns.or_else(|| answer.map(|report| TimeNs::midpoint(asked.sent_ns, report.arrival_time_ns)))
 }
 
-fn cancel_script(asked: &Asked, report: &AccountReport) -> CancelScript {
-    let venue_time_ns = venue_time_ns(asked, Some(report)).unwrap_or(asked.sent_ns);
-    CancelScript {
-        latency_ns: Some((venue_time_ns - asked.sent_ns, report.arrival_time_ns - venue_time_ns)),
-        fate: if let AccountEvent::CancelRejected(_, code) = report.event { CancelFate::Rejected(code) } else { CancelFate::Done },
+fn cancel_script(asked: &Asked, report: &AccountReport, placed_ns: TimeNs) -> CancelScript {
+    let mut venue_time_ns = venue_time_ns(asked, Some(report)).unwrap_or(asked.sent_ns);
+    let fate = if let AccountEvent::CancelRejected(_, code) = report.event { CancelFate::Rejected(code) } else { CancelFate::Done };
+    if matches!(fate, CancelFate::Done) {
+        // Times at the venue are estimates; but what it cancelled was there.
+        venue_time_ns = venue_time_ns.max(placed_ns);
     }
+    CancelScript { latency_ns: Some((venue_time_ns - asked.sent_ns, report.arrival_time_ns - venue_time_ns)), fate }
 }

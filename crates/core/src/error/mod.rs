@@ -134,6 +134,8 @@ codes! {
     NotRunning => "not_running", "The session has not started yet, is ending, or is not there.";
     UnknownStrategy => "unknown_strategy", "No strategy of this name is in the run.";
     SlowReader => "slow_reader", "A reader took so long that too much waited for it; it was dropped.";
+    // Accounts
+    UntrackedFees => "untracked_fees", "Fees are paid in an asset that no instrument of the run knows: profit would be wrong.";
 }
 
 impl fmt::Display for Code {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 const REMEMBERED: usize = 112;
 
 /// The same where venues are real: a fill may come long after an order was given up, and must find it.
-const REMEMBERED_OF_REAL: usize = 16_384;
+const REMEMBERED_OF_REAL: usize = 4_096;
 
 /// How many of those that outlasted the newest orders are remembered once they are closed.
 const REMEMBERED_OLDER: usize = 16;

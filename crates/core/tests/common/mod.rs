@@ -8,8 +8,9 @@ pub mod strategy;
 
 use std::sync::Arc;
 use tradewind_core::driver::{Backtest, Keep, Progress, Settings};
-use tradewind_core::feed::Recording;
+use tradewind_core::feed::{Merge, Recording};
 use tradewind_core::instrument::{AssetIndex, FeeAsset, Fees, Index, InstrumentIndex, Kind, Margin, Specification, VenueIndex};
+use tradewind_core::market::MarketEvent;
 use tradewind_core::risk::Risk;
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
@@ -151,6 +152,19 @@ impl World {
     /// The streams of the data.
     pub fn streams(&self) -> Vec<tradewind_core::state::Stream> {
         self.recordings.iter().flat_map(|recording| recording.streams.iter().copied()).collect()
+    }
+
+    /// The rows of the data, in the order in which a backtest meets them (T3).
+    pub fn rows(&self) -> Vec<MarketEvent> {
+        let mut recordings = self.recordings.clone();
+        recordings.sort_by_key(|recording| recording.streams.first().map(|stream| self.index.instrument(stream.instrument).name.clone()));
+        let (mut merge, _) = Merge::both(recordings).unwrap();
+        let mut rows = Vec::new();
+        while let Some(&row) = merge.event() {
+            rows.push(row);
+            merge.advance().unwrap();
+        }
+        rows
     }
 
     pub fn settings(&self) -> Settings {

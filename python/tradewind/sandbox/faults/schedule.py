@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradewind.errors import exception
 from tradewind.sandbox.faults.table import ACTIONS, check_parameters, known
+from tradewind.sandbox.mistakes import mistakes
 
 
 class Step(BaseModel):
@@ -97,11 +98,7 @@ class Schedule(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = (
-                f"{'.'.join(map(str, one['loc']))} = {one['input']!r}: {one['msg']}"
-                for one in error.errors(include_url=False)
-            )
-            raise exception("bad_setting", f"schedule: {'; '.join(problems)}") from None
+            raise mistakes("schedule", error) from None
 
     @classmethod
     def load(cls, path: Path) -> Self:

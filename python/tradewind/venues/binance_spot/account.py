@@ -19,10 +19,11 @@ from tradewind.venues.interface import (
     Rejected,
     Report,
     Side,
+    Transferred,
 )
 
 _MILLISECOND_NS = 1_000_000
-_KEPT = 10_000
+_KEPT = 4_096
 _SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 _STATUSES = {
     "NEW": "open",
@@ -55,6 +56,7 @@ class ExecutionReport(Struct):
     L: str
     T: int
     C: str = ""
+    O: int = 0  # noqa: E741
     r: str = "NONE"
     n: str | None = None
     N: str | None = None
@@ -77,11 +79,24 @@ class AccountPosition(Struct):
     u: int = 0
 
 
+class BalanceUpdate(Struct):
+    """Money came or went: a deposit, a withdrawal, a transfer from another account of the same person."""
+
+    a: str
+    d: str
+    E: int
+    T: int
+
+
 class Memory:
     """The last things of which each may be told once."""
 
     def __init__(self) -> None:
         self._kept: dict[object, None] = {}
+
+    def is_known(self, thing: object) -> bool:
+        """Whether it was told."""
+        return thing in self._kept
 
     def is_new(self, thing: object) -> bool:
         """Whether it was not told yet; from now on it was."""
@@ -119,7 +134,8 @@ class AccountReader:
         if len(self._numbers) > _KEPT:
             forgotten = next(iter(self._numbers))
             self._names.pop(self._numbers.pop(forgotten), None)
-        if not self._memory.is_new(("accepted", client_id)):
+        # Of what has ended it is no news that it once began.
+        if self._memory.is_known(("closed", client_id)) or not self._memory.is_new(("accepted", client_id)):
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
 
@@ -148,6 +164,12 @@ class AccountReader:
         time_ns = (event.u or event.E) * _MILLISECOND_NS
         return [Balance(one.a, exact(one.f) + exact(one.l), exact(one.l), time_ns) for one in event.held]
 
+    def transferred(self, event: BalanceUpdate) -> list[Report]:
+        """Take money that came or went."""
+        if not self._memory.is_new(("transferred", event.a, event.d, event.E, event.T)):
+            return []
+        return [Transferred(event.a, exact(event.d), event.T * _MILLISECOND_NS)]
+
     def execution(self, event: ExecutionReport) -> list[Report]:
         """Take what happened to an order."""
         if event.I >= 0 and not self._memory.is_new((event.s, "execution", event.I)):
@@ -164,7 +186,7 @@ class AccountReader:
         if event.x == "NEW":
             return self.accepted(client_id, event.i, event.T)
         if fill is not None:
-            return [*self.accepted(client_id, event.i, event.T), fill]
+            return [*self.accepted(client_id, event.i, event.O or event.T), fill]
         if event.x == "REJECTED":
             return self.rejected(client_id, -2010, event.r, time_ns)
         if event.x in ("CANCELED", "EXPIRED", "TRADE_PREVENTION"):
@@ -172,7 +194,7 @@ class AccountReader:
         return []
 
     def _ended(self, event: ExecutionReport, client_id: str, time_ns: int) -> list[Report]:
-        before = self.accepted(client_id, event.i, event.T)
+        before = self.accepted(client_id, event.i, event.O or event.T)
         if event.x == "CANCELED":
             return [*before, *self.cancelled(client_id, "requested", event.T)]
         if not self._memory.is_new(("closed", client_id)):
@@ -211,6 +233,7 @@ class AccountReader:
             None if event.o == "MARKET" else exact(event.p),
             status_of(event.X),  # type: ignore[arg-type]
             time_ns,
+            (event.O or event.T) * _MILLISECOND_NS,
         )
 
 

@@ -14,6 +14,7 @@ from tradewind.errors import TradewindError
 from tradewind.venues.binance_spot.account import (
     AccountPosition,
     AccountReader,
+    BalanceUpdate,
     ExecutionReport,
     exact,
     side_of,
@@ -97,6 +98,7 @@ _read_done = msgspec.json.Decoder(_Done).decode
 _read_kind = msgspec.json.Decoder(_Kind).decode
 _read_execution = msgspec.json.Decoder(ExecutionReport).decode
 _read_position = msgspec.json.Decoder(AccountPosition).decode
+_read_transfer = msgspec.json.Decoder(BalanceUpdate).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -254,9 +256,7 @@ class BinanceSpotExecution(Execution):
         """The account's fees."""
         return await self._ask(
             "/api/v3/account/commission",
-            lambda answer: Commission(
-                instrument, answer["standardCommission"]["maker"], answer["standardCommission"]["taker"]
-            ),
+            lambda answer: _commission(instrument, answer),
             {"symbol": _symbol(instrument)},
         )
 
@@ -371,6 +371,8 @@ class BinanceSpotExecution(Execution):
             self._tell(self._reader.execution(_read_execution(event)))
         elif kind == "outboundAccountPosition":
             self._tell(self._reader.position(_read_position(event)))
+        elif kind == "balanceUpdate":
+            self._tell(self._reader.transferred(_read_transfer(event)))
         elif kind == "serverShutdown":
             self._link.replace()
         elif kind == "eventStreamTerminated":
@@ -478,6 +480,15 @@ def _state(order: dict[str, Any]) -> OrderState:
         None if order["type"] == "MARKET" else exact(order["price"]),
         status_of(order["status"]),  # type: ignore[arg-type]
         order["updateTime"] * _MILLISECOND_NS,
+        order["time"] * _MILLISECOND_NS,
+    )
+
+
+def _commission(instrument: str, answer: dict[str, Any]) -> Commission:
+    standard, discount = answer["standardCommission"], answer["discount"]
+    is_discounted = discount["enabledForAccount"] and discount["enabledForSymbol"]
+    return Commission(
+        instrument, standard["maker"], standard["taker"], discount["discountAsset"] if is_discounted else None
     )
 
 

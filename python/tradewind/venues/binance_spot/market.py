@@ -136,9 +136,12 @@ class BinanceSpotMarketData(StreamingMarketData):
         """Ask for a snapshot, from which the changes that wait are followed."""
         limit = self.words["stream"].get("snapshot_levels", 5_000)
         body = await self.rest.get_bytes("/api/v3/depth", {"symbol": symbol, "limit": limit})
-        fate = self.decoder.snapshot(symbol, body, self.clock())
+        arrival_ns = self.clock()
+        fate = self.decoder.snapshot(symbol, body, arrival_ns)
         if fate == "taken":
             self.sink.on_rows()
+            if self.sink.tap is not None:
+                self.sink.tap.snapshot(symbol, arrival_ns, body)
         return fate != "too_old"
 
     async def ask_clock(self) -> None:
