@@ -1,8 +1,7 @@
 """W9: from a trade to the order that answers it, in a live session: decoder, engine, Python strategy, risk, journal.
 
-Prints one JSON line. The exchange is in another process (`benchmarks/exchange.py`) and measures; beside it, the session
-measures itself from the frame at hand to the order's frame written. The key is of the kind that Binance recommends,
-with which a session logs on once.
+Prints one JSON line (see `benchmarks/ticks.py`). The session is as `tradewind run --mode live` prepares it, with the
+settings' defaults. Its key is of the kind that Binance recommends, with which a session logs on once.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exchange import SKIPPED, TICKS, Exchange, exchange, line, price_of, quantity_of
+from ticks import Exchange, Watch, exchange, price_of, quantity_of
 
 import tradewind as tw
 from tradewind.session.run import prepared
@@ -45,7 +43,7 @@ credentials = {{ file = "{folder}/keys.toml" }}
 class = "{file}:Answers"
 
 [risk]
-order_quantity = "1"
+order_quantity = "20"
 order_notional = "1000000"
 position = "1000"
 open_orders = 1000
@@ -78,43 +76,39 @@ def write_system(folder: Path, one: Exchange) -> Path:
     return path
 
 
-def watch_inside() -> list[float]:
-    """Microseconds from a frame at hand to an order's frame written, in this process."""
-    found: list[float] = []
-    taken_ns = 0
+def watch_inside() -> Watch:
+    """Take the time from a frame at hand to an order's frame written."""
+    watch = Watch()
     take, send = Channel.on_ws_frame, Channel.send
 
     def stamped_take(self: Channel, transport: Any, frame: Any) -> None:
-        nonlocal taken_ns
-        taken_ns = time.perf_counter_ns()
+        watch.received(frame.get_payload_as_bytes())
         take(self, transport, frame)
 
     def stamped_send(self: Channel, message: bytes) -> bool:
         done = send(self, message)
-        if b"order.place" in message:
-            found.append((time.perf_counter_ns() - taken_ns) / 1e3)
+        watch.written(message)
         return done
 
     Channel.on_ws_frame, Channel.send = stamped_take, stamped_send  # type: ignore[method-assign]
-    return found
+    return watch
 
 
-async def run(path: Path, one: Exchange) -> list[float]:
+async def run(path: Path, watch: Watch) -> None:
+    """Trade until enough trades were answered."""
     with await prepared(tw.System.read(path), "live") as ready:
         running = asyncio.create_task(ready.session.run())
-        while len(found := one.latencies_us()) < SKIPPED + TICKS and not running.done():
-            await asyncio.sleep(0.5)
+        while not watch.is_enough and not running.done():
+            await asyncio.sleep(1.0)
         ready.session.stop()
         await running
-    return found
 
 
 def main() -> None:
-    inside = watch_inside()
+    watch = watch_inside()
     with tempfile.TemporaryDirectory() as folder, exchange("ED25519") as one:
-        found = asyncio.run(run(write_system(Path(folder), one), one))
-    own = line(inside, "")
-    print(json.dumps(line(found, tw.__version__, inside_median_us=own["median_us"], inside_p99_us=own["p99_us"])))
+        asyncio.run(run(write_system(Path(folder), one), watch))
+        print(json.dumps(watch.line(one, tw.__version__)))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def test_a_quiet_market_is_not_a_dead_one() -> None:
 def test_quiet_spells_do_not_make_a_stream_less_watched_for_good() -> None:
     async def check(watcher: Watcher) -> None:
         await until(lambda: watcher.count("Quote"))
-        watched = watcher.data._watched[KINDS[1]]
+        watched = watcher.data.liveness.watched[KINDS[1]]
         for _ in range(2):
             watcher.box.server.faults.on("quiet_market")
             await until(lambda: watched.quietness > 1)
@@ -85,7 +85,7 @@ def test_after_a_break_a_stream_is_fresh_once_something_came_or_the_venue_says_t
         watcher.box.server.faults.on("hard_close", kind="stream")
         await until(lambda: watcher.states(kind)[-1] == "disconnected")
         before = watcher.count(event)
-        await until(lambda: name in watcher.data._awaited)
+        await until(lambda: name in watcher.data.liveness.awaited)
         await asyncio.sleep(2.5)
         assert (watcher.count(event), watcher.states(kind)[-1]) == (before, "disconnected"), "the venue says otherwise"
         answers[0] = []
@@ -217,7 +217,7 @@ def test_a_topic_that_is_left_and_subscribed_to_again_is_subscribed_to() -> None
 def test_what_waited_while_the_process_stood_still_is_not_fresh() -> None:
     async def check(watcher: Watcher) -> None:
         await until(lambda: watcher.count("Trade") and watcher.count("Quote"))
-        watcher.data._beat_ns -= 10 * 10**9  # as if nothing had run for ten seconds
+        watcher.data.liveness.beat_ns -= 10 * 10**9  # as if nothing had run for ten seconds
         told = len(watcher.statuses)
         await until(lambda: len(watcher.statuses) >= told + 2)
         assert [one.state for one in watcher.statuses[told : told + 2]] == ["stale", "stale"]

@@ -10,6 +10,7 @@ use crate::recording::stream_kind;
 use crate::replay::Words;
 use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_orders};
 use crate::settings::{Run, Value, data_value};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use std::collections::HashMap;
@@ -412,22 +413,22 @@ impl Session {
             let (id, strategy, count, instrument) = match request {
                 Request::Place { id, strategy, count, order } => {
                     let specification = &self.index.instrument(order.instrument).specification;
-                    dict.set_item("side", order.side.name())?;
-                    dict.set_item("quantity", format_decimal(order.quantity.into(), specification.quantity_decimals))?;
+                    dict.set_item(intern!(py, "side"), order.side.name())?;
+                    dict.set_item(intern!(py, "quantity"), format_decimal(order.quantity.into(), specification.quantity_decimals))?;
                     let price = order.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
-                    dict.set_item("price", price)?;
-                    dict.set_item("time_in_force", order.time_in_force.name())?;
-                    dict.set_item("reduce_only", order.reduce_only)?;
+                    dict.set_item(intern!(py, "price"), price)?;
+                    dict.set_item(intern!(py, "time_in_force"), order.time_in_force.name())?;
+                    dict.set_item(intern!(py, "reduce_only"), order.reduce_only)?;
                     (id, strategy, count, order.instrument)
                 }
                 Request::Cancel { id, strategy, count, instrument } => (id, strategy, count, instrument),
                 Request::Timer { .. } => continue,
             };
-            dict.set_item("is_cancel", matches!(request, Request::Cancel { .. }))?;
-            dict.set_item("order_id", id.0)?;
-            dict.set_item("strategy", strategy.0)?;
-            dict.set_item("count", count)?;
-            dict.set_item("instrument", self.instruments[instrument.at()].clone_ref(py))?;
+            dict.set_item(intern!(py, "is_cancel"), matches!(request, Request::Cancel { .. }))?;
+            dict.set_item(intern!(py, "order_id"), id.0)?;
+            dict.set_item(intern!(py, "strategy"), strategy.0)?;
+            dict.set_item(intern!(py, "count"), count)?;
+            dict.set_item(intern!(py, "instrument"), self.instruments[instrument.at()].clone_ref(py))?;
             list.append(dict)?;
         }
         Ok(list)

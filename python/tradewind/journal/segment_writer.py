@@ -13,13 +13,15 @@ from typing import Literal, Self
 import msgspec
 
 from tradewind import _core
+from tradewind._core import CODEC_VERSION
 from tradewind.errors import TradewindError, TradewindWarning
 from tradewind.journal.archiving import Archive, start_archiving
 from tradewind.journal.block import Joint, Snapshot, seal_ending, seal_joint, seal_manifest, seal_snapshot
 from tradewind.journal.emptying import Emptying
+from tradewind.journal.forelog import Forelog
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest
 from tradewind.journal.segments import segment_path, segments
-from tradewind.journal.storage import SqliteStorage, damaged, to_disk
+from tradewind.journal.storage import SqliteStorage, damaged, to_disk, writing
 from tradewind.journal.writer import JournalWriter
 
 Durability = Literal["process", "power"]
@@ -114,6 +116,7 @@ class SegmentWriter(JournalWriter):
         self.slow_writes = 0
         """How many writes took over 100 ms."""
         current.storage.leave_log()
+        self._forelog = self._new_forelog(current.storage.path)
         self._emptying = Emptying(current.storage.path)
         self._closing: list[threading.Thread] = []
         self._archiving = start_archiving(folder, keeping.archive, keeping.keep_days)
@@ -141,6 +144,7 @@ class SegmentWriter(JournalWriter):
         begun_ns = int(current.begun.timestamp()) * 10**9
         number = 1 if joint is None else joint.number
         storage = SqliteStorage.resume(current.path)
+        storage.absorb()
         begun = Begun(storage, number, begun_ns, sealed[0], last, checksum, saved[-1] if saved else 0)
         return cls(folder, begun, keeping or Keeping())
 
@@ -153,14 +157,23 @@ class SegmentWriter(JournalWriter):
             What the kernel's `take_journal` gave.
         leaves
             Whether an order leaves because of them: then they survive what they are to survive before this returns.
+            Where that is the end of the process, they are put beside the file, and into it by the next call without.
 
         """
+        if block is not None and leaves and self._forelog is not None:
+            first, last, data = block
+            if self._forelog.put(first, last, CODEC_VERSION, data):
+                self._unwritten.append(block)
+                return
         begun_at = time.perf_counter()
         if block is not None:
             self._is_synced = False
+        written = sum(len(data) for _, _, data in self._unwritten) + (0 if block is None else len(block[2]))
         super().write(block)
-        if block is not None:
-            self._emptying.wrote(len(block[2]))
+        if self._forelog is not None:
+            self._forelog.empty()
+        if written:
+            self._emptying.wrote(written)
         if leaves and self._keeping.durability == "power" and not self._is_synced:
             self._segment.sync()
             self._is_synced = True
@@ -199,6 +212,18 @@ class SegmentWriter(JournalWriter):
     def _begin(self) -> None:
         """The segment has its manifest already."""
 
+    def _settle(self) -> None:
+        """An ending follows what lies beside the file; where that does not come into it, there is none."""
+        if self._forelog is not None and not self._forelog.is_empty:
+            self.write(None)
+
+    def _new_forelog(self, segment: Path) -> Forelog | None:
+        """Where orders need not wait for the file; a power cut would take what lies there."""
+        if self._keeping.durability == "power":
+            return None
+        with writing(segment, "run_interrupted"):
+            return Forelog(segment)
+
     def _turn(self, version: str, lost: str, state: bytes, now_ns: int) -> None:
         """Begin the next segment with the state, then end this one."""
         if self._keeping.durability == "power":
@@ -214,10 +239,20 @@ class SegmentWriter(JournalWriter):
             storage.put_snapshot(Snapshot(self._last, version, lost, state, checksum))
             storage.put_manifest(self._text, start)
 
-        storage = SqliteStorage.begin(path, put)
+        # Before the segment is there: without space for both the run goes on in the old one.
+        forelog = self._new_forelog(path)
+        try:
+            storage = SqliteStorage.begin(path, put)
+        except BaseException:
+            if forelog is not None:
+                forelog.close()
+            raise
         storage.leave_log()
         over, emptying = self._segment, self._emptying
+        if self._forelog is not None:
+            self._forelog.close()
         self._storage = self._segment = storage
+        self._forelog = forelog
         self._emptying = Emptying(path)
         self._number, self._is_synced, before = joint.number, False, self._checksum
         self._checksum = start
@@ -254,6 +289,8 @@ class SegmentWriter(JournalWriter):
             self._segment.drop_snapshot(sequence)
 
     def _close(self) -> None:
+        if self._forelog is not None:
+            self._forelog.close()
         self._emptying.close()
         for thread in self._closing:
             thread.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.block import Block, Joint, Snapshot
+from tradewind.journal.forelog import forelog_blocks, forelog_path
 
 FORMAT = 3
 """The version of the journal's form: its tables and its chain of checksums.
@@ -84,8 +85,8 @@ class Storage(Kept, Protocol):
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest; nothing is there without it."""
 
-    def put_block(self, block: Block) -> None:
-        """Keep one more block, for good."""
+    def put_blocks(self, blocks: Sequence[Block]) -> None:
+        """Keep more blocks, for good: all of them, or none."""
 
     def put_ending(self, text: bytes, checksum: bytes) -> None:
         """Keep the ending; comes last."""
@@ -112,6 +113,11 @@ class MemoryStorage:
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest."""
         self.kept_manifest = (text, checksum)
+
+    def put_blocks(self, blocks: Sequence[Block]) -> None:
+        """Keep more blocks."""
+        for block in blocks:
+            self.put_block(block)
 
     def put_block(self, block: Block) -> None:
         """Keep one more block."""
@@ -162,6 +168,7 @@ class SqliteStorage:
         self.path = path
         self._connection = connection
         self._form = form
+        self._forelog: list[Block] = []
 
     @property
     def place(self) -> str:
@@ -212,6 +219,7 @@ class SqliteStorage:
         """Open the journal of a run that was cut off, to write on behind its last block."""
         with writing(path, "bad_setting"):
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.text_factory = bytes
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 # A run that was ended in order may have said that it was interrupted; it goes on.
@@ -239,7 +247,10 @@ class SqliteStorage:
             except BaseException:
                 connection.close()
                 raise
-        return cls(path, connection, form)
+        storage = cls(path, connection, form)
+        if forelog_path(path).exists():
+            storage._forelog = storage.outside()
+        return storage
 
     def put_manifest(self, text: bytes, checksum: bytes) -> None:
         """Keep the manifest."""
@@ -258,10 +269,42 @@ class SqliteStorage:
         """Forget a snapshot."""
         self._put("DELETE FROM snapshot WHERE sequence = ?", (sequence,))
 
+    def put_blocks(self, blocks: Sequence[Block]) -> None:
+        """Keep more blocks, in one transaction."""
+        if len(blocks) == 1:
+            self.put_block(blocks[0])
+            return
+        self._put("BEGIN IMMEDIATE", ())
+        try:
+            for block in blocks:
+                self.put_block(block)
+            self._put("COMMIT", ())
+        except BaseException:
+            # Where the disk is full SQLite may have given up the transaction by itself.
+            if self._connection.in_transaction:
+                self._put("ROLLBACK", ())
+            raise
+
     def put_block(self, block: Block) -> None:
         """Keep one more block."""
         values = (block.first, block.last, block.codec, block.data, block.checksum)
         self._put("INSERT INTO block VALUES (?, ?, ?, ?, ?)", values)
+
+    def outside(self) -> list[Block]:
+        """The blocks that a session left beside the file, and that are not in it."""
+        joint, last = self.joint(), self.last()
+        checksum = self.checksum_at(last)
+        if checksum is None:
+            sealed = self.manifest()
+            last, checksum = 0 if joint is None else joint.first - 1, b"" if sealed is None else sealed[1]
+        with reading(self.place):
+            return list(forelog_blocks(self.path, last, checksum))
+
+    def absorb(self) -> None:
+        """Take in what a session that was cut off left beside the file."""
+        if found := self.outside():
+            self.put_blocks(found)
+        forelog_path(self.path).unlink(missing_ok=True)
 
     def put_ending(self, text: bytes, checksum: bytes) -> None:
         """Keep the ending."""
@@ -313,10 +356,15 @@ class SqliteStorage:
         with reading(self.place):
             for row in self._connection.execute(select, (after,)):
                 _check_types(self.place, row, (int, int, int, bytes, bytes))
+                after = row[1]
                 yield Block(*row)
+        # Of a session that goes on, some of these may have come into the file since it was opened.
+        yield from (block for block in self._forelog if block.first > after)
 
     def last(self) -> int:
         """The last entry."""
+        if self._forelog:
+            return self._forelog[-1].last
         with reading(self.place):
             row = self._connection.execute("SELECT last FROM block ORDER BY first DESC LIMIT 1").fetchone()
         if row is None:
@@ -327,6 +375,9 @@ class SqliteStorage:
 
     def checksum_at(self, sequence: int) -> bytes | None:
         """The checksum of the block that ends with an entry."""
+        for block in self._forelog:
+            if block.last == sequence:
+                return block.checksum
         select = "SELECT last, checksum FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
         with reading(self.place):
             row = self._connection.execute(select, (sequence,)).fetchone()
@@ -414,7 +465,7 @@ def to_disk(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, with what SQLite may have left beside it."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", forelog_path(path).name):
         path.with_name(name).unlink(missing_ok=True)
 
 

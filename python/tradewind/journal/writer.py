@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +33,7 @@ class JournalWriter:
         self._storage = SqliteStorage.create(place) if isinstance(place, str | Path) else place
         self._checksum = seal_manifest(self._text)
         self._last = 0
-        self._unwritten: deque[tuple[int, int, bytes]] = deque()
+        self._unwritten: list[tuple[int, int, bytes]] = []
         self._is_ended = False
 
     def __enter__(self) -> Self:
@@ -52,6 +51,7 @@ class JournalWriter:
             if not self._is_ended:
                 # Where this cannot be written either, the first error says why; the run counts as cut off.
                 with nullcontext() if error is None else suppress(TradewindError):
+                    self._settle()
                     self._end(Ending(finished=False, reason=_reason(kind, error), entries=self._last))
         finally:
             self._close()
@@ -60,12 +60,15 @@ class JournalWriter:
         """Write the entries since the last call, if there are any. What cannot be written now comes next time."""
         if block is not None:
             self._unwritten.append(block)
-        while self._unwritten:
-            first, last, data = self._unwritten[0]
-            checksum = seal_block(self._checksum, first, last, CODEC_VERSION, data)
-            self._storage.put_block(Block(first, last, CODEC_VERSION, data, checksum))
-            self._unwritten.popleft()
-            self._last, self._checksum = last, checksum
+        if not self._unwritten:
+            return
+        sealed, last, checksum = [], self._last, self._checksum
+        for first, last, data in self._unwritten:
+            checksum = seal_block(checksum, first, last, CODEC_VERSION, data)
+            sealed.append(Block(first, last, CODEC_VERSION, data, checksum))
+        self._storage.put_blocks(sealed)
+        self._unwritten.clear()
+        self._last, self._checksum = last, checksum
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Close the journal of a run that came to its end."""
@@ -75,6 +78,9 @@ class JournalWriter:
 
     def _begin(self) -> None:
         self._storage.put_manifest(self._text, self._checksum)
+
+    def _settle(self) -> None:
+        """Nothing lies elsewhere that the ending has to follow."""
 
     def _end(self, ending: Ending) -> None:
         text = msgspec.json.encode(ending)

@@ -6,6 +6,7 @@ At most 32 letters and digits, which every venue takes; the check digit and the 
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PREFIX = "tw"
@@ -33,8 +34,9 @@ def client_id(run: str, strategy: int, count: int) -> str:
     'tw0a1b2c3d03lflsy'
 
     """
-    body = f"{_PREFIX}{run}{_base36(strategy).rjust(2, '0')}{_base36(count)}"
-    return body + _check(body)
+    head, weight = _head(run, strategy)
+    number = _base36(count)
+    return head + number + _DIGITS[(weight + _weight(number, len(head))) % len(_DIGITS)]
 
 
 def read(text: str, run: str) -> tuple[int, int] | None:
@@ -68,9 +70,22 @@ def is_ours(text: str) -> bool:
     return read(text, text[start : start + _RUN_LENGTH]) is not None
 
 
+@lru_cache(maxsize=1_024)
+def _head(run: str, strategy: int) -> tuple[str, int]:
+    """What the ids of a strategy's orders have in common, and its share of their check digits."""
+    head = f"{_PREFIX}{run}{_base36(strategy).rjust(2, '0')}"
+    return head, _weight(head, 0)
+
+
 def _check(body: str) -> str:
-    total = sum((place + 3) * ord(letter) for place, letter in enumerate(body))
-    return _DIGITS[total % len(_DIGITS)]
+    return _DIGITS[_weight(body, 0) % len(_DIGITS)]
+
+
+def _weight(letters: str, begin: int) -> int:
+    total = 0
+    for place, letter in enumerate(letters, begin + 3):
+        total += place * ord(letter)
+    return total
 
 
 def _base36(number: int) -> str:

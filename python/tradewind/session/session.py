@@ -143,12 +143,12 @@ class Session:
 
     # What feeds the kernel.
 
-    def act(self, act: Callable[[], None]) -> None:
+    def act(self, act: Callable[..., None], *given: Any) -> None:
         """Feed the kernel, then let requests leave and time go on. A failure of the kernel ends the session."""
         if self.failure is not None:
             return
         try:
-            act()
+            act(*given)
         except Exception as error:
             if not self.kernel.is_failed:
                 raise
@@ -229,7 +229,7 @@ class Session:
         requests = self.kernel.take_requests()
         if not requests:
             return
-        self.write(leaves=True)
+        block = self._record(leaves=True)
         self.is_sending = True
         try:
             for request in requests:
@@ -238,17 +238,23 @@ class Session:
                     self._send(request)
         finally:
             self.is_sending = False
+            # Whoever reads along does not keep an order waiting.
+            self.audit.publish(block)
 
-    def write(self, *, leaves: bool = False) -> None:
-        """Write to the journal what is not in it yet, before orders leave or now and then."""
+    def write(self) -> None:
+        """Write to the journal what is not in it yet."""
+        self.audit.publish(self._record(leaves=False))
+
+    def _record(self, *, leaves: bool) -> tuple[int, int, bytes] | None:
+        """Write to the journal, before orders leave or now and then; gives what is in it now."""
         try:
             block = self.kernel.take_journal()
             # What cannot be written is kept, and comes first next time: the journal has no hole.
             self._writer.write(block, leaves=leaves)
         except Exception as error:
             self.fail(error)
-            return
-        self.audit.publish(block)
+            return None
+        return block
 
     def _send(self, request: dict[str, Any]) -> None:
         instrument: Instrument = request["instrument"]
@@ -394,7 +400,10 @@ class Session:
 
     def take_rows(self, inbox: Inbox) -> None:
         """Give the engine what has arrived."""
-        self.act(lambda: self._clock.start_after(self.kernel.take_rows(inbox)))
+        self.act(self._take_rows, inbox)
+
+    def _take_rows(self, inbox: Inbox) -> None:
+        self._clock.start_after(self.kernel.take_rows(inbox))
 
     def take_history(self, inbox: Inbox) -> None:
         """Give the engine what happened before: nobody is called (V4)."""

@@ -7,50 +7,26 @@ import contextlib
 import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from tradewind.errors import TradewindError
-from tradewind.times import duration_ns
 from tradewind.venues.connection.backoff import Backoff, Budget
 from tradewind.venues.connection.clock import VenueClock
 from tradewind.venues.connection.rest import Rest
 from tradewind.venues.connection.subscriptions import Subscriptions
 from tradewind.venues.connection.websocket import Channel, Link
+from tradewind.venues.decoder import Decoder
 from tradewind.venues.interface import ClockStatus, MarketData, StreamName, StreamStatus
+from tradewind.venues.liveness import STANDSTILL_NS, Liveness
+from tradewind.venues.resyncs import Resyncs
 from tradewind.venues.sink import MarketSink
 
 _GRACE_SECONDS = 2.0
 _GLANCE_SECONDS = 0.02
 _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
-_QUIETEST = 8.0
-_FOLLOWED_SECONDS = 30.0
-_BEAT_SECONDS = 0.25
-_STANDSTILL_NS = 2_000_000_000
 _ERRORS_APART_NS = 1_000_000_000
 _budgets: dict[str, Budget] = {}
-
-
-class Decoder(Protocol):
-    """What a decoder of frames offers (`tradewind._core`)."""
-
-    def decode(self, frame: bytes, arrival_ns: int) -> tuple[str, str, str, int, int] | None:
-        """Read a frame."""
-
-    def add(self, symbol: str, name: str) -> None:
-        """Know another instrument."""
-
-    def arrival_ns(self, symbol: str, kind: str) -> int | None:
-        """When a stream's last message arrived."""
-
-    def progress(self, symbol: str, kind: str, interval_ns: int) -> list[int]:
-        """How far a stream has come."""
-
-    def forget(self, symbol: str, kind: str) -> None:
-        """Forget a stream."""
-
-    def is_live(self, symbol: str) -> bool:
-        """Whether a book is followed."""
 
 
 def budget(venue: str, connections: dict[str, Any]) -> Budget:
@@ -58,29 +34,10 @@ def budget(venue: str, connections: dict[str, Any]) -> Budget:
     return _budgets.setdefault(venue, Budget(connections["most"], connections["per_seconds"]))
 
 
-class _Watched:
-    """What is known about the liveness of one stream.
-
-    ``moved`` is how far it had come when it last moved, ``seen`` how far it should have come by the venue's last word.
-    """
-
-    def __init__(self, since_ns: int) -> None:
-        self.since_ns = since_ns
-        self.moved: list[int] = []
-        self.seen: list[int] = []
-        self.quietness = 1.0
-        self.failures = 0
-        self.mended = 0
-
-
 class StreamingMarketData(MarketData):
-    """Connects, subscribes, decodes, watches and repairs; a venue adds its words.
+    """Connects, subscribes, decodes, and has what it subscribed to looked after; a venue adds its words.
 
-    **Liveness** is judged for each subscription: where nothing new came for as long as the venue's data file says, the
-    venue is asked over REST how far the stream should have come. Only if it says otherwise, and the stream does not
-    follow within two seconds, it is stale: it is subscribed anew, and if that does not help the connection is replaced.
-    A quiet market only makes the questions rarer, down to an eighth. A stream that was subscribed to counts as
-    connected once something came, or once the venue says that what came last still holds.
+    A message's way is `_received`: decoded and handed on in one call.
     """
 
     def __init__(self, venue: str, words: dict[str, Any], url: str, rest: Rest, clock: VenueClock) -> None:
@@ -95,17 +52,13 @@ class StreamingMarketData(MarketData):
         self._links: list[Link] = []
         self._topics: dict[int, dict[str, None]] = {}
         self._channels: dict[Channel, Subscriptions] = {}
-        self._watched: dict[StreamName, _Watched] = {}
-        self._awaited: dict[StreamName, int | None] = {}
+        self.liveness = Liveness(self)
+        self._resyncs = Resyncs(self)
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._resyncs: dict[str, int | None] = {}
-        self._resync_wanted = asyncio.Event()
         self._clock_doubted = asyncio.Event()
         self._error_ns = 0
-        self._beat_ns = 0
-        self._catching_up_until_ns = 0
-        self._told: dict[StreamName, str] = {}
+        self.told: dict[StreamName, str] = {}
         self.sink: MarketSink
 
     # What a venue adds.
@@ -144,9 +97,9 @@ class StreamingMarketData(MarketData):
                 self.sink.on_rows()
                 return True
             await asyncio.sleep(_GLANCE_SECONDS)
-        stream = next((name for name in self._watched if name.symbol == symbol and name.kind == "book"), None)
+        stream = next((name for name in self.liveness.watched if name.symbol == symbol and name.kind == "book"), None)
         if stream is not None:
-            self._resubscribe(stream)
+            self.resubscribe(stream)
         return False
 
     # The interface.
@@ -166,10 +119,10 @@ class StreamingMarketData(MarketData):
         try:
             await self.compare_clocks()
         except TradewindError as error:
-            self._report(None, "error", f"clocks were not compared: {error.message}")
+            self.report(None, "error", f"clocks were not compared: {error.message}")
         streams, self._names = list(self._names.values()), {}
-        self._beat_ns = self.clock()
-        for work in (self._beat(), self._watch(), self._resync_books(), self._compare_on()):
+        self.liveness.beat_ns = self.clock()
+        for work in (self.liveness.beat(), self.liveness.watch(), self._resyncs.run(), self._compare_on()):
             self.in_background(work)
         self.subscribe(streams)
 
@@ -179,7 +132,7 @@ class StreamingMarketData(MarketData):
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
                 for stream in self._names.values():
-                    self._report(stream, "stale", f"nobody looks after it: {type(error).__name__} {error}")
+                    self.report(stream, "stale", f"nobody looks after it: {type(error).__name__} {error}")
 
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(ended)
@@ -206,9 +159,8 @@ class StreamingMarketData(MarketData):
             topic = self.topic(stream)
             if self._names.pop(topic, None) is None:
                 continue
-            self._watched.pop(stream, None)
-            self._awaited.pop(stream, None)
-            self._told.pop(stream, None)
+            self.liveness.drop(stream)
+            self.told.pop(stream, None)
             for topics in self._topics.values():
                 topics.pop(topic, None)
             for subscriptions in self._channels.values():
@@ -264,16 +216,16 @@ class StreamingMarketData(MarketData):
     def _received(self, channel: Channel, message: bytes) -> None:
         """A message: decoded and handed on in this call."""
         arrival_ns = self.clock()
-        if arrival_ns - self._beat_ns > _STANDSTILL_NS:
-            self._stood_still(arrival_ns)
+        if arrival_ns - self.liveness.beat_ns > STANDSTILL_NS:
+            self.liveness.stood_still(arrival_ns)
         try:
             told = self.decoder.decode(message, arrival_ns)
         except TradewindError as error:
             self._left_out(error, message, arrival_ns)
             return
         if told is None:
-            if self._awaited:
-                self._look_for_first()
+            if self.liveness.awaited:
+                self.liveness.look_for_first()
             self.sink.on_rows()
         elif told[0] == "control":
             self.control(channel.link, self._channels[channel], message)
@@ -286,18 +238,17 @@ class StreamingMarketData(MarketData):
 
     def _lost(self, channel: Channel | None, reason: str) -> None:
         if channel is None:
-            self._report(None, "error", reason)
+            self.report(None, "error", reason)
             return
         subscriptions = self._channels.pop(channel, None)
         if subscriptions is not None:
             subscriptions.close()
         for topic in self._topics[self._links.index(channel.link)]:
             stream = self._names[topic]
-            self._watched.pop(stream, None)
-            self._awaited.pop(stream, None)
+            self.liveness.drop(stream)
             if stream.kind == "book":
-                self._forget(stream)
-            self._report(stream, "disconnected", reason)
+                self.liveness.forget(stream)
+            self.report(stream, "disconnected", reason)
 
     def _answered(self, topics: list[str], problem: str) -> None:
         for topic in topics:
@@ -305,19 +256,19 @@ class StreamingMarketData(MarketData):
             if stream is None:
                 continue
             if problem:
-                self._report(stream, "error", f"it cannot be subscribed to: {problem}")
+                self.report(stream, "error", f"it cannot be subscribed to: {problem}")
                 wait = self._refused.setdefault(topic, Backoff(first=1.0)).next()
                 asyncio.get_running_loop().call_later(wait, self._subscribe_again, topic)
                 continue
             self._refused.pop(topic, None)
-            watched = self._watched.setdefault(stream, _Watched(self.clock()))
+            watched = self.liveness.subscribed(stream)
             if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
-                self._want_resync(stream.symbol)
-            elif self._told.get(stream) != "connected":
+                self._resyncs.want(stream.symbol)
+            elif self.told.get(stream) != "connected":
                 watched.seen = []
                 # A book that is followed has begun with a message of this subscription.
-                self._awaited[stream] = None if stream.kind == "book" else self._arrival_ns(stream)
-                self._look_for_first()
+                self.liveness.awaited[stream] = None if stream.kind == "book" else self.liveness.arrival_ns(stream)
+                self.liveness.look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
         """Ask again for what was refused, where it is still wanted."""
@@ -325,37 +276,7 @@ class StreamingMarketData(MarketData):
             if topic in self._topics[self._links.index(channel.link)] and topic not in subscriptions.topics:
                 subscriptions.add([topic])
 
-    def _look_for_first(self) -> None:
-        """Tell of streams that were subscribed to, and of which something has come since."""
-        if self.clock() < self._catching_up_until_ns:
-            return
-        for stream, before_ns in list(self._awaited.items()):
-            if self._arrival_ns(stream) not in (None, before_ns):
-                self._is_there(stream)
-
-    def _arrival_ns(self, stream: StreamName) -> int | None:
-        """When something last came."""
-        return self.decoder.arrival_ns(stream.symbol, stream.kind)
-
-    def _is_there(self, stream: StreamName) -> None:
-        self._awaited.pop(stream, None)
-        self._report(stream, "resynced" if self._told.get(stream) == "gap" else "connected")
-
     # Trouble.
-
-    async def _beat(self) -> None:
-        while True:
-            self._beat_ns = self.clock()
-            await asyncio.sleep(_BEAT_SECONDS)
-
-    def _stood_still(self, now_ns: int) -> None:
-        """Take what waits in the sockets for what it is: old, until there was the time to read all of it (T2)."""
-        seconds = (now_ns - self._beat_ns) / 1e9
-        self._beat_ns = now_ns
-        self._catching_up_until_ns = now_ns + _STANDSTILL_NS
-        for stream, watched in self._watched.items():
-            watched.seen = []
-            self._stale(stream, f"this process stood still for {seconds:.1f} s")
 
     def _left_out(self, error: TradewindError, message: bytes, arrival_ns: int) -> None:
         """Something that cannot be read is left out, counted and told, at most once a second."""
@@ -375,145 +296,25 @@ class StreamingMarketData(MarketData):
             if stream.instrument == instrument and stream.kind == kind:
                 self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
                 if kind == "book":
-                    self._told[stream] = "gap"
-                    self._want_resync(stream.symbol)
+                    self.told[stream] = "gap"
+                    self._resyncs.want(stream.symbol)
         self.sink.on_rows()
 
-    def _want_resync(self, symbol: str) -> None:
-        self._resyncs.setdefault(symbol, self.decoder.arrival_ns(symbol, "book"))
-        self._resync_wanted.set()
-
-    async def _resync_books(self) -> None:
-        """One book after the other, so that many that break together do not ask together."""
-        loop = asyncio.get_running_loop()
-        backoffs: dict[str, Backoff] = {}
-        not_before: dict[str, float] = {}
-        while True:
-            await self._resync_wanted.wait()
-            self._resync_wanted.clear()
-            for symbol in list(self._resyncs):
-                stream = next((one for one in self._watched if one.symbol == symbol and one.kind == "book"), None)
-                if stream is None:
-                    self._resyncs.pop(symbol, None)
-                    continue
-                backoff, due = backoffs.setdefault(symbol, Backoff()), not_before.get(symbol, 0.0)
-                if loop.time() < due:
-                    loop.call_later(due - loop.time(), self._resync_wanted.set)
-                    continue
-                if loop.time() - due > _FOLLOWED_SECONDS:
-                    backoff.reset()
-                # A book that breaks again at once is not asked for again at once.
-                not_before[symbol] = loop.time() + backoff.next()
-                try:
-                    is_done = await self.resync(symbol)
-                except TradewindError as error:
-                    self._report(stream, "stale", f"no snapshot: {error.message}")
-                    is_done = False
-                if is_done:
-                    # A snapshot alone does not say that changes come.
-                    self._awaited[stream] = self._resyncs.pop(symbol, None)
-                    self._look_for_first()
-                else:
-                    self._resync_wanted.set()
-
-    # Liveness.
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            questions: list[Coroutine[Any, Any, None]] = []
-            for stream, watched in list(self._watched.items()):
-                now_ns = self.clock()
-                patience = self.words["silence"].get(stream.kind, 60) + _seconds(stream.interval)
-                is_overdue = now_ns - watched.since_ns > patience * watched.quietness * 1e9
-                mark = self._mark(stream)
-                if mark and mark != watched.moved:
-                    self._moved(stream, watched, mark, now_ns)
-                elif is_overdue or (stream in self._awaited and not watched.seen):
-                    watched.since_ns = now_ns
-                    questions.append(self._ask_about(stream, watched))
-            await asyncio.gather(*questions)
-
-    def _mark(self, stream: StreamName) -> list[int]:
-        """How far a stream has come, or where that cannot be told, when something last came."""
-        arrival_ns = self._arrival_ns(stream)
-        return self._progress(stream) or ([] if arrival_ns is None else [arrival_ns])
-
-    def _moved(self, stream: StreamName, watched: _Watched, mark: list[int], now_ns: int) -> None:
-        """Something new came: messages that say nothing new do not count, however many there are."""
-        is_first = not watched.moved
-        watched.moved, watched.since_ns = mark, now_ns
-        # What is seen for the first time may have come before the subscription.
-        if not (is_first and stream in self._awaited):
-            watched.quietness, watched.mended = 1.0, 0
-
-    async def _ask_about(self, stream: StreamName, watched: _Watched) -> None:
-        """Find out whether a silent stream has nothing to say, or does not say it.
-
-        One that was subscribed to and has said nothing is compared with what the venue said after the subscription:
-        what happened before does not come any more.
-        """
-        progress, is_awaited = self._progress(stream), stream in self._awaited
-        ours = watched.seen if is_awaited else progress or watched.seen
-        try:
-            watched.seen = await self.latest(stream)
-            if ours and watched.seen and watched.seen != ours:
-                await asyncio.sleep(_GRACE_SECONDS)
-                # Asked again, because the answer may have been older than what the stream said.
-                watched.seen = await self.latest(stream)
-        except TradewindError as error:
-            watched.failures += 1
-            if watched.failures > 2 and self._watched.get(stream) is watched:
-                self._stale(stream, f"silent, and the venue cannot be asked: {error.message}")
-            return
-        watched.failures = 0
-        if self._watched.get(stream) is not watched or self._progress(stream) != progress:
-            return
-        if stream in self._awaited and progress and progress == watched.seen:
-            self._is_there(stream)
-        elif ours and watched.seen and watched.seen != ours:
-            if stream.kind == "quotes" or (watched.seen < ours and not is_awaited):
-                # A number that was too high would have everything behind it taken for a repeat.
-                self._forget(stream)
-            self._stale(stream, "the venue says otherwise than what it sends")
-            self._mend(stream, watched)
-        elif ours:
-            watched.quietness = min(watched.quietness * 2, _QUIETEST)
-
-    def _progress(self, stream: StreamName) -> list[int]:
-        interval_ns = int(_seconds(stream.interval) * 1e9)
-        return self.decoder.progress(stream.symbol, stream.kind, interval_ns)
-
-    def _stale(self, stream: StreamName, reason: str) -> None:
-        self._awaited[stream] = self._arrival_ns(stream)
-        self._report(stream, "stale", reason)
-
-    def _mend(self, stream: StreamName, watched: _Watched) -> None:
-        """Subscribe anew, and where that has not helped, connect anew."""
-        watched.mended += 1
-        if watched.mended == 1:
-            self._resubscribe(stream)
-            return
-        for place, link in enumerate(self._links):
-            if self.topic(stream) in self._topics[place]:
-                link.replace()
-
-    def _forget(self, stream: StreamName) -> None:
-        """Begin anew with a stream: what comes next is new, whatever its number."""
-        self.decoder.forget(stream.symbol, stream.kind)
-        if self.sink.tap is not None:
-            self.sink.tap.anew(stream)
-        if stream in self._watched:
-            self._watched[stream].moved = []
-
-    def _resubscribe(self, stream: StreamName) -> None:
+    def resubscribe(self, stream: StreamName) -> None:
+        """Leave a stream, and subscribe to it anew."""
         topic = self.topic(stream)
         if stream.kind == "book":
-            self._forget(stream)
+            self.liveness.forget(stream)
         for subscriptions in self._channels.values():
             if topic in subscriptions.topics:
                 subscriptions.remove([topic])
                 subscriptions.add([topic])
+
+    def reconnect(self, stream: StreamName) -> None:
+        """Replace the connection of a stream."""
+        for place, link in enumerate(self._links):
+            if self.topic(stream) in self._topics[place]:
+                link.replace()
 
     async def _compare_on(self) -> None:
         while True:
@@ -523,7 +324,7 @@ class StreamingMarketData(MarketData):
             try:
                 await self.compare_clocks()
             except TradewindError as error:
-                self._report(None, "error", f"clocks were not compared: {error.message}")
+                self.report(None, "error", f"clocks were not compared: {error.message}")
             self._clock_doubted.clear()
             await asyncio.sleep(_WATCH_SECONDS)
 
@@ -532,14 +333,10 @@ class StreamingMarketData(MarketData):
         await self.ask_clock()
         self.sink.on_status(ClockStatus(self.venue, self.clock.offset_ns, self.clock.uncertainty_ns))
 
-    def _report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:
+    def report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:
         """Tell a change of state once."""
         if stream is not None and state != "error":
-            if self._told.get(stream) == state and state in ("connected", "disconnected"):
+            if self.told.get(stream) == state and state in ("connected", "disconnected"):
                 return
-            self._told[stream] = state
+            self.told[stream] = state
         self.sink.on_status(StreamStatus(stream, state, reason))
-
-
-def _seconds(interval: str) -> float:
-    return duration_ns(interval) / 1e9 if interval else 0.0

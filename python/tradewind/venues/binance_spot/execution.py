@@ -391,7 +391,7 @@ class BinanceSpotExecution(Execution):
     # Requests.
 
     def _render(self, method: str, number: str, parameters: dict[str, Any]) -> bytes:
-        parameters.update(self._times())
+        parameters |= self._times()
         if not self._is_logged_on:
             parameters = signed(self._credentials, parameters)
         return _encode({"id": number, "method": method, "params": parameters})

@@ -14,6 +14,7 @@ _HEALTHY_SECONDS = 10.0
 _OVERLAP_SECONDS = 15.0
 _DRAIN_SECONDS = 1.0
 _LARGEST_FRAME = 64 << 20
+_TEXT = WSMsgType.TEXT
 _FAILURES = (OSError, WSError, TimeoutError, ssl.SSLError)
 
 
@@ -38,7 +39,7 @@ class Channel(WSListener):
         """Write a text frame now; tells whether there was a socket to write it to."""
         if self._transport is None or self.lost.done() or self._transport.is_disconnected:
             return False
-        self._transport.send(WSMsgType.TEXT, message)
+        self._transport.send(_TEXT, message)
         return True
 
     def close(self) -> None:
@@ -58,9 +59,9 @@ class Channel(WSListener):
         if self.is_retired:
             return
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT and frame.fin and not self._fragments:
+        if kind == _TEXT and frame.fin and not self._fragments:
             self.link.on_message(self, frame.get_payload_as_bytes())
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+        elif kind in (_TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._fragments.append(frame.get_payload_as_bytes())
             if frame.fin:
                 message = b"".join(self._fragments)
