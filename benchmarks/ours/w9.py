@@ -1,7 +1,8 @@
 """W9: from a trade to the order that answers it, in a live session: decoder, engine, Python strategy, risk, journal.
 
 Prints one JSON line (see `benchmarks/ticks.py`). The session is as `tradewind run --mode live` prepares it, with the
-settings' defaults. Its key is of the kind that Binance recommends, with which a session logs on once.
+settings' defaults; with `busy` as its argument, with `busy_wait`. Its key is of the kind that Binance recommends, with
+which a session logs on once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ticks import Exchange, Watch, exchange, price_of, quantity_of
 
 import tradewind as tw
 from tradewind.session.run import prepared
+from tradewind.session.waiting import event_loop
 from tradewind.venues.connection.websocket import Channel
 
 SYSTEM = """
@@ -107,7 +109,8 @@ async def run(path: Path, watch: Watch) -> None:
 def main() -> None:
     watch = watch_inside()
     with tempfile.TemporaryDirectory() as folder, exchange("ED25519") as one:
-        asyncio.run(run(write_system(Path(folder), one), watch))
+        with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=sys.argv[1:] == ["busy"])) as runner:
+            runner.run(run(write_system(Path(folder), one), watch))
         print(json.dumps(watch.line(one, tw.__version__)))
 
 

@@ -35,6 +35,8 @@ class Run(Section):
     """The interval of the equity curve. Default: "1h"."""
     days: Literal[365, 252] = 365
     """The days by which returns are annualised (N6): 365, or 252 for markets with a calendar. Default: 365."""
+    busy_wait: Flag = False
+    """Whether a session never sleeps: it answers faster, and takes a core for itself. Default: false."""
 
 
 class Command(Section):

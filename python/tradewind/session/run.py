@@ -32,6 +32,7 @@ from tradewind.session.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.session import Session, VenueParts
+from tradewind.session.waiting import event_loop
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
 
@@ -65,7 +66,8 @@ def run(
     """Run a system until Ctrl-C; gives the exit code. What goes on is said some times a minute."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        asyncio.run(_run(system, mode, say, accepts_changes=accepts_changes))
+        with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=system.run.busy_wait)) as runner:
+            runner.run(_run(system, mode, say, accepts_changes=accepts_changes))
     except KeyboardInterrupt:
         return 130
     return 0

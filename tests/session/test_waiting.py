@@ -1,0 +1,68 @@
+"""A loop that looks all the time does what one that sleeps does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from session_exchange import exchange, write_keys, write_system
+
+import tradewind as tw
+from tradewind.journal import Journal
+from tradewind.session.run import run
+from tradewind.session.waiting import event_loop
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_timers_threads_and_sockets_wake_it(is_busy: bool) -> None:
+    async def work() -> list[str]:
+        loop, order = asyncio.get_running_loop(), list[str]()
+        done = asyncio.Event()
+        loop.call_later(0.05, order.append, "timer")
+        reader, writer = os.pipe()
+        loop.add_reader(reader, lambda: (order.append("socket"), loop.remove_reader(reader)))
+        threading.Timer(0.1, os.write, (writer, b"x")).start()
+        threading.Timer(0.2, loop.call_soon_threadsafe, (done.set,)).start()
+        await done.wait()
+        os.close(reader)
+        os.close(writer)
+        return order
+
+    with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=is_busy)) as runner:
+        assert runner.run(work()) == ["timer", "socket"]
+
+
+def test_a_session_that_waits_busily_trades_and_ends_by_a_signal(tmp_path: Path) -> None:
+    ready, stop = threading.Event(), threading.Event()
+    found: list[Path] = []
+
+    async def serve() -> None:
+        async with exchange() as sandbox:
+            keys = sandbox.new_account({"USDT": 100_000})
+            write_keys(tmp_path, keys.api_key, keys.secret)
+            path = write_system(tmp_path, sandbox.rest_url, sandbox.stream_url, sandbox.api_url)
+            path.write_text(path.read_text().replace("[run]\n", "[run]\nbusy_wait = true\n"))
+            found.append(path)
+            ready.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.05)
+
+    serving = threading.Thread(target=lambda: asyncio.run(serve()))
+    serving.start()
+    assert ready.wait(20)
+    system = tw.System.read(found[0])
+    assert system.run.busy_wait
+    ending = threading.Timer(6, os.kill, (os.getpid(), signal.SIGINT))
+    ending.start()
+    try:
+        assert run(system, "live") == 0
+    finally:
+        ending.cancel()
+        stop.set()
+        serving.join()
+    with Journal(tmp_path / "runs/busy/live") as journal:
+        assert journal.ending.finished and journal.ending.fills
