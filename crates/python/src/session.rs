@@ -10,7 +10,6 @@ use crate::recording::stream_kind;
 use crate::replay::Words;
 use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_orders};
 use crate::settings::{Run, Value, data_value};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::HashMap;
