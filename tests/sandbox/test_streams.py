@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,19 @@ def test_frames_have_the_form_of_the_recorded_ones(tell: Any, recorded: Path) ->
                 assert len(str(found[name]["data"][key])) == len(str(value)) or key not in "ETe"
 
     tell(story, activity=300)
+
+
+def test_every_candle_is_closed_although_the_machine_stood_still(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@kline_1s") as socket:
+            await messages(socket, 1)
+            time.sleep(3.2)
+            closed: list[int] = []
+            while len(closed) < 4:
+                closed += [one["k"]["t"] for one in await messages(socket, 1) if one["k"]["x"]]
+            assert all(later - earlier == 1_000 for earlier, later in pairwise(closed)), closed
+
+    tell(story)
 
 
 def test_subscriptions_properties_and_mistakes(tell: Any) -> None:
