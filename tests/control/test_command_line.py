@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import run
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
@@ -51,7 +52,7 @@ def on_session(
 ) -> None:
     """A session in a process of its own, which `work` must end."""
 
-    async def run() -> None:
+    async def whole() -> None:
         async with exchange() as sandbox:
             keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
             write_keys(folder, keys.api_key, keys.secret)
@@ -83,7 +84,7 @@ def on_session(
                     session.kill()
                 await session.wait()
 
-    asyncio.run(run())
+    run(whole())
 
 
 def test_a_session_is_steered_by_commands(tmp_path: Path, capsys: Any, snapshot: Any) -> None:
