@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import run
+from patience import PATIENCE_SECONDS, run
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
@@ -77,7 +77,7 @@ def on_session(
                         return
 
             try:
-                await asyncio.wait_for(ready(), 60)
+                await asyncio.wait_for(ready(), PATIENCE_SECONDS)
                 await work(session, ask, sandbox.server.exchange.open_orders[keys.account])
             finally:
                 if session.returncode is None:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import session_exchange
+from patience import PATIENCE_SECONDS
 
 from tradewind.cli import run as command
 from tradewind.journal.query import query
@@ -55,7 +56,7 @@ async def until_refused(sandbox: Any, ready: Any) -> None:
     """Trade until the exchange has refused some orders that the simulation would take."""
     await asyncio.sleep(1.5)
     sandbox.server.faults.on("refused_orders", code=-1003)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while sum(one["reason"] == "rate_limited" for one in ready.kernel.closed_orders(100)) < 4:
             await asyncio.sleep(0.1)
     sandbox.server.faults.off("refused_orders")
