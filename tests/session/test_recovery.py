@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import ended, started, until
 from session_bench import STILL, Bench, kill_and_go_on, on_bench
 from session_exchange import exchange, write_keys, write_system
 
@@ -47,17 +47,12 @@ async def _change_and_go_on(folder: Path) -> None:
         keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
         write_keys(folder, keys.api_key, keys.secret)
         path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
-        command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
-        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        while sum(sandbox.balances(keys.account).get("BTC", (0, 0))) == 0:
-            await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        await process.communicate()
+        process = await started("run", str(path), "--mode", "live")
+        await until(lambda: sum(sandbox.balances(keys.account).get("BTC", (0, 0))))
+        await ended(process, signal.SIGKILL)
         trader.write_text(source.replace("0.01 if", "0.02 if"))
-        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        _, said = await process.communicate()
-        assert process.returncode == 1
-        assert "[divergence]" in said.decode() and "trader.py changed since" in said.decode()
+        code, said = await ended(await started("run", str(path), "--mode", "live"))
+        assert code == 1 and "[divergence]" in said and "trader.py changed since" in said, said
 
 
 def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:
