@@ -43,6 +43,7 @@ __all__ = [
     "Value",
     "__version__",
     "boundary",
+    "blocks_that_follow",
     "checksum",
     "deposits_at",
     "entry_scales",
@@ -66,8 +67,13 @@ _Instant = datetime | int
 _Duration = timedelta | float | str
 _Columns = dict[str, tuple[str, Any]]
 
-def checksum(before: bytes, name: bytes, data: bytes) -> bytes:
-    """The checksum of a piece of a journal, given that of what comes before it, its name and its bytes."""
+def checksum(before: bytes, kind: str, numbers: Sequence[int], data: bytes) -> bytes:
+    """The checksum of a piece of a journal, given that of what comes before it, its kind, its numbers and its bytes."""
+
+def blocks_that_follow(
+    rows: Sequence[tuple[int, int, int, bytes, bytes]], last: int, codec: int, before: bytes
+) -> int:
+    """How many blocks, from the first on, follow an entry and each other, and are as they were written."""
 
 def entry_scales(index: Index) -> tuple[int, int, int, int]:
     """Decimals that hold every price, quantity, amount and rate of an index."""

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tradewind._core import Replay
-from tradewind.journal.ahead import ahead
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
 from tradewind.journal.manifest import need_state_hash
 from tradewind.journal.reader import Journal
 from tradewind.journal.report import Divergence, ReplayReport
 from tradewind.journal.resumed import ResumedReplay
 from tradewind.journal.storage import Storage
+
+_READ_BYTES = 2**18
+"""How much is read at once, while the entries before are gone through."""
 
 
 def replay(
@@ -83,7 +85,7 @@ def _compare(
     kernel: Replay | ResumedReplay, recorded: Journal, progress: Callable[[int], None] | None
 ) -> Divergence | None:
     found = None
-    for block in ahead(recorded.blocks()):
+    for block in recorded.batches(_READ_BYTES):
         # Behind a divergence the rest is still read: where it is damaged, that is what there is to say.
         if found is None:
             found = kernel.feed(block.data)

@@ -18,7 +18,7 @@ from tradewind.journal.code import Rebuilt, rebuilt
 from tradewind.journal.manifest import Accepted, Manifest
 from tradewind.journal.reader import last_entry
 from tradewind.journal.succession import aside, succeed
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
 from tradewind.session.parity import kernel_of
 from tradewind.session.resuming import replayed, resumed, take
@@ -111,7 +111,7 @@ def _received(kept: Journal) -> list[tuple[int, str]]:
     places = {one.name: at for at, one in enumerate(kept.manifest.index().instruments)}
     decoder = Decoder(kept.manifest, {"status": ["instrument", "stream"]})
     found: dict[tuple[int, str], None] = {}
-    for block in batched(kept.blocks()):
+    for block in kept.batches():
         rows = decoder.decode(block)["status"].filter(pl.col("stream").is_not_null()).unique(maintain_order=True)
         found |= dict.fromkeys((places[name], kind) for name, kind in rows.rows())
     return list(found)

@@ -23,7 +23,7 @@ from tradewind.journal import Journal, Storage
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
 from tradewind.journal.latency import latencies, measured
 from tradewind.journal.manifest import Manifest, manifest_of
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json, to_json
 from tradewind.result import Result
 from tradewind.risk import Limits, OrderRate, Risk
@@ -143,7 +143,7 @@ def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, 
     decoder = Decoder(recorded.manifest, wanted)
     streams: dict[tuple[str, str], None] = {}
     balances: dict[str, dict[str, Decimal]] = {}
-    for block in batched(recorded.blocks()):
+    for block in recorded.batches():
         tables = decoder.decode(block)
         streams |= dict.fromkeys(tables["status"].drop_nulls().unique().rows())
         known = tables["inputs"].filter(pl.col("what").is_in(list(_KINDS))).unique()
