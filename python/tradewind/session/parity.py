@@ -11,13 +11,12 @@ import polars as pl
 
 from tradewind import _core
 from tradewind.errors import exception
-from tradewind.journal import Journal
-from tradewind.journal.code import Rebuilt, rebuilt
+from tradewind.journal import Block, Journal
+from tradewind.journal.code import rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.latency import latencies
 from tradewind.journal.manifest import Manifest
-from tradewind.journal.values import from_json
 from tradewind.result import frame
-from tradewind.session.session import received
 from tradewind.table import plain_table, table_text
 
 CAUSES = tuple(_core.Record.causes())
@@ -163,23 +162,22 @@ def parity(run: str | Path) -> Parity:
         The journal of a session, or the folder of its run.
 
     """
-    with Journal(run) as recorded:
+    with Journal(run, checked=False) as recorded:
         recorded.need_beginning()
         manifest = recorded.manifest
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
-        blocks = [block.data for block in recorded.blocks()]
+        blocks = list(recorded.batches())
         with rebuilt(manifest.code, None, None) as code:
-            told = kernel_of(manifest, code, is_simulated=mode == "paper")
-            agrees = recover(told, blocks)
-        ours = _orders(told)
-        again = _lived_again(manifest, blocks)
-        theirs = _orders(again)
+            session = kernel_of(manifest, code)
+            agrees = feed_all(session, blocks) is None
+        backtest = _lived_again(manifest, blocks)
+        ours, theirs = _orders(session), _orders(backtest)
         found = _differences(ours, theirs)
         compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
         if mode == "paper":
-            agrees = agrees and told.hashes == again.hashes
+            agrees = agrees and session.hashes == backtest.hashes
         elif not found.is_empty():
             record = _record(recorded, blocks)
             runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
@@ -187,47 +185,8 @@ def parity(run: str | Path) -> Parity:
     return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
 
 
-def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
-    """Feed a kernel the blocks of a session's journal; false where it decides otherwise."""
-    for place, block in enumerate(blocks):
-        if kernel.recover(block) is not None:
-            return False
-        if place == 0:
-            received(kernel)
-    return kernel.recovered() is None
-
-
-def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool, **otherwise: Any) -> _core.Session:
-    """The kernel of a recorded session, before its first event; `otherwise` has settings in the place of the usual."""
-    settings = manifest.settings
-    index = manifest.index()
-    places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
-    run: dict[str, Any] = {
-        "index": index,
-        "strategies": code.strategies,
-        "risk": manifest.risk(code.checks),
-        "recordings": [],
-        "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
-        "balances": [],
-        "currency": settings["currency"],
-        "interval_ns": 3600 * 10**9,
-        "trading_days": settings["days"] == 252,
-        "seed": manifest.seed,
-        "keep": "everything",
-        "journal": False,
-        "commands": [],
-        "values": [],
-        "value_streams": manifest.value_streams,
-        "outages": [],
-        "halts": [],
-        "warm_up_ns": 0,
-        **otherwise,
-    }
-    return _core.Session(run, [(places[name], kind) for name, kind in manifest.streams])
-
-
 def _lived_again(
-    manifest: Manifest, blocks: Sequence[bytes], record: _core.Record | None = None, removed: str = ""
+    manifest: Manifest, blocks: Sequence[Block], record: _core.Record | None = None, removed: str = ""
 ) -> _core.Session:
     """The backtest over what a session recorded; without the differences of a cause and of those before it."""
     with rebuilt(manifest.code, None, None) as code:
@@ -236,22 +195,20 @@ def _lived_again(
             kernel.follow(record, removed)
             if CAUSES.index(removed) >= CAUSES.index("data arrival"):
                 for block in blocks:
-                    kernel.show_ahead(block)
-        for place, block in enumerate(blocks):
-            kernel.live_again(block)
-            if place == 0:
-                received(kernel)
+                    kernel.show_ahead(block.data)
+        for block in blocks:
+            kernel.live_again(block.data)
     return kernel
 
 
-def _record(recorded: Journal, blocks: Sequence[bytes]) -> _core.Record:
+def _record(recorded: Journal, blocks: Sequence[Block]) -> _core.Record:
     """What really happened to the orders."""
     ways = latencies(recorded).select("order_id", pl.col("kind") == "cancel", "venue_time_ns")
     record = _core.Record(ways.rows())
     for block in blocks:
-        record.observe(block)
+        record.observe(block.data)
     for block in blocks:
-        record.confirm(block)
+        record.confirm(block.data)
     return record
 
 
