@@ -1,8 +1,8 @@
 """W9: from a trade to the order that answers it, in a live session: decoder, engine, Python strategy, risk, journal.
 
 Prints one JSON line (see `benchmarks/ticks.py`). The session is as `tradewind run --mode live` prepares it, with the
-settings' defaults; with `busy` as its argument, with `busy_wait`. Its key is of the kind that Binance recommends, with
-which a session logs on once.
+settings' defaults (`w9_busy.py` has `[run] busy_wait`). Its key is of the kind that Binance recommends, with which a
+session logs on once.
 """
 
 from __future__ import annotations
@@ -106,13 +106,13 @@ async def run(path: Path, watch: Watch) -> None:
         await running
 
 
-def main() -> None:
+def main(*, is_busy: bool) -> None:
     watch = watch_inside()
     with tempfile.TemporaryDirectory() as folder, exchange("ED25519") as one:
-        with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=sys.argv[1:] == ["busy"])) as runner:
+        with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=is_busy)) as runner:
             runner.run(run(write_system(Path(folder), one), watch))
         print(json.dumps(watch.line(one, tw.__version__)))
 
 
 if __name__ == "__main__":
-    main()
+    main(is_busy=False)

@@ -45,12 +45,14 @@ __all__ = [
     "boundary",
     "blocks_that_follow",
     "checksum",
+    "client_id",
     "deposits_at",
     "entry_scales",
     "entry_tables",
     "error_codes",
     "first_entries",
     "inputs_for_another",
+    "read_client_id",
     "run_many",
     "synthetic_rows",
 ]
@@ -96,6 +98,12 @@ def first_entries(block: bytes, count: int) -> bytes:
 
 def inputs_for_another(block: bytes, is_only: bool, parameters: Sequence[str]) -> tuple[bytes, dict[str, int]]:
     """The inputs of a block that another strategy meets, and how many were left out, by what they were."""
+
+def client_id(run: str, strategy: int, count: int) -> str:
+    """The client id of an order."""
+
+def read_client_id(text: str, run: str) -> tuple[int, int] | None:
+    """The strategy and the count of an id of a run; None of any other."""
 
 def error_codes() -> list[tuple[str, str]]:
     """Every code of the one table of errors, with what it means."""
@@ -221,8 +229,8 @@ class Session:
         self, venue: str, venue_time_ns: int, arrival_time_ns: int, kind: str, asset: str, amount: str
     ) -> None:
         """Take money that moved without a fill of ours; below zero when it left."""
-    def take_requests(self) -> list[dict[str, Any]]:
-        """Requests for real venues since the last call."""
+    def take_requests(self, run: str) -> list[tuple[str, bool, tuple[Any, ...]]]:
+        """Requests for real venues since the last call: the venue, whether it is a cancel, and its request's fields."""
     def take_journal(self) -> tuple[int, int, bytes] | None:
         """The journal's entries since the last call: the first and last number, and the bytes."""
     def save(self) -> bytes:

@@ -19,9 +19,11 @@ from tradewind.data.notes import NOTES_NAME
 COMMAND = [sys.executable, "-c", "from tradewind.cli import main; main()", "data", "record"]
 
 
-async def recorded(folder: Path, *more: str, interrupt: bool = False) -> tuple[int, str]:
+async def recorded(folder: Path, *more: str, interrupt: bool = False, tls: bool = False) -> tuple[int, str]:
     """Record from a sandbox; gives exit code and what was said."""
-    async with exchange() as sandbox:
+    async with exchange(tls=tls) as sandbox:
+        if sandbox.authority is not None:
+            folder.joinpath("authority.pem").write_bytes(sandbox.authority.certificate)
         urls = ["--rest", sandbox.rest_url, "--stream", sandbox.stream_url]
         command = [*COMMAND, "binance_spot:BTCUSDT", "--out", str(folder), *urls, *more]
         running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -45,6 +47,26 @@ def test_ctrl_c_ends_a_recording_in_order(tmp_path: Path) -> None:
     assert b'"what":"end"' in (folder / NOTES_NAME).read_bytes()
     (file,) = folder.glob("btcusdt_*.gz")
     assert f"--data binance_spot:BTCUSDT=raw:{file} --stream trade --stream quote --stream book" in said
+
+
+def test_a_sandbox_that_encrypts_is_recorded_by_who_trusts_its_authority(tmp_path: Path) -> None:
+    authority = tmp_path / "authority.pem"
+    code, said = asyncio.run(recorded(tmp_path, "--for", "2s", "--authority", str(authority), tls=True))
+    assert code == 0, said
+    rows, _ = imported(tmp_path / "binance_spot")
+    assert rows
+    code, said = asyncio.run(recorded(tmp_path, "--for", "2s", tls=True))
+    assert code != 0 and "certificate" in said
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_an_authority_that_cannot_be_read_is_refused(tmp_path: Path, text: str | None) -> None:
+    authority = tmp_path / "mine.pem"
+    if text is not None:
+        authority.write_text(text)
+    code, said = asyncio.run(recorded(tmp_path, "--for", "2s", "--authority", str(authority), tls=True))
+    assert code != 0 and "[unreadable_file]" in said and "mine.pem" in said and "hint:" in said
+    assert "Traceback" not in said
 
 
 def test_what_is_said_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

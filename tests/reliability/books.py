@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reliability.venue import Venue
+from tradewind._core import client_id, read_client_id
 from tradewind.journal import Ending, Journal
 from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.result import frame
-from tradewind.session.client_ids import client_id, read
 
 LARGEST_POSITION = Decimal("0.012")
 """What the trader asks for at most: its target, and a resting order that was filled beside it."""
@@ -126,7 +126,7 @@ async def theirs(venue: Venue, us: Ours) -> Theirs:
     rows = await venue.orders()
     # Ours are in small letters, whatever the venue makes of them (F36).
     given = {row["orderId"]: row["clientOrderId"].lower() for row in rows}
-    names = {number: name for number, name in given.items() if read(name, us.run) is not None}
+    names = {number: name for number, name in given.items() if read_client_id(name, us.run) is not None}
     # A cancel gives an order its own id: by the id that we gave it, it is asked for alone.
     for name in us.asked.keys() - set(names.values()):
         if us.status[name] != "rejected" and (number := await venue.number_of(name)) is not None:

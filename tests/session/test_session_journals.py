@@ -18,13 +18,13 @@ import pytest
 from session_exchange import exchange, held_by, write_keys, write_system
 
 import tradewind as tw
+from tradewind._core import client_id
 from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import segments
 from tradewind.result import frame
-from tradewind.session.client_ids import client_id
 from tradewind.session.parity import parity
 from tradewind.session.recovery import set_aside
 from tradewind.session.run import prepared

@@ -9,6 +9,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 from ccxt_python import ask
 
 from tradewind.venues import CancelRequest, OrderRequest
@@ -70,8 +71,8 @@ asyncio.run(main())
 _UNLIKE = {"timestamp", "signature", "recvWindow", "newOrderRespType"}
 
 
-def plain(parameters: dict[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in parameters.items() if name not in _UNLIKE}
+def plain(parameters: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in msgspec.to_builtins(parameters).items() if name not in _UNLIKE}
 
 
 def test_orders_are_those_of_ccxt() -> None:

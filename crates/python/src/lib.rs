@@ -63,7 +63,7 @@ mod _core {
     #[pymodule_export]
     use crate::instrument::{Index, Instrument, Stream};
     #[pymodule_export]
-    use crate::order::{Order, Position};
+    use crate::order::{Order, Position, client_id, read_client_id};
     #[pymodule_export]
     use crate::record::Record;
     #[pymodule_export]

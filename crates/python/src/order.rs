@@ -9,7 +9,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tradewind_core::account;
 use tradewind_core::market::Side;
 use tradewind_core::number::{to_float, wide_to_float};
-use tradewind_core::order::{self, OrderId};
+use tradewind_core::order::{self, OrderId, StrategyIndex};
+
+/// The client id of an order.
+#[pyfunction]
+pub fn client_id(run: &str, strategy: u16, count: u64) -> String {
+    order::client_id(run, StrategyIndex(strategy), count)
+}
+
+/// The strategy and the count of an id of a run; None of any other.
+#[pyfunction]
+pub fn read_client_id(text: &str, run: &str) -> Option<(u16, u64)> {
+    order::read_client_id(text, run).map(|(strategy, count)| (strategy.0, count))
+}
 
 /// An order. During a callback it shows the order as it is now, otherwise as it was last seen.
 #[pyclass(frozen)]

@@ -10,9 +10,8 @@ use crate::recording::stream_kind;
 use crate::replay::Words;
 use crate::report::{Outcome, columns_of_fills, columns_of_ledger, columns_of_orders};
 use crate::settings::{Run, Value, data_value};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tradewind_core::account::{FeeKind, Fill};
@@ -25,7 +24,7 @@ use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
 use tradewind_core::number::{format_decimal, parse_decimal, parse_wide};
 use tradewind_core::order::NewOrder;
-use tradewind_core::order::{Liquidity, Order, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce};
+use tradewind_core::order::{Liquidity, Order, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce, client_id};
 use tradewind_core::state::Stream;
 
 /// A run that is fed while it happens. Numbers come as text, as they came over the wire.
@@ -112,6 +111,25 @@ impl Session {
         dict.set_item("updated_ns", order.updated_ns)?;
         dict.set_item("trade_ids", order.trade_ids.to_vec())?;
         Ok(dict)
+    }
+
+    fn request<'py>(&self, py: Python<'py>, request: &Request, run: &str) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let (strategy, count, instrument) = match *request {
+            Request::Place { strategy, count, ref order, .. } => (strategy, count, order.instrument),
+            Request::Cancel { strategy, count, instrument, .. } => (strategy, count, instrument),
+            Request::Timer { .. } => return Ok(None),
+        };
+        let id = client_id(run, strategy, count);
+        let definition = self.index.instrument(instrument);
+        let venue = &self.index.venue(definition.venue).name;
+        let Request::Place { order, .. } = request else {
+            return (venue, true, (id, &definition.name)).into_pyobject(py).map(Some);
+        };
+        let specification = &definition.specification;
+        let quantity = format_decimal(order.quantity.into(), specification.quantity_decimals);
+        let price = order.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
+        let fields = (id, &definition.name, order.side.name(), quantity, price, order.time_in_force.name());
+        (venue, false, fields).into_pyobject(py).map(Some)
     }
 
     fn streams(streams: &[(u32, String)]) -> PyResult<Vec<Stream>> {
@@ -410,34 +428,12 @@ impl Session {
         self.report(venue, (venue_time_ns, arrival_time_ns), event)
     }
 
-    /// Requests for real venues since the last call: places as dictionaries, cancels likewise.
-    fn take_requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    /// Requests for real venues since the last call: the venue, whether it is a cancel, and what its request is made of.
+    ///
+    /// What is made of a request lies between a tick and its order, so it is made here, in one go.
+    fn take_requests<'py>(&self, py: Python<'py>, run: &str) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let requests = self.lock()?.take_requests();
-        let list = PyList::empty(py);
-        for request in requests {
-            let dict = PyDict::new(py);
-            let (id, strategy, count, instrument) = match request {
-                Request::Place { id, strategy, count, order } => {
-                    let specification = &self.index.instrument(order.instrument).specification;
-                    dict.set_item(intern!(py, "side"), order.side.name())?;
-                    dict.set_item(intern!(py, "quantity"), format_decimal(order.quantity.into(), specification.quantity_decimals))?;
-                    let price = order.order_type.price().map(|price| format_decimal(price.into(), specification.price_decimals));
-                    dict.set_item(intern!(py, "price"), price)?;
-                    dict.set_item(intern!(py, "time_in_force"), order.time_in_force.name())?;
-                    dict.set_item(intern!(py, "reduce_only"), order.reduce_only)?;
-                    (id, strategy, count, order.instrument)
-                }
-                Request::Cancel { id, strategy, count, instrument } => (id, strategy, count, instrument),
-                Request::Timer { .. } => continue,
-            };
-            dict.set_item(intern!(py, "is_cancel"), matches!(request, Request::Cancel { .. }))?;
-            dict.set_item(intern!(py, "order_id"), id.0)?;
-            dict.set_item(intern!(py, "strategy"), strategy.0)?;
-            dict.set_item(intern!(py, "count"), count)?;
-            dict.set_item(intern!(py, "instrument"), self.instruments[instrument.at()].clone_ref(py))?;
-            list.append(dict)?;
-        }
-        Ok(list)
+        requests.iter().filter_map(|request| self.request(py, request, run).transpose()).collect()
     }
 
     /// The journal's entries since the last call: the number of the first and last, and the bytes.

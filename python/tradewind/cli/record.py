@@ -18,6 +18,7 @@ from tradewind.errors import exception
 from tradewind.session.lock import only_one
 from tradewind.times import duration_ns
 from tradewind.venues import StreamName
+from tradewind.venues.access import trusting
 from tradewind.venues.interface import StreamKind
 
 data = App(name="data", help="Record market data.")
@@ -34,6 +35,7 @@ def record_data(
     out: Annotated[Path, SHOWN] = Path("recordings"),
     rest: str = "",
     stream: str = "",
+    authority: Path | None = None,
 ) -> int:
     """Record raw frames of market data, without a strategy or an account, until Ctrl-C.
 
@@ -53,6 +55,8 @@ def record_data(
         Where the venue is asked, such as http://127.0.0.1:9777 for a sandbox; the venue's own address otherwise.
     stream
         Where its streams are, such as ws://127.0.0.1:9777.
+    authority
+        A certificate authority (PEM) to trust besides the usual ones, such as the sandbox's.
 
     """
     venue, wanted = _wanted(instruments, streams)
@@ -61,7 +65,7 @@ def record_data(
     folder = out / venue
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder), status("connecting") as show:
-        done = asyncio.run(_record(venue, wanted, folder, seconds, (stream, rest), show))
+        done = asyncio.run(_record(venue, wanted, folder, seconds, (stream, rest), authority, show))
     note(f"{_counts(done)} are in {folder}")
     kinds = " ".join(dict.fromkeys(f"--stream {_READ_AS[one.kind]}" for one in wanted))
     for name in dict.fromkeys(one.symbol for one in wanted):
@@ -76,6 +80,7 @@ async def _record(
     folder: Path,
     seconds: float | None,
     urls: tuple[str, str],
+    authority: Path | None,
     show: Callable[[str], None],
 ) -> Recording:
     stopped, begun = asyncio.Event(), time.monotonic()
@@ -90,7 +95,16 @@ async def _record(
         down = f"; not delivering: {', '.join(done.down)}" if done.down else ""
         show(f"{time.monotonic() - begun:,.0f}{of} s: {_counts(done)}{down}; Ctrl-C ends it")
 
-    return await record(venue, streams, folder, stopped, url=urls[0], rest_url=urls[1], on_progress=progress)
+    return await record(
+        venue,
+        streams,
+        folder,
+        stopped,
+        url=urls[0],
+        rest_url=urls[1],
+        ssl_context=None if authority is None else trusting(authority),
+        on_progress=progress,
+    )
 
 
 def _counts(done: Recording) -> str:

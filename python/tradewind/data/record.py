@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ async def record(
     *,
     url: str = "",
     rest_url: str = "",
+    ssl_context: ssl.SSLContext | None = None,
     on_progress: Callable[[Recording], object] = lambda recording: None,
 ) -> Recording:
     """Record raw frames until the event is set; what cannot be written any more is an error.
@@ -59,6 +61,8 @@ async def record(
         Ends the recording in order.
     url, rest_url
         Where the venue is, if not at its own address.
+    ssl_context
+        What encrypts, where it is not the usual.
     on_progress
         Called some times a second.
 
@@ -67,7 +71,7 @@ async def record(
         message = f"raw frames of {venue} cannot be read again, so they are not recorded"
         raise exception("unknown_venue", message, f"those of {', '.join(RECORDED_VENUES)} can")
     clock = VenueClock()
-    source = market_data(venue, stream_url=url, rest_url=rest_url, clock=clock)
+    source = market_data(venue, stream_url=url, rest_url=rest_url, clock=clock, ssl_context=ssl_context)
     done = Recording(folder, states=dict.fromkeys(streams, "awaited"))
     recorder = RawRecorder(folder, clock)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +20,7 @@ from tradewind.venues import (
     VenueAccess,
     VenueClock,
 )
+from tradewind.venues.access import trusting
 
 if TYPE_CHECKING:
     from tradewind.config.system import System
@@ -55,10 +55,7 @@ def _adapter(system: System, name: str) -> Adapter:
 
 def _access(system: System, name: str, mode: str, clock: VenueClock) -> VenueAccess:
     urls = system.venues[name].urls
-    context = None
-    if urls.authority_file is not None:
-        context = ssl.create_default_context()
-        context.load_verify_locations(system.path(urls.authority_file))
+    context = None if urls.authority_file is None else trusting(system.path(urls.authority_file))
     credentials = _credentials(system, name) if mode == "live" else None
     return VenueAccess(name, urls.rest or "", urls.stream or "", urls.api or "", clock, context, credentials)
 

@@ -28,6 +28,7 @@ from tradewind.journal.segments import FOLDER_NAME
 from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
+from tradewind.session.garbage import left_alone
 from tradewind.session.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
@@ -93,7 +94,8 @@ async def _run(
         async with served(system, ready) as server:
             if server is not None:
                 say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
-            await ready.session.run(is_recovered=ready.is_recovered)
+            with left_alone():
+                await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradewind import _core
-from tradewind._core import Inbox, Index, Instrument
+from tradewind._core import Inbox, Index, Instrument, client_id, read_client_id
 from tradewind.config.account import Adoption
 from tradewind.config.operation import Shutdown
 from tradewind.config.run import WarmUp
@@ -20,7 +20,6 @@ from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.adoption import Adoptions
-from tradewind.session.client_ids import client_id, read
 from tradewind.session.clock import SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
@@ -124,22 +123,26 @@ class Session:
 
     # What feeds the kernel.
 
-    def act(self, act: Callable[..., None], *given: Any) -> None:
-        """Feed the kernel, then let requests leave and time go on. A failure of the kernel ends the session."""
+    def act(self, act: Callable[..., Any], *given: Any) -> Any:
+        """Feed the kernel, then let requests leave and time go on; gives what `act` gave.
+
+        A failure of the kernel ends the session.
+        """
         if self.failure is not None:
-            return
+            return None
         try:
-            act(*given)
+            told = act(*given)
         except Exception as error:
             if not self.kernel.is_failed:
                 raise
             self.fail(error)
-            return
+            return None
         except BaseException as error:
             self.fail(error)
-            return
+            return None
         self._let_requests_leave()
         self._arm()
+        return told
 
     def now_ns(self) -> int:
         """The time on the venues' clock."""
@@ -207,16 +210,21 @@ class Session:
         self._stopped.set()
 
     def _let_requests_leave(self) -> None:
-        requests = self.kernel.take_requests()
+        requests = self.kernel.take_requests(self._run)
         if not requests:
             return
         block = self._record(leaves=True)
         self.is_sending = True
         try:
-            for request in requests:
+            for venue, is_cancel, fields in requests:
                 # Without a journal nothing may leave.
                 if self.failure is None:
-                    self._send(request)
+                    execution = self._venues[venue].execution
+                    assert execution is not None
+                    if is_cancel:
+                        execution.cancel(CancelRequest(*fields))
+                    else:
+                        execution.place(OrderRequest(*fields))
         finally:
             self.is_sending = False
             # Whoever reads along does not keep an order waiting.
@@ -236,25 +244,6 @@ class Session:
             self.fail(error)
             return None
         return block
-
-    def _send(self, request: dict[str, Any]) -> None:
-        instrument: Instrument = request["instrument"]
-        venue = self._venues[instrument.venue]
-        assert venue.execution is not None
-        name = client_id(self._run, request["strategy"], request["count"])
-        if request["is_cancel"]:
-            venue.execution.cancel(CancelRequest(name, instrument.name))
-            return
-        venue.execution.place(
-            OrderRequest(
-                client_id=name,
-                instrument=instrument.name,
-                side=request["side"],
-                quantity=request["quantity"],
-                price=request["price"],
-                time_in_force=request["time_in_force"],
-            )
-        )
 
     def _arm(self) -> None:
         """Wake up when something is due by itself."""
@@ -380,10 +369,9 @@ class Session:
 
     def take_rows(self, inbox: Inbox) -> None:
         """Give the engine what has arrived."""
-        self.act(self._take_rows, inbox)
-
-    def _take_rows(self, inbox: Inbox) -> None:
-        self._clock.start_after(self.kernel.take_rows(inbox))
+        last_ns = self.act(self.kernel.take_rows, inbox)
+        if last_ns is not None:
+            self._clock.start_after(last_ns)
 
     def take_history(self, inbox: Inbox) -> None:
         """Give the engine what happened before: nobody is called (V4)."""
@@ -410,11 +398,11 @@ class Session:
 
     def is_own(self, name: str) -> bool:
         """Whether a client id is of this run."""
-        return read(name, self._run) is not None
+        return read_client_id(name, self._run) is not None
 
     def open_order(self, name: str) -> dict[str, Any] | None:
         """An order of this run that is not closed."""
-        held = read(name, self._run)
+        held = read_client_id(name, self._run)
         return next((one for one in self.kernel.open_orders() if (one["strategy_index"], one["count"]) == held), None)
 
     def real_orders(self, venue: str | None = None) -> list[dict[str, Any]]:
@@ -424,7 +412,7 @@ class Session:
 
     def order_of(self, name: str) -> tuple[int, str] | None:
         """The engine's number and the instrument of an order of this run, unless it was closed long ago."""
-        held = read(name, self._run)
+        held = read_client_id(name, self._run)
         return None if held is None else self.kernel.find_order(*held)
 
     # What accounts say.

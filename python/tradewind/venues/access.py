@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
+from tradewind.errors import exception
 from tradewind.venues.connection.clock import VenueClock
 from tradewind.venues.credentials import Credentials
+
+
+def trusting(authority: Path) -> ssl.SSLContext:
+    """What encrypts, and trusts a certificate authority (PEM) besides the usual ones."""
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(authority)
+    except OSError as error:  # ssl's errors are among these
+        message = f"{authority}: it cannot be read as a certificate authority: {error.strerror or error}"
+        hint = "a PEM file, such as sandbox-authority.pem of tradewind sandbox --tls"
+        raise exception("unreadable_file", message, hint) from None
+    return context
 
 
 @dataclass(frozen=True)

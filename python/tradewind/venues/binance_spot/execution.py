@@ -22,7 +22,13 @@ from tradewind.venues.binance_spot.account import (
 )
 from tradewind.venues.binance_spot.errors import code_of
 from tradewind.venues.binance_spot.market import make_rest, server_time_ns
-from tradewind.venues.binance_spot.signing import cancel_parameters, order_parameters, signed, signed_query
+from tradewind.venues.binance_spot.signing import (
+    Parameters,
+    cancel_parameters,
+    order_parameters,
+    signed,
+    signed_query,
+)
 from tradewind.venues.connection.clock import VenueClock
 from tradewind.venues.connection.rest import VenueError
 from tradewind.venues.connection.websocket import Channel, Link
@@ -64,6 +70,14 @@ class _Limit(Struct):
     """When a ban ends, in milliseconds since 1970."""
 
     retryAfter: int = 0  # noqa: N815 - Binance's name
+
+
+class _Request(Struct):
+    """A request over the WebSocket API."""
+
+    id: str
+    method: str
+    params: Parameters | dict[str, Any]
 
 
 class _Error(Struct):
@@ -390,19 +404,21 @@ class BinanceSpotExecution(Execution):
 
     # Requests.
 
-    def _render(self, method: str, number: str, parameters: dict[str, Any]) -> bytes:
-        parameters |= self._times()
-        if not self._is_logged_on:
-            parameters = signed(self._credentials, parameters)
-        return _encode({"id": number, "method": method, "params": parameters})
+    def _render(self, method: str, number: str, parameters: Parameters) -> bytes:
+        parameters.recvWindow, parameters.timestamp = self._window, self._timestamp_ms()
+        if self._is_logged_on:
+            return _encode(_Request(number, method, parameters))
+        return _encode(_Request(number, method, signed(self._credentials, msgspec.to_builtins(parameters))))
 
     def _request(self, channel: Channel, method: str, number: str, parameters: dict[str, Any]) -> None:
-        channel.send(_encode({"id": number, "method": method, "params": parameters}))
+        channel.send(_encode(_Request(number, method, parameters)))
+
+    def _timestamp_ms(self) -> int:
+        # The venue's time as it is, although our clock may stand still until it has been caught up with.
+        return (self.clock.monotonic_ns() + self.clock.offset_ns) // _MILLISECOND_NS
 
     def _times(self) -> dict[str, Any]:
-        # The venue's time as it is, although our clock may stand still until it has been caught up with.
-        now_ns = self.clock.monotonic_ns() + self.clock.offset_ns
-        return {"recvWindow": self._window, "timestamp": now_ns // _MILLISECOND_NS}
+        return {"recvWindow": self._window, "timestamp": self._timestamp_ms()}
 
     def _sign_query(self, parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
         return signed_query(self._credentials, parameters | self._times()), {"X-MBX-APIKEY": self._credentials.api_key}

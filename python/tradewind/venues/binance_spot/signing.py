@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from tradewind.venues.credentials import Credentials
 from tradewind.venues.interface import CancelRequest, Exact, OrderRequest
 
@@ -47,38 +49,63 @@ def signed(credentials: Credentials, parameters: Mapping[str, Any]) -> dict[str,
     return {**named, "signature": credentials.sign(payload(named).encode())}
 
 
-def order_parameters(order: OrderRequest) -> dict[str, Any]:
+class Parameters(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What the requests of orders and cancels have in common; the times are put in when they are sent."""
+
+    symbol: str
+    recvWindow: int = 0  # noqa: N815 - Binance's names
+    timestamp: int = 0
+
+
+class OrderParameters(Parameters, omit_defaults=True, kw_only=True):
+    """The parameters of an order."""
+
+    side: str
+    type: str
+    quantity: str
+    price: str | None = None
+    timeInForce: str | None = None  # noqa: N815
+    newClientOrderId: str  # noqa: N815
+    newOrderRespType: str  # noqa: N815
+
+
+class CancelParameters(Parameters, omit_defaults=True, kw_only=True):
+    """The parameters of a cancel."""
+
+    origClientOrderId: str | None = None  # noqa: N815
+    orderId: int | None = None  # noqa: N815
+
+
+def order_parameters(order: OrderRequest) -> OrderParameters:
     """Render an order; what becomes of it comes with the user data, so the answer is short.
 
     Examples
     --------
-    >>> order_parameters(OrderRequest("a1", "binance_spot:BTCUSDT", "buy", "0.5", "61800.2", "post_only"))["type"]
+    >>> order_parameters(OrderRequest("a1", "binance_spot:BTCUSDT", "buy", "0.5", "61800.2", "post_only")).type
     'LIMIT_MAKER'
 
     """
-    rendered: dict[str, Any] = {
-        "symbol": order.symbol,
-        "side": "BUY" if order.side == "buy" else "SELL",
-        "quantity": text(order.quantity),
-        "newClientOrderId": order.client_id,
-        "newOrderRespType": "ACK",
-    }
-    if order.price is None:
-        rendered["type"] = "MARKET"
-        return rendered
-    rendered["price"] = text(order.price)
-    if order.time_in_force == "post_only":
-        rendered["type"] = "LIMIT_MAKER"
-    else:
-        rendered["type"] = "LIMIT"
-        rendered["timeInForce"] = "IOC" if order.time_in_force == "ioc" else "GTC"
-    return rendered
+    price, kind, time_in_force = order.price, "MARKET", None
+    if price is not None:
+        price, kind = text(price), "LIMIT_MAKER"
+        if order.time_in_force != "post_only":
+            kind, time_in_force = "LIMIT", "IOC" if order.time_in_force == "ioc" else "GTC"
+    return OrderParameters(
+        symbol=order.symbol,
+        side="BUY" if order.side == "buy" else "SELL",
+        type=kind,
+        quantity=text(order.quantity),
+        price=price,
+        timeInForce=time_in_force,
+        newClientOrderId=order.client_id,
+        newOrderRespType="ACK",
+    )
 
 
-def cancel_parameters(cancel: CancelRequest, number: int | None = None) -> dict[str, Any]:
+def cancel_parameters(cancel: CancelRequest, number: int | None = None) -> CancelParameters:
     """Render a cancel, by the venue's number of the order where it is known."""
-    named: dict[str, Any] = {"origClientOrderId": cancel.client_id} if number is None else {"orderId": number}
-    return {"symbol": cancel.symbol} | named
+    name = cancel.client_id if number is None else None
+    return CancelParameters(symbol=cancel.symbol, origClientOrderId=name, orderId=number)
 
 
 def text(number: Exact) -> str:
