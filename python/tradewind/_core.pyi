@@ -42,8 +42,8 @@ __all__ = [
     "Trade",
     "Value",
     "__version__",
-    "boundary",
     "blocks_that_follow",
+    "boundary",
     "checksum",
     "client_id",
     "deposits_at",
@@ -72,9 +72,7 @@ _Columns = dict[str, tuple[str, Any]]
 def checksum(before: bytes, kind: str, numbers: Sequence[int], data: bytes) -> bytes:
     """The checksum of a piece of a journal, given that of what comes before it, its kind, its numbers and its bytes."""
 
-def blocks_that_follow(
-    rows: Sequence[tuple[int, int, int, bytes, bytes]], last: int, codec: int, before: bytes
-) -> int:
+def blocks_that_follow(rows: Sequence[tuple[int, int, int, bytes, bytes]], last: int, codec: int, before: bytes) -> int:
     """How many blocks, from the first on, follow an entry and each other, and are as they were written."""
 
 def entry_scales(index: Index) -> tuple[int, int, int, int]:

@@ -102,9 +102,7 @@ def test_damage_is_found_where_it_is_and_what_lies_before_is_given_out(
     assert caught.value.code == "bad_journal"
     if "wrong type" not in what:
         assert f"block {place + 1}" in caught.value.message
-    assert [block.data for block in got] == [
-        DATA * min(10, place - begin) for begin in range(0, place, 10)
-    ]
+    assert [block.data for block in got] == [DATA * min(10, place - begin) for begin in range(0, place, 10)]
     readable = Journal(storage, whole=False)
     assert (readable.last, readable.block_count) == (2 * place, place)
     assert list(readable.blocks()) == small.blocks[:place]

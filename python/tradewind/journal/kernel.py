@@ -12,7 +12,9 @@ from tradewind.journal.manifest import Manifest
 from tradewind.journal.values import from_json
 
 
-def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool | None = None, **otherwise: Any) -> _core.Session:
+def kernel_of(
+    manifest: Manifest, code: Rebuilt, *, is_simulated: bool | None = None, **otherwise: Any
+) -> _core.Session:
     """The kernel of a recorded run, before its first event.
 
     Parameters

@@ -110,7 +110,7 @@ class Journal:
             yield from map(Block._make, rows)
 
     def batches(self, size: int = _BATCH_BYTES) -> Iterator[Block]:
-        """All entries in larger blocks, of so many bytes at least, which are quicker to work on than those of a session.
+        """All entries in larger blocks, of so many bytes at least, quicker to work on than those of a session.
 
         Threads of their own read and check the next while one is worked on.
 

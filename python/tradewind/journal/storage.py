@@ -67,7 +67,7 @@ class Kept(Protocol):
         """The snapshot behind an entry."""
 
     def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
-        """The blocks behind an entry, in their order, some at a time: about so many bytes, as `grouped` makes of them."""
+        """The blocks behind an entry, in their order, some at a time, as `grouped` makes of them."""
 
     def last(self) -> int:
         """The last entry; 0 where there is none."""
