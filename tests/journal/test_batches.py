@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,3 +155,14 @@ def test_rows_before_a_damaged_page_are_given_out_though_they_were_read_with_it(
         assert f"entries 1 to {readable.last:,} can be read" in caught.value.hint
         assert [(one.first, one.last) for one in readable.batches()] == [(1, readable.last)]
     assert len(blocks) // 3 < len(read) < len(blocks) // 2 + 1 and read == blocks[: len(read)]
+
+
+def test_who_reads_no_further_leaves_no_thread_behind(small: Small) -> None:
+    storage = MemoryStorage()
+    small.put(storage, small.blocks)
+    before = threading.active_count()
+    with Journal(storage) as journal:
+        for batch in journal.batches(BATCH_BYTES):
+            assert batch.first == 1
+            break
+        assert threading.active_count() == before

@@ -170,30 +170,35 @@ def parity(run: str | Path) -> Parity:
         mode = str(manifest.settings["mode"])
         blocks = list(recorded.batches())
         with rebuilt(manifest.code, None, None) as code:
+            # The session as it was: its own reports are fed, and the strategy decides.
             session = kernel_of(manifest, code)
             agrees = feed_all(session, blocks) is None
-        backtest = _lived_again(manifest, blocks)
+        backtest = _backtest(manifest, blocks)
         ours, theirs = _orders(session), _orders(backtest)
-        found = _differences(ours, theirs)
         compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
+        runs = [_differences(ours, theirs)]
         if mode == "paper":
             agrees = agrees and session.hashes == backtest.hashes
-        elif not found.is_empty():
+        elif not runs[0].is_empty():
             record = _record(recorded, blocks)
-            runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
-            return Parity(mode, agrees, ours.height, compared, _with_causes([found, *runs]))
-    return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
+            runs += [_differences(ours, _orders(_backtest(manifest, blocks, record, cause))) for cause in CAUSES]
+    return Parity(mode, agrees, ours.height, compared, _with_causes(runs))
 
 
-def _lived_again(
+def _backtest(
     manifest: Manifest, blocks: Sequence[Block], record: _core.Record | None = None, removed: str = ""
 ) -> _core.Session:
-    """The backtest over what a session recorded; without the differences of a cause and of those before it."""
+    """The backtest over what a session recorded: rows, commands and conditions reach the strategy as they did.
+
+    Simulated venues answer in the place of all others. Where a cause is removed, they do as the record says in all that
+    differs by it and by those before it.
+    """
     with rebuilt(manifest.code, None, None) as code:
         kernel = kernel_of(manifest, code, is_simulated=True)
         if record is not None:
             kernel.follow(record, removed)
             if CAUSES.index(removed) >= CAUSES.index("data arrival"):
+                # From here on rows reach the venue at its own time, before they arrive.
                 for block in blocks:
                     kernel.show_ahead(block.data)
         for block in blocks:
@@ -263,17 +268,17 @@ def _with_causes(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The differences of the first run and of the last, each with its cause.
 
     A difference comes from what was removed in the run from which on it is gone; one that is there in the last run is
-    unexplained, and one that only runs between show is none of the backtest's.
+    unexplained, and one that only runs between show is none of the backtest's. With one run nothing was removed.
     """
     keys = [*_KEYS, "aspect"]
     marked = [one.with_columns(run=pl.lit(place, pl.Int32)) for place, one in enumerate(runs)]
     last_seen = pl.concat(marked).group_by(keys).agg(pl.col("run").max())
     left = runs[-1].join(runs[0], on=keys, how="anti")
     found = pl.concat([runs[0], left]).join(last_seen, on=keys)
-    causes = dict(enumerate((*CAUSES, UNEXPLAINED)))
-    return _in_order(found.with_columns(cause=pl.col("run").replace_strict(causes, return_dtype=pl.String)))
-
-
-def _in_order(differences: pl.DataFrame) -> pl.DataFrame:
+    causes = dict(enumerate((*CAUSES[: len(runs) - 1], UNEXPLAINED)))
     place = pl.col("aspect").replace_strict({name: at for at, name in enumerate(_ASPECTS)}, return_dtype=pl.Int32)
-    return differences.sort(*_KEYS, place).select(_FRAME)
+    return (
+        found.with_columns(cause=pl.col("run").replace_strict(causes, return_dtype=pl.String))
+        .sort(*_KEYS, place)
+        .select(_FRAME)
+    )

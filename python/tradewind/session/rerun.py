@@ -21,7 +21,7 @@ from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import Journal, Storage
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
-from tradewind.journal.kernel import feed_all, kernel_of
+from tradewind.journal.kernel import feed, kernel_of
 from tradewind.journal.latency import latencies, measured
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.tables import Decoder
@@ -234,7 +234,7 @@ def _figures(recorded: Journal) -> tuple[dict[str, float | None], tuple[str, ...
     """What the session itself made, from its own reports."""
     with rebuilt(recorded.manifest.code, None, None, as_recorded=True) as code:
         kernel = kernel_of(recorded.manifest, code, is_simulated=False)
-        if feed_all(kernel, recorded.batches()) is not None:
+        if feed(kernel, recorded.batches()) is not None:
             message = f"{recorded.place}: the recorded code does not decide as it did, so nothing compares with it"
             raise exception("divergence", message, "tradewind replay RUN --verify says where")
         return _compared(kernel), code.notes
