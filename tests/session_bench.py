@@ -17,7 +17,7 @@ from session_exchange import TRADER, exchange, held_by, write_keys, write_system
 import tradewind as tw
 from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
-from tradewind.session.parity import kernel_of, recover
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.session.run import prepared
 
 HEAD = """
@@ -182,7 +182,7 @@ def postings(folder: Path) -> str:
     """The ledger at the end of the journal of a live run."""
     with Journal(folder / "runs/busy/live") as journal, rebuilt(journal.manifest.code, None, None) as code:
         kernel = kernel_of(journal.manifest, code, is_simulated=False)
-        assert recover(kernel, [block.data for block in journal.blocks()])
+        assert feed_all(kernel, journal.blocks()) is None
         return str(kernel.ledger())
 
 

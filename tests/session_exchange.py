@@ -14,8 +14,8 @@ from patience import run
 import tradewind as tw
 from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.sandbox import Limits, Sandbox
-from tradewind.session.parity import kernel_of, recover
 from tradewind.session.run import Prepared, prepared
 
 TRADER = Path(__file__).parent / "session" / "trader.py"
@@ -124,6 +124,6 @@ class Trade:
 def held_by(folder: Path, mode: str) -> dict[str, Decimal]:
     """What the engine holds at the end of a journal, by asset."""
     with Journal(folder / "runs/busy" / mode) as journal, rebuilt(journal.manifest.code, None, None) as code:
-        kernel = kernel_of(journal.manifest, code, is_simulated=mode == "paper")
-        assert recover(kernel, [block.data for block in journal.blocks()])
+        kernel = kernel_of(journal.manifest, code)
+        assert feed_all(kernel, journal.blocks()) is None
         return {asset: Decimal(amount) for asset, amount in kernel.balances("binance_spot")}

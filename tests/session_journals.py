@@ -17,7 +17,6 @@ from tradewind.journal.manifest import manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.loading import load_strategy_class
 from tradewind.session.recovery import recover
-from tradewind.session.session import received
 
 BTC = "synthetic:BTCUSDT"
 SECOND_NS = 10**9
@@ -76,7 +75,6 @@ class Run:
         writer = SegmentWriter.begin(self.journal, self.manifest, 0, keeping).__enter__()
         self.kernel.start(0, False)
         writer.write(self.kernel.take_journal())
-        received(self.kernel)
         return writer
 
     def recover(self) -> tuple[Manifest, int, bytes]:

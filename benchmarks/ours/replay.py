@@ -4,7 +4,8 @@ Prints one JSON line, for the Python strategy; the compiled one beside it. The b
 engine's run alone, over rows that are in memory already, as in W1; `share_of_backtest_of_files` is beside one that
 reads the same rows from Parquet first. The replay is all of `tradewind.journal.replay`: opening the journal, reading
 it from SQLite, every checksum, decoding, engine, strategy, and the comparison of every request. Both sides end with the
-same hash of decisions.
+same hash of decisions. Each journal is replayed twice: as the backtest wrote it, in large blocks, and in blocks of 20
+entries, as a session writes it (`share_of_backtest_session_blocks`).
 """
 
 from __future__ import annotations
@@ -21,27 +22,30 @@ from w1 import EmaCross
 import tradewind as tw
 from tradewind._core import Backtest
 from tradewind.backtest import AnyStrategy, Settings
+from tradewind.journal import Journal, JournalWriter
 
 ROUNDS = 5
-SHOWN = ("events_per_second", "share_of_backtest", "share_of_backtest_of_files")
+SESSION_BLOCK = 20
+"""How many rows a block of a session holds."""
+SHOWN = ("events_per_second", "share_of_backtest", "share_of_backtest_session_blocks", "share_of_backtest_of_files")
 
 
 def compare(strategy: AnyStrategy) -> dict[str, Any]:
     """The fastest of some rounds of each side."""
     data = market.w1()
     settings = Settings(balances=market.MONEY, venues=market.INSTANT)
-    backtests, replays = [], []
+    backtests, replays, of_session_blocks = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        journal = Path(folder) / "run.sqlite"
-        kept = tw.backtest(strategy, data=data, balances=market.MONEY, venues=market.INSTANT, journal=journal)
+        large, small = Path(folder) / "run.sqlite", Path(folder) / "session.sqlite"
+        kept = tw.backtest(strategy, data=data, balances=market.MONEY, venues=market.INSTANT, journal=large)
+        with Journal(large) as journal, JournalWriter(small, journal.manifest) as writer:
+            write_as_a_session(Backtest(settings.run([strategy], data, keep="everything", journal=True)), writer)
         for _ in range(ROUNDS):
             backtest = market.timed(Backtest(settings.run([strategy], data, keep="everything", journal=False)))
             backtests.append(backtest["seconds"])
-            started = time.perf_counter()
-            report = tw.journal.replay(journal)
-            replays.append(time.perf_counter() - started)
-            assert report.identical, report
             assert backtest["decisions"] == kept.decisions_hash[:16]
+            replays.append(replayed(large))
+            of_session_blocks.append(replayed(small))
     events = kept.metrics["rows"]
     return {
         "events": events,
@@ -51,8 +55,27 @@ def compare(strategy: AnyStrategy) -> dict[str, Any]:
         "events_per_second": events / min(replays),
         "backtest_events_per_second": round(events / min(backtests)),
         "share_of_backtest": round(min(backtests) / min(replays), 3),
+        "share_of_backtest_session_blocks": round(min(backtests) / min(of_session_blocks), 3),
         "share_of_backtest_of_files": round(of_files(strategy) / min(replays), 3),
     }
+
+
+def write_as_a_session(kernel: Backtest, writer: JournalWriter) -> None:
+    """Run a kernel, and write its journal in small blocks."""
+    is_over = False
+    while not is_over:
+        is_over = kernel.advance(SESSION_BLOCK)
+        writer.write(kernel.take_journal())
+    writer.finish(kernel.outcome())
+
+
+def replayed(journal: Path) -> float:
+    """How long a replay takes, which has to be identical."""
+    started = time.perf_counter()
+    report = tw.journal.replay(journal)
+    seconds = time.perf_counter() - started
+    assert report.identical, report
+    return seconds
 
 
 def of_files(strategy: AnyStrategy) -> float:

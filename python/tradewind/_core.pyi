@@ -42,6 +42,7 @@ __all__ = [
     "Trade",
     "Value",
     "__version__",
+    "blocks_that_follow",
     "boundary",
     "checksum",
     "client_id",
@@ -68,8 +69,11 @@ _Instant = datetime | int
 _Duration = timedelta | float | str
 _Columns = dict[str, tuple[str, Any]]
 
-def checksum(before: bytes, name: bytes, data: bytes) -> bytes:
-    """The checksum of a piece of a journal, given that of what comes before it, its name and its bytes."""
+def checksum(before: bytes, kind: str, numbers: Sequence[int], data: bytes) -> bytes:
+    """The checksum of a piece of a journal, given that of what comes before it, its kind, its numbers and its bytes."""
+
+def blocks_that_follow(rows: Sequence[tuple[int, int, int, bytes, bytes]], last: int, codec: int, before: bytes) -> int:
+    """How many blocks, from the first on, follow an entry and each other, and are as they were written."""
 
 def entry_scales(index: Index) -> tuple[int, int, int, int]:
     """Decimals that hold every price, quantity, amount and rate of an index."""
@@ -155,8 +159,13 @@ class Session:
         """The streams that may be named, by the instrument's place and the kind."""
     def named_streams(self) -> list[tuple[int, str]]:
         """The streams that strategies named, by the instrument's place and the kind."""
+    def received_streams(self) -> list[tuple[int, str]]:
+        """The streams that a started session receives, by the instrument's place and the kind.
+
+        Simulated venues fill from the most detailed (F1).
+        """
     def set_streams(self, streams: Sequence[tuple[int, str]]) -> None:
-        """State which streams arrive, so that simulated venues fill from the most detailed (F1)."""
+        """State which streams arrive from the start on, in the place of those that follow from what strategies name."""
     @property
     def next_ns(self) -> int:
         """When something happens by itself next, in nanoseconds; ``2**63 - 1`` for never."""
@@ -250,6 +259,12 @@ class Session:
     def recovered(self) -> dict[str, Any] | None:
         """The journal has ended; a decision that it does not hold, if there is one."""
     @property
+    def inputs(self) -> int:
+        """How many inputs were taken since the run began."""
+    @property
+    def decisions(self) -> int:
+        """How many decisions were compared and found equal."""
+    @property
     def is_failed(self) -> bool:
         """Whether something failed within the kernel or a callback, so that nothing more is taken."""
     def finish(self) -> None:
@@ -314,16 +329,13 @@ class Replay:
         seed: int,
         value_streams: Sequence[str] | None,
     ) -> Replay: ...
-    def feed(self, block: bytes) -> dict[str, Any] | None:
-        """Feed a block; returns the first divergence, if there is one."""
-    def finish(self) -> dict[str, Any] | None:
-        """End the replay; returns a decision that the journal does not hold, if there is one."""
+    def recover(self, block: bytes) -> dict[str, Any] | None:
+        """Take a block of the journal; returns the first decision that differs, if there is one."""
+    def recovered(self) -> dict[str, Any] | None:
+        """The journal has ended; returns a decision that it does not hold, if there is one."""
     @property
-    def state_hash(self) -> str:
-        """The state's hash, hexadecimal."""
-    @property
-    def decisions_hash(self) -> str:
-        """The hash of all decisions and fills, hexadecimal."""
+    def hashes(self) -> tuple[str, str]:
+        """The hash of the state and of all decisions, hexadecimal."""
     @property
     def inputs(self) -> int:
         """How many inputs were fed."""

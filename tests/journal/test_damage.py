@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tradewind as tw
-from tradewind._core import CODEC_VERSION, Backtest
+from tradewind._core import CODEC_VERSION, Backtest, blocks_that_follow
 from tradewind.backtest import Settings
-from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, reader, verify
+from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, chain, verify
 from tradewind.journal import replay as replayed
 from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_block, seal_ending, seal_manifest
 
@@ -109,13 +108,13 @@ def test_an_altered_block_is_found_and_named(content, data):
     altered = data.draw(
         st.sampled_from(
             [
-                replace(block, data=bytes(flipped)),
-                replace(block, data=block.data[:where]),
-                replace(block, data=block.data + b"\0"),
-                replace(block, last=block.last + 1),
-                replace(block, first=block.first + 1),
-                replace(block, codec=99),
-                replace(block, checksum=bytes(16)),
+                block._replace(data=bytes(flipped)),
+                block._replace(data=block.data[:where]),
+                block._replace(data=block.data + b"\0"),
+                block._replace(last=block.last + 1),
+                block._replace(first=block.first + 1),
+                block._replace(codec=99),
+                block._replace(checksum=bytes(16)),
             ]
         )
     )
@@ -134,7 +133,7 @@ def test_a_block_that_was_forged_with_its_checksums_crashes_nothing(content, dat
     forged = bytearray(block.data)
     forged[data.draw(st.integers(0, len(forged) - 1) | st.integers(0, 60))] ^= data.draw(st.integers(1, 255))
     checksum = seal_block(content.kept_manifest[1], block.first, block.last, block.codec, bytes(forged))
-    blocks = [replace(block, data=bytes(forged), checksum=checksum)]
+    blocks = [block._replace(data=bytes(forged), checksum=checksum)]
     text = content.kept_ending[0]
     try:
         report = replayed(MemoryStorage("run", content.kept_manifest, blocks, (text, seal_ending(checksum, text))))
@@ -148,7 +147,7 @@ def test_damage_behind_a_divergence_is_what_is_said(content):
     other = tw.ema_cross("synthetic:BTCUSDT", fast=3, slow=7, quantity=0.05)
     assert replayed(content, [other]).verdict == "diverged"
     last = content.kept_blocks[-1]
-    blocks = [*content.kept_blocks[:-1], replace(last, data=last.data + b"\0")]
+    blocks = [*content.kept_blocks[:-1], last._replace(data=last.data + b"\0")]
     with pytest.raises(tw.TradewindError, match=f"block {len(blocks)} .* is not as it was written"):
         replayed(MemoryStorage("run", content.kept_manifest, blocks, content.kept_ending), [other])
 
@@ -164,15 +163,15 @@ def test_verifying_says_what_is_damaged(whole, tmp_path):
 
 
 def test_a_journal_that_is_read_once_is_checked_once(content, monkeypatch):
-    made = []
+    checked = []
 
-    def counted(*piece):
-        made.append(piece)
-        return seal_block(*piece)
+    def counted(rows, *before):
+        checked.extend(rows)
+        return blocks_that_follow(rows, *before)
 
-    monkeypatch.setattr(reader, "seal_block", counted)
+    monkeypatch.setattr(chain, "blocks_that_follow", counted)
     assert replayed(content).identical
-    assert len(made) == len(content.kept_blocks)
+    assert checked == content.kept_blocks
     with Journal(content, checked=False) as journal:
         assert (journal.last, journal.stated_last) == (0, content.kept_blocks[-1].last)
         journal.check()
@@ -220,11 +219,11 @@ def test_checksums_of_older_forms_are_checked(content):
     old = MemoryStorage("run", (content.kept_manifest[0], checksum))
     for block in content.kept_blocks:
         checksum = seal_block(checksum, block.first, block.last, block.codec, block.data)
-        old.put_block(replace(block, checksum=checksum))
+        old.put_block(block._replace(checksum=checksum))
     old.put_ending(content.kept_ending[0], seal_ending(checksum, content.kept_ending[0]))
     assert len(checksum) == OLD_CHECKSUM_BYTES
     assert replayed(old).identical
-    old.kept_blocks[1] = replace(old.kept_blocks[1], data=old.kept_blocks[1].data[:-1] + b"\xff")
+    old.kept_blocks[1] = old.kept_blocks[1]._replace(data=old.kept_blocks[1].data[:-1] + b"\xff")
     with pytest.raises(tw.TradewindError, match=r"block 2 .* is not as it was written"):
         replayed(old)
 

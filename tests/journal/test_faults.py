@@ -20,7 +20,6 @@ from tradewind.journal import storage as storage_module
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
 from tradewind.journal.writer import JournalWriter
-from tradewind.session.session import received
 
 
 def test_power_waits_for_the_disk_before_an_order_leaves_and_only_then(tmp_path: Path, monkeypatch: Any) -> None:
@@ -272,7 +271,6 @@ def kills(folder: Path, count: int, seed: int) -> None:
     last, never = Run(folder), Run(folder / "never")
     last.recover()
     never.kernel.start(0, False)
-    received(never.kernel)
     never.feed(range(1, last.kernel.now_ns // SECOND_NS + 1))
     assert last.kernel.hashes == never.kernel.hashes
     assert replay(folder).verdict == "unfinished"

@@ -13,7 +13,7 @@ import tradewind as tw
 from tradewind._core import first_entries
 from tradewind.journal import Journal, JournalWriter, MemoryStorage
 from tradewind.journal import tables as lazy_tables
-from tradewind.journal.tables import MARKET, TABLES, Decoder, batched
+from tradewind.journal.tables import MARKET, TABLES, Decoder
 
 
 class Everything(tw.Strategy):
@@ -59,7 +59,7 @@ def decoded(storage: MemoryStorage, *, joined: bool = False) -> dict[str, pl.Dat
     with Journal(storage) as journal:
         decoder = Decoder(journal.manifest)
         parts = {name: [frame] for name, frame in decoder.empty().items()}
-        for block in batched(journal.blocks()) if joined else journal.blocks():
+        for block in journal.batches() if joined else journal.blocks():
             for name, frame in decoder.decode(block).items():
                 parts[name].append(frame)
     return {name: pl.concat(frames) for name, frames in parts.items()}

@@ -12,8 +12,8 @@ from reliability.venue import Venue
 from tradewind._core import client_id, read_client_id
 from tradewind.journal import Ending, Journal
 from tradewind.journal.code import rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.result import frame
-from tradewind.session.parity import kernel_of, recover
 
 LARGEST_POSITION = Decimal("0.012")
 """What the trader asks for at most: its target, and a resting order that was filled beside it."""
@@ -94,7 +94,7 @@ def ours(journal: Path) -> Ours:
         run = str(manifest.settings["run"])
         kernel = kernel_of(manifest, code, is_simulated=False)
         held = Ours(run=run, ending=recorded.ending)
-        held.agrees = recover(kernel, [block.data for block in recorded.blocks()])
+        held.agrees = feed_all(kernel, recorded.blocks()) is None
     for row in frame(kernel.orders()).iter_rows(named=True):
         name = client_id(run, 0, row["count"])
         price = None if row["order_type"] == "market" else decimal(row["price"])

@@ -15,10 +15,10 @@ import tradewind as tw
 from tradewind._core import first_entries
 from tradewind.journal import Journal, JournalWriter, MemoryStorage, latencies
 from tradewind.journal.code import rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.loading import load_strategy_class
 from tradewind.result import frame
 from tradewind.session import rerun
-from tradewind.session.parity import kernel_of, recover
 
 TRADER = Path(__file__).parent / "trader.py"
 COMPARED = [
@@ -63,8 +63,8 @@ def calm(folder: Path) -> tw.Strategy:
 
 def orders_of(folder: Path, mode: str) -> pl.DataFrame:
     with Journal(folder) as journal, rebuilt(journal.manifest.code, None, None) as code:
-        kernel = kernel_of(journal.manifest, code, is_simulated=mode == "paper")
-        assert recover(kernel, [block.data for block in journal.blocks()])
+        kernel = kernel_of(journal.manifest, code)
+        assert feed_all(kernel, journal.blocks()) is None
         return frame(kernel.orders())
 
 

@@ -20,10 +20,11 @@ import tradewind as tw
 from tradewind._core import client_id
 from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import segments
 from tradewind.result import frame
-from tradewind.session.parity import kernel_of, parity, recover
+from tradewind.session.parity import parity
 from tradewind.session.recovery import set_aside
 from tradewind.session.run import prepared
 
@@ -48,8 +49,8 @@ class Bench:
     def sent(self, mode: str) -> set[str]:
         """The client ids of all orders that are in the journal."""
         with Journal(self.folder / RUN / mode) as kept, rebuilt(kept.manifest.code, None, None) as code:
-            kernel = kernel_of(kept.manifest, code, is_simulated=mode == "paper")
-            assert recover(kernel, [block.data for block in kept.blocks()])
+            kernel = kernel_of(kept.manifest, code)
+            assert feed_all(kernel, kept.blocks()) is None
             orders = [*kernel.open_orders(), *frame(kernel.orders()).iter_rows(named=True)]
             return {client_id(kept.manifest.settings["run"], 0, one["count"]) for one in orders}
 

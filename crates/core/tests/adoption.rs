@@ -9,7 +9,7 @@ use common::{Named, World, at, spot};
 use std::sync::Arc;
 use tradewind_core::driver::Session;
 use tradewind_core::error::Code;
-use tradewind_core::event::{AccountEvent, Command, Event, Filter, Holding, decode_entries};
+use tradewind_core::event::{AccountEvent, Command, Event, Filter, Holding};
 use tradewind_core::instrument::{AccountIndex, Index};
 use tradewind_core::market::{MarketEvent, Side};
 use tradewind_core::order::{OrderId, OrderType, Request, StrategyIndex};
@@ -120,17 +120,17 @@ fn maker_of(side: Side) -> Vec<Named> {
 #[test]
 fn it_is_replayed_restored_and_handed_over() {
     let mut session = adopted(live(halver()));
-    let entries = decode_entries(&block(&mut session)).unwrap();
+    let journal = block(&mut session);
     let position = |session: &Session| session.engine().state().position(StrategyIndex(0), at(0));
     let mut again = live(halver());
-    assert_eq!(again.recover(&entries).unwrap(), None);
+    assert_eq!(again.recover(&journal).unwrap(), None);
     assert_eq!(again.engine().state().hash(), session.engine().state().hash());
     let mut restored = live(halver());
     restored.restore(&session.save().unwrap()).unwrap();
     assert_eq!(position(&restored), position(&session));
     let mut rebuilt = live(idle());
     rebuilt.follow_recorded();
-    rebuilt.rebuild(&entries).unwrap();
+    rebuilt.rebuild(&journal).unwrap();
     assert_eq!(position(&rebuilt), position(&session));
 }
 

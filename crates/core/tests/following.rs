@@ -60,7 +60,7 @@ fn strategy(order_type: OrderType, time_in_force: TimeInForce) -> Vec<Named> {
 /// A live session with what happens in it, and its backtests.
 struct Lived {
     order: (OrderType, TimeInForce),
-    entries: Vec<Entry>,
+    block: Vec<u8>,
     record: Record,
 }
 
@@ -85,8 +85,7 @@ impl Lived {
         }
         session.finish().unwrap();
         assert_eq!(session.engine().state().impossible_reports(), 0);
-        let entries = decode_entries(&block(&mut session)).unwrap();
-        let mut lived = Self { order, entries, record: Record::default() };
+        let mut lived = Self { order, block: block(&mut session), record: Record::default() };
         lived.measure(&[]);
         lived
     }
@@ -94,8 +93,8 @@ impl Lived {
     /// When the order, or its cancel, came to the venue.
     fn measure(&mut self, venue_times: &[(bool, i64)]) {
         self.record = Record::new(venue_times.iter().map(|&(is_cancel, time_ns)| (OrderId(1), is_cancel, Some(time_ns))));
-        self.record.observe(&self.entries);
-        self.record.confirm(&self.entries);
+        self.record.observe(&self.block).unwrap();
+        self.record.confirm(&self.block).unwrap();
     }
 
     /// The order of the backtest; without the differences up to a cause.
@@ -107,10 +106,10 @@ impl Lived {
         if let Some(cause) = removed {
             session.follow(&self.record, cause);
             if cause >= Cause::DataArrival {
-                session.show_ahead(&self.entries);
+                session.show_ahead(&self.block).unwrap();
             }
         }
-        session.live_again(&self.entries).unwrap();
+        session.live_again(&self.block).unwrap();
         let fills = session.recorder().fills().iter().map(|booked| booked.fill).collect();
         (session.recorder().orders()[0].clone(), fills)
     }
@@ -345,7 +344,7 @@ fn outcome(session: &Session) -> Outcome {
 }
 
 /// A session at a venue with other latencies and another queue than the backtest's, and when each request reached it.
-fn elsewhere(seed: u64) -> (World, Vec<Entry>, Outcome) {
+fn elsewhere(seed: u64) -> (World, Vec<u8>, Outcome) {
     let mut world = World::new(common::index(), seed).with_money();
     world.keeps_journal = true;
     world.recordings.push(random(&world.index, at(0), Detail::Quotes, Clock::One, 80, seed));
@@ -362,8 +361,7 @@ fn elsewhere(seed: u64) -> (World, Vec<Entry>, Outcome) {
         merge.advance().unwrap();
     }
     session.finish().unwrap();
-    let entries = decode_entries(&block(&mut session)).unwrap();
-    (world, entries, outcome(&session))
+    (world, block(&mut session), outcome(&session))
 }
 
 /// When requests reached the venue, as it said.
@@ -387,14 +385,14 @@ proptest! {
 
     #[test]
     fn with_all_causes_removed_a_backtest_is_the_session(seed in 0_u64..1_000_000) {
-        let (world, entries, lived) = elsewhere(seed);
-        let mut record = Record::new(venue_times(&entries));
-        record.observe(&entries);
+        let (world, block, lived) = elsewhere(seed);
+        let mut record = Record::new(venue_times(&decode_entries(&block).unwrap()));
+        record.observe(&block).unwrap();
         let mut session = Session::new(settings(&world, 40 * MS), random_trader(seed), Risk::default(), vec![quotes(0)]).unwrap();
         session.set_streams(&[quotes(0)]);
         session.follow(&record, Cause::PartialFill);
-        session.show_ahead(&entries);
-        session.live_again(&entries).unwrap();
+        session.show_ahead(&block).unwrap();
+        session.live_again(&block).unwrap();
         prop_assert!(outcome(&session) == lived);
     }
 }

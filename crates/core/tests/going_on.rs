@@ -275,8 +275,7 @@ fn recovered(scene: &Scene, seed: u64) -> Option<String> {
     } else {
         0
     };
-    let entries: Vec<Entry> = decode_entries(&blocks[from..=cut].concat()).unwrap();
-    match second.recover(&entries) {
+    match second.recover(&blocks[from..=cut].concat()) {
         Err(error) => return Some(format!("error {}", error.message)),
         Ok(Some(divergence)) => return Some(format!("{divergence:?}")),
         Ok(None) => {}
@@ -292,7 +291,7 @@ fn lived_again(scene: &Scene, _: u64) -> Option<String> {
     let mut settings = scene.settings();
     settings.balances.clear();
     let mut again = scene.session(settings);
-    again.live_again(&decode_entries(&end.journal).unwrap()).unwrap();
+    again.live_again(&end.journal).unwrap();
     end.compare(&ending(&mut again, Vec::new()), true)
 }
 
@@ -368,7 +367,7 @@ fn handed_over(scene: &Scene, seed: u64) -> Option<String> {
     }
     events[snapshot..cut].iter().for_each(|event| feed(&mut original, event));
     let recorded = decode_entries(&blocks[..=cut].concat()).unwrap();
-    if let Err(error) = rebuilt.rebuild(&decode_entries(&blocks[from..=cut].concat()).unwrap()) {
+    if let Err(error) = rebuilt.rebuild(&blocks[from..=cut].concat()) {
         return Some(format!("error {}", error.message));
     }
     for (then, now) in known(&original).iter().zip(&known(&rebuilt)) {
@@ -403,7 +402,7 @@ fn handed_over(scene: &Scene, seed: u64) -> Option<String> {
     }
     // Its journal begins with what was handed over, and is recovered from it as any other.
     let mut again = successor();
-    match again.recover(&decided) {
+    match again.recover(&journal) {
         Err(error) => return Some(format!("error {}", error.message)),
         Ok(Some(divergence)) => return Some(format!("{divergence:?}")),
         Ok(None) => {}

@@ -10,9 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tradewind_core::account::Fill;
 use tradewind_core::driver::Session;
 use tradewind_core::error::{Code, Result};
-use tradewind_core::event::{
-    AccountEvent, Command, Condition, DataValue, Event, Filter, ParameterEvent, Part, StatusEvent, decode_entries,
-};
+use tradewind_core::event::{AccountEvent, Command, Condition, DataValue, Event, Filter, ParameterEvent, Part, StatusEvent};
 use tradewind_core::indicator::IndicatorKind;
 use tradewind_core::instrument::{AccountIndex, VenueIndex};
 use tradewind_core::market::{MarketData, MarketEvent, Side, Trade};
@@ -72,9 +70,8 @@ fn an_input_across_a_boundary_is_not_in_the_point_before_it() {
     told(&mut session, 30 * S, AccountEvent::Deposit { asset: usdt, amount: 100_000_000 });
     told(&mut session, 70 * S, AccountEvent::Deposit { asset: usdt, amount: 100_000_000 });
     session.row(&quote(0, 80 * S, 80 * S, 99_900, 100_100, 1)).unwrap();
-    let entries = decode_entries(&block(&mut session)).unwrap();
     let mut again = live(vec![]);
-    assert_eq!(again.recover(&entries).unwrap(), None);
+    assert_eq!(again.recover(&block(&mut session)).unwrap(), None);
     // At one minute there was one unit.
     assert_eq!(points(&session).last(), Some(&(MINUTE_NS, 1.0)));
     assert_eq!(points(&again), points(&session));

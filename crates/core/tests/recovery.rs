@@ -9,7 +9,7 @@ use common::{Named, World};
 use std::sync::{Arc, Mutex};
 use tradewind_core::driver::{Outage, Session};
 use tradewind_core::error::Result;
-use tradewind_core::event::{Command, Entry, Event, decode_entries};
+use tradewind_core::event::{Command, Event};
 use tradewind_core::instrument::{AccountIndex, VenueIndex};
 use tradewind_core::market::Side;
 use tradewind_core::order::{OrderId, OrderType, Status};
@@ -19,7 +19,7 @@ use tradewind_core::strategy::{Callbacks, Strategy};
 use tradewind_core::time::MILLISECOND_NS;
 
 /// A row that is stamped before what the session has advanced to.
-fn late_row(advance_to_ns: i64) -> (Session, Vec<Entry>, World) {
+fn late_row(advance_to_ns: i64) -> (Session, Vec<u8>, World) {
     let world = paper();
     let limit = OrderType::Limit(1_001);
     let mut whole = session(&world, 10 * MILLISECOND_NS, buyer(limit, false));
@@ -31,8 +31,8 @@ fn late_row(advance_to_ns: i64) -> (Session, Vec<Entry>, World) {
     let late_ns = S + 20 * MILLISECOND_NS;
     whole.rows_of(vec![quote(0, late_ns, late_ns, 1_049, 1_051, 1_000_000)]).unwrap();
     whole.rows_of(vec![quote(0, 2 * S, 2 * S, 1_049, 1_051, 1_000_000)]).unwrap();
-    let entries = decode_entries(&block(&mut whole)).unwrap();
-    (whole, entries, world)
+    let journal = block(&mut whole);
+    (whole, journal, world)
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn a_recovered_session_has_the_same_equity_curve() {
     whole.start(S, false).unwrap();
     whole.row(&quote(0, S, S + 1, 999, 1_001, 1_000_000)).unwrap();
     whole.row(&quote(0, 90 * S, 90 * S, 1_099, 1_101, 1_000_000)).unwrap();
-    let entries = decode_entries(&block(&mut whole)).unwrap();
+    let journal = block(&mut whole);
     let mut again = session(&world, 10 * MILLISECOND_NS, buyer(OrderType::Market, false));
-    assert_eq!(again.recover(&entries).unwrap(), None);
+    assert_eq!(again.recover(&journal).unwrap(), None);
     assert_eq!(again.recovered(), None);
     assert_eq!(points(&again), points(&whole));
     assert_eq!(again.recorder().curve().returns().starting_equity(), whole.recorder().curve().returns().starting_equity());
@@ -60,17 +60,17 @@ fn the_whole_journal_of_a_finished_session_can_be_taken() {
     whole.row(&quote(0, 2 * S, 2 * S, 999, 1_001, 10)).unwrap();
     whole.finish().unwrap();
     assert!(whole.recorder().orders().iter().any(|order| order.status == Status::Cancelled));
-    let entries = decode_entries(&block(&mut whole)).unwrap();
+    let journal = block(&mut whole);
     let mut again = session(&world, 10 * MILLISECOND_NS, buyer(OrderType::Market, true));
-    assert_eq!(again.recover(&entries).map_err(|error| error.message.clone()).unwrap(), None);
+    assert_eq!(again.recover(&journal).map_err(|error| error.message.clone()).unwrap(), None);
     assert_eq!(again.engine().state().hash(), whole.engine().state().hash());
 }
 
 #[test]
 fn a_row_that_comes_late_is_recovered_as_it_was() {
-    let (whole, entries, world) = late_row(S + 80 * MILLISECOND_NS);
+    let (whole, journal, world) = late_row(S + 80 * MILLISECOND_NS);
     let mut again = session(&world, 10 * MILLISECOND_NS, buyer(OrderType::Limit(1_001), false));
-    assert_eq!(again.recover(&entries).map_err(|error| error.message.clone()).unwrap(), None);
+    assert_eq!(again.recover(&journal).map_err(|error| error.message.clone()).unwrap(), None);
     assert_eq!(again.recovered(), None);
     assert_eq!(again.recorder().fills(), whole.recorder().fills());
     assert_eq!(again.engine().state().hash(), whole.engine().state().hash());
@@ -78,13 +78,13 @@ fn a_row_that_comes_late_is_recovered_as_it_was() {
 
 #[test]
 fn a_row_that_comes_late_is_lived_again_as_it_was() {
-    let (whole, entries, world) = late_row(S + 200 * MILLISECOND_NS);
+    let (whole, journal, world) = late_row(S + 200 * MILLISECOND_NS);
     // The deposits are in the journal.
     let without_money = World { balances: Vec::new(), ..world };
     let mut again = session(&without_money, 10 * MILLISECOND_NS, buyer(OrderType::Limit(1_001), false));
-    again.live_again(&entries).unwrap();
+    again.live_again(&journal).unwrap();
     assert_eq!(again.recorder().fills(), whole.recorder().fills());
-    assert_eq!(decode_entries(&block(&mut again)).unwrap(), entries);
+    assert_eq!(block(&mut again), journal);
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn scheduled_inputs_happen_once() {
     }
     let journal = block(&mut whole);
     let mut again = build();
-    assert_eq!(again.recover(&decode_entries(&journal).unwrap()).map_err(|error| error.message.clone()).unwrap(), None);
+    assert_eq!(again.recover(&journal).map_err(|error| error.message.clone()).unwrap(), None);
     assert_eq!(again.recovered(), None);
     whole.row(&row(7)).unwrap();
     again.row(&row(7)).unwrap();
-    assert_eq!(decode_entries(&block(&mut again)).unwrap(), decode_entries(&block(&mut whole)).unwrap());
+    assert_eq!(block(&mut again), block(&mut whole));
 }
 
 #[test]
@@ -132,9 +132,9 @@ fn a_gap_that_is_filled_in_a_session_is_recovered() {
     whole.row(&quote(0, S, S + 1, 999, 1_001, 1_000_000)).unwrap();
     whole.warm_up(&quote(0, S + 2, S + 300 * MILLISECOND_NS, 999, 1_001, 1)).unwrap();
     whole.row(&quote(0, 2 * S, 2 * S, 999, 1_001, 1_000_000)).unwrap();
-    let entries = decode_entries(&block(&mut whole)).unwrap();
+    let journal = block(&mut whole);
     let mut again = session(&world, 10 * MILLISECOND_NS, buyer(OrderType::Market, false));
-    assert_eq!(again.recover(&entries).map_err(|error| error.message.clone()).unwrap(), None);
+    assert_eq!(again.recover(&journal).map_err(|error| error.message.clone()).unwrap(), None);
     assert_eq!(again.engine().state().hash(), whole.engine().state().hash());
 }
 
@@ -166,9 +166,9 @@ fn living_again_deposits_once() {
     let world = paper();
     let mut whole = session(&world, 0, vec![]);
     whole.start(S, false).unwrap();
-    let entries = decode_entries(&block(&mut whole)).unwrap();
+    let journal = block(&mut whole);
     let mut again = session(&world, 0, vec![]);
-    again.live_again(&entries).unwrap();
+    again.live_again(&journal).unwrap();
     let usd = again.engine().state().index().find_asset("USD").unwrap();
     let wallet = |session: &Session| session.engine().state().account(AccountIndex(0)).wallet(usd);
     assert_eq!(wallet(&again), wallet(&whole));

@@ -10,7 +10,7 @@ use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::Session;
 use tradewind_core::error::Code;
-use tradewind_core::event::{AccountEvent, AccountReport, Condition, Event, Part, StatusEvent, decode_entries};
+use tradewind_core::event::{AccountEvent, AccountReport, Condition, Event, Part, StatusEvent};
 use tradewind_core::instrument::{AccountIndex, AssetIndex, VenueIndex};
 use tradewind_core::order::{Liquidity, NewOrder, OrderId, Request, StrategyIndex};
 use tradewind_core::risk::Risk;
@@ -187,7 +187,7 @@ fn run(seed: u64, wild: bool) {
         )
     };
     let mut again = live.session();
-    assert_eq!(again.recover(&decode_entries(&journal).unwrap()).unwrap(), None);
+    assert_eq!(again.recover(&journal).unwrap(), None);
     assert_eq!(again.recovered(), None);
     assert!(again.take_requests().is_empty());
     assert!(hashes(&again) == hashes(&session));

@@ -10,7 +10,6 @@ use common::{World, at, index};
 use proptest::prelude::*;
 use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Session, Settings};
-use tradewind_core::event::{Entry, decode_entries};
 use tradewind_core::market::MarketEvent;
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
@@ -122,8 +121,7 @@ proptest! {
         } else {
             0
         };
-        let entries: Vec<Entry> = decode_entries(&blocks[from..=cut].concat()).unwrap();
-        prop_assert_eq!(second.recover(&entries).unwrap(), None);
+        prop_assert_eq!(second.recover(&blocks[from..=cut].concat()).unwrap(), None);
         prop_assert_eq!(second.recovered(), None);
         rows[cut..].iter().for_each(|row| second.row(row).unwrap());
         prop_assert!(ending(&mut second, blocks[..=cut].concat()) == end);

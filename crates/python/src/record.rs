@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use tradewind_core::driver;
 use tradewind_core::driver::Cause;
 use tradewind_core::error::{Code, Error};
-use tradewind_core::event::decode_entries;
 use tradewind_core::order::OrderId;
 
 /// The orders of a recorded session, read from its journal in two passes.
@@ -26,16 +25,12 @@ impl Record {
 
     /// Takes a block of the journal, in the first pass.
     fn observe(&self, block: &[u8]) -> PyResult<()> {
-        let entries = decode_entries(block).or_raise()?;
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).observe(&entries);
-        Ok(())
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).observe(block).or_raise()
     }
 
     /// Takes a block of the journal, in the second pass.
     fn confirm(&self, block: &[u8]) -> PyResult<()> {
-        let entries = decode_entries(block).or_raise()?;
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).confirm(&entries);
-        Ok(())
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).confirm(block).or_raise()
     }
 
     /// The causes of differences, in the order in which they are removed.

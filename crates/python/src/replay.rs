@@ -65,28 +65,24 @@ impl Replay {
         })
     }
 
-    /// Feeds a block; returns the first divergence, if there is one.
-    fn feed<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
+    /// Takes a block of the journal; returns the first decision that differs, if there is one.
+    fn recover<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
         let outcome = if self.needs_python { self.lock().feed(block) } else { py.detach(|| self.lock().feed(block)) };
         self.described(py, outcome.map_err(|error| exception(&self.failure, &error))?)
     }
 
-    /// Ends the replay; returns a decision that the journal does not hold, if there is one.
-    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    /// The journal has ended; returns a decision that it does not hold, if there is one.
+    fn recovered<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let divergence = self.lock().finish();
         self.described(py, divergence)
     }
 
-    /// The state's hash, hexadecimal.
+    /// The hash of the state and of all decisions, hexadecimal.
     #[getter]
-    fn state_hash(&self) -> String {
-        crate::report::hexadecimal(&self.lock().engine().state().hash())
-    }
-
-    /// The hash of all decisions and fills, hexadecimal.
-    #[getter]
-    fn decisions_hash(&self) -> String {
-        crate::report::hexadecimal(&self.lock().engine().decisions_hash())
+    fn hashes(&self) -> (String, String) {
+        let replay = self.lock();
+        let engine = replay.engine();
+        (crate::report::hexadecimal(&engine.state().hash()), crate::report::hexadecimal(&engine.decisions_hash()))
     }
 
     /// How many inputs were fed.

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tradewind_core::account::{FeeKind, Fill};
 use tradewind_core::driver;
 use tradewind_core::error::{Code, Error};
+use tradewind_core::event::Holding;
 use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Event, Filter, ParameterEvent, Part, StatusEvent};
-use tradewind_core::event::{Entry, Holding, decode_entries};
 use tradewind_core::instrument as core;
 use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
@@ -203,7 +203,13 @@ impl Session {
         Ok(available.iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
     }
 
-    /// States which streams arrive, so that simulated venues fill from the most detailed (F1).
+    /// The streams that a started session receives, by the instrument's place and the kind; simulated venues fill from
+    /// the most detailed (F1).
+    fn received_streams(&self) -> PyResult<Vec<(u32, String)>> {
+        Ok(self.lock()?.received_streams().iter().map(|stream| (stream.instrument.0, stream.kind.to_string())).collect())
+    }
+
+    /// States which streams arrive from the start on, in the place of those that follow from what strategies name.
     fn set_streams(&self, streams: Vec<(u32, String)>) -> PyResult<()> {
         self.lock()?.set_streams(&Self::streams(&streams)?);
         Ok(())
@@ -448,8 +454,7 @@ impl Session {
 
     /// Takes a block of the journal; returns the first decision that differs, if there is one.
     fn recover<'py>(&self, py: Python<'py>, block: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
-        let divergence = self.act(|session| session.recover(&entries))?;
+        let divergence = self.act(|session| session.recover(block))?;
         let session = self.lock()?;
         divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
     }
@@ -462,8 +467,7 @@ impl Session {
 
     /// Takes a block of the journal with the recorded decisions in the place of the strategies'.
     fn rebuild(&self, block: &[u8]) -> PyResult<()> {
-        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
-        self.act(|session| session.rebuild(&entries))
+        self.act(|session| session.rebuild(block))
     }
 
     /// What strategies declare as their own, by their names; also of a session that has failed.
@@ -489,8 +493,7 @@ impl Session {
 
     /// Lives through a block of a recorded session again, with simulated venues in the place of what answered.
     fn live_again(&self, block: &[u8]) -> PyResult<()> {
-        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
-        self.act(|session| session.live_again(&entries))
+        self.act(|session| session.live_again(block))
     }
 
     /// Before the start: simulated venues take over what a session recorded, up to and including a cause.
@@ -502,9 +505,7 @@ impl Session {
 
     /// Before the start: shows simulated venues the rows of a block, each of which they meet at its venue time.
     fn show_ahead(&self, block: &[u8]) -> PyResult<()> {
-        let entries: Vec<Entry> = decode_entries(block).or_raise()?;
-        self.lock()?.show_ahead(&entries);
-        Ok(())
+        self.act(|session| session.show_ahead(block))
     }
 
     /// The journal has ended; a decision that it does not hold, if there is one.
@@ -512,6 +513,18 @@ impl Session {
         let mut session = self.lock()?;
         let divergence = session.recovered();
         divergence.map(|divergence| Words(&self.index).divergence(py, session.engine().state(), None, &divergence)).transpose()
+    }
+
+    /// How many inputs were taken since the run began.
+    #[getter]
+    fn inputs(&self) -> PyResult<u64> {
+        Ok(self.lock()?.engine().sequence())
+    }
+
+    /// How many decisions were compared and found equal.
+    #[getter]
+    fn decisions(&self) -> PyResult<u64> {
+        Ok(self.lock()?.decisions())
     }
 
     /// Whether something failed within the kernel or a callback, so that nothing more is taken.

@@ -17,7 +17,7 @@ from tradewind.control.client import Control
 from tradewind.control.frames import Agreement, block_of
 from tradewind.errors import exception
 from tradewind.journal.code import rebuilt
-from tradewind.journal.manifest import Manifest
+from tradewind.journal.kernel import engine_of
 from tradewind.journal.report import Divergence
 from tradewind.strategy import Strategy
 
@@ -67,7 +67,7 @@ class Replica:
             # Its caller may be the loop of the session itself.
             manifest = await asyncio.to_thread(self._control.manifest)
             code = stack.enter_context(rebuilt(manifest.code, *self._given))
-            self._engine = _engine(manifest, code.strategies, code.checks)
+            self._engine = engine_of(manifest, code)
             client = await stack.enter_async_context(aiohttp.ClientSession())
             address = f"{self._control.url}/audit?after={self.sequence}"
             connecting = client.ws_connect(
@@ -99,12 +99,12 @@ class Replica:
     @property
     def state_hash(self) -> str:
         """The hash of the state so far."""
-        return self._engine.state_hash
+        return self._engine.hashes[0]
 
     @property
     def decisions_hash(self) -> str:
         """The hash of all decisions and fills so far."""
-        return self._engine.decisions_hash
+        return self._engine.hashes[1]
 
     @property
     def inputs(self) -> int:
@@ -155,22 +155,15 @@ class Replica:
             begun = "begin again with a new replica"
             dropped = "the run's journal does not begin with its first entry any more, and a replica needs it whole"
             raise exception("bad_journal", message, begun if self.sequence else dropped)
-        found = self._engine.feed(block.data)
+        found = self._engine.recover(block.data)
         if found is not None:
             raise exception("divergence", f"the replica differs from its session: {Divergence(**found)}")
         self.sequence = block.last
 
     def _agree(self, theirs: Agreement) -> None:
-        found = self._engine.finish()
+        found = self._engine.recovered()
         ours = Agreement(self.sequence, self.state_hash, self.decisions_hash)
         if ours != theirs or found is not None:
             more = "" if found is None else f": {Divergence(**found)}"
             raise exception("divergence", f"the replica is {ours}, its session {theirs}{more}")
         self.agreed = theirs
-
-
-def _engine(manifest: Manifest, strategies: Any, checks: Sequence[Callable[..., Any]]) -> Replay:
-    index = manifest.index()
-    places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
-    streams = [(places[name], kind) for name, kind in manifest.streams]
-    return Replay(index, strategies, manifest.risk(checks), streams, manifest.seed, manifest.value_streams)

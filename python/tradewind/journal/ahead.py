@@ -1,29 +1,27 @@
-"""Reading ahead: a second thread reads and checks blocks while the ones before are worked on."""
+"""Reading ahead: a second thread reads the next while the one before is worked on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from tradewind.journal.block import Block
-from tradewind.journal.tables import batched
-
-_BATCH_BYTES = 1 << 19
-"""How much is handed over at once at least: the blocks of a session are small, and threads take turns slowly."""
+_T = TypeVar("_T")
 
 
-def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same entries in larger blocks, of which the next is read meanwhile; what reading raises is raised here.
+def ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """The same, of which the next is read meanwhile; what reading raises is raised here.
+
+    Each should be large: threads take turns slowly.
 
     Examples
     --------
-    >>> [block.data for block in ahead(iter([Block(1, 2, 1, b"..", b""), Block(3, 3, 1, b".", b"")]))]
-    [b'...']
+    >>> list(ahead(iter("abc")))
+    ['a', 'b', 'c']
 
     """
-    batches = batched(blocks, _BATCH_BYTES)
     with ThreadPoolExecutor(1, "journal") as reader:
-        coming = reader.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
-            yield batch
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tradewind.journal.block import Block, Joint, Snapshot
-from tradewind.journal.storage import Kept, Sealed, damaged, to_disk
+from tradewind.journal.block import Joint, Row, Snapshot
+from tradewind.journal.storage import GROUP_BYTES, Kept, Sealed, damaged, grouped, to_disk
 
 _PART_BYTES = 64 * 2**20
 _BATCH_ROWS = 20_000
@@ -58,14 +58,16 @@ class ArchivedSegment:
         words = [self._rest[name]["text"].decode() for name in ("version", "lost")]
         return Snapshot(sequence, words[0], words[1], row["text"], row["checksum"])
 
-    def blocks(self, after: int = 0) -> Iterator[Block]:
-        """The blocks behind an entry, some at a time."""
+    def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
+        """The blocks behind an entry."""
+        return grouped(self._rows(after), size)
+
+    def _rows(self, after: int) -> Iterator[Row]:
         for part in sorted(self.path.glob(_PARTS)):
             rows = _collected(part, pl.scan_parquet(part).select(pl.len())).item()
             for start in range(0, rows, _BATCH_ROWS):
                 batch = pl.scan_parquet(part).slice(start, _BATCH_ROWS).filter(pl.col("first") > after)
-                for row in _collected(part, batch.select(*_BLOCKS).cast(_BLOCKS)).iter_rows():
-                    yield Block(*row)
+                yield from _collected(part, batch.select(*_BLOCKS).cast(_BLOCKS)).iter_rows()
 
     def last(self) -> int:
         """The last entry."""
@@ -104,9 +106,8 @@ class ArchivedSegment:
 def write_archive(storage: Kept, path: Path) -> None:
     """Write a segment into a folder, part by part, and wait until the disk has it."""
     path.mkdir()
-    for number, part in enumerate(_parts(storage.blocks()), 1):
-        rows = [(one.first, one.last, one.codec, one.data, one.checksum) for one in part]
-        pl.DataFrame(rows, _BLOCKS, orient="row").write_parquet(path / f"blocks-{number:05}.parquet")
+    for number, rows in enumerate(storage.rows(size=_PART_BYTES), 1):
+        _table(storage.place, rows).write_parquet(path / f"blocks-{number:05}.parquet")
     pl.DataFrame(list(_rest(storage)), _REST, orient="row").write_parquet(path / "segment.parquet")
     for file in (*path.iterdir(), path):
         to_disk(file)
@@ -127,18 +128,11 @@ def _rest(storage: Kept) -> Iterator[tuple[str, int, int, bytes, bytes]]:
         yield "ending", 0, 0, *ending
 
 
-def _parts(blocks: Iterator[Block]) -> Iterator[list[Block]]:
-    """Blocks in lists of about the same size."""
-    part: list[Block] = []
-    size = 0
-    for block in blocks:
-        part.append(block)
-        size += len(block.data) + 100
-        if size > _PART_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+def _table(place: str, rows: Sequence[Row]) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(rows, _BLOCKS, orient="row")
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise damaged(place, f"a row holds values of the wrong type: {error}") from error
 
 
 def _collected(path: Path, frame: pl.LazyFrame) -> pl.DataFrame:

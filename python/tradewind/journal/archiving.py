@@ -10,7 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import timedelta
-from itertools import pairwise, zip_longest
+from itertools import chain, pairwise, zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -104,7 +104,8 @@ def _archived(old: Segment) -> Path:
 def _compare(one: Kept, other: Kept) -> None:
     """See that nothing was lost on the way."""
     ends = (one.joint(), one.manifest(), one.ending()), (other.joint(), other.manifest(), other.ending())
-    if ends[0] != ends[1] or any(mine != its for mine, its in zip_longest(one.blocks(), other.blocks())):
+    rows = (chain.from_iterable(kept.rows()) for kept in (one, other))
+    if ends[0] != ends[1] or any(mine != its for mine, its in zip_longest(*rows)):
         raise damaged(other.place, f"it does not read as {one.place}, from which it was made")
 
 

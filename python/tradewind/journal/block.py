@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from tradewind._core import CHECKSUM_BYTES, checksum
 
@@ -13,8 +14,11 @@ OLD_CHECKSUM_BYTES = 16
 _BEGINNING = b"tradewind journal"
 
 
-@dataclass(frozen=True)
-class Block:
+Row = tuple[int, int, int, bytes, bytes]
+"""What a storage holds of a block, of which nothing is believed yet: the fields of `Block`."""
+
+
+class Block(NamedTuple):
     """Entries of the stream, one after another in the codec.
 
     Parameters
@@ -83,12 +87,12 @@ class Snapshot:
     checksum: bytes
 
 
-def link(before: bytes, kind: bytes, numbers: tuple[int, ...], data: bytes) -> bytes:
+def link(before: bytes, kind: str, numbers: tuple[int, ...], data: bytes) -> bytes:
     """The checksum of a piece, given the checksum of what comes before it; a chain goes on as it began.
 
     Examples
     --------
-    >>> link(bytes(32), b"ending", (), b"{}") == link(bytes(32), b"ending", (), b"{ }")
+    >>> link(bytes(32), "ending", (), b"{}") == link(bytes(32), "ending", (), b"{ }")
     False
 
     """
@@ -97,31 +101,31 @@ def link(before: bytes, kind: bytes, numbers: tuple[int, ...], data: bytes) -> b
 
 def seal_manifest(text: bytes, checksum_bytes: int = CHECKSUM_BYTES) -> bytes:
     """The checksum of the manifest, where the chain begins."""
-    return _link(_BEGINNING, b"manifest", (), text, checksum_bytes)
+    return _link(_BEGINNING, "manifest", (), text, checksum_bytes)
 
 
 def seal_joint(joint: Joint, text: bytes) -> bytes:
     """The checksum of a segment's beginning: what it follows, and the manifest of its run."""
-    return link(joint.before, b"segment", (joint.number, joint.first), text)
+    return link(joint.before, "segment", (joint.number, joint.first), text)
 
 
 def seal_snapshot(before: bytes, sequence: int, version: str, lost: str, state: bytes) -> bytes:
     """The checksum of a snapshot, given that of the journal up to its entry."""
-    return link(before, b"snapshot", (sequence,), f"{version}|{lost}|".encode() + state)
+    return link(before, "snapshot", (sequence,), f"{version}|{lost}|".encode() + state)
 
 
 def seal_block(before: bytes, first: int, last: int, codec: int, data: bytes) -> bytes:
     """The checksum of a block."""
-    return link(before, b"block", (first, last, codec), data)
+    return link(before, "block", (first, last, codec), data)
 
 
 def seal_ending(before: bytes, text: bytes) -> bytes:
     """The checksum of an ending, which closes a run or a segment of it."""
-    return link(before, b"ending", (), text)
+    return link(before, "ending", (), text)
 
 
-def _link(before: bytes, kind: bytes, numbers: tuple[int, ...], data: bytes, checksum_bytes: int) -> bytes:
-    name = f"|{kind.decode()}|{'|'.join(map(str, numbers))}|{len(data)}|".encode()
-    if checksum_bytes == OLD_CHECKSUM_BYTES:
-        return blake2b(before + name + data, digest_size=OLD_CHECKSUM_BYTES).digest()
-    return checksum(before, name, data)
+def _link(before: bytes, kind: str, numbers: tuple[int, ...], data: bytes, checksum_bytes: int) -> bytes:
+    if checksum_bytes != OLD_CHECKSUM_BYTES:
+        return checksum(before, kind, numbers, data)
+    name = f"|{kind}|{'|'.join(map(str, numbers))}|{len(data)}|".encode()
+    return blake2b(before + name + data, digest_size=OLD_CHECKSUM_BYTES).digest()

@@ -124,9 +124,9 @@ def info(journal: str | Path | Storage) -> Info:
         decoder = Decoder(manifest, _COLUMNS)
         inputs, decisions = Counter[str](), Counter[str]()
         times: list[int] = []
-        blocks = size = 0
-        for block in opened.blocks():
-            blocks, size = blocks + 1, size + len(block.data)
+        size = 0
+        for block in opened.batches():
+            size += len(block.data)
             tables = decoder.decode(block)
             _count(inputs, tables["inputs"].select(pl.format("{} {}", "kind", "what")))
             _count(decisions, tables["decisions"].select("kind"))
@@ -141,7 +141,7 @@ def info(journal: str | Path | Storage) -> Info:
             last_ns=times[-1] if times else None,
             entries=opened.last - opened.first + 1,
             first_entry=opened.first,
-            blocks=blocks,
+            blocks=opened.block_count,
             segments=_segments(journal),
             size_bytes=size,
             inputs=_ordered(inputs),

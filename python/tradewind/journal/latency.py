@@ -9,7 +9,7 @@ import polars as pl
 
 from tradewind.journal.reader import Journal
 from tradewind.journal.storage import Storage
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.simulation import Latency, Measured
 from tradewind.times import duration_text
 
@@ -101,7 +101,7 @@ def _distribution(latencies_ns: pl.Series) -> Latency:
 def _latencies(journal: Journal) -> pl.DataFrame:
     decoder = Decoder(journal.manifest, ("decisions", "account"))
     parts: Mapping[str, list[pl.DataFrame]] = {name: [frame] for name, frame in decoder.empty().items()}
-    for block in batched(journal.blocks()):
+    for block in journal.batches():
         for name, frame in decoder.decode(block).items():
             parts[name].append(frame)
     requests = _requests(pl.concat(parts["decisions"]))

@@ -24,7 +24,7 @@ from tradewind.risk import Check, SystemValues
 from tradewind.simulation import simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tradewind.backtest import AnyStrategy, Settings
 
@@ -85,6 +85,11 @@ class Manifest(msgspec.Struct, frozen=True):
     def index(self) -> Index:
         """The instruments of the run."""
         return Index([definition(InstrumentFields(**fields)) for fields in self.instruments])
+
+    def placed(self, streams: Iterable[tuple[str, str]]) -> list[tuple[int, str]]:
+        """Streams by the place of their instrument, as the kernel takes them."""
+        places = {instrument.name: at for at, instrument in enumerate(self.index().instruments)}
+        return [(places[name], kind) for name, kind in streams]
 
     def risk(self, checks: Sequence[Check]) -> dict[str, Any]:
         """The limits of the run and the user's own checks, as the kernel takes them."""

@@ -19,7 +19,7 @@ from tradewind.journal.manifest import Manifest
 from tradewind.journal.orders import NEEDED, orders_of
 from tradewind.journal.reader import Journal
 from tradewind.journal.storage import Storage
-from tradewind.journal.tables import TABLES, Decoder, batched
+from tradewind.journal.tables import TABLES, Decoder
 
 _AHEAD = 4
 """How many blocks are read before they are asked for."""
@@ -172,7 +172,7 @@ def _blocks(journal: Place) -> Iterator[Block]:
     def read() -> None:
         try:
             with Journal(journal) as opened:
-                for block in batched(opened.blocks(), _BLOCK_BYTES):
+                for block in opened.batches(_BLOCK_BYTES):
                     put(block)
                     if stopped.is_set():
                         return

@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tradewind._core import Replay
-from tradewind.journal.ahead import ahead
+from tradewind import _core
+from tradewind.journal.block import Snapshot
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
-from tradewind.journal.manifest import need_state_hash
+from tradewind.journal.kernel import engine_of, feed, kernel_of
+from tradewind.journal.manifest import Manifest, need_state_hash
 from tradewind.journal.reader import Journal
 from tradewind.journal.report import Divergence, ReplayReport
-from tradewind.journal.resumed import ResumedReplay
 from tradewind.journal.storage import Storage
+
+_READ_BYTES = 2**18
+"""How much is read at once, while the entries before are gone through."""
 
 
 def replay(
@@ -62,42 +65,43 @@ def replay(
     with Journal(journal, checked=False) as recorded, rebuilt(recorded.manifest.code, strategies, checks) as code:
         manifest = recorded.manifest
         need_state_hash(recorded.place, manifest)
-        index = manifest.index()
-        places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
-        streams = [(places[name], kind) for name, kind in manifest.streams]
-        kernel: Replay | ResumedReplay = Replay(
-            index,
-            code.strategies,
-            manifest.risk(code.checks),
-            streams,
-            manifest.seed,
-            manifest.value_streams,
-        )
-        if recorded.snapshot is not None:
-            kernel = ResumedReplay(manifest, code, recorded.snapshot)
+        kernel = _kernel(manifest, code, recorded.snapshot)
         divergence = _compare(kernel, recorded, progress)
         return _report(kernel, recorded, code, divergence, time.perf_counter() - started)
 
 
+def _kernel(manifest: Manifest, code: Rebuilt, snapshot: Snapshot | None) -> _core.Replay | _core.Session:
+    if snapshot is None:
+        return engine_of(manifest, code)
+    # The first segments were dropped. Only the kernel of a session goes on from a snapshot.
+    kernel = kernel_of(manifest, code)
+    kernel.restore(snapshot.state)
+    return kernel
+
+
 def _compare(
-    kernel: Replay | ResumedReplay, recorded: Journal, progress: Callable[[int], None] | None
+    kernel: _core.Replay | _core.Session, recorded: Journal, progress: Callable[[int], None] | None
 ) -> Divergence | None:
-    found = None
-    for block in ahead(recorded.blocks()):
-        # Behind a divergence the rest is still read: where it is damaged, that is what there is to say.
-        if found is None:
-            found = kernel.feed(block.data)
+    blocks = recorded.batches(_READ_BYTES)
+    found = feed(kernel, blocks, progress)
+    # Behind a divergence the rest is still read: where it is damaged, that is what there is to say.
+    for block in blocks:
         if progress is not None:
             progress(block.last)
     if found is None and recorded.ending.finished:
-        found = kernel.finish()
+        found = kernel.recovered()
     return None if found is None else Divergence(**found)
 
 
 def _report(
-    kernel: Replay | ResumedReplay, recorded: Journal, code: Rebuilt, divergence: Divergence | None, seconds: float
+    kernel: _core.Replay | _core.Session,
+    recorded: Journal,
+    code: Rebuilt,
+    divergence: Divergence | None,
+    seconds: float,
 ) -> ReplayReport:
     ending = recorded.ending
+    state_hash, decisions_hash = kernel.hashes
     notes = [*map(str, recorded.manifest.accepted), *code.notes]
     problem = ""
     if divergence is not None:
@@ -107,13 +111,13 @@ def _report(
             "unfinished",
             f"the recorded run did not come to its end ({ending.reason}); what there is of it agrees",
         )
-    elif kernel.decisions_hash != ending.decisions_hash or kernel.inputs != ending.inputs:
+    elif decisions_hash != ending.decisions_hash or kernel.inputs != ending.inputs:
         verdict, problem = "diverged", "every request agrees, but the fills do not"
-    elif kernel.state_hash != ending.state_hash and not code.changed:
+    elif state_hash != ending.state_hash and not code.changed:
         verdict, problem = "diverged", "every request agrees, but the final state does not"
     else:
         verdict = "identical"
-        if kernel.state_hash != ending.state_hash:
+        if state_hash != ending.state_hash:
             notes.append("every order agrees; the final state differs, as the changed code keeps other things")
     return ReplayReport(
         journal=recorded.place,
@@ -125,7 +129,7 @@ def _report(
         problem=problem,
         notes=tuple(notes),
         expected_state_hash=ending.state_hash,
-        actual_state_hash=kernel.state_hash,
+        actual_state_hash=state_hash,
         expected_decisions_hash=ending.decisions_hash,
-        actual_decisions_hash=kernel.decisions_hash,
+        actual_decisions_hash=decisions_hash,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
-from tradewind.journal.block import Block, Joint, Snapshot
+from tradewind.journal.block import Block, Joint, Row, Snapshot
 from tradewind.journal.forelog import forelog_blocks, forelog_path
 
 FORMAT = 3
@@ -40,6 +40,9 @@ CREATE TABLE snapshot (
 );
 """
 
+GROUP_BYTES = 2**20
+"""How many bytes of blocks are given out at once."""
+
 Sealed = tuple[bytes, bytes]
 """A text and its checksum."""
 
@@ -63,8 +66,8 @@ class Kept(Protocol):
     def snapshot(self, sequence: int) -> Snapshot | None:
         """The snapshot behind an entry."""
 
-    def blocks(self, after: int = 0) -> Iterator[Block]:
-        """The blocks behind an entry, in their order."""
+    def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
+        """The blocks behind an entry, in their order, some at a time, as `grouped` makes of them."""
 
     def last(self) -> int:
         """The last entry; 0 where there is none."""
@@ -100,8 +103,8 @@ class MemoryStorage:
     --------
     >>> storage = MemoryStorage()
     >>> storage.put_block(Block(1, 2, 1, b"..", b""))
-    >>> len(list(storage.blocks()))
-    1
+    >>> [len(some) for some in storage.rows()]
+    [1]
 
     """
 
@@ -141,9 +144,9 @@ class MemoryStorage:
     def snapshot(self, sequence: int) -> None:
         """None is kept."""
 
-    def blocks(self, after: int = 0) -> Iterator[Block]:
+    def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
         """The blocks behind an entry."""
-        return (block for block in self.kept_blocks if block.first > after)
+        return grouped((block for block in self.kept_blocks if block.first > after), size)
 
     def last(self) -> int:
         """The last entry."""
@@ -350,16 +353,15 @@ class SqliteStorage:
             _check_types(self.place, row, (int, bytes, bytes, bytes, bytes))
             return Snapshot(row[0], row[1].decode(), row[2].decode(), row[3], row[4])
 
-    def blocks(self, after: int = 0) -> Iterator[Block]:
+    def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
         """The blocks behind an entry."""
         select = "SELECT first, last, codec, data, checksum FROM block WHERE first > ? ORDER BY first"
         with reading(self.place):
-            for row in self._connection.execute(select, (after,)):
-                _check_types(self.place, row, (int, int, int, bytes, bytes))
-                after = row[1]
-                yield Block(*row)
+            for rows in grouped(self._connection.execute(select, (after,)), size):
+                yield rows
+                after = rows[-1][1]
         # Of a session that goes on, some of these may have come into the file since it was opened.
-        yield from (block for block in self._forelog if block.first > after)
+        yield from grouped((block for block in self._forelog if block.first > after), size)
 
     def last(self) -> int:
         """The last entry."""
@@ -413,6 +415,34 @@ class SqliteStorage:
         row: tuple[Any, ...] = rows[0]
         _check_types(self.place, row, types)
         return row
+
+
+def grouped(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Lists of blocks, of so many bytes at least but for the last; what reading raises comes behind what was read.
+
+    Examples
+    --------
+    >>> blocks = [Block(1, 2, 1, b"..", b""), Block(3, 3, 1, b".", b""), Block(4, 4, 1, b".", b"")]
+    >>> [[block.first for block in some] for some in grouped(blocks, 3)]
+    [[1, 3], [4]]
+
+    """
+    held: list[Row] = []
+    length = 0
+    try:
+        for row in rows:
+            held.append(row)
+            # What a damaged file may hold in the place of bytes is found when the row is checked.
+            length += len(row[3]) if type(row[3]) is bytes else 0
+            if length >= size:
+                yield held
+                held, length = [], 0
+    except Exception:
+        if held:
+            yield held
+        raise
+    if held:
+        yield held
 
 
 def _form(path: Path, connection: sqlite3.Connection) -> int:

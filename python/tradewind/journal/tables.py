@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,6 @@ TABLES = (
 )  # fmt: skip
 """The tables that entries decode to."""
 
-_BATCH_BYTES = 4 * 2**20
 _DIGITS = 38
 _TIME = pl.Datetime("ns", "UTC")
 _PRICES = ("price", "bid", "ask", "open", "high", "low", "close")
@@ -74,25 +73,6 @@ def scales(index: Index) -> dict[str, int]:
         **dict.fromkeys(_AMOUNTS, amounts),
         "rate": rates,
     }
-
-
-def batched(blocks: Iterable[Block], size: int = _BATCH_BYTES) -> Iterator[Block]:
-    """Blocks joined to larger ones, which are quicker to decode; their checksums are gone."""
-    held: list[Block] = []
-    length = 0
-    for block in blocks:
-        held.append(block)
-        length += len(block.data)
-        if length >= size:
-            yield _joined(held)
-            held, length = [], 0
-    if held:
-        yield _joined(held)
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    data = b"".join(block.data for block in blocks)
-    return Block(blocks[0].first, blocks[-1].last, blocks[0].codec, data, b"")
 
 
 def _series(name: str, column: tuple[str, Any, Any], scale: int) -> pl.Series:

@@ -15,13 +15,13 @@ from tradewind.backtest import AnyStrategy
 from tradewind.errors import TradewindWarning
 from tradewind.journal import Journal
 from tradewind.journal.code import Rebuilt, rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.manifest import Accepted, Manifest
 from tradewind.journal.reader import last_entry
 from tradewind.journal.succession import aside, succeed
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
-from tradewind.session.parity import kernel_of
-from tradewind.session.resuming import replayed, resumed, take
+from tradewind.session.resuming import resumed
 from tradewind.strategy import Strategy
 from tradewind.times import duration_ns
 
@@ -87,34 +87,27 @@ def _rebuilt(journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], d
     kernel = kernel_of(
         then,
         silent,
-        is_simulated=then.settings["mode"] == "paper",
         keep="metrics",
         journal=True,
         interval_ns=duration_ns(from_json(then.settings["interval"])),
     )
     kernel.follow_recorded()
-    after = resumed(kernel, journal, needs_strategies=False)
-    with Journal(journal, after=after) as kept:
-        if not after and kept.snapshot is not None:
-            take(kernel, kept.snapshot)
-        has_start = kernel.awaits_start or kept.first == 1
-        for block in kept.blocks():
+    with resumed(kernel, journal, needs_strategies=False) as kept:
+        # Nobody's code names streams at the start.
+        kernel.set_streams(_received(kept))
+        for block in kept.batches():
             kernel.rebuild(block.data)
-            if has_start and block.first == kept.first:
-                # At the start streams were named; a snapshot behind it knows them.
-                kernel.set_streams(_received(kept))
     return kernel.hand_over(declared)
 
 
 def _received(kept: Journal) -> list[tuple[int, str]]:
     """The streams that a run received, as it was told of each whether it is fresh; simulated venues fill from them."""
-    places = {one.name: at for at, one in enumerate(kept.manifest.index().instruments)}
     decoder = Decoder(kept.manifest, {"status": ["instrument", "stream"]})
-    found: dict[tuple[int, str], None] = {}
-    for block in batched(kept.blocks()):
+    found: dict[tuple[str, str], None] = {}
+    for block in kept.batches():
         rows = decoder.decode(block)["status"].filter(pl.col("stream").is_not_null()).unique(maintain_order=True)
-        found |= dict.fromkeys((places[name], kind) for name, kind in rows.rows())
-    return list(found)
+        found |= dict.fromkeys(rows.rows())
+    return kept.manifest.placed(found)
 
 
 def _remembered(journal: Path, then: Manifest) -> tuple[dict[str, bytes], str]:
@@ -126,7 +119,7 @@ def _remembered(journal: Path, then: Manifest) -> tuple[dict[str, bytes], str]:
     try:
         with rebuilt(then.code, None, None, as_recorded=True) as code, warnings.catch_warnings():
             warnings.simplefilter("ignore", TradewindWarning)
-            kernel = kernel_of(then, code, is_simulated=then.settings["mode"] == "paper")
+            kernel = kernel_of(then, code)
             why = _run_again(kernel, journal)
             return kernel.declared(), why
     except Exception as error:
@@ -136,11 +129,8 @@ def _remembered(journal: Path, then: Manifest) -> tuple[dict[str, bytes], str]:
 def _run_again(kernel: _core.Session, journal: Path) -> str:
     """Feed the recorded code what it was fed; gives where it did otherwise."""
     try:
-        after = resumed(kernel, journal)
-        with Journal(journal, after=after) as kept:
-            if not after and kept.snapshot is not None:
-                take(kernel, kept.snapshot)
-            found = replayed(kernel, kept)
+        with resumed(kernel, journal) as kept:
+            found = feed_all(kernel, kept.batches())
     except Exception as error:
         return f"the recorded code ends with {type(error).__name__}: {error}; what it remembered then is taken over"
     if found is None:

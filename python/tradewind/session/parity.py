@@ -11,13 +11,12 @@ import polars as pl
 
 from tradewind import _core
 from tradewind.errors import exception
-from tradewind.journal import Journal
-from tradewind.journal.code import Rebuilt, rebuilt
+from tradewind.journal import Block, Journal
+from tradewind.journal.code import rebuilt
+from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.latency import latencies
 from tradewind.journal.manifest import Manifest
-from tradewind.journal.values import from_json
 from tradewind.result import frame
-from tradewind.session.session import received
 from tradewind.table import plain_table, table_text
 
 CAUSES = tuple(_core.Record.causes())
@@ -163,95 +162,58 @@ def parity(run: str | Path) -> Parity:
         The journal of a session, or the folder of its run.
 
     """
-    with Journal(run) as recorded:
+    with Journal(run, checked=False) as recorded:
         recorded.need_beginning()
         manifest = recorded.manifest
         if "mode" not in manifest.settings:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
-        blocks = [block.data for block in recorded.blocks()]
+        blocks = list(recorded.batches())
         with rebuilt(manifest.code, None, None) as code:
-            told = kernel_of(manifest, code, is_simulated=mode == "paper")
-            agrees = recover(told, blocks)
-        ours = _orders(told)
-        again = _lived_again(manifest, blocks)
-        theirs = _orders(again)
-        found = _differences(ours, theirs)
+            # The session as it was: its own reports are fed, and the strategy decides.
+            session = kernel_of(manifest, code)
+            agrees = feed_all(session, blocks) is None
+        backtest = _backtest(manifest, blocks)
+        ours, theirs = _orders(session), _orders(backtest)
         compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
+        runs = [_differences(ours, theirs)]
         if mode == "paper":
-            agrees = agrees and told.hashes == again.hashes
-        elif not found.is_empty():
+            agrees = agrees and session.hashes == backtest.hashes
+        elif not runs[0].is_empty():
             record = _record(recorded, blocks)
-            runs = [_differences(ours, _orders(_lived_again(manifest, blocks, record, cause))) for cause in CAUSES]
-            return Parity(mode, agrees, ours.height, compared, _with_causes([found, *runs]))
-    return Parity(mode, agrees, ours.height, compared, _in_order(found.with_columns(cause=pl.lit(UNEXPLAINED))))
+            runs += [_differences(ours, _orders(_backtest(manifest, blocks, record, cause))) for cause in CAUSES]
+    return Parity(mode, agrees, ours.height, compared, _with_causes(runs))
 
 
-def recover(kernel: _core.Session, blocks: list[bytes]) -> bool:
-    """Feed a kernel the blocks of a session's journal; false where it decides otherwise."""
-    for place, block in enumerate(blocks):
-        if kernel.recover(block) is not None:
-            return False
-        if place == 0:
-            received(kernel)
-    return kernel.recovered() is None
-
-
-def kernel_of(manifest: Manifest, code: Rebuilt, *, is_simulated: bool, **otherwise: Any) -> _core.Session:
-    """The kernel of a recorded session, before its first event; `otherwise` has settings in the place of the usual."""
-    settings = manifest.settings
-    index = manifest.index()
-    places = {instrument.name: at for at, instrument in enumerate(index.instruments)}
-    run: dict[str, Any] = {
-        "index": index,
-        "strategies": code.strategies,
-        "risk": manifest.risk(code.checks),
-        "recordings": [],
-        "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
-        "balances": [],
-        "currency": settings["currency"],
-        "interval_ns": 3600 * 10**9,
-        "trading_days": settings["days"] == 252,
-        "seed": manifest.seed,
-        "keep": "everything",
-        "journal": False,
-        "commands": [],
-        "values": [],
-        "value_streams": manifest.value_streams,
-        "outages": [],
-        "halts": [],
-        "warm_up_ns": 0,
-        **otherwise,
-    }
-    return _core.Session(run, [(places[name], kind) for name, kind in manifest.streams])
-
-
-def _lived_again(
-    manifest: Manifest, blocks: Sequence[bytes], record: _core.Record | None = None, removed: str = ""
+def _backtest(
+    manifest: Manifest, blocks: Sequence[Block], record: _core.Record | None = None, removed: str = ""
 ) -> _core.Session:
-    """The backtest over what a session recorded; without the differences of a cause and of those before it."""
+    """The backtest over what a session recorded: rows, commands and conditions reach the strategy as they did.
+
+    Simulated venues answer in the place of all others. Where a cause is removed, they do as the record says in all that
+    differs by it and by those before it.
+    """
     with rebuilt(manifest.code, None, None) as code:
         kernel = kernel_of(manifest, code, is_simulated=True)
         if record is not None:
             kernel.follow(record, removed)
             if CAUSES.index(removed) >= CAUSES.index("data arrival"):
+                # From here on rows reach the venue at its own time, before they arrive.
                 for block in blocks:
-                    kernel.show_ahead(block)
-        for place, block in enumerate(blocks):
-            kernel.live_again(block)
-            if place == 0:
-                received(kernel)
+                    kernel.show_ahead(block.data)
+        for block in blocks:
+            kernel.live_again(block.data)
     return kernel
 
 
-def _record(recorded: Journal, blocks: Sequence[bytes]) -> _core.Record:
+def _record(recorded: Journal, blocks: Sequence[Block]) -> _core.Record:
     """What really happened to the orders."""
     ways = latencies(recorded).select("order_id", pl.col("kind") == "cancel", "venue_time_ns")
     record = _core.Record(ways.rows())
     for block in blocks:
-        record.observe(block)
+        record.observe(block.data)
     for block in blocks:
-        record.confirm(block)
+        record.confirm(block.data)
     return record
 
 
@@ -306,17 +268,17 @@ def _with_causes(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The differences of the first run and of the last, each with its cause.
 
     A difference comes from what was removed in the run from which on it is gone; one that is there in the last run is
-    unexplained, and one that only runs between show is none of the backtest's.
+    unexplained, and one that only runs between show is none of the backtest's. With one run nothing was removed.
     """
     keys = [*_KEYS, "aspect"]
     marked = [one.with_columns(run=pl.lit(place, pl.Int32)) for place, one in enumerate(runs)]
     last_seen = pl.concat(marked).group_by(keys).agg(pl.col("run").max())
     left = runs[-1].join(runs[0], on=keys, how="anti")
     found = pl.concat([runs[0], left]).join(last_seen, on=keys)
-    causes = dict(enumerate((*CAUSES, UNEXPLAINED)))
-    return _in_order(found.with_columns(cause=pl.col("run").replace_strict(causes, return_dtype=pl.String)))
-
-
-def _in_order(differences: pl.DataFrame) -> pl.DataFrame:
+    causes = dict(enumerate((*CAUSES[: len(runs) - 1], UNEXPLAINED)))
     place = pl.col("aspect").replace_strict({name: at for at, name in enumerate(_ASPECTS)}, return_dtype=pl.Int32)
-    return differences.sort(*_KEYS, place).select(_FRAME)
+    return (
+        found.with_columns(cause=pl.col("run").replace_strict(causes, return_dtype=pl.String))
+        .sort(*_KEYS, place)
+        .select(_FRAME)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,14 @@ from tradewind.backtest import Settings
 from tradewind.dataset import Dataset
 from tradewind.errors import TradewindError, exception
 from tradewind.journal import Journal
+from tradewind.journal.kernel import feed_all
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import journal_folder
 from tradewind.journal.succession import aside, finish_succession
 from tradewind.session.acceptance import accept
 from tradewind.session.changes import ACCEPT, changes
-from tradewind.session.resuming import replayed, resumed, take
-
-log = logging.getLogger(__name__)
+from tradewind.session.resuming import resumed
 
 
 @dataclass(frozen=True)
@@ -130,12 +128,8 @@ def recover(
     if found.limits:
         message = f"{journal}: the run was cut off, and its limits changed since ({'; '.join(found.limits)})"
         raise exception("divergence", message, f"go on with the limits of the run, or {ACCEPT}")
-    after = resumed(kernel, journal)
-    with Journal(journal, after=after) as kept:
-        if not after and kept.snapshot is not None:
-            log.warning("%s: older segments were dropped; what its snapshots do not hold is lost", journal)
-            take(kernel, kept.snapshot)
-        diverged = replayed(kernel, kept)
+    with resumed(kernel, journal) as kept:
+        diverged = feed_all(kernel, kept.batches())
         if diverged is not None:
             raise _diverged(journal, diverged, found.code)
         if found.code:

@@ -21,13 +21,13 @@ from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import Journal, Storage
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
+from tradewind.journal.kernel import feed, kernel_of
 from tradewind.journal.latency import latencies, measured
 from tradewind.journal.manifest import Manifest, manifest_of
-from tradewind.journal.tables import Decoder, batched
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json, to_json
 from tradewind.result import Result
 from tradewind.risk import Limits, OrderRate, Risk
-from tradewind.session.parity import kernel_of
 from tradewind.simulation import Simulated, as_latency
 from tradewind.strategy import Strategy
 from tradewind.table import number, plain_table, table_text
@@ -107,7 +107,7 @@ def rerun(
     """
     started = time.perf_counter()
     others = listed_strategies(strategies)
-    with Journal(journal) as recorded:
+    with Journal(journal, checked=False) as recorded:
         recorded.need_beginning()
         manifest = recorded.manifest
         streams, balances = _met(recorded)
@@ -143,7 +143,7 @@ def _met(recorded: Journal) -> tuple[list[tuple[str, str]], dict[str, dict[str, 
     decoder = Decoder(recorded.manifest, wanted)
     streams: dict[tuple[str, str], None] = {}
     balances: dict[str, dict[str, Decimal]] = {}
-    for block in batched(recorded.blocks()):
+    for block in recorded.batches():
         tables = decoder.decode(block)
         streams |= dict.fromkeys(tables["status"].drop_nulls().unique().rows())
         known = tables["inputs"].filter(pl.col("what").is_in(list(_KINDS))).unique()
@@ -193,8 +193,7 @@ def _kernel(
     )
     kernel = kernel_of(described, code, is_simulated=True)
     # Simulated orders fill from all that was recorded, whatever the strategies name (F1).
-    places = {instrument.name: at for at, instrument in enumerate(manifest.index().instruments)}
-    kernel.set_streams([(places[name], kind) for name, kind in streams])
+    kernel.set_streams(manifest.placed(streams))
     return kernel
 
 
@@ -209,10 +208,10 @@ def _live_again(
     parameters = [name for one in others if isinstance(one, Strategy) for name in one.declared]
     left_out = Counter[str]()
     start_ns = _start_ns(recorded)
-    for block in recorded.blocks():
+    for block in recorded.batches():
         # What the accounts were given, they have from the start: a live session hears of it some time after.
         kernel.live_again(_core.deposits_at(block.data, start_ns))
-    for block in recorded.blocks():
+    for block in recorded.batches():
         inputs, missing = _core.inputs_for_another(block.data, is_only, parameters)
         left_out.update(missing)
         kernel.live_again(inputs)
@@ -235,10 +234,9 @@ def _figures(recorded: Journal) -> tuple[dict[str, float | None], tuple[str, ...
     """What the session itself made, from its own reports."""
     with rebuilt(recorded.manifest.code, None, None, as_recorded=True) as code:
         kernel = kernel_of(recorded.manifest, code, is_simulated=False)
-        for block in recorded.blocks():
-            if kernel.recover(block.data) is not None:
-                message = f"{recorded.place}: the recorded code does not decide as it did, so nothing compares with it"
-                raise exception("divergence", message, "tradewind replay RUN --verify says where")
+        if feed(kernel, recorded.batches()) is not None:
+            message = f"{recorded.place}: the recorded code does not decide as it did, so nothing compares with it"
+            raise exception("divergence", message, "tradewind replay RUN --verify says where")
         return _compared(kernel), code.notes
 
 

@@ -1,33 +1,48 @@
-"""A kernel takes a journal: from its last snapshot on, or from the beginning."""
+"""A kernel goes on from the last snapshot of a journal, or from its beginning."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from tradewind import _core
 from tradewind.errors import TradewindError
-from tradewind.journal import Journal, Snapshot
+from tradewind.journal import Journal
 from tradewind.journal.reader import snapshots
-from tradewind.session.session import received
 
 log = logging.getLogger(__name__)
 
 
-def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = True) -> int:
-    """Take the last snapshot that holds everything; gives its entry, or 0 where all is read from the beginning.
+def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = True) -> Journal:
+    """Let a kernel go on from the last snapshot that holds everything; gives what lies behind it, to be fed.
+
+    Without such a snapshot that is the whole journal. Where its first segments were dropped, it is what is left of it,
+    behind the snapshot that it begins with.
 
     Parameters
     ----------
     kernel
-        What takes it.
+        What goes on.
     journal
         The folder of the journal.
     needs_strategies
-        Whether strategies go on from it, so that what they keep must be in it, too.
+        Whether strategies go on, too, so that what they keep must be in the snapshot.
 
     """
+    after = _restored(kernel, journal, needs_strategies=needs_strategies)
+    kept = Journal(journal, after=after, checked=False)
+    try:
+        if not after and kept.snapshot is not None:
+            log.warning("%s: older segments were dropped; what its snapshots do not hold is lost", journal)
+            kernel.restore(kept.snapshot.state)
+    except BaseException:
+        kept.close()
+        raise
+    return kept
+
+
+def _restored(kernel: _core.Session, journal: Path, *, needs_strategies: bool) -> int:
+    """Restore the last snapshot that can be; gives its entry, or 0."""
     why = ""
     for snapshot in snapshots(journal):
         if snapshot.version != _core.__version__:
@@ -36,7 +51,7 @@ def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = Tr
             why = why or snapshot.lost
         else:
             try:
-                take(kernel, snapshot)
+                kernel.restore(snapshot.state)
             except TradewindError as error:
                 if error.code != "bad_journal":
                     raise
@@ -46,22 +61,3 @@ def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = Tr
     if why:
         log.warning("%s is read from its beginning: %s", journal, why)
     return 0
-
-
-def take(kernel: _core.Session, snapshot: Snapshot) -> None:
-    """Take a snapshot. Simulated venues go on with the streams that were named before, until others are."""
-    kernel.restore(snapshot.state)
-    if kernel.named_streams():
-        received(kernel)
-
-
-def replayed(kernel: _core.Session, kept: Journal) -> dict[str, Any] | None:
-    """Feed a kernel what was recorded; gives the first decision that differs."""
-    for block in kept.blocks():
-        found = kernel.recover(block.data)
-        if found is not None:
-            return found
-        if block.first == kept.first:
-            # It may hold the start, at which streams are named.
-            received(kernel)
-    return kernel.recovered()

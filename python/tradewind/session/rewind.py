@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,10 @@ from tradewind.errors import exception
 from tradewind.journal import Journal, Storage
 from tradewind.journal.block import Block
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
+from tradewind.journal.kernel import feed, kernel_of
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import snapshots
 from tradewind.journal.tables import TABLES, Decoder
-from tradewind.session.parity import kernel_of
-from tradewind.session.resuming import take
-from tradewind.session.session import received
 from tradewind.strategy import Strategy
 from tradewind.times import from_ns
 
@@ -192,27 +190,29 @@ def _beginning(recorded: Journal, code: Rebuilt) -> tuple[_core.Session, list[st
     if snapshot is None:
         # Every report is in the journal, so that no venue is needed, simulated or real.
         return kernel_of(recorded.manifest, code, is_simulated=False), []
-    kernel = kernel_of(recorded.manifest, code, is_simulated=recorded.manifest.settings["mode"] == "paper")
-    take(kernel, snapshot)
+    kernel = kernel_of(recorded.manifest, code)
+    kernel.restore(snapshot.state)
     return kernel, [f"entries 1 to {snapshot.sequence:,} were dropped; {snapshot.lost}"] if snapshot.lost else []
 
 
 def _go_to(kernel: _core.Session, recorded: Journal, sequence: int, progress: Callable[[int], None] | None) -> str:
     """Feed a kernel the entries up to one; that one in words."""
-    for block in recorded.blocks():
-        is_last = sequence <= block.last
-        data = _core.first_entries(block.data, sequence - block.first + 1) if is_last else block.data
-        found = kernel.recover(data)
+    for block in _up_to(recorded.batches(), sequence):
+        found = feed(kernel, [block], progress)
         if found is not None:
             message = f"{recorded.place}: the recorded code does not decide as it did after input {found['sequence']:,}"
             raise exception("divergence", message, "tradewind replay RUN --verify says more")
-        if block.first == recorded.first:
-            received(kernel)
-        if progress is not None:
-            progress(min(block.last, sequence))
-        if is_last:
-            return _in_words(recorded.manifest, block, sequence)
-    raise exception("internal", f"{recorded.place}: entry {sequence:,} is in none of its blocks")
+    return _in_words(recorded.manifest, block, sequence)
+
+
+def _up_to(blocks: Iterator[Block], sequence: int) -> Iterator[Block]:
+    """The blocks up to an entry, with which the last of them ends."""
+    for block in blocks:
+        if sequence <= block.last:
+            data = _core.first_entries(block.data, sequence - block.first + 1)
+            yield block._replace(last=sequence, data=data)
+            return
+        yield block
 
 
 def _in_words(manifest: Manifest, block: Block, sequence: int) -> str:

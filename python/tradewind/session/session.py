@@ -58,25 +58,6 @@ class Health:
     """Why raw frames are not recorded any more."""
 
 
-def received(kernel: _core.Session) -> list[tuple[int, str]]:
-    """The streams that a started session receives; simulated venues fill from them (F1).
-
-    Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
-    from them, in paper trading and in the backtest that a live session is compared with. An instrument that no strategy
-    named has them too, or trades: what the account holds of it, as for fees, has a worth.
-    """
-    available = set(kernel.available_streams())
-    streams = dict.fromkeys((at, "trades" if kind.startswith("bars") else kind) for at, kind in kernel.named_streams())
-    for at, kind in list(streams):
-        if kind != "book" and (at, "book") not in streams and (at, "quotes") in available:
-            streams[at, "quotes"] = None
-    named = {at for at, _ in streams}
-    for at in sorted({at for at, _ in available} - named):
-        streams[at, "quotes" if (at, "quotes") in available else "trades"] = None
-    kernel.set_streams(list(streams))
-    return list(streams)
-
-
 class Session:
     """The engine with its venues, journal and clock; one asyncio loop owns all of it.
 
@@ -356,12 +337,11 @@ class Session:
                     self.adoptions.take(name)
             now_ns = self.stamp()
             self.act(lambda: self.kernel.start(now_ns, declares(self.history)))
-            # A block of its own: who recovers the run knows from it which streams were named.
             self.write()
         if self.failure is not None:
             raise self.failure
         instruments = self.index.instruments
-        streams = received(self.kernel)
+        streams = self.kernel.received_streams()
         for at, kind in streams:
             self.stream(instruments[at], kind, is_fresh=False, time_ns=down_since_ns)
         for at, kind in streams if down_since_ns is not None else ():

@@ -1,7 +1,7 @@
 //! What really happened to the orders of a recorded session.
 
-use crate::error::Code;
-use crate::event::{AccountEvent, AccountReport, Condition, Entry, Event};
+use crate::error::{Code, Result};
+use crate::event::{AccountEvent, AccountReport, Condition, Entry, Event, entries};
 use crate::instrument::InstrumentIndex;
 use crate::market::{Level, MarketData};
 use crate::order::{NewOrder, OrderId, Request, StrategyIndex};
@@ -61,28 +61,29 @@ impl Record {
         record
     }
 
-    /// Takes entries of the journal, in the first pass.
-    pub fn observe(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            match entry {
-                Entry::Decision(request) => self.request(request),
+    /// Takes a block of the journal, in the first pass.
+    pub fn observe(&mut self, block: &[u8]) -> Result<()> {
+        for entry in entries(block) {
+            match entry? {
+                Entry::Decision(request) => self.request(&request),
                 Entry::Input(event) => {
                     self.now_ns = event.arrival_time_ns();
                     match event {
-                        Event::Account(report) => self.report(report),
+                        Event::Account(report) => self.report(&report),
                         Event::Status(status) => self.condition(status.change),
                         _ => {}
                     }
                 }
             }
         }
+        Ok(())
     }
 
-    /// Takes them again, in the second pass: the trades of our fills are found in the market data.
-    pub fn confirm(&mut self, entries: &[Entry]) {
-        for entry in entries {
+    /// Takes it again, in the second pass: the trades of our fills are found in the market data.
+    pub fn confirm(&mut self, block: &[u8]) -> Result<()> {
+        for entry in entries(block) {
             // What was missed and fetched is history to strategies; it was traded all the same.
-            let Entry::Input(Event::Market(row) | Event::WarmUp(row)) = entry else { continue };
+            let Entry::Input(Event::Market(row) | Event::WarmUp(row)) = entry? else { continue };
             let MarketData::Trade(trade) = row.data() else { continue };
             if trade.id == 0 {
                 continue; // without a number nobody can tell whose it was
@@ -93,6 +94,7 @@ impl Record {
                 *seen = Some(Level { price: trade.price, quantity: trade.quantity });
             }
         }
+        Ok(())
     }
 
     fn request(&mut self, request: &Request) {

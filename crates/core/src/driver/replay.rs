@@ -56,6 +56,11 @@ impl Comparison {
         Some(self.divergence(None, Some(actual)))
     }
 
+    /// How many decisions were compared and found equal.
+    pub fn decisions(&self) -> u64 {
+        self.decisions
+    }
+
     fn divergence(&self, expected: Option<Request>, actual: Option<Request>) -> Divergence {
         Divergence { sequence: self.last.0, time_ns: self.last.1, expected, actual }
     }
@@ -81,7 +86,7 @@ impl Replay {
 
     /// How many decisions were compared and found equal.
     pub fn decisions(&self) -> u64 {
-        self.comparison.decisions
+        self.comparison.decisions()
     }
 
     /// The last input that was fed.

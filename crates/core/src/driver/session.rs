@@ -6,20 +6,24 @@ use super::timeline::{Settings, Snapshot, Timeline};
 use super::{Cause, Divergence, Record, Recorder};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::event::{Command, Entry, Event};
+use crate::event::{Command, Entry, Event, entries};
+use crate::instrument::InstrumentIndex;
 use crate::market::MarketEvent;
 use crate::order::Request;
 use crate::risk::Risk;
-use crate::state::Stream;
+use crate::state::{Stream, StreamKind};
 use crate::strategy::Strategy;
 use crate::time::TimeNs;
 use crate::venue::SimulatedVenue;
+use std::collections::BTreeSet;
 
 /// A run that is fed while it happens.
 pub struct Session {
     timeline: Timeline,
     comparison: Comparison,
     rows: u64,
+    /// The streams that arrive, where that is not what follows from those that strategies name.
+    streams: Option<Vec<Stream>>,
     /// Whether something happens right now; still so after a panic.
     is_busy: bool,
     failed: Option<Error>,
@@ -29,7 +33,7 @@ impl Session {
     /// A session before its first event. Any stream of the index's instruments may be named.
     pub fn new(settings: Settings, strategies: Vec<(String, Box<dyn Strategy>)>, risk: Risk, available: Vec<Stream>) -> Result<Self> {
         let timeline = Timeline::new(settings, strategies, risk, available)?;
-        Ok(Self { timeline, comparison: Comparison::default(), rows: 0, is_busy: false, failed: None })
+        Ok(Self { timeline, comparison: Comparison::default(), rows: 0, streams: None, is_busy: false, failed: None })
     }
 
     /// The engine.
@@ -91,9 +95,39 @@ impl Session {
         streams
     }
 
-    /// States which streams arrive, so that simulated venues fill from the most detailed (F1).
+    /// The streams that a started session receives; simulated venues fill from them (F1).
+    ///
+    /// Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
+    /// from them, in paper trading and in the backtest that a live session is compared with. An instrument that no
+    /// strategy named has them too, or trades: what the account holds of it, as for fees, has a worth.
+    pub fn received_streams(&self) -> Vec<Stream> {
+        if let Some(streams) = &self.streams {
+            return streams.clone();
+        }
+        let available: BTreeSet<Stream> = self.engine().state().available().iter().copied().collect();
+        let mut received: BTreeSet<Stream> = self.named_streams().into_iter().map(built_from).collect();
+        let named: BTreeSet<InstrumentIndex> = received.iter().map(|stream| stream.instrument).collect();
+        let instruments: BTreeSet<InstrumentIndex> = available.iter().map(|stream| stream.instrument).collect();
+        for instrument in instruments {
+            let [book, quotes, trades] = [StreamKind::Book, StreamKind::Quotes, StreamKind::Trades].map(|kind| Stream { instrument, kind });
+            if available.contains(&quotes) && !received.contains(&book) {
+                received.insert(quotes);
+            } else if !named.contains(&instrument) {
+                received.insert(trades);
+            }
+        }
+        received.into_iter().collect()
+    }
+
+    /// States which streams arrive from the start on, in the place of those that follow from what strategies name.
     pub fn set_streams(&mut self, streams: &[Stream]) {
-        self.timeline.links.iter_mut().for_each(|link| link.venue.set_available(streams));
+        self.streams = Some(streams.to_vec());
+    }
+
+    /// The strategies have started, and what they named is known.
+    fn receive(&mut self) {
+        let streams = self.received_streams();
+        self.timeline.links.iter_mut().for_each(|link| link.venue.set_available(&streams));
     }
 
     /// Starts the strategies. Where they take over from others, what those had sent goes on until then.
@@ -106,7 +140,9 @@ impl Session {
                 Ok(())
             })?;
         }
-        self.act(|timeline| timeline.start(now_ns, warms_up))
+        self.act(|timeline| timeline.start(now_ns, warms_up))?;
+        self.receive();
+        Ok(())
     }
 
     /// Lets everything happen that is due before a time, so that what comes at that time comes after it.
@@ -190,17 +226,13 @@ impl Session {
         self.timeline.engine.follow_recorded();
     }
 
-    /// Takes recorded entries with the recorded decisions in the place of the strategies' (D5).
-    pub fn rebuild(&mut self, entries: &[Entry]) -> Result<()> {
+    /// Takes a block of recorded entries with the recorded decisions in the place of the strategies' (D5).
+    pub fn rebuild(&mut self, block: &[u8]) -> Result<()> {
         self.timeline.decided.get_or_insert_default();
-        for entry in entries {
-            check(self.engine().state(), self.engine().sequence(), entry)?;
-            match entry {
-                Entry::Input(event) => {
-                    self.rows += u64::from(matches!(event, Event::Market(_)));
-                    self.act(|timeline| timeline.replay(event))?;
-                }
-                Entry::Decision(request) => self.act(|timeline| timeline.take_decision(request))?,
+        for entry in entries(block) {
+            match self.checked(entry)? {
+                Entry::Input(event) => self.replay(&event)?,
+                Entry::Decision(request) => self.act(|timeline| timeline.take_decision(&request))?,
             }
             self.timeline.decided.get_or_insert_default().clear();
         }
@@ -233,30 +265,47 @@ impl Session {
         Ok(())
     }
 
-    /// Takes entries that were recorded after what was restored, or from the start; stops at the first
+    /// Takes a block of entries that were recorded after what was restored, or from the start; stops at the first
     /// decision that differs from the recorded one.
-    pub fn recover(&mut self, entries: &[Entry]) -> Result<Option<Divergence>> {
+    pub fn recover(&mut self, block: &[u8]) -> Result<Option<Divergence>> {
         self.timeline.decided.get_or_insert_default();
-        for entry in entries {
-            check(self.engine().state(), self.engine().sequence(), entry)?;
-            let divergence = match entry {
-                Entry::Input(event) => {
-                    if let Some(divergence) = self.comparison.unrecorded() {
-                        return Ok(Some(divergence));
-                    }
-                    self.rows += u64::from(matches!(event, Event::Market(_)));
-                    self.act(|timeline| timeline.replay(event))?;
-                    let decided = self.timeline.decided.get_or_insert_default().drain(..);
-                    self.comparison.decided(self.timeline.engine.sequence(), event.arrival_time_ns(), decided);
-                    None
-                }
-                Entry::Decision(expected) => self.comparison.recorded(expected),
+        for entry in entries(block) {
+            let divergence = match self.checked(entry)? {
+                Entry::Input(event) => self.recover_input(&event)?,
+                Entry::Decision(expected) => self.comparison.recorded(&expected),
             };
             if divergence.is_some() {
                 return Ok(divergence);
             }
         }
         Ok(None)
+    }
+
+    fn recover_input(&mut self, event: &Event) -> Result<Option<Divergence>> {
+        let divergence = self.comparison.unrecorded();
+        if divergence.is_none() {
+            self.replay(event)?;
+            let decided = self.timeline.decided.get_or_insert_default().drain(..);
+            self.comparison.decided(self.timeline.engine.sequence(), event.arrival_time_ns(), decided);
+        }
+        Ok(divergence)
+    }
+
+    /// An input that was recorded; what simulated venues fill from after a start is what they filled from then.
+    fn replay(&mut self, event: &Event) -> Result<()> {
+        self.rows += u64::from(matches!(event, Event::Market(_)));
+        self.act(|timeline| timeline.replay(event))?;
+        if let Event::Command { command: Command::Start { .. }, .. } = event {
+            self.receive();
+        }
+        Ok(())
+    }
+
+    /// An entry of a block, unless it names what the definitions do not hold.
+    fn checked(&self, entry: Result<Entry>) -> Result<Entry> {
+        let entry = entry?;
+        check(self.engine().state(), self.engine().sequence(), &entry)?;
+        Ok(entry)
     }
 
     /// The journal has ended: from here on the session is fed what happens, and requests leave.
@@ -266,18 +315,22 @@ impl Session {
         self.comparison.unrecorded()
     }
 
-    /// Lives through a recorded session again, with simulated venues in the place of everything that
+    /// How many decisions were compared and found equal.
+    pub fn decisions(&self) -> u64 {
+        self.comparison.decisions()
+    }
+
+    /// Lives through a block of a recorded session again, with simulated venues in the place of everything that
     /// answered then: rows, commands, values and conditions come as they did; reports and timers are made
     /// anew. A paper session gives the same fills, without a difference (F6).
-    pub fn live_again(&mut self, entries: &[Entry]) -> Result<()> {
-        for entry in entries {
-            check(self.engine().state(), self.engine().sequence(), entry)?;
-            let Entry::Input(event) = entry else { continue };
-            match event {
+    pub fn live_again(&mut self, block: &[u8]) -> Result<()> {
+        for entry in entries(block) {
+            let Entry::Input(event) = self.checked(entry)? else { continue };
+            match &event {
                 Event::Market(row) => self.row(row)?,
                 Event::WarmUp(row) => self.warm_up(row)?,
                 Event::Command { time_ns, command: Command::Start { warms_up } } => {
-                    self.timeline.expect(event);
+                    self.timeline.expect(&event);
                     self.start(*time_ns, *warms_up)?;
                 }
                 Event::Account(report) if report.event.is_transfer() => {
@@ -300,11 +353,15 @@ impl Session {
         self.timeline.follow(record, removed);
     }
 
-    /// Before the start of a re-run without differences in the arrival of data: shows simulated venues all rows that were
-    /// recorded; they meet each at its venue time, and not when it arrived.
-    pub fn show_ahead(&mut self, entries: &[Entry]) {
-        let rows = entries.iter().filter_map(|entry| if let Entry::Input(Event::Market(row)) = entry { Some(row) } else { None });
-        rows.for_each(|row| self.timeline.show_ahead(row));
+    /// Before the start of a re-run without differences in the arrival of data: shows simulated venues all rows of a
+    /// block; they meet each at its venue time, and not when it arrived.
+    pub fn show_ahead(&mut self, block: &[u8]) -> Result<()> {
+        for entry in entries(block) {
+            if let Entry::Input(Event::Market(row)) = self.checked(entry)? {
+                self.timeline.show_ahead(&row);
+            }
+        }
+        Ok(())
     }
 
     /// Ends the session: what is on its way from simulated venues arrives, and the strategies stop.
@@ -324,4 +381,10 @@ impl Session {
         self.failed = outcome.as_ref().err().cloned();
         outcome
     }
+}
+
+/// The stream that arrives for one that was named.
+fn built_from(stream: Stream) -> Stream {
+    let is_bars = matches!(stream.kind, StreamKind::Bars(_));
+    Stream { kind: if is_bars { StreamKind::Trades } else { stream.kind }, ..stream }
 }

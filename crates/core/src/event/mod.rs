@@ -7,7 +7,7 @@ mod data;
 mod input;
 mod status;
 
-pub use chain::{CHECKSUM_BYTES, checksum};
+pub use chain::{Block, CHECKSUM_BYTES, checksum, following};
 pub use codec::{CODEC_VERSION, Entries, Entry, decode_entries, encode_decision, encode_input, entries};
 pub use data::{DataEvent, DataValue};
 pub use input::{AccountEvent, AccountReport, Command, Event, Filter, Holding, ParameterEvent, TimerFired};

@@ -1,0 +1,168 @@
+"""Entries in batches: many small blocks that are read, checked and joined at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import tradewind as tw
+from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, Storage
+from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_block, seal_ending, seal_manifest
+
+COUNT = 60
+DATA = bytes(range(40))
+BATCH_BYTES = 10 * len(DATA)
+CHECKSUM_BYTES = 32
+PLACES = (0, 1, 8, 9, 10, 11, 35, COUNT - 1)
+"""At the beginning, in the middle and at the end of a batch of ten."""
+
+
+@dataclass
+class Small:
+    """A journal of small blocks."""
+
+    text: bytes
+    codec: int
+    blocks: list[Block]
+    ending: tuple[bytes, bytes]
+
+    @classmethod
+    def of(cls, run: MemoryStorage, checksum_bytes: int) -> Small:
+        """With the manifest and the ending of a run, and blocks that nobody decodes."""
+        assert run.kept_manifest is not None and run.kept_ending is not None
+        text, codec = run.kept_manifest[0], run.kept_blocks[0].codec
+        checksum, blocks = seal_manifest(text, checksum_bytes), []
+        for first in range(1, 2 * COUNT, 2):
+            checksum = seal_block(checksum, first, first + 1, codec, DATA)
+            blocks.append(Block(first, first + 1, codec, DATA, checksum))
+        return cls(text, codec, blocks, (run.kept_ending[0], seal_ending(checksum, run.kept_ending[0])))
+
+    def put(self, storage: Storage, blocks: list[Block]) -> None:
+        storage.put_manifest(self.text, seal_manifest(self.text, len(self.blocks[0].checksum)))
+        storage.put_blocks(blocks)
+        storage.put_ending(*self.ending)
+
+
+@pytest.fixture(scope="module")
+def run() -> MemoryStorage:
+    storage = MemoryStorage()
+    strategy = tw.ema_cross("synthetic:BTCUSDT", fast=5, slow=10, quantity=0.05)
+    data = {"synthetic:BTCUSDT": tw.synthetic(events=100)}
+    tw.backtest(strategy, data=data, balances={"USDT": 100_000}, journal=storage)
+    return storage
+
+
+@pytest.fixture(params=[CHECKSUM_BYTES, OLD_CHECKSUM_BYTES], ids=["now", "before form 3"])
+def small(run: MemoryStorage, request: pytest.FixtureRequest) -> Small:
+    return Small.of(run, request.param)
+
+
+def test_a_batch_is_the_blocks_in_it(small: Small) -> None:
+    storage = MemoryStorage()
+    small.put(storage, small.blocks)
+    with Journal(storage) as journal:
+        assert (journal.last, journal.block_count) == (2 * COUNT, COUNT)
+        assert list(journal.blocks()) == small.blocks
+        for per_batch in (1, 7, COUNT, 1_000):
+            batches = list(journal.batches(per_batch * len(DATA)))
+            assert [one.last - one.first + 1 for one in batches[:-1]] == [2 * per_batch] * (len(batches) - 1)
+            assert b"".join(one.data for one in batches) == DATA * COUNT
+            assert [one.first for one in batches[1:]] == [one.last + 1 for one in batches[:-1]]
+            assert batches[-1].checksum == journal.checksum
+
+
+CHANGES: list[tuple[str, Callable[[Block], list[Block]]]] = [
+    ("is not as it was written", lambda block: [block._replace(data=DATA[:-1] + b"\xff")]),
+    ("does not follow entry", lambda block: [block._replace(last=block.first - 1)]),
+    ("are missing before", lambda block: []),
+    ("has the codec 99", lambda block: [block._replace(codec=99)]),
+    ("values of the wrong type", lambda block: [block._replace(checksum="a word")]),  # type: ignore[arg-type]
+    ("values of the wrong type", lambda block: [block._replace(data=None)]),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("what", "change"), CHANGES)
+def test_damage_is_found_where_it_is_and_what_lies_before_is_given_out(
+    small: Small, place: int, what: str, change: Callable[[Block], list[Block]]
+) -> None:
+    changed = change(small.blocks[place])
+    if not changed and place == COUNT - 1:
+        pytest.skip("nothing comes behind the last block that would tell")
+    storage = MemoryStorage("run")
+    small.put(storage, [*small.blocks[:place], *changed, *small.blocks[place + 1 :]])
+    journal = Journal(storage, checked=False)
+    got: list[Block] = []
+    with pytest.raises(tw.TradewindError, match=what) as caught:
+        got.extend(journal.batches(BATCH_BYTES))
+    assert caught.value.code == "bad_journal"
+    if "wrong type" not in what:
+        assert f"block {place + 1}" in caught.value.message
+    assert [block.data for block in got] == [DATA * min(10, place - begin) for begin in range(0, place, 10)]
+    readable = Journal(storage, whole=False)
+    assert (readable.last, readable.block_count) == (2 * place, place)
+    assert list(readable.blocks()) == small.blocks[:place]
+
+
+@pytest.fixture
+def file(small: Small, tmp_path: Path) -> Path:
+    path = tmp_path / "run.sqlite"
+    storage = SqliteStorage.create(path)
+    small.put(storage, small.blocks)
+    storage.close()
+    return path
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("column", ["last", "codec", "data", "checksum"])
+def test_a_value_of_another_type_in_a_file_is_found_where_it_is(
+    small: Small, file: Path, place: int, column: str
+) -> None:
+    with sqlite3.connect(file) as connection:
+        wrong = "x'00ff'" if column in ("last", "codec") else "1.5"
+        connection.execute(f"UPDATE block SET {column} = {wrong} WHERE first = {small.blocks[place].first}")
+    connection.close()
+    with pytest.raises(tw.TradewindError, match="a row holds values of the wrong type"):
+        Journal(file)
+    with Journal(file, whole=False) as readable:
+        assert list(readable.blocks()) == small.blocks[:place]
+        assert [block.last for block in readable.batches()] == ([2 * place] if place else [])
+
+
+def test_rows_before_a_damaged_page_are_given_out_though_they_were_read_with_it(small: Small, tmp_path: Path) -> None:
+    path = tmp_path / "long.sqlite"
+    storage = SqliteStorage.create(path)
+    checksum, blocks = small.blocks[-1].checksum, list(small.blocks)
+    for first in range(2 * COUNT + 1, 2_000, 2):
+        checksum = seal_block(checksum, first, first + 1, small.codec, DATA)
+        blocks.append(Block(first, first + 1, small.codec, DATA, checksum))
+    small.put(storage, blocks)
+    storage.close()
+    content = bytearray(path.read_bytes())
+    page = content.index(blocks[len(blocks) // 2].checksum) // 4096 * 4096
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+    # All of it would be one batch.
+    with pytest.raises(tw.TradewindError, match="cannot be read") as caught:
+        Journal(path)
+    with Journal(path, whole=False) as readable:
+        read = list(readable.blocks())
+        assert f"entries 1 to {readable.last:,} can be read" in caught.value.hint
+        assert [(one.first, one.last) for one in readable.batches()] == [(1, readable.last)]
+    assert len(blocks) // 3 < len(read) < len(blocks) // 2 + 1 and read == blocks[: len(read)]
+
+
+def test_who_reads_no_further_leaves_no_thread_behind(small: Small) -> None:
+    storage = MemoryStorage()
+    small.put(storage, small.blocks)
+    before = threading.active_count()
+    with Journal(storage) as journal:
+        for batch in journal.batches(BATCH_BYTES):
+            assert batch.first == 1
+            break
+        assert threading.active_count() == before
