@@ -659,7 +659,10 @@ impl Timeline {
     /// The end, once trading is off.
     pub fn end(&mut self) -> Result<()> {
         let end_ns = self.now_ns;
-        self.drain(end_ns)?;
+        // The end of a session at real venues did not wait for what was on its way.
+        if !self.links.iter().any(Link::follows) {
+            self.drain(end_ns)?;
+        }
         self.command(Command::Stop)?;
         self.drain(end_ns)?;
         self.end_venues(self.now_ns);
