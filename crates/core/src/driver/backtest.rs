@@ -209,34 +209,33 @@ impl Backtest {
     #[inline]
     fn venue_row(&mut self) -> Result<()> {
         let Some(merge) = &mut self.venue else { return Ok(()) };
-        let Some(&event) = merge.event() else { return Ok(()) };
-        merge.advance()?;
+        let Some(event) = merge.event() else { return Ok(()) };
         self.timeline.meet();
         if event.arrival_time_ns >= self.trade_from_ns || event.kind == MarketKind::Book {
-            self.timeline.show_venue(&event);
+            self.timeline.show_venue(event);
         }
-        Ok(())
+        merge.advance()
     }
 
     #[inline]
     fn row<const ONE_CLOCK: bool, const LAGGING: bool>(&mut self, row_ns: TimeNs) -> Result<()> {
         self.rows += 1;
         self.timeline.meet();
-        let Some(&event) = self.arrival.event() else { return Ok(()) };
+        let Some(event) = self.arrival.event() else { return Ok(()) };
         let is_warm_up = row_ns < self.trade_from_ns;
         // Warm-up is not for venues (V4), but a book is only whole with what built it.
         if !is_warm_up || event.kind == MarketKind::Book {
             if ONE_CLOCK {
-                self.timeline.show_venue(&event);
+                self.timeline.show_venue(event);
             }
             if LAGGING {
-                self.timeline.keep_for_venue(&event);
+                self.timeline.keep_for_venue(event);
             }
         }
         if is_warm_up {
-            self.timeline.warm_up(&event)?;
+            self.timeline.warm_up(event)?;
         } else {
-            self.timeline.row(&event)?;
+            self.timeline.row(event)?;
         }
         self.arrival.advance()
     }

@@ -298,12 +298,18 @@ impl Timeline {
     /// Shows a row to its venue, and takes what the venue says of it.
     #[inline]
     pub fn show_venue(&mut self, event: &MarketEvent) {
-        let link = &mut self.links[self.link_of[event.instrument.at()]];
+        let place = self.link_of[event.instrument.at()];
+        let link = &mut self.links[place];
         link.venue.on_market(event);
         if !link.venue.output.is_empty() || link.venue.next_ns() != TimeNs::MAX {
-            link.collect(Round::default());
-            self.find_pending();
+            self.collect(place);
         }
+    }
+
+    #[inline(never)]
+    fn collect(&mut self, place: usize) {
+        self.links[place].collect(Round::default());
+        self.find_pending();
     }
 
     /// Keeps a row for a venue that lags behind us, so that it meets rows in the order of venue time
@@ -342,7 +348,7 @@ impl Timeline {
         if !self.outages.is_empty() && self.misses(event) {
             return Ok(());
         }
-        self.engine.process(&Event::Market(*event))?;
+        self.engine.process_row(event)?;
         if !self.engine.output.requests.is_empty() || !self.engine.output.closed.is_empty() {
             self.dispatch(Round::default())?;
         }

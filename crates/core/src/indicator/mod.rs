@@ -122,7 +122,12 @@ impl Indicator {
     /// Takes a single price; for the average true range it is a bar that never moved.
     #[inline]
     pub fn update_value(&mut self, value: f64) {
-        self.update_bar(value, value, value);
+        // The commonest one without a call.
+        if let Self::Ema(ema) = self {
+            ema.update(value);
+        } else {
+            self.update_bar(value, value, value);
+        }
     }
 
     /// Takes a closed bar, of which all but the average true range see the close.
@@ -138,7 +143,8 @@ impl Indicator {
     }
 
     /// Its value; NaN until it is ready.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: strategies read it at every event")]
     pub fn value(&self) -> f64 {
         match self {
             Self::Sma(sma) => sma.value(),

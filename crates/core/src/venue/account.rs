@@ -204,6 +204,7 @@ impl SimulatedVenue {
     }
 
     /// Long pays short when the rate is above zero, at the mark.
+    #[inline(never)]
     pub(super) fn pay_funding(&mut self, instrument: InstrumentIndex, rate: Rate, time_ns: TimeNs) {
         let definition = self.index.instrument(instrument);
         let held = self.account.position(instrument).quantity;

@@ -275,6 +275,7 @@ impl SimulatedVenue {
         }
     }
 
+    #[inline(never)]
     fn open_bar(&mut self, instrument: InstrumentIndex, mut path: BarPath, open: i64, time_ns: TimeNs) {
         self.finish_path(instrument, time_ns);
         let market = &mut self.markets[instrument.at()];
@@ -339,6 +340,7 @@ impl SimulatedVenue {
     }
 
     /// Orders against a trade: takers where only trades are known, and resting orders that it went through.
+    #[inline(never)]
     fn match_trade(&mut self, instrument: InstrumentIndex, trade: &Trade, time_ns: TimeNs) {
         if self.is_halted(instrument, time_ns) {
             return;
@@ -379,6 +381,7 @@ impl SimulatedVenue {
     }
 
     /// Orders against a changed quote or book.
+    #[inline(never)]
     fn match_shown(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
         if self.is_halted(instrument, time_ns) {
             return;
