@@ -189,10 +189,8 @@ impl Backtest {
         while self.rows < until {
             let row_ns = self.arrival.next_ns();
             if !ONE_CLOCK && !LAGGING {
-                let venue_ns = self.venue.as_ref().map_or(TimeNs::MAX, Merge::next_ns);
-                if venue_ns <= row_ns.min(self.timeline.pending_ns) && venue_ns != TimeNs::MAX {
+                while self.venue_is_next(row_ns) {
                     self.venue_row()?;
-                    continue;
                 }
             }
             if row_ns <= self.timeline.pending_ns && row_ns != TimeNs::MAX {
@@ -204,6 +202,13 @@ impl Backtest {
             }
         }
         Ok(())
+    }
+
+    /// Whether the venues meet a row before the engine meets its next one, and before anything else happens.
+    #[inline]
+    fn venue_is_next(&self, row_ns: TimeNs) -> bool {
+        let venue_ns = self.venue.as_ref().map_or(TimeNs::MAX, Merge::next_ns);
+        venue_ns <= row_ns.min(self.timeline.pending_ns) && venue_ns != TimeNs::MAX
     }
 
     #[inline]

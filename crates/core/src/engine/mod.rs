@@ -256,7 +256,7 @@ impl Engine {
     pub fn process_row(&mut self, row: &MarketEvent) -> Result<()> {
         self.sequence += 1;
         if self.journal.is_some() {
-            self.write(&Event::Market(*row))?;
+            self.write_row(row)?;
         }
         let watches = self.begin(row.arrival_time_ns);
         self.on_market(row)?;
@@ -270,6 +270,11 @@ impl Engine {
             encode_input(event, journal)?;
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn write_row(&mut self, row: &MarketEvent) -> Result<()> {
+        self.write(&Event::Market(*row))
     }
 
     /// Before an input: tells whether the day's loss is looked at behind it.
@@ -517,14 +522,6 @@ impl Engine {
         }
         self.state.calling = strategy;
         self.state.cancel(id)
-    }
-
-    fn notify_order(&mut self, id: OrderId) {
-        if let Some(order) = self.state.orders.get(id)
-            && self.strategies[order.strategy.at()].callbacks.order
-        {
-            self.notices.push(Notice::Order(Box::new(order.clone())));
-        }
     }
 }
 

@@ -143,9 +143,14 @@ impl Indicator {
     }
 
     /// Its value; NaN until it is ready.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "measured: strategies read it at every event")]
+    #[inline]
     pub fn value(&self) -> f64 {
+        if let Self::Ema(ema) = self { ema.value() } else { self.value_of_others() }
+    }
+
+    /// The same, out of the way of the commonest one.
+    #[inline(never)]
+    fn value_of_others(&self) -> f64 {
         match self {
             Self::Sma(sma) => sma.value(),
             Self::Ema(ema) => ema.value(),
@@ -164,6 +169,11 @@ impl Indicator {
     /// Whether it has seen enough to have a value.
     #[inline]
     pub fn is_ready(&self) -> bool {
+        if let Self::Ema(ema) = self { ema.is_ready() } else { self.is_other_ready() }
+    }
+
+    #[inline(never)]
+    fn is_other_ready(&self) -> bool {
         match self {
             Self::Sma(sma) => sma.is_ready(),
             Self::Ema(ema) => ema.is_ready(),
