@@ -172,6 +172,36 @@ impl MarketEvent {
         (self.flags, self.values)
     }
 
+    /// The event as words, for memory that is shared word by word.
+    #[inline]
+    pub const fn words(&self) -> [u64; 8] {
+        let [a, b, c, d, e] = self.values;
+        let kind = (self.instrument.0 as u64) | (self.interval.bits() as u64) << 32 | (self.kind as u64) << 48 | (self.flags as u64) << 56;
+        [self.venue_time_ns as u64, self.arrival_time_ns as u64, a as u64, b as u64, c as u64, d as u64, e as u64, kind]
+    }
+
+    /// The event whose words these are, as [`Self::words`] gives them.
+    ///
+    /// ```
+    /// use tradewind_core::instrument::InstrumentIndex;
+    /// use tradewind_core::market::{MarketData, MarketEvent};
+    /// let event = MarketEvent::new(InstrumentIndex(7), 1, 2, MarketData::Mark(-3));
+    /// assert_eq!(MarketEvent::from_words(event.words()), event);
+    /// ```
+    #[inline]
+    pub const fn from_words(words: [u64; 8]) -> Self {
+        let [venue_time_ns, arrival_time_ns, a, b, c, d, e, kind] = words;
+        Self {
+            venue_time_ns: venue_time_ns as i64,
+            arrival_time_ns: arrival_time_ns as i64,
+            values: [a as i64, b as i64, c as i64, d as i64, e as i64],
+            instrument: InstrumentIndex(kind as u32),
+            interval: BarInterval::from_bits((kind >> 32) as u16),
+            kind: MarketKind::ALL[(kind >> 48) as u8 as usize],
+            flags: (kind >> 56) as u8,
+        }
+    }
+
     /// The payload by kind.
     #[inline]
     pub fn data(&self) -> MarketData {
