@@ -119,6 +119,7 @@ pub fn wrap(py: Python<'_>, event: &MarketEvent, instrument: &Py<Instrument>) ->
 /// Puts an event into the object of an earlier one, which nobody else holds any more: to make an object takes longer
 /// than all that the engine does about an event. False where somebody kept it, or where it is of another kind or instrument.
 #[inline]
+#[expect(deprecated, reason = "pyo3 names its unsafe function instead; what it says is exact while the interpreter is ours")]
 pub fn renew(py: Python<'_>, object: &Py<PyAny>, event: &MarketEvent, instrument: &Py<Instrument>) -> bool {
     let renew = match event.kind {
         MarketKind::Trade => Trade::renew,
