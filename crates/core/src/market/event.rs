@@ -174,31 +174,38 @@ impl MarketEvent {
 
     /// The event as words, for memory that is shared word by word.
     #[inline]
-    pub const fn words(&self) -> [u64; 8] {
-        let [a, b, c, d, e] = self.values;
-        let kind = (self.instrument.0 as u64) | (self.interval.bits() as u64) << 32 | (self.kind as u64) << 48 | (self.flags as u64) << 56;
-        [self.venue_time_ns as u64, self.arrival_time_ns as u64, a as u64, b as u64, c as u64, d as u64, e as u64, kind]
+    pub fn words(&self) -> [u64; 8] {
+        let mut words = [0; 8];
+        words[0] = self.venue_time_ns as u64;
+        words[1] = self.arrival_time_ns as u64;
+        for (word, value) in words[2..7].iter_mut().zip(self.values) {
+            *word = value as u64;
+        }
+        let kind = u64::from(self.kind as u8) | u64::from(self.flags) << 8;
+        words[7] = u64::from(self.instrument.0) | u64::from(self.interval.bits()) << 32 | kind << 48;
+        words
     }
 
     /// The event whose words these are, as [`Self::words`] gives them.
     ///
     /// ```
     /// use tradewind_core::instrument::InstrumentIndex;
-    /// use tradewind_core::market::{MarketData, MarketEvent};
-    /// let event = MarketEvent::new(InstrumentIndex(7), 1, 2, MarketData::Mark(-3));
+    /// use tradewind_core::market::{Bar, BarInterval, MarketData, MarketEvent};
+    /// let interval = BarInterval::parse("5m").unwrap();
+    /// let bar = Bar { interval, open_time_ns: 1, open: 2, high: 5, low: -3, close: 4, volume: 6 };
+    /// let event = MarketEvent::new(InstrumentIndex(7), 1, 2, MarketData::Bar(bar)).incomplete();
     /// assert_eq!(MarketEvent::from_words(event.words()), event);
     /// ```
     #[inline]
-    pub const fn from_words(words: [u64; 8]) -> Self {
-        let [venue_time_ns, arrival_time_ns, a, b, c, d, e, kind] = words;
+    pub fn from_words(words: [u64; 8]) -> Self {
         Self {
-            venue_time_ns: venue_time_ns as i64,
-            arrival_time_ns: arrival_time_ns as i64,
-            values: [a as i64, b as i64, c as i64, d as i64, e as i64],
-            instrument: InstrumentIndex(kind as u32),
-            interval: BarInterval::from_bits((kind >> 32) as u16),
-            kind: MarketKind::ALL[(kind >> 48) as u8 as usize],
-            flags: (kind >> 56) as u8,
+            venue_time_ns: words[0] as i64,
+            arrival_time_ns: words[1] as i64,
+            values: std::array::from_fn(|place| words[place + 2] as i64),
+            instrument: InstrumentIndex(words[7] as u32),
+            interval: BarInterval::from_bits((words[7] >> 32) as u16),
+            kind: MarketKind::ALL[usize::from((words[7] >> 48) as u8)],
+            flags: (words[7] >> 56) as u8,
         }
     }
 
