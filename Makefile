@@ -40,7 +40,7 @@ bench: ## The benchmarks beside their peers; writes build/bench.json.
 
 soak: $(STAMPS)/dev $(STAMPS)/test ## The long suites: many more seeded runs. Takes an hour or so.
 	PROPTEST_CASES=$${PROPTEST_CASES:-5000} $(MAKE) --no-print-directory test-rust
-	TRADEWIND_HYPOTHESIS=soak $(BIN)/python -m pytest -n 3 --dist loadfile -m 'slow or not slow' --durations=10
+	TRADEWIND_HYPOTHESIS=soak $(BIN)/python -m pytest -n 3 --dist loadfile -m 'slow or not slow' -o faulthandler_timeout=3600 --durations=10
 	(cd tests && ../$(BIN)/python -m reliability --combinations 20 --kills 200 --hours 1)
 
 test-rust: $(STAMPS)/venv ## The tests of the Rust crates.
@@ -50,7 +50,7 @@ test-rust: $(STAMPS)/venv ## The tests of the Rust crates.
 	cargo test --workspace --quiet --doc
 
 test-python: $(STAMPS)/dev $(STAMPS)/test ## The tests from Python, in a build that checks its invariants.
-	$(BIN)/python -m pytest -n 3 --dist loadfile --durations=5
+	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 1 --durations=5
 
 test-clients: $(STAMPS)/dev ## Exchange clients that we did not write, trading on the sandbox: a table.
 	$(BIN)/python tests/clients

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+import patience
+from patience import until
 
 import tradewind as tw
 from tradewind._core import Inbox
@@ -16,15 +18,6 @@ from tradewind.venues import BinanceSpotMarketData, MarketSink, StreamName, Stre
 
 BTC = "binance_spot:BTCUSDT"
 KINDS = [StreamName(BTC, "trades"), StreamName(BTC, "quotes"), StreamName(BTC, "book"), StreamName(BTC, "bars", "1s")]
-Check = Callable[[], object]
-
-
-async def until(condition: Check, seconds: float = 10.0) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
 
 
 class Watcher:
@@ -88,4 +81,4 @@ def run(check: Callable[[Watcher], Awaitable[None]], streams: list[StreamName] =
         async with watching(streams, **more) as watcher:
             await check(watcher)
 
-    asyncio.run(wrapped())
+    patience.run(wrapped())

@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding
+from patience import PATIENCE_SECONDS
 
 from tradewind.sandbox import Credentials, Sandbox
 
@@ -85,7 +86,7 @@ class Client:
         self._answers[number] = asyncio.get_running_loop().create_future()
         future = self._answers[number]
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        return await asyncio.wait_for(future, 10)
+        return await asyncio.wait_for(future, PATIENCE_SECONDS)
 
     async def call_signed(self, method: str, **params: Any) -> dict[str, Any]:
         """A signed request on the WebSocket API."""
@@ -95,7 +96,7 @@ class Client:
 
     async def event(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first event like that."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 for event in self.events:
                     if wanted(event["event"]):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
-import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_SECONDS, ended, run, started, until
 from session_exchange import TRADER, exchange, held_by, write_keys, write_system
 
 import tradewind as tw
@@ -96,11 +94,7 @@ class Bench:
     def held(self) -> dict[str, Decimal]:
         return {asset: free + locked for asset, (free, locked) in self.sandbox.balances(self.account).items()}
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
-        begun = time.monotonic()
-        while not condition():
-            assert time.monotonic() - begun < seconds, "it did not come to that"
-            await asyncio.sleep(0.01)
+    until = staticmethod(until)
 
     def equals(self, ready: Any) -> bool:
         """Whether the engine holds what the exchange holds, of what it knows."""
@@ -146,20 +140,17 @@ async def kill_and_go_on(
         write_keys(folder, keys.api_key, keys.secret)
         path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
         path.write_text(path.read_text() + more)
-        command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", mode]
         for kill in range(kills + 1):
-            process = await asyncio.create_subprocess_exec(
-                *command, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": "0"}
-            )
+            process = await started("run", str(path), "--mode", mode)
             is_last = kill == kills
             if is_last:
                 assert process.stderr is not None
-                await process.stderr.readuntil(b"Ctrl-C ends it")
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await process.stderr.readuntil(b"Ctrl-C ends it")
             # Starting takes a second or two; a kill may come while it recovers, too.
             await asyncio.sleep(3.0 if is_last else chance.uniform(1.2, 4.5))
-            process.send_signal(signal.SIGINT if is_last else signal.SIGKILL)
-            _, said = await process.communicate()
-            assert process.returncode == (0 if is_last else -signal.SIGKILL), said.decode()
+            code, said = await ended(process, signal.SIGINT if is_last else signal.SIGKILL)
+            assert code == (0 if is_last else -signal.SIGKILL), said
         ours, theirs = held_by(folder, mode), sandbox.balances(keys.account)
         if mode == "live":
             assert ours == {asset: free + locked for asset, (free, locked) in theirs.items() if asset in ours}
@@ -174,7 +165,7 @@ def on_bench(
     holds: dict[str, Any] | None = None,
     **settings: Any,
 ) -> None:
-    async def run() -> None:
+    async def whole() -> None:
         trader = folder / "mine.py"
         trader.write_text(source)
         async with exchange(**settings) as sandbox:
@@ -184,7 +175,7 @@ def on_bench(
             path.write_text(path.read_text() + more)
             await work(Bench(folder, sandbox, path, keys.account))
 
-    asyncio.run(run())
+    run(whole())
 
 
 def postings(folder: Path) -> str:

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from patience import run
+
 import tradewind as tw
 from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
@@ -93,7 +95,7 @@ class Trade:
     def __call__(
         self, mode: str, meanwhile: Meanwhile, kind: str = "ED25519", trader: Path = TRADER
     ) -> tuple[Held, Held]:
-        return asyncio.run(self._trade(mode, meanwhile, kind, trader))
+        return run(self._trade(mode, meanwhile, kind, trader))
 
     async def _trade(self, mode: Any, meanwhile: Meanwhile, kind: Any, trader: Path) -> tuple[Held, Held]:
         async with exchange() as sandbox:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import run, until
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
@@ -47,11 +47,7 @@ class Steered:
         """A share of the last price."""
         return f"{self.strategy.last * share:.2f}"
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
-        begun = time.monotonic()
-        while not condition():
-            assert time.monotonic() - begun < seconds, "it did not come to that"
-            await asyncio.sleep(0.01)
+    until = staticmethod(until)
 
 
 @asynccontextmanager
@@ -84,10 +80,10 @@ def steer(tmp_path: Path) -> Callable[..., None]:
     """Runs a session and steers it."""
 
     def steer(work: Work, **settings: Any) -> None:
-        async def run() -> None:
+        async def whole() -> None:
             async with steered(tmp_path, **settings) as one:
                 await work(one)
 
-        asyncio.run(run())
+        run(whole())
 
     return steer

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_SECONDS, run
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
@@ -51,7 +52,7 @@ def on_session(
 ) -> None:
     """A session in a process of its own, which `work` must end."""
 
-    async def run() -> None:
+    async def whole() -> None:
         async with exchange() as sandbox:
             keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
             write_keys(folder, keys.api_key, keys.secret)
@@ -76,14 +77,14 @@ def on_session(
                         return
 
             try:
-                await asyncio.wait_for(ready(), 60)
+                await asyncio.wait_for(ready(), PATIENCE_SECONDS)
                 await work(session, ask, sandbox.server.exchange.open_orders[keys.account])
             finally:
                 if session.returncode is None:
                     session.kill()
                 await session.wait()
 
-    asyncio.run(run())
+    run(whole())
 
 
 def test_a_session_is_steered_by_commands(tmp_path: Path, capsys: Any, snapshot: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import pytest
+from patience import run
 from sandbox_client import Client
 
 from tradewind.sandbox import Limits, Sandbox
@@ -19,7 +19,7 @@ Story = Callable[[Sandbox, Client], Coroutine[Any, Any, None]]
 def tell() -> Callable[..., None]:
     """Runs a story on a sandbox with one rich account."""
 
-    def run(story: Story, *, kind: str = "HMAC", **settings: Any) -> None:
+    def tell(story: Story, *, kind: str = "HMAC", **settings: Any) -> None:
         async def whole() -> None:
             given = {"symbols": ("BTCUSDT",), "history_seconds": 600, "limits": Limits.raised(), **settings}
             async with Sandbox(**given) as sandbox, aiohttp.ClientSession() as http:
@@ -29,6 +29,6 @@ def tell() -> Callable[..., None]:
                 finally:
                     await client.close()
 
-        asyncio.run(whole())
+        run(whole())
 
-    return run
+    return tell

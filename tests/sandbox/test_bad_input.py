@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from patience import PATIENCE_SECONDS
 from sandbox_client import signed
 from yarl import URL
 
@@ -47,7 +48,7 @@ def test_bytes_that_are_not_http(tell: Any, data: bytes) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
         writer.write(data)
         writer.write_eof()
-        await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
         writer.close()
         assert (await client.get("/api/v3/ping"))[0] == 200
 
@@ -95,11 +96,11 @@ def test_websocket_requests_that_make_no_sense(tell: Any, text: str) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         async with client.http.ws_connect(sandbox.api_url) as socket:
             await socket.send_str(text)
-            answer = (await socket.receive(5)).json()
+            answer = (await socket.receive(PATIENCE_SECONDS)).json()
             assert answer["status"] == 400
             assert answer["error"]["code"] in (-1135, -1102, -1100)
             await socket.send_str('{"id":null,"method":"time"}')
-            assert (await socket.receive(5)).json()["status"] == 200
+            assert (await socket.receive(PATIENCE_SECONDS)).json()["status"] == 200
 
     tell(story)
 
@@ -109,7 +110,7 @@ def test_requests_for_streams_that_make_no_sense(tell: Any, text: str, code: int
     async def story(sandbox: Any, client: Any) -> None:
         async with client.http.ws_connect(f"{sandbox.stream_url}/ws") as socket:
             await socket.send_str(text)
-            assert (await socket.receive(5)).json()["error"]["code"] == code
+            assert (await socket.receive(PATIENCE_SECONDS)).json()["error"]["code"] == code
 
     tell(story)
 
@@ -138,7 +139,7 @@ def test_streams_that_do_not_exist_are_silent_and_disturb_nobody(tell: Any) -> N
         sandbox.server.faults.on("old_trades")
         async with client.http.ws_connect(f"{sandbox.stream_url}/stream?streams=btcusdt@depth5@100ms") as socket:
             await socket.send_json({"method": "SUBSCRIBE", "params": odd, "id": 1})
-            seen = [(await socket.receive(5)).json() for _ in range(40)]
+            seen = [(await socket.receive(PATIENCE_SECONDS)).json() for _ in range(40)]
             assert {one.get("stream", "") for one in seen} == {"", "btcusdt@depth5@100ms"}
 
     tell(story, activity=300)
@@ -149,12 +150,12 @@ def test_a_huge_message_ends_its_connection_only(tell: Any) -> None:
         for url in (sandbox.api_url, f"{sandbox.stream_url}/ws"):
             async with client.http.ws_connect(url) as socket:
                 await socket.send_str("x" * (2 << 20))
-                assert (await socket.receive(5)).type is not aiohttp.WSMsgType.TEXT
+                assert (await socket.receive(PATIENCE_SECONDS)).type is not aiohttp.WSMsgType.TEXT
                 assert socket.close_code == 1009
         reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
         part = b"\xfe\xff\xff" + b"\x00" * 4 + b"x" * 65_535
         writer.write(UPGRADE % b"/ws" + b"\x01" + part + (b"\x00" + part) * 20)
-        assert b"\x03\xf1a message is too big" in await asyncio.wait_for(reader.read(), 5)
+        assert b"\x03\xf1a message is too big" in await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
         writer.close()
         assert (await client.get("/api/v3/ping"))[0] == 200
 
@@ -221,7 +222,7 @@ def test_mutated_requests_are_answered_and_nothing_breaks(tell: Any, caplog: pyt
                     await socket.send_frame(mutated(chance, chance.choice(frames)), aiohttp.WSMsgType.TEXT)
                 await socket.send_str('{"id":"last","method":"time"}')
                 while True:
-                    answer = await socket.receive(10)
+                    answer = await socket.receive(PATIENCE_SECONDS)
                     assert answer.type is aiohttp.WSMsgType.TEXT
                     if "last" in answer.data or "unknown variant `time`" in answer.data:
                         break

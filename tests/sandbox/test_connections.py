@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from patience import PATIENCE_SECONDS
 
 from tradewind.cli import run
 from tradewind.errors import TradewindError
@@ -95,7 +96,7 @@ def test_weights_and_bans_are_by_address_on_both_interfaces(tell: Any) -> None:
             assert refused.value.status == 418
             async with http.ws_connect(sandbox.api_url) as socket:
                 await socket.send_str('{"id":1,"method":"ping"}')
-                assert (await socket.receive(5)).json()["rateLimits"][0]["count"] == 3
+                assert (await socket.receive(PATIENCE_SECONDS)).json()["rateLimits"][0]["count"] == 3
             async with http.get(f"{sandbox.rest_url}/api/v3/ping") as answer:
                 assert (answer.status, answer.headers["X-MBX-USED-WEIGHT-1M"]) == (200, "4")
 
@@ -113,7 +114,7 @@ def test_who_connects_and_says_nothing_is_dropped(tell: Any, monkeypatch: pytest
         assert (await client.get("/api/v3/ping"))[0] == 200
         for reader, writer in opened:
             with contextlib.suppress(ConnectionResetError):
-                assert await asyncio.wait_for(reader.read(), 5) == b""
+                assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == b""
             writer.close()
 
     tell(story)
@@ -134,7 +135,7 @@ def test_a_slow_reader_is_dropped_and_others_go_on(tell: Any, path: str, caplog:
                     slow.send(b"\x81\x7e\xff\xff" + b"x" * 65_535)
                 await asyncio.sleep(0.001)
             assert slow.end_reason == "it reads too slowly"
-            assert (await other.receive(5)).json()["e"] == "trade"
+            assert (await other.receive(PATIENCE_SECONDS)).json()["e"] == "trade"
         assert "dropped a connection of 127.0.0.1: it reads too slowly" in caplog.messages
         writer.close()
 
@@ -170,7 +171,7 @@ def test_encrypted_connections_for_who_trusts_the_authority_under_binance_s_own_
                 for url in ("stream.binance.com:{}/ws/btcusdt@trade", "ws-api.binance.com:{}/ws-api/v3"):
                     async with http.ws_connect(f"wss://{url.format(sandbox.port)}") as connected:
                         await connected.send_str('{"id":1,"method":"LIST_SUBSCRIPTIONS"}')
-                        assert (await connected.receive(5)).type is aiohttp.WSMsgType.TEXT
+                        assert (await connected.receive(PATIENCE_SECONDS)).type is aiohttp.WSMsgType.TEXT
                 with pytest.raises(aiohttp.ClientConnectorCertificateError):
                     await http.get(f"https://elsewhere.example:{sandbox.port}/api/v3/time")
             async with aiohttp.ClientSession() as http:

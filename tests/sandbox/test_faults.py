@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from patience import PATIENCE_SECONDS
 
 from tradewind.errors import TradewindError
 from tradewind.sandbox.faults import ACTIONS, SWITCHES
@@ -79,7 +80,7 @@ def test_streams_stall_lose_and_repeat(tell: Any) -> None:
         async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@depth@100ms") as socket:
 
             async def ids() -> tuple[int, int]:
-                event = msgspec.json.decode((await socket.receive(5)).data)
+                event = msgspec.json.decode((await socket.receive(PATIENCE_SECONDS)).data)
                 return event["U"], event["u"]
 
             last = (await ids())[1]
@@ -105,7 +106,7 @@ def test_connections_break_and_keys_are_taken_away(tell: Any) -> None:
         for partial in (False, True):
             async with client.http.ws_connect(f"{sandbox.stream_url}/ws") as socket:
                 faults.on("hard_close", partial=partial)
-                message = await socket.receive(5)
+                message = await socket.receive(PATIENCE_SECONDS)
                 assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
         faults.on("foreign_order", account=client.credentials.account, symbol="BTCUSDT", quantity="0.01")
         _, orders = await client.ask("GET", "allOrders", symbol="BTCUSDT")

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from patience import PATIENCE_SECONDS
 
 from tradewind.errors import TradewindError
 from tradewind.sandbox import Limits
@@ -26,7 +27,7 @@ class Listener:
     async def next(self, kind: str | None = None) -> dict[str, Any]:
         """The next event, of a kind."""
         while True:
-            message = await self.socket.receive(5)
+            message = await self.socket.receive(PATIENCE_SECONDS)
             assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
             event = msgspec.json.decode(message.data, type=dict[str, Any])
             if kind is None or event.get("e") == kind:
@@ -104,7 +105,7 @@ def test_who_does_not_answer_pings_is_dropped_even_if_it_did(listen: Any) -> Non
     async def story(server: Any, listener: Listener) -> None:
         server.faults.on("ignored_pongs")
         ended = (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
-        assert (await listener.socket.receive(5)).type in ended
+        assert (await listener.socket.receive(PATIENCE_SECONDS)).type in ended
 
     listen("", story, limits=Limits(ping_seconds=0.1, pong_seconds=0.2))
 
@@ -120,7 +121,7 @@ def test_pings_of_clients_are_not_answered(tell: Any) -> None:
                     with pytest.raises(asyncio.TimeoutError):
                         await socket.receive(0.3)
                 else:
-                    assert (await socket.receive(5)).type == kind
+                    assert (await socket.receive(PATIENCE_SECONDS)).type == kind
 
     tell(story)
 
@@ -142,7 +143,7 @@ def test_frames_of_other_kinds_say_the_same(listen: Any) -> None:
     async def story(server: Any, listener: Listener) -> None:
         for fault, kind in (("fragmented_frames", aiohttp.WSMsgType.TEXT), ("binary_frames", aiohttp.WSMsgType.BINARY)):
             server.faults.on(fault, seconds=5)
-            while (message := await listener.socket.receive(5)).type != kind:
+            while (message := await listener.socket.receive(PATIENCE_SECONDS)).type != kind:
                 pass
             assert msgspec.json.decode(message.data)["s"] == "BTCUSDT"
             server.faults.off(fault)
@@ -167,7 +168,7 @@ def test_the_first_event_comes_with_the_handshake(tell: Any) -> None:
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         writer.write(head.encode())
-        assert b"neverHeardOf" in await asyncio.wait_for(reader.read(4_096), 5)
+        assert b"neverHeardOf" in await asyncio.wait_for(reader.read(4_096), PATIENCE_SECONDS)
         writer.close()
         await writer.wait_closed()
 
@@ -265,6 +266,6 @@ def test_the_end_is_announced(listen: Any) -> None:
     async def story(server: Any, listener: Listener) -> None:
         server.faults.on("announced_disconnect", notice_seconds=0.1)
         assert (await listener.next())["e"] == "serverShutdown"
-        assert (await listener.socket.receive(5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await listener.socket.receive(PATIENCE_SECONDS)).type is aiohttp.WSMsgType.CLOSE
 
     listen("", story)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from tradewind.errors import TradewindError
 from tradewind.sandbox import Limits, Sandbox, state
@@ -145,9 +146,9 @@ def test_streams_that_nobody_listens_to_any_more_are_forgotten(tell: Any) -> Non
         hub = sandbox.server.hub
         names = [f"nothing{number}@trade" for number in range(1_000)] + ["btcusdt@depth5", "btcusdt@depth"]
         async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@depth5@100ms") as socket:
-            await socket.receive(5)
+            await socket.receive(PATIENCE_SECONDS)
             await socket.send_json({"method": "SUBSCRIBE", "params": names, "id": 1})
-            while "result" not in (await socket.receive(5)).json():
+            while "result" not in (await socket.receive(PATIENCE_SECONDS)).json():
                 pass
             assert len(hub.channels) == 1_003
             sandbox.server.faults.on("old_snapshot", occasions=1)

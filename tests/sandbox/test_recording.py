@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from patience import PATIENCE_SECONDS
 
 import tradewind as tw
 from tradewind.data.form import BOOK, TRADE
@@ -311,7 +312,7 @@ def test_a_real_recording_in_real_time(tell: Any, recorded: Path) -> None:
         await client.ask("POST", "order", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.01")
         _, order = await client.ask("POST", "order", **{**LIMIT, "quantity": "0.01"}, side="BUY", price=price)
         async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@trade") as socket:
-            seen = [json.loads((await socket.receive(10)).data) for _ in range(200)]
+            seen = [json.loads((await socket.receive(PATIENCE_SECONDS)).data) for _ in range(200)]
         assert [one["t"] for one in seen] == list(range(seen[0]["t"], seen[0]["t"] + 200))
         while order["status"] != "FILLED":
             await asyncio.sleep(0.05)

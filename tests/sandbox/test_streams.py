@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
+from patience import PATIENCE_SECONDS
 
 
 async def messages(socket: Any, count: int) -> list[dict[str, Any]]:
-    return [msgspec.json.decode((await socket.receive(10)).data) for _ in range(count)]
+    return [msgspec.json.decode((await socket.receive(PATIENCE_SECONDS)).data) for _ in range(count)]
 
 
 def test_a_book_rebuilt_from_diffs_equals_the_matching_engine_s(tell: Any) -> None:
@@ -84,6 +87,19 @@ def test_frames_have_the_form_of_the_recorded_ones(tell: Any, recorded: Path) ->
     tell(story, activity=300)
 
 
+def test_every_candle_is_closed_although_the_machine_stood_still(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@kline_1s") as socket:
+            await messages(socket, 1)
+            time.sleep(3.2)
+            closed: list[int] = []
+            while len(closed) < 4:
+                closed += [one["k"]["t"] for one in await messages(socket, 1) if one["k"]["x"]]
+            assert all(later - earlier == 1_000 for earlier, later in pairwise(closed)), closed
+
+    tell(story)
+
+
 def test_subscriptions_properties_and_mistakes(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         async with client.http.ws_connect(f"{sandbox.stream_url}/stream.binance.com/ws") as socket:
@@ -149,7 +165,7 @@ def test_too_many_messages_end_a_connection(tell: Any) -> None:
             for number in range(12):
                 await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": number})
             while True:
-                message = await socket.receive(10)
+                message = await socket.receive(PATIENCE_SECONDS)
                 if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
                     break
             assert socket.close_code == 1008
@@ -166,7 +182,7 @@ def test_who_does_not_answer_pings_is_dropped_and_who_does_is_not(tell: Any) -> 
             client.http.ws_connect(f"{sandbox.stream_url}/ws", autoping=False) as bad,
         ):
             reader = asyncio.create_task(good.receive())
-            while (await bad.receive(10)).type is aiohttp.WSMsgType.PING:
+            while (await bad.receive(PATIENCE_SECONDS)).type is aiohttp.WSMsgType.PING:
                 pass
             assert bad.closed
             assert not reader.done()
@@ -182,7 +198,7 @@ def test_an_old_connection_is_told_before_it_is_closed(tell: Any) -> None:
         sandbox.server.notice_seconds = 0.05
         async with client.http.ws_connect(f"{sandbox.stream_url}/stream") as socket:
             assert (await messages(socket, 1))[0]["stream"] == "!serverShutdown"
-            assert (await socket.receive(10)).type is aiohttp.WSMsgType.CLOSE
+            assert (await socket.receive(PATIENCE_SECONDS)).type is aiohttp.WSMsgType.CLOSE
         async with client.http.ws_connect(sandbox.api_url) as socket:
             assert (await messages(socket, 1))[0]["event"]["e"] == "serverShutdown"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_SECONDS, ended, started, until
 from session_bench import HEAD, ONCE, RESTING, STILL, Bench, is_up, on_bench
 from session_exchange import exchange, write_keys, write_system
 
@@ -348,26 +349,23 @@ async def _from_the_shell(folder: Path) -> None:
         keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
         write_keys(folder, keys.api_key, keys.secret)
         path = write_system(folder, sandbox.rest_url, sandbox.stream_url, sandbox.api_url, trader)
-        command = [sys.executable, "-m", "tradewind", "run", str(path), "--mode", "live"]
-        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        while sum(sandbox.balances(keys.account).get("BTC", (0, 0))) == 0:
-            await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        await process.communicate()
+        command = ["run", str(path), "--mode", "live"]
+        process = await started(*command)
+        await until(lambda: sum(sandbox.balances(keys.account).get("BTC", (0, 0))))
+        await ended(process, signal.SIGKILL)
         trader.write_text(BUYS_MORE)
-        process = await asyncio.create_subprocess_exec(*command, "--accept-changes", stderr=asyncio.subprocess.PIPE)
+        process = await started(*command, "--accept-changes")
         assert process.stderr is not None
-        said = (await process.stderr.readuntil(b"trading on\n")).decode()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            said = (await process.stderr.readuntil(b"trading on\n")).decode()
         assert "mine.py changed" in said and "trading is off until you turn it on" in said
         before = sandbox.balances(keys.account)
         run = str(folder / "runs/busy/live")
         await _ctl(run, process)
-        while sum(sandbox.balances(keys.account)["BTC"]) < Decimal("0.025"):
-            await asyncio.sleep(0.05)
+        await until(lambda: sum(sandbox.balances(keys.account)["BTC"]) >= Decimal("0.025"))
         assert sum(before["BTC"]) < Decimal("0.011")
-        process.send_signal(signal.SIGINT)
-        await process.communicate()
-        assert process.returncode == 0
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
         theirs = sandbox.balances(keys.account)
     report: Any = tw.journal.replay(run)
     assert report.identical

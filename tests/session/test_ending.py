@@ -12,6 +12,7 @@ from session_bench import ONCE, RESTING, STILL, Bench, execution_of, is_up, on_b
 import tradewind as tw
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
+from tradewind.session.parity import parity
 from tradewind.session.run import prepared
 
 
@@ -32,6 +33,19 @@ def test_a_run_that_could_not_cancel_its_orders_is_not_finished_and_goes_on(tmp_
         assert bench.open_orders == {}
 
     on_bench(tmp_path, RESTING, work, '\n[shutdown]\ntimeout = "2s"\n')
+
+
+def test_positions_are_closed_at_a_simulated_venue_that_fills_from_what_comes_later(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session("paper") as ready:
+            await bench.until(lambda: ready.kernel.positions() and not ready.kernel.open_orders())
+        assert ready.kernel.positions() == []
+        with Journal(tmp_path / "runs/busy/paper") as journal:
+            assert journal.ending.finished
+        assert parity(tmp_path / "runs/busy/paper").is_equal
+
+    # More than a few trades take from it, or give.
+    on_bench(tmp_path, ONCE.replace("0.01", "0.15"), work, '\n[shutdown]\npositions = "close"\n')
 
 
 FAILING = {

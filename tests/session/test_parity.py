@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 import session_exchange
+from patience import PATIENCE_SECONDS
 
 from tradewind.cli import run as command
+from tradewind.journal.query import query
 from tradewind.session.parity import CAUSES, UNEXPLAINED, Parity, _with_causes, parity
 
 MIXED = Path(__file__).with_name("mixed_trader.py")
@@ -54,7 +56,7 @@ async def until_refused(sandbox: Any, ready: Any) -> None:
     """Trade until the exchange has refused some orders that the simulation would take."""
     await asyncio.sleep(1.5)
     sandbox.server.faults.on("refused_orders", code=-1003)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while sum(one["reason"] == "rate_limited" for one in ready.kernel.closed_orders(100)) < 4:
             await asyncio.sleep(0.1)
     sandbox.server.faults.off("refused_orders")
@@ -88,6 +90,38 @@ def test_every_difference_of_a_live_session_has_a_cause(trade: Any, tmp_path: Pa
 def test_every_difference_on_a_book_has_a_cause(trade: Any, tmp_path: Path) -> None:
     trade("live", lasting(seconds=5), trader=on_the_book(tmp_path))
     explained(parity(tmp_path / LIVE))
+
+
+HASTY = """
+import tradewind as tw
+
+class Busy(tw.Strategy):
+    seen: int = tw.state(0)
+
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+        if self.seen % 5 == 1:
+            ctx.buy(self.btc, 0.01, round(trade.price * 0.99, 2))
+            ctx.buy(self.btc, 0.001)
+        else:
+            ctx.cancel_all()
+"""
+
+
+def test_cancels_that_overtake_their_orders_have_a_cause(trade: Any, tmp_path: Path) -> None:
+    hasty = tmp_path / "hasty.py"
+    hasty.write_text(HASTY)
+    slow = lasting(("slow_order", 3.0, {"delay_seconds": 0.3}))
+    trade("live", slow, trader=hasty)
+    run = tmp_path / LIVE
+    # An order that is cancelled before the venue knows it is of unknown fate at first.
+    told = query(run, "SELECT kind, count(*) AS times FROM account GROUP BY kind").collect()
+    assert dict(told.rows())["unknown"] > 3
+    explained(parity(run))
 
 
 @pytest.mark.parametrize("trader", [lambda _: MIXED, on_the_book])

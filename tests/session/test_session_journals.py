@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import resource
 import signal
 import sqlite3
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import ended, run, started, until
 from session_exchange import exchange, held_by, write_keys, write_system
 
 import tradewind as tw
@@ -39,28 +38,13 @@ class Bench:
         self.folder, self.sandbox, self.path, self.account = folder, sandbox, path, account
 
     async def start(self, mode: str, **settings: Any) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "tradewind", "run", str(self.path), "--mode", mode]
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        return await asyncio.create_subprocess_exec(
-            *command, stderr=asyncio.subprocess.PIPE, env=environment, **settings
-        )
-
-    async def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
-        for _ in range(int(seconds * 100)):
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-        pytest.fail("it did not come to that")
-
-    @property
-    def fills(self) -> int:
-        return len(self.sandbox.server.exchange.open_orders[self.account])
+        return await started("run", str(self.path), "--mode", mode, **settings)
 
     async def progress(self, mode: str, entries: int = 300) -> None:
         """Wait until the session has written some entries more."""
         journal = self.folder / RUN / mode / "journal"
         before = last_entry(journal) if journal.exists() else 0
-        await self.until(lambda: journal.exists() and last_entry(journal) >= before + entries, 40)
+        await until(lambda: journal.exists() and last_entry(journal) >= before + entries)
 
     def sent(self, mode: str) -> set[str]:
         """The client ids of all orders that are in the journal."""
@@ -77,7 +61,7 @@ class Bench:
 
 
 def on_bench(folder: Path, work: Callable[[Bench], Awaitable[None]], more: str = "") -> None:
-    async def run() -> None:
+    async def whole() -> None:
         async with exchange() as sandbox:
             keys = sandbox.new_account({"USDT": 100_000}, kind="HMAC")
             write_keys(folder, keys.api_key, keys.secret)
@@ -85,14 +69,7 @@ def on_bench(folder: Path, work: Callable[[Bench], Awaitable[None]], more: str =
             path.write_text(path.read_text() + more)
             await work(Bench(folder, sandbox, path, keys.account))
 
-    asyncio.run(run())
-
-
-async def ended(process: asyncio.subprocess.Process, sent: signal.Signals | None = None) -> tuple[int | None, str]:
-    if sent is not None:
-        process.send_signal(sent)
-    _, said = await process.communicate()
-    return process.returncode, said.decode()
+    run(whole())
 
 
 @pytest.mark.parametrize(("mode", "archive"), [("paper", "parquet"), ("live", "keep")])
@@ -107,6 +84,9 @@ def test_kills_between_segments_lose_nothing(tmp_path: Path, mode: str, archive:
             assert code == -signal.SIGKILL, said
         process = await bench.start(mode)
         await bench.progress(mode, 800)
+        if archive == "parquet":
+            # Beside the session, in a process of a low priority: it takes as long as it takes.
+            await until(lambda: segments(tmp_path / RUN / mode / "journal")[0].is_archived)
         code, said = await ended(process, signal.SIGINT)
         assert code == 0, said
         if mode == "live" and archive == "keep":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 import tradewind as tw
 from tradewind.journal import Journal
@@ -75,7 +76,7 @@ def test_a_broken_connection_is_mended_and_nothing_is_lost(trade: Any, tmp_path:
         for _ in range(3):
             await asyncio.sleep(1.2)
             sandbox.server.faults.on("hard_close")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not all(ready.session.health.connections.values()):
                 await asyncio.sleep(0.05)
 

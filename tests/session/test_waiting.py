@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_SECONDS, until
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
@@ -40,6 +41,7 @@ def test_timers_threads_and_sockets_wake_it(is_busy: bool) -> None:
 def test_a_session_that_waits_busily_trades_and_ends_by_a_signal(tmp_path: Path) -> None:
     ready, stop = threading.Event(), threading.Event()
     found: list[Path] = []
+    left_alone: list[int] = []
 
     async def serve() -> None:
         async with exchange() as sandbox:
@@ -49,26 +51,23 @@ def test_a_session_that_waits_busily_trades_and_ends_by_a_signal(tmp_path: Path)
             path.write_text(path.read_text().replace("[run]\n", "[run]\nbusy_wait = true\n"))
             found.append(path)
             ready.set()
-            while not stop.is_set():
-                await asyncio.sleep(0.05)
+            try:
+                # Who trades hears signals, too.
+                await until(lambda: sum(sandbox.balances(keys.account).get("BTC", (0, 0))) or stop.is_set())
+                left_alone.append(gc.get_freeze_count())
+            finally:
+                if not stop.is_set():
+                    os.kill(os.getpid(), signal.SIGINT)
+            await until(stop.is_set)
 
     serving = threading.Thread(target=lambda: asyncio.run(serve()))
     serving.start()
-    assert ready.wait(20)
+    assert ready.wait(PATIENCE_SECONDS)
     system = tw.System.read(found[0])
     assert system.run.busy_wait
-    left_alone = list[int]()
-    timers = [
-        threading.Timer(5, lambda: left_alone.append(gc.get_freeze_count())),
-        threading.Timer(6, os.kill, (os.getpid(), signal.SIGINT)),
-    ]
-    for timer in timers:
-        timer.start()
     try:
         assert run(system, "live") == 0
     finally:
-        for timer in timers:
-            timer.cancel()
         stop.set()
         serving.join()
     with Journal(tmp_path / "runs/busy/live") as journal:

@@ -127,7 +127,7 @@ def test_what_was_missed_is_history_and_bars_are_those_of_the_venue(tmp_path: Pa
                 before = len(told(ready)["BARS"])
                 bench.faults.on("hard_close")
                 await asyncio.sleep(0.5)
-                await bench.until(lambda: all(ready.session.health.connections.values()), 30)
+                await bench.until(lambda: all(ready.session.health.connections.values()))
                 await bench.until(lambda before=before: len(told(ready)["BARS"]) > before + 3)
             theirs, kept = await klines(bench), list(told(ready)["KEPT"])
             called = [number for number, *_ in told(ready)["TRADES"]]

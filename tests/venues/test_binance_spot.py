@@ -13,7 +13,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from market_watcher import BTC, KINDS, Watcher, run, until
+from market_watcher import BTC, KINDS, Watcher, run
+from patience import run as run_whole
+from patience import until
 
 import tradewind as tw
 from tradewind._core import Inbox
@@ -229,7 +231,7 @@ def trade(check: Callable[[Trader], Awaitable[None]], kind: str = "HMAC") -> Non
             finally:
                 await trader.execution.close()
 
-    asyncio.run(wrapped())
+    run_whole(wrapped())
 
 
 REST = "85000"

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
+from patience import run, until
 
 import tradewind as tw
 from tradewind.venues.connection.backoff import Backoff, Budget
@@ -32,13 +33,13 @@ def test_waits_double_and_never_collapse() -> None:
 
 
 def test_a_budget_is_kept_by_all_who_share_it() -> None:
-    async def run() -> float:
+    async def whole() -> float:
         budget, loop = Budget(3, 0.2), asyncio.get_running_loop()
         start = loop.time()
         await asyncio.gather(*(budget.wait() for _ in range(7)))
         return loop.time() - start
 
-    assert asyncio.run(run()) >= 0.4
+    assert run(whole()) >= 0.4
 
 
 def test_the_quickest_exchange_sets_the_clock_and_time_never_goes_back() -> None:
@@ -95,16 +96,8 @@ class Heard:
         )
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    for _ in range(int(seconds / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
-
-
 def against(handler: Handler, check: Callable[[str, Heard], Awaitable[None]]) -> None:
-    async def run() -> None:
+    async def whole() -> None:
         tasks: list[asyncio.Task[None]] = []
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,7 +116,7 @@ def against(handler: Handler, check: Callable[[str, Heard], Awaitable[None]]) ->
         await asyncio.gather(*tasks)
         await server.wait_closed()
 
-    asyncio.run(run())
+    run(whole())
 
 
 def test_data_in_the_segment_of_the_handshake_and_in_pieces() -> None:
@@ -171,7 +164,7 @@ def test_a_lost_connection_is_told_and_made_again() -> None:
 
 
 def test_a_server_that_is_not_there_is_told_with_its_address() -> None:
-    async def run() -> None:
+    async def whole() -> None:
         heard = Heard()
         link = heard.link("ws://127.0.0.1:9/")
         link.start()
@@ -179,7 +172,7 @@ def test_a_server_that_is_not_there_is_told_with_its_address() -> None:
         assert "ws://127.0.0.1:9/ cannot be reached" in heard.lost[0]
         await link.close()
 
-    asyncio.run(run())
+    run(whole())
 
 
 def test_the_new_connection_delivers_before_the_old_one_ends() -> None:
@@ -212,7 +205,7 @@ def test_the_new_connection_delivers_before_the_old_one_ends() -> None:
 
 
 def rest_against(answers: list[web.Response], check: Callable[[Rest, list[str]], Awaitable[None]]) -> None:
-    async def run() -> None:
+    async def whole() -> None:
         asked: list[str] = []
 
         async def handle(request: web.Request) -> web.Response:
@@ -233,7 +226,7 @@ def rest_against(answers: list[web.Response], check: Callable[[Rest, list[str]],
             await rest.close()
             await runner.cleanup()
 
-    asyncio.run(run())
+    run(whole())
 
 
 def test_a_question_is_asked_again_after_a_failure_of_the_server() -> None:
@@ -361,7 +354,7 @@ def test_one_wrong_time_of_the_venue_does_not_move_the_clock() -> None:
 
     right, wrong = (web.json_response({"serverTime": seconds * 10**9}) for seconds in (1_000, 4_000_000_000))
 
-    async def run() -> None:
+    async def whole() -> None:
         answers, served = [right, right, wrong, right, wrong], list[str]()
 
         async def handle(request: web.Request) -> web.Response:
@@ -380,7 +373,7 @@ def test_one_wrong_time_of_the_venue_does_not_move_the_clock() -> None:
             await rest.close()
             await runner.cleanup()
 
-    asyncio.run(run())
+    run(whole())
 
 
 @pytest.mark.parametrize("answers", [False, True])

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from market_watcher import KINDS, Watcher, run, until
+from market_watcher import KINDS, Watcher, run
+from patience import until
 
 from tradewind.venues.connection.subscriptions import Subscriptions
 from tradewind.venues.connection.websocket import Channel
@@ -17,10 +18,10 @@ def test_a_stalled_stream_is_noticed_although_the_socket_is_busy() -> None:
     async def check(watcher: Watcher) -> None:
         await until(lambda: watcher.count("Trade"))
         watcher.box.server.faults.on("stalled_stream", stream="btcusdt@trade")
-        await until(lambda: "stale" in watcher.states("trades"), 20)
+        await until(lambda: "stale" in watcher.states("trades"))
         assert "stale" not in watcher.states("quotes")
         watcher.box.server.faults.clear()
-        await until(lambda: watcher.states("trades")[-1] in ("connected", "gap"), 20)
+        await until(lambda: watcher.states("trades")[-1] in ("connected", "gap"))
 
     run(check, KINDS[:2], trades=1, quotes=1)
 
@@ -60,7 +61,7 @@ def test_streams_that_stall_together_are_found_together() -> None:
 
         watcher.data.latest = told
         watcher.box.server.faults.on("silent_stall")
-        await until(lambda: all("stale" in watcher.states(kind) for kind in ("trades", "quotes", "book")), 20)
+        await until(lambda: all("stale" in watcher.states(kind) for kind in ("trades", "quotes", "book")))
         # Each is asked about twice, with the grace between; one after the other, no second question comes before
         # the first answer of another stream.
         assert sorted(asked[:3]) == ["book", "quotes", "trades"], (asked, asyncio.get_running_loop().time() - begun)
@@ -110,9 +111,9 @@ def test_a_number_that_is_too_high_does_not_silence_a_stream_for_good(kind: str)
     async def check(watcher: Watcher) -> None:
         await until(lambda: watcher.count(event) > 2)
         watcher.box.server.faults.on("nonsense_frame", text=text, kind="stream")
-        await until(lambda: "stale" in watcher.states(kind), 20)
+        await until(lambda: "stale" in watcher.states(kind))
         before = watcher.count(event)
-        await until(lambda: watcher.count(event) > before + 2 and watcher.states(kind)[-1] == "connected", 20)
+        await until(lambda: watcher.count(event) > before + 2 and watcher.states(kind)[-1] == "connected")
 
     run(check, [name], **{kind: 1})
 
@@ -123,9 +124,9 @@ def test_streams_are_watched_whatever_the_venue_answers(body: str) -> None:
         await until(lambda: watcher.count("Quote") > 2)
         watcher.box.server.faults.on("nonsense_body", body=body)
         watcher.box.server.faults.on("quiet_market")
-        await until(lambda: "stale" in watcher.states("quotes"), 20)
+        await until(lambda: "stale" in watcher.states("quotes"))
         watcher.box.server.faults.clear()
-        await until(lambda: watcher.states("quotes")[-1] == "connected", 20)
+        await until(lambda: watcher.states("quotes")[-1] == "connected")
 
     run(check, KINDS[1:2], quotes=0.2)
 
@@ -164,7 +165,7 @@ def test_a_subscription_that_was_acknowledged_and_not_made_is_never_fresh_and_ma
         watcher.box.server.faults.on("hard_close", kind="stream")
         await until(lambda: lost)
         told, before = len(watcher.statuses), watcher.count("Quote")
-        await until(lambda: watcher.count("Quote") > before and watcher.states("quotes")[-1] == "connected", 30)
+        await until(lambda: watcher.count("Quote") > before and watcher.states("quotes")[-1] == "connected")
         states = [one.state for one in watcher.statuses[told:] if one.stream == KINDS[1]]
         assert states[0] == "stale", states
 
@@ -176,11 +177,11 @@ def test_a_stream_that_stalls_is_not_fresh_because_it_was_subscribed_to_again() 
         await until(lambda: watcher.count("Trade") and watcher.count("Quote") and watcher.count("BookUpdate"))
         watcher.box.server.faults.on("silent_stall")
         kinds = ("trades", "quotes", "book")
-        await until(lambda: all("stale" in watcher.states(kind) for kind in kinds), 20)
+        await until(lambda: all("stale" in watcher.states(kind) for kind in kinds))
         await asyncio.sleep(5)
         assert all("connected" not in watcher.states(kind)[1:] for kind in kinds), watcher.statuses
         watcher.box.server.faults.clear()
-        await until(lambda: all(watcher.states(kind)[-1] in ("connected", "resynced") for kind in kinds), 40)
+        await until(lambda: all(watcher.states(kind)[-1] in ("connected", "resynced") for kind in kinds))
 
     run(check, KINDS[:3], trades=1, quotes=1, book=1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tradewind.config.operation import Shutdown
@@ -51,6 +52,7 @@ class Ending:
         session.command("cancel_all")
         if self._shutdown.positions == "close":
             session.command("close_all")
+            await self._simulated_closed()
         is_settled = await self._settled()
         if session.failure is None and is_settled:
             session.act(session.kernel.finish)
@@ -76,10 +78,27 @@ class Ending:
         hint = "start the same run again: it goes on with them; or cancel them at the venue"
         return exception("run_interrupted", f"trading has ended, and {what}", hint)
 
+    async def _simulated_closed(self) -> None:
+        """Wait until simulated venues have closed what is held: they fill from what comes, not once the end is here."""
+        session = self._session
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_seconds):
+                while session.failure is None and not session.is_hurried and self._is_closing_simulated:
+                    await asyncio.sleep(_GLANCE_SECONDS)
+
+    @property
+    def _is_closing_simulated(self) -> bool:
+        kernel = self._session.kernel
+        return bool(kernel.positions()) and len(kernel.open_orders()) > len(self._session.real_orders())
+
+    @property
+    def _patience_seconds(self) -> float:
+        return duration_ns(self._shutdown.timeout) / 1e9
+
     async def _settled(self) -> bool:
         """Wait until no order of this run is open, here and at the venues, for as long as the system says."""
         try:
-            async with asyncio.timeout(duration_ns(self._shutdown.timeout) / 1e9):
+            async with asyncio.timeout(self._patience_seconds):
                 while not await self._is_settled():
                     if self._session.is_hurried:
                         return False

@@ -181,7 +181,7 @@ impl Link {
     #[cold]
     fn send_scripted(&mut self, request: Request, now_ns: TimeNs, stated_ns: TimeNs, round: Round) {
         let Some(script) = &mut self.script else { return };
-        let arrival_ns = script.request_ns(&request).map_or(stated_ns, |request_ns| now_ns + request_ns);
+        let arrival_ns = script.arrival_ns(&request, now_ns, stated_ns);
         if let Request::Place { id, strategy, count, .. } = request {
             for (time_ns, event) in script.echoes((strategy, count), id, now_ns) {
                 self.answer(event, time_ns, time_ns, round);

@@ -87,8 +87,8 @@ struct OrderScript {
     taking: Taking,
     happenings: Vec<Happening>,
     cancels: VecDeque<CancelScript>,
-    /// Cancels on their way.
-    sent: VecDeque<CancelScript>,
+    /// Cancels on their way, by when they reach the venue: measured ones may overtake those of which nothing is known.
+    sent: VecDeque<(TimeNs, CancelScript)>,
     /// What said nothing new of the order, and when: that an answer is missing, or that it is still there.
     echoes: Vec<(TimeNs, AccountEvent)>,
 }
@@ -114,25 +114,29 @@ impl Script {
         Self { removed, orders, latest: None, answers_ns: BTreeMap::new(), silent: BTreeSet::new() }
     }
 
-    /// How long a request takes to the venue, if anything was measured.
-    pub fn request_ns(&mut self, request: &Request) -> Option<DurationNs> {
+    /// When a request reaches the venue; where nothing was measured, as is stated.
+    pub fn arrival_ns(&mut self, request: &Request, now_ns: TimeNs, stated_ns: TimeNs) -> TimeNs {
+        let mut cancel = None;
         let measured = match *request {
             Request::Place { strategy, count, .. } => {
                 let script = self.orders.get(&(strategy, count));
                 script.and_then(|script| Some((script.request_ns?, *script.answers_ns.first()?)))
             }
             Request::Cancel { strategy, count, .. } => {
-                let script = self.orders.get_mut(&(strategy, count));
-                script.and_then(|script| {
-                    let cancel = script.cancels.pop_front()?;
-                    script.sent.push_back(cancel);
-                    cancel.latency_ns
-                })
+                cancel = self.orders.get_mut(&(strategy, count)).and_then(|script| script.cancels.pop_front());
+                cancel.and_then(|cancel| cancel.latency_ns)
             }
             Request::Timer { .. } => None,
         };
         self.latest = measured.or(self.latest);
-        self.latest.map(|latest| latest.0)
+        let arrival_ns = self.latest.map_or(stated_ns, |latest| now_ns + latest.0);
+        if let (Request::Cancel { strategy, count, .. }, Some(cancel)) = (*request, cancel)
+            && let Some(script) = self.orders.get_mut(&(strategy, count))
+        {
+            let place = script.sent.partition_point(|(held_ns, _)| *held_ns <= arrival_ns);
+            script.sent.insert(place, (arrival_ns, cancel));
+        }
+        arrival_ns
     }
 
     /// What said nothing new of an order that is sent now.
@@ -168,7 +172,7 @@ impl Script {
 
     /// A cancel arrives at the venue: what is taken over of its fate, and how long the answer takes.
     pub fn cancel(&mut self, key: (StrategyIndex, u64)) -> (Option<CancelFate>, Option<DurationNs>) {
-        let Some(cancel) = self.orders.get_mut(&key).and_then(|script| script.sent.pop_front()) else { return (None, None) };
+        let Some((_, cancel)) = self.orders.get_mut(&key).and_then(|script| script.sent.pop_front()) else { return (None, None) };
         ((self.removed >= Cause::Rejection).then_some(cancel.fate), cancel.latency_ns.map(|latency| latency.1))
     }
 
@@ -284,9 +288,15 @@ const fn answers_cancel(event: &AccountEvent) -> bool {
     matches!(event, AccountEvent::Cancelled(_, Code::Requested) | AccountEvent::CancelRejected(..))
 }
 
-/// When a request reached the venue: as measured, or in the middle of its way and its answer's.
+/// When a request reached the venue: as measured, or as the venue says that took it, or in the middle of its
+/// way and its answer's.
 fn venue_time_ns(asked: &Asked, answer: Option<&AccountReport>) -> Option<TimeNs> {
-    asked.venue_time_ns.or_else(|| answer.map(|report| TimeNs::midpoint(asked.sent_ns, report.arrival_time_ns)))
+    let estimated = |report: &AccountReport| {
+        let is_told =
+            matches!(report.event, AccountEvent::Accepted(_)) && (asked.sent_ns..report.arrival_time_ns).contains(&report.venue_time_ns);
+        if is_told { report.venue_time_ns } else { TimeNs::midpoint(asked.sent_ns, report.arrival_time_ns) }
+    };
+    asked.venue_time_ns.or_else(|| answer.map(estimated))
 }
 
 fn cancel_script(asked: &Asked, report: &AccountReport, placed_ns: TimeNs) -> CancelScript {

@@ -203,9 +203,9 @@ class Hub:
         if candle is None:
             return
         previous_ms, channel.candle_ms = channel.candle_ms, candle.start_ms
-        if previous_ms is not None and previous_ms < candle.start_ms:
-            closed = next(market.candles.between(interval, previous_ms, previous_ms, zone_ms), None)
-            if closed is not None:
+        if previous_ms is not None:
+            # More than one where this machine stood still: a venue leaves none out.
+            for closed in market.candles.between(interval, previous_ms, candle.start_ms - 1, zone_ms):
                 channel.publish(partial(market_events.kline, market, closed, interval, zone_ms, now_ns, True))
         channel.publish(partial(market_events.kline, market, candle, interval, zone_ms, now_ns, False))
 
