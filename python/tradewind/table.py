@@ -77,7 +77,9 @@ def _instruments(metrics: _Row, currency: str) -> Table:
         name for name in ("orders", "fills", "orders_rejected", "orders_refused") if name in _ALWAYS or _any(rows, name)
     ]
     amounts = [
-        name for name in ("volume", "fees", "funding", "net_realised", "unrealised") if name in _ALWAYS or _any(rows, name)
+        name
+        for name in ("volume", "fees", "funding", "net_realised", "unrealised")
+        if name in _ALWAYS or _any(rows, name)
     ]
     digits = {name: _digits(row.get(name) for row in rows) for name in amounts}
     # What is net adds up to the change of equity with what is not realised, also where fees were taken in the base.

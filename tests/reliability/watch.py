@@ -13,9 +13,11 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
+from session_bench import execution_of
 
 from reliability.venue import AUDITOR
 from tradewind.session.run import Prepared
+from tradewind.venues import CancelRequest, OrderRequest
 from tradewind.venues.connection.websocket import Link
 from tradewind.venues.constants import constants
 
@@ -52,7 +54,7 @@ class Watch:
     connects: list[float] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
     refused: list[tuple[float, int]] = field(default_factory=list)
-    cancels: Counter[int] = field(default_factory=Counter)
+    cancels: Counter[str] = field(default_factory=Counter)
     """How often each order was asked to be cancelled."""
     changes: list[tuple[float, str, bool]] = field(default_factory=list)
     books: list[tuple[bool, Any]] = field(default_factory=list)
@@ -178,15 +180,17 @@ def attend(watch: Watch, ready: Prepared) -> None:
     """Watch the orders and the health of one session."""
     session = ready.session
     arrivals = Arrivals(ready)
-    send, stream, connection = session._send, session.stream, session.connection
+    execution, stream, connection = execution_of(ready), session.stream, session.connection
+    place, cancel = execution.place, execution.cancel
 
-    def sending(request: dict[str, Any]) -> None:
-        if request["is_cancel"]:
-            watch.cancels[request["order_id"]] += 1
-        else:
-            down = [name for name, is_up in session.health.connections.items() if not is_up]
-            watch.sent.append(Sent(time.monotonic(), request["side"], arrivals.ages(), watch.lags[-1], down))
-        send(request)
+    def placing(order: OrderRequest) -> None:
+        down = [name for name, is_up in session.health.connections.items() if not is_up]
+        watch.sent.append(Sent(time.monotonic(), order.side, arrivals.ages(), watch.lags[-1], down))
+        place(order)
+
+    def cancelling(order: CancelRequest) -> None:
+        watch.cancels[order.client_id] += 1
+        cancel(order)
 
     def changing_stream(instrument: Any, kind: str, *, is_fresh: bool, time_ns: int | None = None) -> None:
         watch.changes.append((time.monotonic(), kind, is_fresh))
@@ -196,6 +200,6 @@ def attend(watch: Watch, ready: Prepared) -> None:
         watch.changes.append((time.monotonic(), "orders", is_connected))
         connection(venue, is_connected=is_connected, time_ns=time_ns)
 
-    session._send = sending  # type: ignore[method-assign]
+    execution.place, execution.cancel = placing, cancelling
     session.stream = changing_stream  # type: ignore[method-assign]
     session.connection = changing_connection  # type: ignore[method-assign]
