@@ -338,7 +338,7 @@ impl Session {
                     self.act(|timeline| timeline.transfer_again(report))?;
                 }
                 Event::Account(_) | Event::Timer(_) => {}
-                Event::Command { command: Command::Stop, .. } => self.act(Timeline::end)?,
+                Event::Command { time_ns, command: Command::Stop } => self.act(|timeline| timeline.end_again(*time_ns))?,
                 event => {
                     self.timeline.expect(event);
                     self.input(event)?;

@@ -671,10 +671,21 @@ impl Timeline {
     /// The end, once trading is off.
     pub fn end(&mut self) -> Result<()> {
         let end_ns = self.now_ns;
-        // The end of a session at real venues did not wait for what was on its way.
+        self.drain(end_ns)?;
+        self.stop(end_ns)
+    }
+
+    /// The end of a session that is run again, at its time: one at real venues did not wait for what was on its way.
+    pub fn end_again(&mut self, time_ns: TimeNs) -> Result<()> {
         if !self.links.iter().any(Link::follows) {
-            self.drain(end_ns)?;
+            return self.end();
         }
+        self.settle_venues(time_ns)?;
+        self.now_ns = self.now_ns.max(time_ns);
+        self.stop(time_ns)
+    }
+
+    fn stop(&mut self, end_ns: TimeNs) -> Result<()> {
         self.command(Command::Stop)?;
         self.drain(end_ns)?;
         self.end_venues(self.now_ns);
