@@ -153,11 +153,11 @@ class AccountReader:
             return []
         return [Rejected(client_id, code_of(number, message), message, time_ns)]
 
-    def cancelled(self, client_id: str, reason: str, time_ms: int) -> list[Report]:
+    def cancelled(self, client_id: str, time_ms: int, filled: Decimal) -> list[Report]:
         """Take the answer to a cancel."""
         if not self._memory.is_new(("closed", client_id)):
             return []
-        return [Cancelled(client_id, reason, time_ms * _MILLISECOND_NS)]
+        return [Cancelled(client_id, "requested", time_ms * _MILLISECOND_NS, filled)]
 
     def position(self, event: AccountPosition) -> list[Report]:
         """Take new balances."""
@@ -194,16 +194,16 @@ class AccountReader:
         return []
 
     def _ended(self, event: ExecutionReport, client_id: str, time_ns: int) -> list[Report]:
-        before = self.accepted(client_id, event.i, event.O or event.T)
+        before, filled = self.accepted(client_id, event.i, event.O or event.T), exact(event.z)
         if event.x == "CANCELED":
-            return [*before, *self.cancelled(client_id, "requested", event.T)]
+            return [*before, *self.cancelled(client_id, event.T, filled)]
         if not self._memory.is_new(("closed", client_id)):
             return before
         if event.o == "MARKET":
-            return [*before, Cancelled(client_id, "no_liquidity", time_ns)]
+            return [*before, Cancelled(client_id, "no_liquidity", time_ns, filled)]
         if event.f == "IOC":
-            return [*before, Cancelled(client_id, "immediate_or_cancel", time_ns)]
-        return [*before, Expired(client_id, "venue_refused", time_ns)]
+            return [*before, Cancelled(client_id, "immediate_or_cancel", time_ns, filled)]
+        return [*before, Expired(client_id, "venue_refused", time_ns, filled)]
 
     def _fill(self, event: ExecutionReport, client_id: str, time_ns: int) -> Filled:
         if event.t < 0:
