@@ -221,9 +221,11 @@ class Trader:
         return [one.state for one in self.of(AccountStatus)]
 
 
-def trade(check: Callable[[Trader], Awaitable[None]], kind: str = "HMAC") -> None:
+def trade(
+    check: Callable[[Trader], Awaitable[None]], kind: str = "HMAC", symbols: tuple[str, ...] = ("BTCUSDT",)
+) -> None:
     async def wrapped() -> None:
-        async with Sandbox(symbols=("BTCUSDT",), history_seconds=60) as box:
+        async with Sandbox(symbols=symbols, history_seconds=60) as box:
             trader = Trader(box, kind)
             try:
                 await trader.start()
@@ -462,14 +464,40 @@ def test_an_authority_of_ones_own_is_trusted_over_rest_too(tmp_path: Path) -> No
 
 def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_back_altered() -> None:
     reader = AccountReader("binance_spot", lambda name: name == "own1")
-    reader.accepted("own1", 1, 1)
+    reader.accepted("own1", "BTCUSDT", 1, 1)
     (fill,) = reader.execution(own_trade(1, c="OWN1"))
     assert isinstance(fill, Filled) and fill.client_id == "own1"
 
 
+def test_orders_of_two_symbols_that_have_one_number_are_two() -> None:
+    reader = AccountReader("binance_spot", lambda name: name.startswith("own"))
+    reader.accepted("own1", "BTCUSDT", 1, 1)
+    (foreign,) = reader.execution(own_trade(1, s="ETHUSDT", c="web"))
+    assert isinstance(foreign, Foreign)
+    reader.accepted("own2", "ETHUSDT", 1, 2)
+    (fill,) = reader.execution(own_trade(1, c="own1"))
+    assert isinstance(fill, Filled) and (fill.client_id, fill.instrument) == ("own1", BTC)
+    assert (reader.name_of("ETHUSDT", 1), reader.number_of("own2")) == ("own2", 1)
+
+
+def test_an_order_of_another_symbol_with_the_number_of_ours_is_left_alone() -> None:
+    async def check(trader: Trader) -> None:
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        trader.faults.on(
+            "foreign_order", account=trader.account, symbol="ETHUSDT", side="BUY", quantity="0.1", price="1000"
+        )
+        await until(lambda: trader.of(Foreign))
+        ours, theirs = trader.box.server.exchange.open_orders[trader.account].values()
+        assert ours.id == theirs.id
+        assert [one.client_id for one in await trader.execution.open_orders()] == ["tw1", theirs.client_id]
+
+    trade(check, symbols=("BTCUSDT", "ETHUSDT"))
+
+
 def test_of_an_order_that_has_ended_it_is_no_news_that_it_began() -> None:
     reader = AccountReader("binance_spot", lambda name: True)
-    assert reader.cancelled("own1", "requested", 9)
+    assert reader.cancelled("own1", 9, Decimal(0))
     assert reader.execution(own_trade(1, x="CANCELED", X="CANCELED", t=-1)) == []
     (late,) = reader.execution(own_trade(1, I=300))
     assert isinstance(late, Filled), "a fill is told whenever it comes"

@@ -99,6 +99,7 @@ class _Message(Struct):
 class _Done(Struct):
     """What the answers to orders and cancels have in common."""
 
+    symbol: str
     orderId: int  # noqa: N815 - Binance's name
     transactTime: int  # noqa: N815
 
@@ -295,7 +296,7 @@ class BinanceSpotExecution(Execution):
 
     def _name(self, order: OrderState) -> str:
         """The client id that we gave an order, whatever the venue made of it (F36)."""
-        return self._reader.name_of(int(order.venue_order_id)) or order.client_id
+        return self._reader.name_of(_symbol(order.instrument), int(order.venue_order_id)) or order.client_id
 
     # Connection.
 
@@ -348,7 +349,7 @@ class BinanceSpotExecution(Execution):
     def _done(self, client_id: str, is_place: bool, result: Raw) -> list[Report]:
         if is_place:
             placed = _read_done(result)
-            return self._reader.accepted(client_id, placed.orderId, placed.transactTime)
+            return self._reader.accepted(client_id, placed.symbol, placed.orderId, placed.transactTime)
         done = _read_cancelled(result)
         return self._reader.cancelled(client_id, done.transactTime, exact(done.executedQty))
 
