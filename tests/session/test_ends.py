@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from session_bench import HEAD, STILL, Bench, execution_of, is_up, on_bench
 
@@ -72,6 +73,25 @@ class Place:
         tell, loop = self.execution._event, asyncio.get_running_loop()
         self.execution._event = lambda event: loop.call_later(seconds, tell, event)
 
+    def shuffle_reports(self, seconds: float) -> None:
+        """Let what is told without being asked come later, twice, and the last of it first."""
+        tell, loop, held = self.execution._event, asyncio.get_running_loop(), list[Any]()
+        self.execution._event = held.append
+        loop.call_later(seconds, lambda: [tell(event) for event in reversed(held + held)])
+
+    def answer_late(self) -> None:
+        """Let the venue first not know the order, then know it as it was before it was filled."""
+        ask, asked, self.execution.fate_seconds = self.execution.order, list[int](), 0.0
+
+        async def order(*given: Any) -> Any:
+            asked.append(1)
+            found = await ask(*given)
+            if len(asked) < 4:
+                return None
+            return msgspec.structs.replace(found, status="open", filled=Decimal(0)) if len(asked) == 4 else found
+
+        self.execution.order = order
+
 
 @pytest.mark.parametrize("ends", ["by an answer", "by a report", "before a restart"])
 def test_a_fill_that_was_lost_before_the_end_is_booked(tmp_path: Path, ends: str) -> None:
@@ -107,17 +127,21 @@ def milliseconds(time: datetime) -> int:
     return round(time.timestamp() * 1_000)
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["reports come", "reports are lost"])
-def test_an_end_is_when_the_venue_says_so_however_late_its_fills_are_known(tmp_path: Path, known: bool) -> None:
+@pytest.mark.parametrize("reports", ["late", "shuffled", "lost", "lost, and the venue forgets"])
+def test_an_end_is_told_once_and_as_the_venue_told_it(tmp_path: Path, reports: str) -> None:
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
             place = await Place.of(bench, ready)
             await place.buy("0.1")
             (order,) = bench.open_orders.values()
-            if known:
+            if reports == "late":
                 place.delay_reports(0.3)
+            elif reports == "shuffled":
+                place.shuffle_reports(0.3)
             else:
                 bench.faults.on("lost_push")
+            if reports == "lost, and the venue forgets":
+                place.answer_late()
             place.sell("0.04")
             place.session.command("cancel_all")
             await bench.until(lambda: not place.kernel.open_orders())
@@ -160,3 +184,29 @@ def test_a_target_waits_for_the_fills_of_the_order_that_it_replaces(tmp_path: Pa
             assert Decimal("0.0999") < bench.held["BTC"] <= Decimal("0.1")
 
     on_bench(tmp_path, TARGET, work)
+
+
+def test_an_order_that_is_filled_with_less_than_was_asked_for_has_ended(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            place = await Place.of(bench, ready)
+            await place.buy("0.1")
+            place.sell("0.04")
+            await bench.until(place.kernel.positions)
+            # Somebody amends the order down to what is executed of it: it is filled, and listed no more.
+            execution = place.execution
+            ask_order = execution.order
+
+            async def order(*given: Any) -> Any:
+                found = await ask_order(*given)
+                return msgspec.structs.replace(found, status="filled", quantity=found.filled)
+
+            async def open_orders() -> list[Any]:
+                return []
+
+            execution.order, execution.open_orders = order, open_orders
+            await bench.until(lambda: not place.kernel.open_orders())
+            (closed,) = place.kernel.closed_orders(3)
+            assert (closed["status"], closed["reason"], closed["filled"]) == ("cancelled", "order_not_open", "0.04")
+
+    on_bench(tmp_path, STILL, work)

@@ -30,6 +30,7 @@ from tradewind.venues import (
     CancelRejected,
     CancelRequest,
     Credentials,
+    Expired,
     Filled,
     Foreign,
     MarketSink,
@@ -436,13 +437,26 @@ def test_a_report_that_cannot_be_true_is_an_error_and_no_fill(changed: dict[str,
         '{"id":"pmine","status":200,"result":{"orderId":"x"}}',
         '{"id":"pmine"}',
         '{"id":"pmine","status":400}',
+        '{"id":"cmine","status":200,"result":{"symbol":"BTCUSDT","orderId":1,"transactTime":1}}',
+        '{"id":"cmine","status":200,"result":{"symbol":"BTCUSDT","orderId":1,"transactTime":1,"executedQty":"many"}}',
     ],
 )
 def test_an_answer_that_cannot_be_read_leaves_the_fate_of_its_order_unknown(answer: str) -> None:
     async def check(trader: Trader) -> None:
         trader.faults.on("nonsense_frame", text=answer, kind="api")
         await until(lambda: trader.of(Unknown, "mine"))
-        assert not trader.of(Rejected) and not trader.of(Accepted)
+        assert not trader.of(Rejected) and not trader.of(Accepted) and not trader.of(Cancelled)
+
+    trade(check)
+
+
+@pytest.mark.parametrize("code", [-1008, -1001])
+def test_an_error_of_the_venues_own_leaves_the_fate_unknown(code: int) -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("refused_orders", code=code, message="Server is overloaded.", status=503)
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Unknown, "tw1"))
+        assert not trader.of(Rejected)
 
     trade(check)
 
@@ -467,6 +481,15 @@ def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_bac
     reader.accepted("own1", "BTCUSDT", 1, 1)
     (fill,) = reader.execution(own_trade(1, c="OWN1"))
     assert isinstance(fill, Filled) and fill.client_id == "own1"
+
+
+def test_an_order_goes_on_although_a_part_of_it_was_taken_back() -> None:
+    reader = AccountReader("binance_spot", lambda name: True)
+    for kind, status in [("TRADE_PREVENTION", "NEW"), ("REPLACED", "PARTIALLY_FILLED")]:
+        told = reader.execution(own_trade(1, x=kind, X=status, t=-1, I=-1))
+        assert isinstance(told[-1], Unknown) and not {Cancelled, Expired} & {type(one) for one in told}
+    (end,) = reader.execution(own_trade(1, x="TRADE_PREVENTION", X="EXPIRED_IN_MATCH", z="0.4", t=-1))
+    assert isinstance(end, Expired) and end.filled == Decimal("0.4")
 
 
 def test_orders_of_two_symbols_that_have_one_number_are_two() -> None:

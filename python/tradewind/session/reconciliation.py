@@ -24,6 +24,13 @@ _ASKED_TIMES = 3
 """How often a venue that does not know an order is asked at least: what was just placed can be missing (F29)."""
 _YOUNG_NS = 5 * 10**9
 """Orders younger than this are left to their own answer and reports."""
+_ENDS = {
+    "cancelled": "requested",
+    "expired": "venue_refused",
+    "rejected": "venue_refused",
+    # The rest was taken back: somebody amended the order, or the venue prevented a trade with the same owner.
+    "filled": "order_not_open",
+}
 _IN_THE_AIR = ("in_flight", "unknown")
 
 
@@ -197,9 +204,11 @@ class Reconciliation:
             self._session.fill(self._venue, order_id, fill)
         if end is not None:
             self.ended(end)
-        elif state.status in ("cancelled", "expired", "rejected"):
-            self._session.report(self._venue, order_id, "cancelled", "requested", state.venue_time_ns)
-        elif state.status != "filled" and order["status"] == "cancel_in_flight":
+        elif state.status in _ENDS:
+            if self._session.open_order(name) is not None:
+                reason = _ENDS[state.status]
+                self._session.report(self._venue, order_id, "cancelled", reason, state.venue_time_ns)
+        elif order["status"] == "cancel_in_flight":
             # The cancel got lost: it was in the journal, and not on the wire, when the process ended.
             self._execution.cancel(CancelRequest(name, state.instrument))
         return True

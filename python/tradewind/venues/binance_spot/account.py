@@ -20,6 +20,7 @@ from tradewind.venues.interface import (
     Report,
     Side,
     Transferred,
+    Unknown,
 )
 
 _MILLISECOND_NS = 1_000_000
@@ -36,6 +37,7 @@ _STATUSES = {
     "EXPIRED": "expired",
     "EXPIRED_IN_MATCH": "expired",
 }
+_OPEN = ("open", "partly_filled")
 
 
 class ExecutionReport(Struct):
@@ -191,9 +193,13 @@ class AccountReader:
             return [*self.accepted(client_id, event.s, event.i, event.O or event.T), fill]
         if event.x == "REJECTED":
             return self.rejected(client_id, -2010, event.r, time_ns)
-        if event.x in ("CANCELED", "EXPIRED", "TRADE_PREVENTION"):
+        if status_of(event.X) not in _OPEN:
             return self._ended(event, client_id, time_ns)
-        return []
+        # It goes on, and not as it was: trades with orders of the same owner were prevented, or somebody amended it.
+        return [
+            *self.accepted(client_id, event.s, event.i, event.O or event.T),
+            Unknown(client_id, f"{event.x}, after which it is {event.X}"),
+        ]
 
     def _ended(self, event: ExecutionReport, client_id: str, time_ns: int) -> list[Report]:
         before, filled = self.accepted(client_id, event.s, event.i, event.O or event.T), exact(event.z)

@@ -362,7 +362,7 @@ class BinanceSpotExecution(Execution):
         if error.code == _TOO_MUCH and error.data is not None:
             wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
             self._rest.allowance.pause(wait)
-        if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
+        if error.code in self._unknown_errors or status >= _SERVER_ERROR:
             self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
         elif is_place:
             self._tell(self._reader.rejected(client_id, error.code, error.msg, self.clock()))
