@@ -19,10 +19,9 @@ from tradewind.session import reconciliation
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both sides are compared twice a second."""
-    monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 0.5)
-    monkeypatch.setattr(reconciliation, "_YOUNG_NS", 10**9)
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once they were, both sides are not compared again: what is not asked for is not found."""
+    monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 1_000)
 
 
 class Place:
@@ -79,9 +78,17 @@ class Place:
         self.execution._event = held.append
         loop.call_later(seconds, lambda: [tell(event) for event in reversed(held + held)])
 
+    def answer_never(self) -> None:
+        """Let the venue not say how an order is."""
+
+        async def order(*_given: Any) -> None:
+            await asyncio.Event().wait()
+
+        self.execution.order = order
+
     def answer_late(self) -> None:
         """Let the venue first not know the order, then know it as it was before it was filled."""
-        ask, asked, self.execution.fate_seconds = self.execution.order, list[int](), 0.0
+        ask, ask_fills, asked = self.execution.order, self.execution.fills, list[int]()
 
         async def order(*given: Any) -> Any:
             asked.append(1)
@@ -90,7 +97,10 @@ class Place:
                 return None
             return msgspec.structs.replace(found, status="open", filled=Decimal(0)) if len(asked) == 4 else found
 
-        self.execution.order = order
+        async def fills(*given: Any, **more: Any) -> Any:
+            return [] if len(asked) == 4 else await ask_fills(*given, **more)
+
+        self.execution.order, self.execution.fills, self.execution.fate_seconds = order, fills, 0.0
 
 
 @pytest.mark.parametrize("ends", ["by an answer", "by a report", "before a restart"])
@@ -142,6 +152,8 @@ def test_an_end_is_told_once_and_as_the_venue_told_it(tmp_path: Path, reports: s
                 bench.faults.on("lost_push")
             if reports == "lost, and the venue forgets":
                 place.answer_late()
+            elif reports != "lost":
+                place.answer_never()
             place.sell("0.04")
             place.session.command("cancel_all")
             await bench.until(lambda: not place.kernel.open_orders())
@@ -186,7 +198,12 @@ def test_a_target_waits_for_the_fills_of_the_order_that_it_replaces(tmp_path: Pa
     on_bench(tmp_path, TARGET, work)
 
 
-def test_an_order_that_is_filled_with_less_than_was_asked_for_has_ended(tmp_path: Path) -> None:
+def test_an_order_that_is_filled_with_less_than_was_asked_for_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 0.5)
+    monkeypatch.setattr(reconciliation, "_YOUNG_NS", 10**9)
+
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
             place = await Place.of(bench, ready)
