@@ -87,7 +87,7 @@ class Bench:
         return self.sandbox.server.faults
 
     @property
-    def open_orders(self) -> dict[int, Any]:
+    def open_orders(self) -> dict[Any, Any]:
         return dict(self.sandbox.server.exchange.open_orders[self.account])
 
     @property

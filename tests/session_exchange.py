@@ -90,7 +90,7 @@ class Trade:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.open_orders: dict[int, Any] = {}
+        self.open_orders: dict[Any, Any] = {}
 
     def __call__(
         self, mode: str, meanwhile: Meanwhile, kind: str = "ED25519", trader: Path = TRADER

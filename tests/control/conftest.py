@@ -34,7 +34,7 @@ class Steered:
         return await asyncio.to_thread(act, self.client)
 
     @property
-    def open_at_venue(self) -> dict[int, Any]:
+    def open_at_venue(self) -> dict[Any, Any]:
         """The account's open orders at the exchange."""
         return dict(self.sandbox.server.exchange.open_orders[self.account])
 

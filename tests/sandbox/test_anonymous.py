@@ -66,7 +66,7 @@ class Place:
     def order(self, buy: bool, quantity: int, price: int = 0) -> Order:
         kind = "LIMIT" if price else "MARKET"
         request = OrderRequest(
-            symbol="BTCUSDT", buy=buy, kind=kind, client_id=f"c{self.exchange.order_id}",  # type: ignore[arg-type]
+            symbol="BTCUSDT", buy=buy, kind=kind, client_id=f"c{len(self.exchange.orders)}",  # type: ignore[arg-type]
             quantity=quantity * LOT, price=price * UNIT, self_trade="NONE",
         )  # fmt: skip
         return self.exchange.submit(self.account, request, NOW_NS)

@@ -35,16 +35,16 @@ def test_closed_orders_are_forgotten_and_open_ones_are_not(tell: Any) -> None:
         account = exchange.accounts[client.credentials.account]
         first = exchange.submit(account, order(0, kind="LIMIT", client_id="first", price=50_000 * UNIT), now_ns)
         made = [exchange.submit(account, order(number), now_ns) for number in range(50)]
-        assert list(exchange.orders) == [first.id, *(one.id for one in made[-20:])]
+        assert list(exchange.orders) == [first.key, *(one.key for one in made[-20:])]
         assert list(exchange.history.of(account.number, "BTCUSDT")) == [first, *made[-20:]]
-        assert exchange.fills_by_order.keys() == {one.id for one in made[-20:]}
+        assert exchange.fills_by_order.keys() == {one.key for one in made[-20:]}
         assert len(exchange.fills[account.number, "BTCUSDT"]) == 20
         _, found = await client.ask("GET", "order", symbol="BTCUSDT", origClientOrderId="c3")
         assert found["orderId"] == made[45].id
         assert (await client.ask("GET", "order", symbol="BTCUSDT", orderId=made[0].id))[1]["code"] == -2013
         assert len((await client.ask("GET", "allOrders", symbol="BTCUSDT"))[1]) == 21
         exchange.cancel(first, now_ns)
-        assert len(exchange.orders) == 20 and first.id in exchange.orders
+        assert len(exchange.orders) == 20 and first.key in exchange.orders
         assert all(exchange.total(asset) == paid for asset, paid in exchange.paid_in.items())
 
     tell(story, kept_orders=20)

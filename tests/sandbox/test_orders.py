@@ -91,9 +91,9 @@ def test_a_user_s_order_rests_in_the_book_that_everybody_sees_and_the_crowd_trad
         exchange, now_ns = sandbox.server.exchange, sandbox.server.clock.now_ns()
         for seconds in range(1, 600):
             exchange.advance(market, now_ns + seconds * 10**9, now_ns, 10_000)
-            if exchange.orders[order["orderId"]].status == "FILLED":
+            if exchange.orders["BTCUSDT", order["orderId"]].status == "FILLED":
                 break
-        fills = exchange.fills_by_order[order["orderId"]]
+        fills = exchange.fills_by_order["BTCUSDT", order["orderId"]]
         assert sum(fill.quantity for fill in fills) == 1_000_000
         assert all(fill.maker for fill in fills)
 

@@ -31,6 +31,7 @@ from tradewind.venues import (
     CancelRequest,
     ClockStatus,
     Credentials,
+    Expired,
     Filled,
     Foreign,
     MarketSink,
@@ -222,9 +223,11 @@ class Trader:
         return [one.state for one in self.of(AccountStatus)]
 
 
-def trade(check: Callable[[Trader], Awaitable[None]], kind: str = "HMAC") -> None:
+def trade(
+    check: Callable[[Trader], Awaitable[None]], kind: str = "HMAC", symbols: tuple[str, ...] = ("BTCUSDT",)
+) -> None:
     async def wrapped() -> None:
-        async with Sandbox(symbols=("BTCUSDT",), history_seconds=60) as box:
+        async with Sandbox(symbols=symbols, history_seconds=60) as box:
             trader = Trader(box, kind)
             try:
                 await trader.start()
@@ -435,13 +438,26 @@ def test_a_report_that_cannot_be_true_is_an_error_and_no_fill(changed: dict[str,
         '{"id":"pmine","status":200,"result":{"orderId":"x"}}',
         '{"id":"pmine"}',
         '{"id":"pmine","status":400}',
+        '{"id":"cmine","status":200,"result":{"symbol":"BTCUSDT","orderId":1,"transactTime":1}}',
+        '{"id":"cmine","status":200,"result":{"symbol":"BTCUSDT","orderId":1,"transactTime":1,"executedQty":"many"}}',
     ],
 )
 def test_an_answer_that_cannot_be_read_leaves_the_fate_of_its_order_unknown(answer: str) -> None:
     async def check(trader: Trader) -> None:
         trader.faults.on("nonsense_frame", text=answer, kind="api")
         await until(lambda: trader.of(Unknown, "mine"))
-        assert not trader.of(Rejected) and not trader.of(Accepted)
+        assert not trader.of(Rejected) and not trader.of(Accepted) and not trader.of(Cancelled)
+
+    trade(check)
+
+
+@pytest.mark.parametrize("code", [-1008, -1001])
+def test_an_error_of_the_venues_own_leaves_the_fate_unknown(code: int) -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("refused_orders", code=code, message="Server is overloaded.", status=503)
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Unknown, "tw1"))
+        assert not trader.of(Rejected)
 
     trade(check)
 
@@ -463,14 +479,49 @@ def test_an_authority_of_ones_own_is_trusted_over_rest_too(tmp_path: Path) -> No
 
 def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_back_altered() -> None:
     reader = AccountReader("binance_spot", lambda name: name == "own1")
-    reader.accepted("own1", 1, 1)
+    reader.accepted("own1", "BTCUSDT", 1, 1)
     (fill,) = reader.execution(own_trade(1, c="OWN1"))
     assert isinstance(fill, Filled) and fill.client_id == "own1"
 
 
+def test_an_order_goes_on_although_a_part_of_it_was_taken_back() -> None:
+    reader = AccountReader("binance_spot", lambda name: True)
+    for kind, status in [("TRADE_PREVENTION", "NEW"), ("REPLACED", "PARTIALLY_FILLED")]:
+        told = reader.execution(own_trade(1, x=kind, X=status, t=-1, I=-1))
+        assert isinstance(told[-1], Unknown) and not {Cancelled, Expired} & {type(one) for one in told}
+    (end,) = reader.execution(own_trade(1, x="TRADE_PREVENTION", X="EXPIRED_IN_MATCH", z="0.4", t=-1))
+    assert isinstance(end, Expired) and end.filled == Decimal("0.4")
+
+
+def test_orders_of_two_symbols_that_have_one_number_are_two() -> None:
+    reader = AccountReader("binance_spot", lambda name: name.startswith("own"))
+    reader.accepted("own1", "BTCUSDT", 1, 1)
+    (foreign,) = reader.execution(own_trade(1, s="ETHUSDT", c="web"))
+    assert isinstance(foreign, Foreign)
+    reader.accepted("own2", "ETHUSDT", 1, 2)
+    (fill,) = reader.execution(own_trade(1, c="own1"))
+    assert isinstance(fill, Filled) and (fill.client_id, fill.instrument) == ("own1", BTC)
+    assert (reader.name_of("ETHUSDT", 1), reader.number_of("own2")) == ("own2", 1)
+
+
+def test_an_order_of_another_symbol_with_the_number_of_ours_is_left_alone() -> None:
+    async def check(trader: Trader) -> None:
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        trader.faults.on(
+            "foreign_order", account=trader.account, symbol="ETHUSDT", side="BUY", quantity="0.1", price="1000"
+        )
+        await until(lambda: trader.of(Foreign))
+        ours, theirs = trader.box.server.exchange.open_orders[trader.account].values()
+        assert ours.id == theirs.id
+        assert [one.client_id for one in await trader.execution.open_orders()] == ["tw1", theirs.client_id]
+
+    trade(check, symbols=("BTCUSDT", "ETHUSDT"))
+
+
 def test_of_an_order_that_has_ended_it_is_no_news_that_it_began() -> None:
     reader = AccountReader("binance_spot", lambda name: True)
-    assert reader.cancelled("own1", "requested", 9)
+    assert reader.cancelled("own1", 9, Decimal(0))
     assert reader.execution(own_trade(1, x="CANCELED", X="CANCELED", t=-1)) == []
     (late,) = reader.execution(own_trade(1, I=300))
     assert isinstance(late, Filled), "a fill is told whenever it comes"

@@ -18,7 +18,6 @@ from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, Status
 from tradewind.sandbox.refusal import Reason, Refusal
 from tradewind.sandbox.units import UNIT, worth
 
-_FIRST_ORDER_ID = 1_000_000
 _FIRST_CROWD_KEY = 1 << 62
 _FIRST_CROWD_PARTICIPANT = 1 << 30
 _FIRST_OUTSIDE_KEY = 1 << 63
@@ -52,10 +51,9 @@ class Exchange:
         self.open_orders = self.history.open_orders
         self.fills = self.history.fills
         self.fills_by_order = self.history.fills_by_order
-        self.order_id = _FIRST_ORDER_ID
         self._observer = observer
         self._crowd_key = _FIRST_OUTSIDE_KEY
-        self._changed_orders: dict[int, Order] = {}
+        self._changed_orders: dict[tuple[str, int], Order] = {}
         self._new_fills: list[Fill] = []
 
     # Accounts
@@ -84,9 +82,9 @@ class Exchange:
         """Carry out an order; it is refused whole or taken."""
         market = self._market(request.symbol)
         quantity, reserve = self._checked(account, market, request, now_ns)
-        self.order_id += 1
+        market.order_id += 1
         order = Order(
-            id=self.order_id,
+            id=market.order_id,
             account=account.number,
             symbol=request.symbol,
             buy=request.buy,
@@ -136,8 +134,8 @@ class Exchange:
     def find(self, account: Account, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
         """An order of an account by its id, or the latest one by its client id."""
         if order_id is not None:
-            order = self.orders.get(order_id)
-            mine = order is not None and order.account == account.number and order.symbol == symbol
+            order = self.orders.get((symbol, order_id))
+            mine = order is not None and order.account == account.number
             return order if mine and client_id in (None, order and order.client_id) else None
         return self.history.named(account.number, symbol, client_id or "")
 
@@ -191,7 +189,9 @@ class Exchange:
         """Take over what was kept; open orders enter the book, the oldest first, and may trade there."""
         self.accounts.update({account.number: account for account in accounts})
         self.history.restore(orders, fills)
-        self.order_id = max(self.order_id, *self.orders, _FIRST_ORDER_ID)
+        for symbol, order_id in self.orders:
+            if (market := self.markets.get(symbol)) is not None:
+                market.order_id = max(market.order_id, order_id)
 
     def reenter(self, now_ns: int) -> None:
         """Put the restored open orders into the books."""
@@ -293,7 +293,7 @@ class Exchange:
         if order.self_trade != "EXPIRE_TAKER":
             ended = own if order.self_trade == "EXPIRE_MAKER" else own[:1]
             for key in ended:
-                maker = self.orders[key]
+                maker = self.orders[market.symbol.name, key]
                 maker.prevented = min(maker.remaining, order.remaining)
                 _, _, levels, _ = market.book.cancel(key)
                 self._end(maker, "TRADE_PREVENTION", now_ns)
@@ -312,7 +312,7 @@ class Exchange:
             orders = (taker_key, maker_key) if buyer_took else (maker_key, taker_key)
             trade = market.remember(now_ns, price, quantity, buyer_took, orders)
             shown.append(trade)
-            maker = self.orders[maker_key] if maker_key < _FIRST_CROWD_KEY else None
+            maker = self.orders[market.symbol.name, maker_key] if maker_key < _FIRST_CROWD_KEY else None
             if maker is not None:
                 self._fill(market, maker, trade, True, now_ns)
             if taker is not None:
@@ -349,7 +349,7 @@ class Exchange:
     # Telling of it
 
     def _report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
-        self._changed_orders[order.id] = order
+        self._changed_orders[order.key] = order
         self._observer.on_report(order, execution, fill, now_ns)
 
     def _show_levels(self, market: Market, levels: Sequence[Level], now_ns: int) -> None:

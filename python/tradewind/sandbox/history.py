@@ -21,34 +21,34 @@ class History:
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
-        self.orders: dict[int, Order] = {}
-        self.open_orders: dict[int, dict[int, Order]] = defaultdict(dict)
+        self.orders: dict[tuple[str, int], Order] = {}
+        self.open_orders: dict[int, dict[tuple[str, int], Order]] = defaultdict(dict)
         self.fills: dict[tuple[int, str], deque[Fill]] = defaultdict(partial(deque, maxlen=kept))
-        self.fills_by_order: dict[int, list[Fill]] = {}
+        self.fills_by_order: dict[tuple[str, int], list[Fill]] = {}
         self._by_account: dict[tuple[int, str], dict[int, Order]] = defaultdict(dict)
         self._closed: dict[int, deque[Order]] = defaultdict(deque)
         self._named: dict[tuple[int, str, str], Order] = {}
 
     def add(self, order: Order) -> None:
         """Keep an order, open or closed; the latest has its client id."""
-        self.orders[order.id] = order
+        self.orders[order.key] = order
         self._by_account[order.account, order.symbol][order.id] = order
         self._named[order.account, order.symbol, order.client_id] = order
         if order.is_open:
-            self.open_orders[order.account][order.id] = order
+            self.open_orders[order.account][order.key] = order
         else:
             self._retire(order)
 
     def close(self, order: Order) -> None:
         """Note that an order is closed."""
-        self.open_orders[order.account].pop(order.id, None)
+        self.open_orders[order.account].pop(order.key, None)
         self._retire(order)
 
     def file(self, fill: Fill) -> None:
         """Keep a fill."""
         self.fills[fill.account, fill.symbol].append(fill)
-        if fill.order_id in self.orders:
-            self.fills_by_order.setdefault(fill.order_id, []).append(fill)
+        if fill.order_key in self.orders:
+            self.fills_by_order.setdefault(fill.order_key, []).append(fill)
 
     def restore(self, orders: Iterable[Order], fills: Iterable[Fill]) -> None:
         """Take over what was kept elsewhere."""
@@ -67,9 +67,9 @@ class History:
 
     def forget(self, order: Order) -> None:
         """Keep an order and its fills no longer."""
-        del self.orders[order.id]
+        del self.orders[order.key]
         del self._by_account[order.account, order.symbol][order.id]
-        self.fills_by_order.pop(order.id, None)
+        self.fills_by_order.pop(order.key, None)
         name = (order.account, order.symbol, order.client_id)
         if self._named.get(name) is order:
             del self._named[name]

@@ -41,6 +41,7 @@ class Market:
         self.book = book
         self.is_open = True
         self.is_listed = True
+        self.order_id = _FIRST_ID
         self.update_id = _FIRST_ID
         self.trade_id = _FIRST_ID
         self.aggregate_id = _FIRST_ID

@@ -61,6 +61,11 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     strategy_type: int | None = None
 
     @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from all others: orders are counted per symbol."""
+        return self.symbol, self.id
+
+    @property
     def is_open(self) -> bool:
         """Whether it rests in the book."""
         return self.status in ("NEW", "PARTIALLY_FILLED")
@@ -86,6 +91,11 @@ class Fill(msgspec.Struct, kw_only=True):
     time_ns: int
     buyer: bool
     maker: bool
+
+    @property
+    def order_key(self) -> tuple[str, int]:
+        """The key of its order."""
+        return self.symbol, self.order_id
 
 
 class Trade(msgspec.Struct, frozen=True):

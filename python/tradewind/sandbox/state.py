@@ -46,7 +46,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.accounts: dict[int, Account] = {}
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[tuple[str, int], Order] = {}
         self.fills: list[Fill] = []
         self.keys: dict[str, ApiKey] = {}
         self.prices: dict[str, int] = {}
@@ -58,7 +58,7 @@ class Kept:
     def take(self, line: Line) -> None:
         """Take in a line."""
         self.accounts.update({account.number: account for account in line.accounts})
-        self.orders.update({order.id: order for order in line.orders})
+        self.orders.update({order.key: order for order in line.orders})
         self.fills.extend(line.fills)
         self.keys.update({key.key: key for key in line.keys})
         self.prices.update(line.prices)

@@ -144,11 +144,8 @@ class AccountFeed:
                 self._accepted(name, time_ns)
             case Rejected(client_id=name, code=code, venue_time_ns=time_ns):
                 self._order(name, "rejected", code, time_ns)
-            case (
-                Cancelled(client_id=name, reason=reason, venue_time_ns=time_ns)
-                | Expired(client_id=name, reason=reason, venue_time_ns=time_ns)
-            ):
-                self._order(name, "cancelled", reason, time_ns)
+            case Cancelled() | Expired():
+                self.reconciliation.ended(report)
             case CancelRejected(client_id=name, code=code, venue_time_ns=time_ns) if code not in _SAY_NOTHING:
                 self._order(name, "cancel_rejected", code, time_ns)
             case CancelRejected(client_id=name) | Unknown(client_id=name):
@@ -158,6 +155,7 @@ class AccountFeed:
                 held = self._session.order_of(name)
                 if held is not None:
                     self._session.fill(self._venue, held[0], report)
+                self.reconciliation.filled(name)
             # Before both sides were compared, what is there is found by comparing them.
             case Transferred(asset=asset, amount=amount) if self.reconciliation.is_up:
                 if asset in dict(self._session.kernel.balances(self._venue)):

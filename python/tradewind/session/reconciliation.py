@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
 from tradewind.session.fees import untracked_fees
-from tradewind.venues import CancelRequest, Execution, Filled, OrderState
+from tradewind.venues import Cancelled, CancelRequest, Execution, Expired, Filled, OrderState
 from tradewind.venues.connection.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -24,6 +24,13 @@ _ASKED_TIMES = 3
 """How often a venue that does not know an order is asked at least: what was just placed can be missing (F29)."""
 _YOUNG_NS = 5 * 10**9
 """Orders younger than this are left to their own answer and reports."""
+_ENDS = {
+    "cancelled": "requested",
+    "expired": "venue_refused",
+    "rejected": "venue_refused",
+    # The rest was taken back: somebody amended the order, or the venue prevented a trade with the same owner.
+    "filled": "order_not_open",
+}
 _IN_THE_AIR = ("in_flight", "unknown")
 
 
@@ -49,6 +56,8 @@ class Reconciliation:
         self._venue = venue
         self._execution = execution
         self._asking: dict[str, asyncio.Task[None]] = {}
+        # Ends of orders, told by the venue before all of their fills.
+        self._ends: dict[str, Cancelled | Expired] = {}
         self._is_connected = False
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
@@ -170,17 +179,20 @@ class Reconciliation:
                 continue
             missing += state is None
             known_by_ns = order["decided_ns"] + int(self._execution.fate_seconds * 1e9)
-            if missing >= _ASKED_TIMES and self._session.now_ns() > known_by_ns:
+            if missing >= _ASKED_TIMES and self._session.now_ns() > known_by_ns and name not in self._ends:
                 self._give_up(name)
                 return
 
     async def _settle(self, name: str, state: OrderState) -> bool:
         """Take over what the venue says of an order; false where it does not list all of its fills yet."""
         filled, fills = Decimal(state.filled), list[Filled]()
-        if filled:
+        if filled or name in self._ends:
             listed = await self._execution.fills(state.instrument, order_id=state.venue_order_id)
             fills = [fill for fill in listed if fill.venue_order_id == state.venue_order_id]
-        order = self._session.open_order(name)
+        order, end = self._session.open_order(name), self._ends.get(name)
+        if end is not None:
+            # What it answers may be older than what it told.
+            filled = max(filled, Decimal(end.filled or 0))
         if order is None:
             return True
         if sum(Decimal(fill.quantity) for fill in fills) < filled:
@@ -190,12 +202,34 @@ class Reconciliation:
         self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
-        if state.status in ("cancelled", "expired", "rejected"):
-            self._session.report(self._venue, order_id, "cancelled", "requested", state.venue_time_ns)
-        elif state.status != "filled" and order["status"] == "cancel_in_flight":
+        if end is not None:
+            self.ended(end)
+        elif state.status in _ENDS:
+            if self._session.open_order(name) is not None:
+                reason = _ENDS[state.status]
+                self._session.report(self._venue, order_id, "cancelled", reason, state.venue_time_ns)
+        elif order["status"] == "cancel_in_flight":
             # The cancel got lost: it was in the journal, and not on the wire, when the process ended.
             self._execution.cancel(CancelRequest(name, state.instrument))
         return True
+
+    def ended(self, end: Cancelled | Expired) -> None:
+        """Take an order's end; where fills of it are missing yet, it ends with the last of them."""
+        self._ends.pop(end.client_id, None)
+        order = self._session.open_order(end.client_id)
+        if order is None:
+            return
+        if end.filled is not None and Decimal(order["filled"]) < Decimal(end.filled):
+            self._ends[end.client_id] = end
+            self._session.report(self._venue, order["order_id"], "lost", "requested", None)
+            self.ask_later(end.client_id)
+        else:
+            self._session.report(self._venue, order["order_id"], "cancelled", end.reason, end.venue_time_ns)
+
+    def filled(self, name: str) -> None:
+        """A fill was booked: it may be the last one before an end that is known."""
+        if (end := self._ends.get(name)) is not None:
+            self.ended(end)
 
     def _give_up(self, name: str) -> None:
         """The venue does not know the order, and can take it no more."""

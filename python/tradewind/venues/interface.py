@@ -168,11 +168,15 @@ class Filled(msgspec.Struct, frozen=True):
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """The order was cancelled: one of our codes."""
+    """The order was cancelled: one of our codes, and how much of it was filled in all, where the venue says so.
+
+    An order of which less is known to be filled ends once the missing fills were reported, or asked for and found.
+    """
 
     client_id: str
     reason: str
     venue_time_ns: int
+    filled: Exact | None = None
 
 
 class CancelRejected(msgspec.Struct, frozen=True):
@@ -185,11 +189,12 @@ class CancelRejected(msgspec.Struct, frozen=True):
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """The venue ended the order by its own rules: one of our codes."""
+    """The venue ended the order by its own rules: one of our codes, and how much was filled as in `Cancelled`."""
 
     client_id: str
     reason: str
     venue_time_ns: int
+    filled: Exact | None = None
 
 
 class Unknown(msgspec.Struct, frozen=True):

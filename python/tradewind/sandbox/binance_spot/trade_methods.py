@@ -27,7 +27,7 @@ def place(call: Call) -> dict[str, Any]:
     request, form = _request(call)
     call.parameters.finish()
     order = place_request(call, request)
-    return answer.placed(order, form, call.venue.exchange.fills_by_order.get(order.id, ()), call.scale)
+    return answer.placed(order, form, call.venue.exchange.fills_by_order.get(order.key, ()), call.scale)
 
 
 def place_request(call: Call, request: OrderRequest) -> Order:
@@ -200,7 +200,7 @@ def replace(call: Call) -> dict[str, Any]:
     if not (cancel_failed and mode == "STOP_ON_FAILURE"):
         try:
             order = place_request(call, request)
-            fills = call.venue.exchange.fills_by_order.get(order.id, ())
+            fills = call.venue.exchange.fills_by_order.get(order.key, ())
             placed = answer.placed(order, form, fills, call.scale)
         except Refusal as refusal:
             placed, place_failed = of_refusal(refusal).body(), True

@@ -167,7 +167,7 @@ def foreign_order(
         symbol=symbol,
         buy=side == "BUY",
         kind="LIMIT" if price else "MARKET",
-        client_id=f"web_{exchange.order_id:032x}",
+        client_id=f"web_{server.next_execution_id():032x}",
         price=parse(price) if price else 0,
         quantity=parse(quantity),
     )

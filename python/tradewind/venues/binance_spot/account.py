@@ -20,6 +20,7 @@ from tradewind.venues.interface import (
     Report,
     Side,
     Transferred,
+    Unknown,
 )
 
 _MILLISECOND_NS = 1_000_000
@@ -36,6 +37,7 @@ _STATUSES = {
     "EXPIRED": "expired",
     "EXPIRED_IN_MATCH": "expired",
 }
+_OPEN = ("open", "partly_filled")
 
 
 class ExecutionReport(Struct):
@@ -124,13 +126,14 @@ class AccountReader:
         self._venue = venue
         self._is_own = is_own
         self._memory = Memory()
-        self._names: dict[int, str] = {}
-        self._numbers: dict[str, int] = {}
+        # The venue counts orders per symbol: two may have one number.
+        self._names: dict[tuple[str, int], str] = {}
+        self._numbers: dict[str, tuple[str, int]] = {}
 
-    def accepted(self, client_id: str, order_id: int, time_ms: int) -> list[Report]:
+    def accepted(self, client_id: str, symbol: str, order_id: int, time_ms: int) -> list[Report]:
         """Take the answer to an order that was accepted; from now on it is known by the venue's number, too (F36)."""
         if client_id not in self._numbers:
-            self._names[order_id], self._numbers[client_id] = client_id, order_id
+            self._names[symbol, order_id], self._numbers[client_id] = client_id, (symbol, order_id)
         if len(self._numbers) > _KEPT:
             forgotten = next(iter(self._numbers))
             self._names.pop(self._numbers.pop(forgotten), None)
@@ -139,13 +142,14 @@ class AccountReader:
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
 
-    def name_of(self, order_id: int) -> str | None:
+    def name_of(self, symbol: str, order_id: int) -> str | None:
         """The client id of an order that was accepted."""
-        return self._names.get(order_id)
+        return self._names.get((symbol, order_id))
 
     def number_of(self, client_id: str) -> int | None:
         """The venue's number of an order that was accepted."""
-        return self._numbers.get(client_id)
+        known = self._numbers.get(client_id)
+        return None if known is None else known[1]
 
     def rejected(self, client_id: str, number: int, message: str, time_ns: int) -> list[Report]:
         """Take the answer to an order that was rejected."""
@@ -153,11 +157,11 @@ class AccountReader:
             return []
         return [Rejected(client_id, code_of(number, message), message, time_ns)]
 
-    def cancelled(self, client_id: str, reason: str, time_ms: int) -> list[Report]:
+    def cancelled(self, client_id: str, time_ms: int, filled: Decimal) -> list[Report]:
         """Take the answer to a cancel."""
         if not self._memory.is_new(("closed", client_id)):
             return []
-        return [Cancelled(client_id, reason, time_ms * _MILLISECOND_NS)]
+        return [Cancelled(client_id, "requested", time_ms * _MILLISECOND_NS, filled)]
 
     def position(self, event: AccountPosition) -> list[Report]:
         """Take new balances."""
@@ -175,7 +179,7 @@ class AccountReader:
         if event.I >= 0 and not self._memory.is_new((event.s, "execution", event.I)):
             return []
         # A cancel has an id of its own, and names the order's as the original one.
-        client_id = self.name_of(event.i) or (event.C if event.x == "CANCELED" and event.C else event.c)
+        client_id = self.name_of(event.s, event.i) or (event.C if event.x == "CANCELED" and event.C else event.c)
         time_ns = event.T * _MILLISECOND_NS
         fill = self._fill(event, client_id, time_ns) if event.x == "TRADE" else None
         # Of a trade between two orders of one account there are two fills with one id (O5).
@@ -184,26 +188,30 @@ class AccountReader:
         if not self._is_own(client_id):
             return [Foreign(self._state(event, client_id, time_ns), fill)]
         if event.x == "NEW":
-            return self.accepted(client_id, event.i, event.T)
+            return self.accepted(client_id, event.s, event.i, event.T)
         if fill is not None:
-            return [*self.accepted(client_id, event.i, event.O or event.T), fill]
+            return [*self.accepted(client_id, event.s, event.i, event.O or event.T), fill]
         if event.x == "REJECTED":
             return self.rejected(client_id, -2010, event.r, time_ns)
-        if event.x in ("CANCELED", "EXPIRED", "TRADE_PREVENTION"):
+        if status_of(event.X) not in _OPEN:
             return self._ended(event, client_id, time_ns)
-        return []
+        # It goes on, and not as it was: trades with orders of the same owner were prevented, or somebody amended it.
+        return [
+            *self.accepted(client_id, event.s, event.i, event.O or event.T),
+            Unknown(client_id, f"{event.x}, after which it is {event.X}"),
+        ]
 
     def _ended(self, event: ExecutionReport, client_id: str, time_ns: int) -> list[Report]:
-        before = self.accepted(client_id, event.i, event.O or event.T)
+        before, filled = self.accepted(client_id, event.s, event.i, event.O or event.T), exact(event.z)
         if event.x == "CANCELED":
-            return [*before, *self.cancelled(client_id, "requested", event.T)]
+            return [*before, *self.cancelled(client_id, event.T, filled)]
         if not self._memory.is_new(("closed", client_id)):
             return before
         if event.o == "MARKET":
-            return [*before, Cancelled(client_id, "no_liquidity", time_ns)]
+            return [*before, Cancelled(client_id, "no_liquidity", time_ns, filled)]
         if event.f == "IOC":
-            return [*before, Cancelled(client_id, "immediate_or_cancel", time_ns)]
-        return [*before, Expired(client_id, "venue_refused", time_ns)]
+            return [*before, Cancelled(client_id, "immediate_or_cancel", time_ns, filled)]
+        return [*before, Expired(client_id, "venue_refused", time_ns, filled)]
 
     def _fill(self, event: ExecutionReport, client_id: str, time_ns: int) -> Filled:
         if event.t < 0:

@@ -99,8 +99,15 @@ class _Message(Struct):
 class _Done(Struct):
     """What the answers to orders and cancels have in common."""
 
+    symbol: str
     orderId: int  # noqa: N815 - Binance's name
     transactTime: int  # noqa: N815
+
+
+class _Cancelled(_Done):
+    """What the answer to a cancel says besides: how much was filled in all."""
+
+    executedQty: str  # noqa: N815
 
 
 class _Kind(Struct):
@@ -109,6 +116,7 @@ class _Kind(Struct):
 
 _read = msgspec.json.Decoder(_Message).decode
 _read_done = msgspec.json.Decoder(_Done).decode
+_read_cancelled = msgspec.json.Decoder(_Cancelled).decode
 _read_kind = msgspec.json.Decoder(_Kind).decode
 _read_execution = msgspec.json.Decoder(ExecutionReport).decode
 _read_position = msgspec.json.Decoder(AccountPosition).decode
@@ -288,7 +296,7 @@ class BinanceSpotExecution(Execution):
 
     def _name(self, order: OrderState) -> str:
         """The client id that we gave an order, whatever the venue made of it (F36)."""
-        return self._reader.name_of(int(order.venue_order_id)) or order.client_id
+        return self._reader.name_of(_symbol(order.instrument), int(order.venue_order_id)) or order.client_id
 
     # Connection.
 
@@ -328,17 +336,22 @@ class BinanceSpotExecution(Execution):
             return
         self._pending.pop(number, None)
         client_id, is_place = number[1:], number[0] == _PLACE
+        if message.status != _OK:
+            self._refused(client_id, is_place, message.status, message.error)
+            return
         try:
-            done = _read_done(message.result) if message.status == _OK else None
-        except msgspec.DecodeError:
+            reports = self._done(client_id, is_place, message.result)
+        except (msgspec.DecodeError, ArithmeticError, ValueError):
             self._sink(Unknown(client_id, "the answer cannot be read"))
             raise
-        if done is None:
-            self._refused(client_id, is_place, message.status, message.error)
-        elif is_place:
-            self._tell(self._reader.accepted(client_id, done.orderId, done.transactTime))
-        else:
-            self._tell(self._reader.cancelled(client_id, "requested", done.transactTime))
+        self._tell(reports)
+
+    def _done(self, client_id: str, is_place: bool, result: Raw) -> list[Report]:
+        if is_place:
+            placed = _read_done(result)
+            return self._reader.accepted(client_id, placed.symbol, placed.orderId, placed.transactTime)
+        done = _read_cancelled(result)
+        return self._reader.cancelled(client_id, done.transactTime, exact(done.executedQty))
 
     def _refused(self, client_id: str, is_place: bool, status: int, error: _Error | None) -> None:
         if error is None or not error.code:
@@ -349,7 +362,7 @@ class BinanceSpotExecution(Execution):
         if error.code == _TOO_MUCH and error.data is not None:
             wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
             self._rest.allowance.pause(wait)
-        if error.code in self._unknown_errors or (status >= _SERVER_ERROR and code != "rate_limited"):
+        if error.code in self._unknown_errors or status >= _SERVER_ERROR:
             self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
         elif is_place:
             self._tell(self._reader.rejected(client_id, error.code, error.msg, self.clock()))
