@@ -289,7 +289,7 @@ class Execution(ABC):
     async def account(self) -> str:
         """What the venue calls the account, whichever of its keys is used; asked for before `start`.
 
-        A run that was cut off goes on with the same account only. Where the venue does not tell, it is known by its key.
+        A run that was cut off goes on with the same account only; one that the venue does not name is known by its key.
         """
         return ""
 
