@@ -195,6 +195,21 @@ def test_an_order_that_rests_is_found_and_can_be_cancelled(tmp_path: Path) -> No
     on_bench(tmp_path, RESTING, work)
 
 
+def test_a_target_replaces_the_order_of_a_target_of_before(tmp_path: Path) -> None:
+    wants = HEAD + "\n    def on_trade(self, ctx, trade):\n        ctx.target(self.btc, {})\n"
+
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: bench.open_orders and ready.kernel.open_orders()[0]["status"] == "open")
+        _changed(bench, wants.format("0"))
+        async with bench.session(accepts_changes=True) as ready:
+            # Nothing stands in the way of a cancel, also while trading is off (O4).
+            await bench.until(lambda: is_up(ready) and not bench.open_orders and not ready.kernel.open_orders())
+            assert not ready.kernel.positions()
+
+    on_bench(tmp_path, wants.format("0.1, price=50000"), work)
+
+
 def test_the_strategies_start_once_where_the_process_ends_before(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         await _bought(bench)

@@ -13,6 +13,7 @@ from session_bench import RESTING, STILL, Bench, is_up, kill_and_go_on, on_bench
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
+from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.session.parity import parity
 from tradewind.session.run import prepared
@@ -101,3 +102,30 @@ def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:
             await bench.until(lambda: ready.session.health.gaps == 1)  # of quotes, of which there is no history
 
     on_bench(tmp_path, STILL, work)
+
+
+ANOTHER = (
+    STILL
+    + """
+
+class Other(tw.Strategy):
+    def on_start(self, ctx):
+        ctx.subscribe(ctx.instrument("binance_spot:BTCUSDT").trades)
+"""
+)
+
+
+@pytest.mark.parametrize("file", ["mine.py", "different.py"])
+def test_another_class_does_not_go_on(tmp_path: Path, file: str) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: ready.kernel.rows > 5)
+        (tmp_path / file).write_text(ANOTHER)
+        text = bench.path.read_text()
+        bench.path.write_text(text.replace(f"{tmp_path / 'mine.py'}:Busy", f"{tmp_path / file}:Other"))
+        with pytest.raises(TradewindError, match="the class of busy"):
+            await bench.session().__aenter__()
+        async with bench.session(accepts_changes=True) as ready:
+            assert "the class of busy" in ready.told[0] and not ready.kernel.is_trading
+
+    on_bench(tmp_path, ANOTHER, work)

@@ -126,7 +126,7 @@ impl Desk {
             time_in_force,
             reduce_only,
         };
-        let request = Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order };
+        let request = Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order, by_target: false };
         self.venue.on_request(&request, self.now_ns);
         self.answers()
     }
@@ -618,7 +618,7 @@ impl Mixed {
             reduce_only: false,
         };
         self.venue.output.clear();
-        self.venue.on_request(&Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order }, 2);
+        self.venue.on_request(&Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order, by_target: false }, 2);
         self.venue.output.iter().map(|(_, event)| *event).collect()
     }
 }

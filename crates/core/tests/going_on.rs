@@ -11,7 +11,7 @@ use tradewind_core::chance::Chance;
 use tradewind_core::driver::{Backtest, Outage, Session, Settings};
 use tradewind_core::event::{Command, Condition, Entry, Event, Filter, Part, StatusEvent, decode_entries};
 use tradewind_core::instrument::VenueIndex;
-use tradewind_core::order::{Order, Request, StrategyIndex};
+use tradewind_core::order::{Request, StrategyIndex};
 use tradewind_core::risk::Risk;
 use tradewind_core::time::MILLISECOND_NS;
 use tradewind_core::venue::{Halt, Latency};
@@ -322,7 +322,7 @@ fn known(session: &Session) -> [String; 6] {
     let state = session.engine().state();
     let accounts = state.index().accounts().map(|(account, _)| state.account(account).clone()).collect::<Vec<_>>();
     let positions = state.strategies().iter().map(|strategy| strategy.positions.clone()).collect::<Vec<_>>();
-    let orders = state.orders().all_open().map(|order| Order { by_target: false, ..order.clone() }).collect::<Vec<_>>();
+    let orders = state.orders().all_open().cloned().collect::<Vec<_>>();
     let venues = session.venues().map(|venue| venue.account().clone()).collect::<Vec<_>>();
     [
         format!("accounts {accounts:?}"),

@@ -30,6 +30,9 @@ class Origin(msgspec.Struct, frozen=True):
     qualname: str
     file: str | None
 
+    def __str__(self) -> str:
+        return f"{self.file or self.module}:{self.qualname}"
+
 
 class StrategyRecord(msgspec.Struct, frozen=True):
     """One strategy of a run; a native one has no origin."""
@@ -83,7 +86,7 @@ def record(strategies: Iterable[AnyStrategy], checks: Iterable[Callable[..., Any
 
 
 def differences(then: Code, now: Code) -> list[str]:
-    """What was changed since code was recorded: strategies, their parameters, checks, and files."""
+    """What was changed since code was recorded: strategies, their classes and parameters, checks, and files."""
     found = []
     recorded = {one.name: one for one in then.strategies}
     current = {one.name: one for one in now.strategies}
@@ -91,14 +94,42 @@ def differences(then: Code, now: Code) -> list[str]:
         old, new = recorded.get(name), current.get(name)
         if old is None or new is None or old.native != new.native:
             found.append(f"the strategy {name}")
-        elif old.parameters != new.parameters:
-            changed = {
-                key for key in old.parameters | new.parameters if old.parameters.get(key) != new.parameters.get(key)
-            }
-            found += [f"the parameter {name}.{key}" for key in sorted(changed)]
-    if [one.qualname for one in then.checks] != [one.qualname for one in now.checks]:
-        found.append("the risk checks")
-    return found + changed_files(then)
+            continue
+        if old.origin is not None and new.origin is not None and not _is_same(old.origin, then, new.origin, now):
+            found.append(f"the class of {name} ({old.origin} -> {new.origin})")
+        changed = {key for key in old.parameters | new.parameters if old.parameters.get(key) != new.parameters.get(key)}
+        found += [f"the parameter {name}.{key}" for key in sorted(changed)]
+    checks = zip(then.checks, now.checks, strict=False)
+    if len(then.checks) != len(now.checks) or not all(_is_same(old, then, new, now) for old, new in checks):
+        found.append(f"the risk checks ({_listed(then.checks)} -> {_listed(now.checks)})")
+    return found + _changed_modules(then, now)
+
+
+def _listed(checks: Sequence[Origin]) -> str:
+    return ", ".join(str(one) for one in checks) or "none"
+
+
+def _is_same(old: Origin, then: Code, new: Origin, now: Code) -> bool:
+    """Whether two names are of the same in the same file, whatever that says now, or in one that says the same."""
+    if (old.module, old.qualname) != (new.module, new.qualname):
+        return False
+    return old.file == new.file or _said(old, then) == _said(new, now)
+
+
+def _said(origin: Origin, code: Code) -> str | None:
+    return next((one.digest for one in code.modules if one.file == origin.file), None)
+
+
+def _changed_modules(then: Code, now: Code) -> list[str]:
+    """The files of modules that say something else, are gone, or came; a folder that was moved as it is counts not.
+
+    A module that only the process of then had loaded, and that is there as it was, decides nothing now.
+    """
+    recorded = {(one.module, one.digest): one.file for one in then.modules}
+    current = {(one.module, one.digest): one.file for one in now.modules}
+    came = {file for key, file in current.items() if key not in recorded}
+    gone = {file for key, file in recorded.items() if key not in current and not Path(file).is_file()}
+    return sorted(came | gone | set(changed_files(then)))
 
 
 def changed_files(code: Code) -> list[str]:

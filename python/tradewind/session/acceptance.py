@@ -75,6 +75,7 @@ def accept(
             system_limits=now.system_limits,
             code=now.code,
             environment=now.environment,
+            settings={**then.settings, "reached": now.settings["reached"]},
             accepted=[*then.accepted, accepted],
         )
         checksum = succeed(journal, tip, kept, manifest, state, now_ns)

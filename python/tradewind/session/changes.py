@@ -28,8 +28,10 @@ class Changes:
         The mode of then and that of now, where they differ.
     fixed
         What a run cannot go on with: orders, positions and client ids hang on it.
+    reached
+        Where the run trades, each with what it was and what it is.
     limits
-        Limits, each with what it was and what it is.
+        Limits, in the same way.
     code
         Files, parameters, checks.
 
@@ -37,13 +39,14 @@ class Changes:
 
     mode: tuple[str, str] | None
     fixed: list[str]
+    reached: list[str]
     limits: list[str]
     code: list[str]
 
     @property
     def acceptable(self) -> list[str]:
         """What a person may accept."""
-        return [*(f"{one} changed" for one in self.code), *self.limits]
+        return [*(f"{one} changed" for one in self.code), *self.reached, *self.limits]
 
     def need_acceptable(self, journal: Path) -> None:
         """Refuse what cannot be accepted."""
@@ -61,21 +64,20 @@ class Changes:
             raise exception("divergence", message, hint)
 
 
-def changes(then: Manifest, now: Manifest, mode: str) -> Changes:
+def changes(then: Manifest, now: Manifest) -> Changes:
     """Compare what decided a run with what would decide it now.
 
     Parameters
     ----------
     then, now
         The manifest of the run, and the one that a run of now would have.
-    mode
-        The mode of now.
 
     """
-    before = then.settings["mode"]
+    before, mode = then.settings["mode"], now.settings["mode"]
     return Changes(
         mode=None if before == mode else (before, mode),
-        fixed=list(_fixed(then, now, mode)),
+        fixed=[*_fixed(then, now, mode), *_accounts(then, now)],
+        reached=list(_reached(then, now)),
         limits=list(_limits(then, now)),
         code=differences(then.code, now.code),
     )
@@ -91,6 +93,24 @@ def _fixed(then: Manifest, now: Manifest, mode: str) -> Iterator[str]:
             yield words
     if sorted(one.name for one in now.code.strategies) != sorted(one.name for one in then.code.strategies):
         yield "strategies (by their names)"
+
+
+def _accounts(then: Manifest, now: Manifest) -> Iterator[str]:
+    for venue, old, new in _venues(then, now):
+        account = old.get("account"), new.get("account")
+        if all(account) and account[0] != account[1]:
+            yield f"account at {venue} ({account[0]} -> {account[1]})"
+
+
+def _reached(then: Manifest, now: Manifest) -> Iterator[str]:
+    for venue, old, new in _venues(then, now):
+        yield from _each(f"{venue} ", old, new)
+
+
+def _venues(then: Manifest, now: Manifest) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    before, after = then.settings["reached"], now.settings["reached"]
+    for venue in sorted(before.keys() & after.keys()):
+        yield venue, before[venue], after[venue]
 
 
 def _limits(then: Manifest, now: Manifest) -> Iterator[str]:

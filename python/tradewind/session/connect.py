@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tradewind.config.code import load_function
 from tradewind.errors import exception
+from tradewind.session.reached import reached
 from tradewind.session.session import VenueParts
 from tradewind.venues import (
     BinanceSpotExecution,
@@ -32,7 +33,9 @@ Adapter = Callable[[VenueAccess], tuple[MarketData, Execution | None]]
 async def venue_parts(system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock) -> VenueParts:
     """A venue of a system: its market data, and live its orders."""
     access = _access(system, name, mode, clock)
-    market_data, execution = _adapter(system, name)(access)
+    adapter = system.venues[name].adapter_of(name)
+    assert adapter is not None  # the system was checked for the mode
+    market_data, execution = _made_by(adapter, system)(access)
     if market_data.venue != name:
         message = f"venues.{name}: its adapter speaks with {market_data.venue}, whose instruments carry that name"
         raise exception("bad_setting", message, f"call the venue {market_data.venue}")
@@ -41,13 +44,12 @@ async def venue_parts(system: System, name: str, mode: Literal["paper", "live"],
         raise exception("bad_setting", message, "run it with --mode paper, or give the adapter an Execution")
     # Before the first stamp: the session's time is the venue's from its start on.
     await market_data.observe_clock()
-    return VenueParts(name, market_data, execution)
+    wanted = execution if mode == "live" else None
+    return VenueParts(name, market_data, execution, reached=await reached(adapter, access, wanted))
 
 
-def _adapter(system: System, name: str) -> Adapter:
+def _made_by(named: str, system: System) -> Adapter:
     """The adapter that a system names for a venue."""
-    named = system.venues[name].adapter_of(name)
-    assert named is not None  # the system was checked for the mode
     if named in _PACKAGED:
         return _PACKAGED[named]
     return load_function(named, system.folder, "def adapter(access): return market_data, execution")

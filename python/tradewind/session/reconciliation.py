@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
 from tradewind.session.fees import untracked_fees
+from tradewind.session.shortfall import shortfall
 from tradewind.venues import Cancelled, CancelRequest, Execution, Expired, Filled, OrderState
 from tradewind.venues.connection.backoff import Backoff
 
@@ -62,6 +63,7 @@ class Reconciliation:
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
         self._knows_fees = False
+        self._has_compared = False
         self._is_over = False
 
     def connected(self) -> None:
@@ -269,6 +271,12 @@ class Reconciliation:
         if is_first and (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
             self._session.fail(wrong)
             return
+        if not (is_first or self._has_compared):
+            wrong = shortfall(self._session, self._venue, {one: known[one] + more for one, more in found.items()})
+            if wrong is not None:
+                self._session.fail(wrong)
+                return
+        self._has_compared = True
         kind = "deposit" if is_first else "unexplained"
         for asset, amount in found.items():
             self._session.transfer(self._venue, kind, asset, amount)

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tradewind import _core
-from tradewind.backtest import Settings
-from tradewind.dataset import Dataset
 from tradewind.errors import TradewindError, exception
 from tradewind.journal import Journal
 from tradewind.journal.kernel import feed_all
-from tradewind.journal.manifest import Manifest, manifest_of
+from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import journal_folder
 from tradewind.journal.succession import aside, finish_succession
@@ -86,9 +84,7 @@ def go_on(
     make_kernel: Callable[[], _core.Session],
     journal: Path,
     strategies: list[Any],
-    settings: Settings,
-    data: Dataset,
-    mode: str,
+    now: Manifest,
     now_ns: int,
     *,
     accepts_changes: bool,
@@ -96,14 +92,13 @@ def go_on(
     """Go on with a run that was cut off: as it was, or with what was changed since where that is accepted (D5)."""
     kernel = make_kernel()
     if not accepts_changes:
-        return GoingOn(kernel, *recover(kernel, journal, strategies, settings, data, mode))
-    then, now = _manifest(journal), manifest_of(data, strategies, settings)
-    found = changes(then, now, mode)
+        return GoingOn(kernel, *recover(kernel, journal, now))
+    found = changes(_manifest(journal), now)
     found.need_acceptable(journal)
     accepted = found.acceptable
     if not accepted:
         try:
-            held = recover(kernel, journal, strategies, settings, data, mode)
+            held = recover(kernel, journal, now)
         except TradewindError as error:
             if error.code != "divergence":
                 raise
@@ -113,18 +108,15 @@ def go_on(
     return GoingOn(kernel, *accept(kernel, journal, now, accepted, strategies, now_ns))
 
 
-def recover(
-    kernel: _core.Session,
-    journal: Path,
-    strategies: list[Any],
-    settings: Settings,
-    data: Dataset,
-    mode: str,
-) -> tuple[Manifest, int, bytes]:
+def recover(kernel: _core.Session, journal: Path, now: Manifest) -> tuple[Manifest, int, bytes]:
     """Take the journal of a run that was cut off, from its last snapshot on; the run goes on behind it (D5)."""
-    manifest, now = _manifest(journal), manifest_of(data, strategies, settings)
-    found = changes(manifest, now, mode)
+    manifest = _manifest(journal)
+    found = changes(manifest, now)
     found.need_acceptable(journal)
+    if found.reached:
+        message = f"{journal}: the run was cut off, and where it trades changed since ({'; '.join(found.reached)})"
+        hint = f"go on where the run traded; if it is the same account of the same exchange, {ACCEPT}"
+        raise exception("divergence", message, hint)
     if found.limits:
         message = f"{journal}: the run was cut off, and its limits changed since ({'; '.join(found.limits)})"
         raise exception("divergence", message, f"go on with the limits of the run, or {ACCEPT}")

@@ -202,6 +202,8 @@ def _prepared(
             for kind in _STREAMS
             if kind in offered[instrument.venue]
         ]
+        reached = {one.name: dict(one.reached) for one in parts}
+        now = _manifest(data, strategies, settings, mode, new_run(), streams, reached)
         running: list[Any] = []
 
         def make_kernel() -> _core.Session:
@@ -214,20 +216,11 @@ def _prepared(
             return _core.Session(values, streams)
 
         if before.is_cut_off:
-            run = go_on(
-                make_kernel,
-                journal,
-                strategies,
-                settings,
-                data,
-                mode,
-                clock.now_ns(),
-                accepts_changes=accepts_changes,
-            )
+            run = go_on(make_kernel, journal, strategies, now, clock.now_ns(), accepts_changes=accepts_changes)
             clock.start_after(run.kernel.now_ns)
             writer = SegmentWriter.resume(journal, run.last, run.checksum, _keeping(system))
         else:
-            run = GoingOn(make_kernel(), _manifest(data, strategies, settings, mode, new_run(), streams), 0, b"")
+            run = GoingOn(make_kernel(), now, 0, b"")
             set_aside(journal)
             set_aside(journals / RAW)
             writer = SegmentWriter.begin(journal, run.manifest, clock.now_ns(), _keeping(system))
@@ -292,6 +285,7 @@ def _manifest(
     mode: str,
     run_name: str,
     streams: list[tuple[int, str]],
+    reached: dict[str, dict[str, str]],
 ) -> Manifest:
     manifest = manifest_of(data, strategies, settings)
     names = [instrument.name for instrument in data.index.instruments]
@@ -299,5 +293,5 @@ def _manifest(
         manifest,
         streams=[(names[at], kind) for at, kind in streams],
         value_streams=None,
-        settings={**manifest.settings, "mode": mode, "run": run_name},
+        settings={**manifest.settings, "mode": mode, "run": run_name, "reached": reached},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -41,6 +41,7 @@ class VenueParts:
     market_data: MarketData
     execution: Execution | None = None
     recorder: RawRecorder | None = None
+    reached: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

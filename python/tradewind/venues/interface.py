@@ -291,6 +291,13 @@ class Execution(ABC):
     fate_seconds: float = 10.0
     """How long after an order was sent the venue may still take it, and be about to name it among its orders."""
 
+    async def account(self) -> str:
+        """What the venue calls the account, whichever of its keys is used; asked for before `start`.
+
+        A run that was cut off goes on with the same account only; one that the venue does not name is known by its key.
+        """
+        return ""
+
     @abstractmethod
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
         """Connect and log on. `is_own` tells our client ids from those of others (`Foreign`)."""

@@ -215,7 +215,7 @@ impl Link {
     fn deliver_scripted(&mut self, message: &ToVenue, time_ns: TimeNs, round: Round) {
         let Some(script) = &mut self.script else { return };
         match *message {
-            ToVenue::Request(Request::Place { id, strategy, count, order }) => {
+            ToVenue::Request(Request::Place { id, strategy, count, order, .. }) => {
                 let (directions, happenings) = script.arrive((strategy, count), id, &order);
                 self.venue.place_directed(id, &order, &directions, time_ns);
                 for happening in happenings {

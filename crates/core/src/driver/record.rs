@@ -103,7 +103,7 @@ impl Record {
             Asked { sent_ns: self.now_ns, venue_time_ns, reports_before: 0 }
         };
         match *request {
-            Request::Place { id, strategy, count, order } => {
+            Request::Place { id, strategy, count, order, .. } => {
                 let placed = asked(id, false);
                 self.orders.insert(id, RecordedOrder { strategy, count, order, placed, cancels: Vec::new(), reports: Vec::new() });
             }

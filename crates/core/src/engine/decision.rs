@@ -33,7 +33,7 @@ impl Engine {
         self.report(id, Report::Sent, None);
         self.risk.sent(&mut self.state);
         let Some(order) = self.state.orders.get(id) else { return Ok(()) };
-        let request = Request::Place { id, strategy, count: order.count, order: order.request };
+        let request = Request::Place { id, strategy, count: order.count, order: order.request, by_target: order.by_target };
         self.request(request)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Engine, Slot, Snapshot};
 use crate::error::{Code, Error, Result};
-use crate::order::{Confirmed, NewOrder, Order, OrderId, Outcome, Report, Request, Status, StrategyIndex, TimerPurpose, next_status};
+use crate::order::{Confirmed, Order, OrderId, Outcome, Report, Request, Status, StrategyIndex, TimerPurpose, next_status};
 use crate::state::State;
 use crate::strategy::{Callbacks, Strategy};
 
@@ -31,7 +31,11 @@ impl Engine {
     /// Takes a decision as it was recorded: its order has the recorded number and count, and has left.
     pub fn take_decision(&mut self, request: &Request) -> Result<()> {
         match *request {
-            Request::Place { id, strategy, count, order } => self.place_recorded(id, strategy, count, order)?,
+            Request::Place { id, strategy, count, order, by_target } => {
+                let mid_doubled = self.state.markets[order.instrument.at()].mid_doubled();
+                let order = Order::new(id, strategy, count, order, self.state.now_ns, mid_doubled);
+                self.place_recorded(Order { by_target, ..order })?;
+            }
             Request::Cancel { id, .. } => self.cancel_recorded(id)?,
             Request::Timer { purpose: TimerPurpose::Strategy(strategy, number), .. } => {
                 let timers = &mut self.state.strategies[strategy.at()].timers;
@@ -50,14 +54,14 @@ impl Engine {
         self.notices.clear();
     }
 
-    fn place_recorded(&mut self, id: OrderId, strategy: StrategyIndex, count: u64, request: NewOrder) -> Result<()> {
+    fn place_recorded(&mut self, order: Order) -> Result<()> {
+        let Order { id, strategy, count, .. } = order;
         let next = self.state.orders.next_id();
         let orders = self.state.strategies[strategy.at()].orders;
         if id < next || count <= orders {
             let message = format!("order {} of {}, its {count}th, comes after order {}", id.0, self.name(strategy), next.0 - 1);
             return Err(Error::new(Code::BadJournal, message).hint("the journal was altered"));
         }
-        let order = Order::new(id, strategy, count, request, self.state.now_ns, self.state.markets[request.instrument.at()].mid_doubled());
         // Numbers between were those of orders that risk refused, of which nothing is recorded.
         while self.state.orders.next_id() < id {
             let refused = Order { id: self.state.orders.next_id(), count: 0, status: Status::Rejected, ..order.clone() };

@@ -18,6 +18,8 @@ pub enum Request {
         count: u64,
         /// What is wanted.
         order: NewOrder,
+        /// Whether `target` sent it, and may replace it: whoever goes on from what was recorded must know (O3).
+        by_target: bool,
     },
     /// Cancel an order.
     Cancel {

@@ -186,6 +186,14 @@ class BinanceSpotExecution(Execution):
 
     # The interface.
 
+    async def account(self) -> str:
+        """The account's number, which all of its keys share."""
+        try:
+            return await self._rest.read("/api/v3/account", _account, {"omitZeroBalances": "true"}, is_signed=True)
+        finally:
+            # What is prepared may never run; it connects anew when it does.
+            await self._rest.close()
+
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
         """Connect, log on and subscribe to the account's events; the sink is told when that is done."""
         self._sink = sink
@@ -519,6 +527,10 @@ def _commission(instrument: str, answer: dict[str, Any]) -> Commission:
     return Commission(
         instrument, standard["maker"], standard["taker"], discount["discountAsset"] if is_discounted else None
     )
+
+
+def _account(answer: dict[str, Any]) -> str:
+    return str(answer.get("uid", ""))
 
 
 def _balances(answer: dict[str, Any]) -> list[Balance]:
