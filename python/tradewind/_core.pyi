@@ -287,6 +287,8 @@ class Session:
         """What everything is worth now, in the currency of totals; None where a price is missing."""
     def positions(self) -> list[tuple[str, str, str]]:
         """Positions that are not flat: strategy, instrument and quantity as text."""
+    def positions_to_close(self) -> list[tuple[str, str]]:
+        """The strategies and instruments of positions that are more than the dust that closing them left."""
     def holdings(self) -> list[dict[str, Any]]:
         """Positions that are not flat, with what they cost and what they are worth."""
     @property

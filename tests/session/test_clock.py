@@ -7,7 +7,11 @@ import time
 from pathlib import Path
 
 import msgspec
-from session_bench import STILL, Bench, on_bench
+import pytest
+from session_bench import STILL, Bench, is_up, on_bench
+
+from tradewind.session.clock import ClockJudge
+from tradewind.venues import ClockStatus, streaming
 
 YEAR_2100_MS = 4_102_444_800_000
 
@@ -25,3 +29,61 @@ def test_a_row_from_the_far_future_does_not_move_the_clock(tmp_path: Path) -> No
             assert ready.session.health.misread
 
     on_bench(tmp_path, STILL, work)
+
+
+def test_nothing_is_opened_while_time_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_CLOCK_SECONDS", 0.5)
+
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            session, kernel = ready.session, ready.kernel
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+
+            def streams() -> set[bool]:
+                return {up for name, up in session.health.connections.items() if not name.endswith(" orders")}
+
+            def order(side: str, quantity: str) -> str | None:
+                opened = (btc, side, quantity, None, "gtc")
+                number = session.act(lambda: kernel.open_order(session.stamp(), "busy", *opened))
+                return next((one["reason"] for one in kernel.closed_orders(5) if one["order_id"] == number), None)
+
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading and streams() == {True})
+            assert order("buy", "0.01") is None
+            await bench.until(lambda: kernel.positions() and not kernel.open_orders())
+            bench.faults.on("clock", seconds=900)
+            await bench.until(lambda: session.now_ns() > time.time_ns() + 800 * 10**9)
+            # A jump is believed once the next comparison agrees.
+            await bench.until(lambda: streams() == {True})
+            bench.faults.on("clock", seconds=890)
+            await bench.until(lambda: streams() == {False})
+            stands_ns = session.now_ns()
+            assert order("buy", "0.01") == "risk_stale_data"
+            rows = kernel.rows
+            await bench.until(lambda: kernel.rows > rows + 5)
+            assert streams() == {False}, "what comes meanwhile does not make them fresh"
+            assert order("sell", "0.009") != "risk_stale_data", "a position may be reduced"
+            await bench.until(lambda: not kernel.open_orders())
+            await bench.until(lambda: streams() == {True})
+            assert session.now_ns() >= stands_ns
+
+    on_bench(tmp_path, STILL, work)
+
+
+def test_a_clock_is_trusted_again_once_it_goes_and_is_known_well_enough() -> None:
+    judge, second_ns = ClockJudge(), 10**9
+
+    def judged(**given: int) -> bool:
+        judge.take(ClockStatus("here", **{"offset_ns": 0, "uncertainty_ns": 0, **given}))
+        return judge.is_right
+
+    assert judged()
+    assert not judged(uncertainty_ns=2 * second_ns)
+    assert judged()
+    assert not judged(offset_ns=2 * second_ns)
+    assert judged(offset_ns=2 * second_ns)
+    assert not judged(offset_ns=2 * second_ns, ahead_ns=900 * second_ns)
+    # It is still standing at the next comparison, and at the one behind it the venue's clock has come forward again.
+    assert not judged(offset_ns=2 * second_ns, ahead_ns=2 * second_ns)
+    assert judged(offset_ns=2 * second_ns)
+    # What is no more than the limit is put up with.
+    assert judged(offset_ns=3 * second_ns, uncertainty_ns=second_ns, ahead_ns=second_ns)

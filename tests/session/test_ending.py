@@ -48,6 +48,28 @@ def test_positions_are_closed_at_a_simulated_venue_that_fills_from_what_comes_la
     on_bench(tmp_path, ONCE.replace("0.01", "0.15"), work, '\n[shutdown]\npositions = "close"\n')
 
 
+def test_positions_are_closed_although_orders_did_not_reach_the_venue_for_a_while(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            session, kernel = ready.session, ready.kernel
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading)
+            session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.05", None, "gtc"))
+            await bench.until(lambda: kernel.positions() and not kernel.open_orders())
+            bench.faults.on("refused_connections")
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            session.stop()
+            await bench.until(lambda: kernel.closed_orders(1)[0]["reason"] == "venue_disconnected")
+            bench.faults.off("refused_connections")
+            await asyncio.wait([ready.running])
+        assert ready.kernel.positions() == [] and not bench.held.get("BTC")
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert journal.ending.finished
+
+    on_bench(tmp_path, STILL, work, '\n[shutdown]\npositions = "close"\ntimeout = "30s"\n')
+
+
 FAILING = {
     "on_status": "if status.kind == 'trading_off':",
     "on_order": "if order.status == 'cancel_in_flight':",

@@ -17,13 +17,14 @@ from tradewind.errors import TradewindError
 from tradewind.session import reconciliation
 from tradewind.session.run import prepared
 from tradewind.venues import Balance, Commission, Filled
+from tradewind.venues.connection.rest import VenueError
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides are compared twice a second."""
     monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 0.5)
-    monkeypatch.setattr(reconciliation, "_YOUNG_NS", 10**9)
+    monkeypatch.setattr(reconciliation, "_YOUNG_SECONDS", 1.0)
 
 
 def test_an_order_is_not_given_up_while_the_venue_may_still_take_it(tmp_path: Path) -> None:
@@ -74,6 +75,40 @@ def test_a_given_up_order_that_comes_after_a_restart_is_cancelled(tmp_path: Path
             await bench.until(lambda: not bench.open_orders)
 
     on_bench(tmp_path, RESTING, work)
+
+
+def test_an_order_that_nobody_can_tell_of_holds_up_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reconciliation, "_ANSWER_SECONDS", 0.0)
+
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: is_up(ready) and ready.kernel.rows > 5 and ready.kernel.is_trading)
+            session, kernel, execution = ready.session, ready.kernel, execution_of(ready)
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+            execution.fate_seconds = 1.0
+
+            async def order(*given: Any) -> Any:
+                raise VenueError("venue_refused", "HTTP 400: -1121 Invalid symbol.", status=400, number=-1121)
+
+            execution.order = order
+            bench.faults.on("timeout_accepted", occasions=1)
+            bench.faults.on("lost_push")
+            session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.001", "50000.00", "gtc"))
+            await bench.until(lambda: [one for one in kernel.open_orders() if one["status"] == "unknown"])
+            # Money goes out without a report.
+            bench.faults.on("transfer", account=bench.account, asset="USDT", amount="-50000")
+            await bench.until(lambda: bench.equals(ready))
+            bench.faults.off("lost_push")
+            told = [one.getMessage() for one in caplog.records if "does not tell what became of" in one.getMessage()]
+            assert len(told) == 1
+            # Nor the next connection.
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            await bench.until(lambda: is_up(ready))
+
+    on_bench(tmp_path, STILL, work)
 
 
 def test_a_lost_fill_is_found(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_the_quickest_exchange_sets_the_clock_and_time_never_goes_back() -> None
     assert clock() == 10_100
     clock.observe(sent_ns=100, venue_ns=9_100, received_ns=102)
     assert clock() == 10_100, "it stands still until the venue's clock has come as far"
+    assert clock.ahead_ns == 10_100 - clock.venue_ns > 0
     now[0] = 2_000
     assert clock() == 2_000 + clock.offset_ns
     # The venue's clock jumps: what was known before contradicts the slow exchange, which counts.

@@ -26,6 +26,16 @@ def test_a_stalled_stream_is_noticed_although_the_socket_is_busy() -> None:
     run(check, KINDS[:2], trades=1, quotes=1)
 
 
+def test_silence_is_noticed_although_the_venues_clock_went_back() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade") and watcher.count("Quote"))
+        watcher.clock._last_ns += 900 * 10**9
+        watcher.box.server.faults.on("silent_stall")
+        await until(lambda: all("stale" in watcher.states(kind) for kind in ("trades", "quotes")))
+
+    run(check, KINDS[:2], trades=1, quotes=1)
+
+
 def test_a_quiet_market_is_not_a_dead_one() -> None:
     async def check(watcher: Watcher) -> None:
         await until(lambda: all(watcher.count(name) for name in ("Trade", "Quote", "BookUpdate")))

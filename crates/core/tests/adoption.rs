@@ -5,16 +5,13 @@ mod common;
 
 use common::session::*;
 use common::strategy::Script;
-use common::{Named, World, at, spot};
-use std::sync::Arc;
+use common::{Named, at};
 use tradewind_core::driver::Session;
 use tradewind_core::error::Code;
 use tradewind_core::event::{AccountEvent, Command, Event, Filter, Holding};
-use tradewind_core::instrument::{AccountIndex, Index};
+use tradewind_core::instrument::AccountIndex;
 use tradewind_core::market::{MarketEvent, Side};
 use tradewind_core::order::{OrderId, OrderType, Request, StrategyIndex};
-use tradewind_core::risk::{DailyLoss, Risk, SystemLimits};
-use tradewind_core::state::Valuation;
 
 const COIN: i64 = 100_000_000;
 /// A coin costs a thousand; ten value decimals.
@@ -134,23 +131,10 @@ fn it_is_replayed_restored_and_handed_over() {
     assert_eq!(position(&rebuilt), position(&session));
 }
 
-/// The same world, in which at most fifty may be lost a day.
-fn limited() -> Session {
-    let specification = tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BTCUSDT", "BTC", "USDT") };
-    let mut world = World::new(Arc::new(Index::new(&[], &[specification]).unwrap()), 1);
-    world.keeps_journal = true;
-    let mut settings = world.settings();
-    settings.venues.clear();
-    let valuation = Valuation::new(&world.index, settings.currency);
-    let daily_loss = Some(DailyLoss { valuation, limit: 50.0, carried: None });
-    let risk = Risk::default().with_system(SystemLimits { daily_loss, ..SystemLimits::default() });
-    Session::new(settings, idle(), risk, vec![quotes(0)]).unwrap()
-}
-
 #[test]
 fn what_was_lost_before_is_not_of_the_day() {
     for has_price in [true, false] {
-        let mut session = limited();
+        let mut session = limited(idle());
         session.start(S, false).unwrap();
         deposit(&mut session, 2, "BTC", i128::from(COIN));
         if has_price {

@@ -261,6 +261,83 @@ fn a_cancel_that_was_refused_is_not_sent_again_before_more_is_known() {
     assert!(matches!(session.take_requests()[..], [Request::Place { id: OrderId(2), .. }]));
 }
 
+/// A session whose only order rests, and whose cancel was asked for and is of unknown fate.
+fn cancelled_in_vain() -> Session {
+    let mut session = live(maker());
+    session.start(S, false).unwrap();
+    session.row(&quote(0, 2 * S, 2 * S, 99_900, 100_100, 1)).unwrap();
+    told(&mut session, 2 * S + 1, AccountEvent::Accepted(OrderId(1)));
+    session.input(&Event::Command { time_ns: 3 * S, command: Command::CancelAll(Filter::default()) }).unwrap();
+    session.take_requests();
+    told(&mut session, 3 * S + 1, AccountEvent::Lost(OrderId(1)));
+    assert_eq!(session.take_requests(), []);
+    session
+}
+
+fn cancels(session: &mut Session) -> usize {
+    session.take_requests().iter().filter(|request| matches!(request, Request::Cancel { id: OrderId(1), .. })).count()
+}
+
+#[test]
+fn a_cancel_that_did_not_get_through_is_sent_again_once_the_order_is_known_to_rest() {
+    let mut session = cancelled_in_vain();
+    told(&mut session, 4 * S, AccountEvent::Accepted(OrderId(1)));
+    assert_eq!(cancels(&mut session), 1);
+    // Once for each time that more is known.
+    told(&mut session, 5 * S, AccountEvent::CancelRejected(OrderId(1), Code::RateLimited));
+    assert_eq!(cancels(&mut session), 0);
+    told(&mut session, 6 * S, AccountEvent::Accepted(OrderId(1)));
+    told(&mut session, 6 * S + 1, AccountEvent::Accepted(OrderId(1)));
+    assert_eq!(cancels(&mut session), 1);
+    // A no is a no, until somebody asks again.
+    told(&mut session, 7 * S, AccountEvent::CancelRejected(OrderId(1), Code::OrderNotOpen));
+    told(&mut session, 8 * S, AccountEvent::Accepted(OrderId(1)));
+    assert_eq!(cancels(&mut session), 0);
+}
+
+#[test]
+fn it_waits_for_the_connection_and_is_in_snapshot_and_journal() {
+    let connection = |session: &mut Session, second: i64, change: Condition| {
+        session.input(&Event::Status(StatusEvent { time_ns: second * S, change })).unwrap();
+    };
+    let mut session = cancelled_in_vain();
+    connection(&mut session, 4, Condition::Disconnected(VenueIndex(0), Part::Orders));
+    let begun = block(&mut session);
+    let saved = session.save().unwrap();
+    let mut again = live(maker());
+    again.restore(&saved).unwrap();
+    let mut replayed = live(maker());
+    assert_eq!(replayed.recover(&begun).unwrap(), None);
+    for one in [&mut session, &mut again] {
+        told(one, 5 * S, AccountEvent::Accepted(OrderId(1)));
+        assert_eq!(cancels(one), 0);
+        connection(one, 6, Condition::Connected(VenueIndex(0), Part::Orders));
+        assert_eq!(cancels(one), 1);
+    }
+    assert_eq!(replayed.recover(&block(&mut session)).unwrap(), None);
+    assert_eq!(replayed.recovered(), None);
+    assert_eq!(replayed.engine().state().hash(), session.engine().state().hash());
+}
+
+#[test]
+fn the_limit_on_a_days_loss_looks_again_while_it_is_reached() {
+    let mut session = limited(maker());
+    session.start(S, false).unwrap();
+    session.row(&quote(0, 2 * S, 2 * S, 99_900, 100_100, 1)).unwrap();
+    told(&mut session, 2 * S + 1, AccountEvent::Accepted(OrderId(1)));
+    let fill = fill_of(&session, 1, 7, 40_000_000, 0, "USDT");
+    told(&mut session, 2 * S + 2, fill);
+    session.take_requests();
+    session.row(&quote(0, 5 * S, 5 * S, 80_000, 80_100, 1)).unwrap();
+    assert!(session.engine().state().is_daily_loss_reached());
+    assert_eq!(cancels(&mut session), 1);
+    session.row(&quote(0, 7 * S, 7 * S, 80_000, 80_100, 1)).unwrap();
+    assert_eq!(cancels(&mut session), 0);
+    told(&mut session, 8 * S, AccountEvent::CancelRejected(OrderId(1), Code::VenueRefused));
+    session.row(&quote(0, 10 * S, 10 * S, 80_000, 80_100, 1)).unwrap();
+    assert_eq!(cancels(&mut session), 1);
+}
+
 #[test]
 fn an_order_that_the_venue_may_not_have_stays_unknown_when_its_cancel_is_refused() {
     let mut session = live(targeting());

@@ -610,6 +610,23 @@ impl Session {
         Ok(listed)
     }
 
+    /// The strategies and instruments of positions that are more than the dust that closing them left.
+    fn positions_to_close(&self) -> PyResult<Vec<(String, String)>> {
+        let session = self.lock()?;
+        let state = session.engine().state();
+        let mut listed = Vec::new();
+        for (place, strategy) in state.strategies().iter().enumerate() {
+            for (at, position) in strategy.positions.iter().enumerate().filter(|(_, position)| position.quantity != 0) {
+                let instrument = InstrumentIndex(at as u32);
+                // What a target could not reach is what is missing to it.
+                if state.dust(StrategyIndex(place as u16), instrument) != -position.quantity {
+                    listed.push((strategy.name.clone(), self.index.instrument(instrument).name.clone()));
+                }
+            }
+        }
+        Ok(listed)
+    }
+
     /// Positions that are not flat, with what they cost and what they are worth.
     fn holdings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let session = self.lock()?;

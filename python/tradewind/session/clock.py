@@ -1,8 +1,15 @@
-"""The clock of a session: a venue's clock, never the same twice."""
+"""The clock of a session: a venue's clock, never the same twice, and whether it can be trusted."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
+
+from tradewind.venues import ClockStatus
+from tradewind.venues.connection.clock import CLOCK_LIMIT_NS
+
+log = logging.getLogger(__name__)
 
 
 class SessionClock:
@@ -33,3 +40,46 @@ class SessionClock:
     def start_after(self, time_ns: int) -> None:
         """Go on after a time that was met, whatever the clock says now."""
         self._last_ns = max(self._last_ns, time_ns)
+
+
+class ClockJudge:
+    """Judges whether a venue's clock can be traded by, from its comparisons with ours (T2).
+
+    It is not where it went back, so that our time stands still until it has been caught up with, where it jumped, until the
+    next comparison agrees, and where it is uncertain: in each case by more than ``CLOCK_LIMIT_NS``.
+
+    Examples
+    --------
+    >>> judge = ClockJudge()
+    >>> judge.take(ClockStatus("here", offset_ns=5, uncertainty_ns=1_000_000))
+    >>> judge.is_right
+    True
+    >>> judge.take(ClockStatus("here", offset_ns=5, uncertainty_ns=2_000_000_000))
+    >>> judge.is_right
+    False
+
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+        self._is_doubted = False
+        self._still_until_ns = 0
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it can be traded by now."""
+        return not self._is_doubted and time.monotonic_ns() >= self._still_until_ns
+
+    def take(self, status: ClockStatus) -> None:
+        """Take a comparison."""
+        jump_ns = 0 if self._offset_ns is None else status.offset_ns - self._offset_ns
+        self._offset_ns = status.offset_ns
+        self._is_doubted = max(abs(jump_ns), status.uncertainty_ns) > CLOCK_LIMIT_NS
+        until_ns = time.monotonic_ns() + status.ahead_ns
+        # What is too long begins here; what has become short ends the sooner.
+        is_long = status.ahead_ns > CLOCK_LIMIT_NS
+        self._still_until_ns = until_ns if is_long else min(self._still_until_ns, until_ns)
+        if not self.is_right:
+            seconds = [value / 1e9 for value in (jump_ns, status.uncertainty_ns, status.ahead_ns)]
+            told = "it moved by %.1f s, is uncertain by %.1f s, and time stands still for %.1f s"
+            log.warning("%s: its clock cannot be traded by: " + told, status.venue, *seconds)

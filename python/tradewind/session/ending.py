@@ -51,8 +51,7 @@ class Ending:
         session.command("trading_off")
         session.command("cancel_all")
         if self._shutdown.positions == "close":
-            session.command("close_all")
-            await self._simulated_closed()
+            await self._closed()
         is_settled = await self._settled()
         if session.failure is None and is_settled:
             session.act(session.kernel.finish)
@@ -78,18 +77,27 @@ class Ending:
         hint = "start the same run again: it goes on with them; or cancel them at the venue"
         return exception("run_interrupted", f"trading has ended, and {what}", hint)
 
-    async def _simulated_closed(self) -> None:
-        """Wait until simulated venues have closed what is held: they fill from what is still to come."""
-        session = self._session
+    async def _closed(self) -> None:
+        """Close what is held, for as long as the system says: an order that was refused is asked for again."""
+        session, loop = self._session, asyncio.get_running_loop()
+        session.command("close_all")
+        asked_at = loop.time()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_seconds):
-                while session.failure is None and not session.is_hurried and self._is_closing_simulated:
+                while session.failure is None and not session.is_hurried and session.kernel.positions_to_close():
                     await asyncio.sleep(_GLANCE_SECONDS)
+                    if loop.time() - asked_at > _ASK_SECONDS:
+                        asked_at = loop.time()
+                        for strategy, instrument in self._given_up():
+                            session.command("close_all", strategy, instrument)
 
-    @property
-    def _is_closing_simulated(self) -> bool:
-        kernel = self._session.kernel
-        return bool(kernel.positions()) and len(kernel.open_orders()) > len(self._session.real_orders())
+    def _given_up(self) -> list[tuple[str, str]]:
+        """What is held that no order works to close, although orders reach its venue."""
+        session = self._session
+        working = {(one["strategy"], one["instrument"].name) for one in session.kernel.open_orders()}
+        down = {venue for venue in session.index.venues if session.health.connections.get(f"{venue} orders") is False}
+        held = [one for one in session.kernel.positions_to_close() if one not in working]
+        return [(strategy, name) for strategy, name in held if session.index.instrument(name).venue not in down]
 
     @property
     def _patience_seconds(self) -> float:

@@ -35,8 +35,9 @@ from tradewind.venues import (
 if TYPE_CHECKING:
     from tradewind.session.session import Session, VenueParts
 
-_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited")
-"""Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way."""
+_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited", "venue_refused")
+"""Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way. It is asked for,
+and where it turns out to rest the engine cancels it again."""
 log = logging.getLogger(__name__)
 
 
@@ -81,6 +82,7 @@ class MarketFeed:
 
     def _status(self, status: StreamStatus | ClockStatus) -> None:
         if isinstance(status, ClockStatus):
+            self._session.compared(status)
             return
         if self._venue.recorder is not None:
             self._venue.recorder.status(status)
@@ -165,7 +167,7 @@ class AccountFeed:
             case AccountStatus():
                 self._status(report)
             case _:
-                pass  # balances are asked for when both sides are compared; the clock is the venue's own
+                pass  # balances are asked for when both sides are compared; of the clock market data tell
 
     def _foreign(self, report: Foreign) -> None:
         self._session.health.foreign_reports += 1

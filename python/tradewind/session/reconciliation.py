@@ -21,9 +21,11 @@ log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 10.0
 _ASK_SECONDS = 0.5
 _AGAIN_SECONDS = 0.5
+_ANSWER_SECONDS = 10.0
+"""For so long, beyond what an order may take, a comparison waits for the answers about orders, which may never come."""
 _ASKED_TIMES = 3
 """How often a venue that does not know an order is asked at least: what was just placed can be missing (F29)."""
-_YOUNG_NS = 5 * 10**9
+_YOUNG_SECONDS = 5.0
 """Orders younger than this are left to their own answer and reports."""
 _ENDS = {
     "cancelled": "requested",
@@ -59,6 +61,8 @@ class Reconciliation:
         self._asking: dict[str, asyncio.Task[None]] = {}
         # Ends of orders, told by the venue before all of their fills.
         self._ends: dict[str, Cancelled | Expired] = {}
+        self._unanswered: set[str] = set()
+        self._seen: dict[str, float] = {}
         self._is_connected = False
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
@@ -138,6 +142,8 @@ class Reconciliation:
     async def _compare_orders(self, *, everything: bool) -> None:
         theirs = {one.client_id: one for one in await self._execution.open_orders()}
         ours = {self._session.name_of(one): one for one in self._session.real_orders(self._venue)}
+        now = asyncio.get_running_loop().time()
+        self._seen = {name: self._seen.get(name, now) for name in ours}
         for name, order in ours.items():
             if everything or self._is_doubtful(order, theirs.get(name)):
                 self.ask_later(name)
@@ -145,11 +151,25 @@ class Reconciliation:
             if name not in ours and self._session.is_own(name) and self._session.open_order(name) is None:
                 # It was given up, and the venue took it after all: nobody wants it any more.
                 self._execution.cancel(CancelRequest(name, state.instrument))
-        await asyncio.gather(*self._asking.values())
+        await self._answered(everything=everything)
+
+    async def _answered(self, *, everything: bool) -> None:
+        """Wait for what is asked about orders, of each for a while: one that nobody can tell of holds up nothing else."""
+        self._unanswered &= set() if everything else self._asking.keys()
+        awaited = {task: name for name, task in self._asking.items() if name not in self._unanswered}
+        if not awaited:
+            return
+        _, silent = await asyncio.wait(awaited, timeout=self._execution.fate_seconds + _ANSWER_SECONDS)
+        if names := sorted(awaited[task] for task in silent):
+            self._unanswered.update(names)
+            what = ", ".join(names)
+            log.warning("%s: it does not tell what became of %s; all else is compared without", self._venue, what)
 
     def _is_doubtful(self, order: dict[str, Any], state: OrderState | None) -> bool:
         """Whether the venue says otherwise of an order that it had the time to know."""
-        if self._session.now_ns() - order["decided_ns"] < _YOUNG_NS:
+        # Not by the venue's clock, which may jump or stand still.
+        known_for = asyncio.get_running_loop().time() - self._seen[self._session.name_of(order)]
+        if known_for < _YOUNG_SECONDS:
             return False
         is_settled = order["status"] in ("open", "partly_filled")
         return state is None or not is_settled or Decimal(state.filled) != Decimal(order["filled"])
@@ -169,6 +189,7 @@ class Reconciliation:
 
     async def _ask(self, name: str) -> None:
         backoff = Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
+        known_by = asyncio.get_running_loop().time() + self._execution.fate_seconds
         missing = 0
         while (order := self._session.open_order(name)) is not None:
             await asyncio.sleep(backoff.next())
@@ -180,8 +201,8 @@ class Reconciliation:
                 log.warning("%s: %s", self._venue, error)
                 continue
             missing += state is None
-            known_by_ns = order["decided_ns"] + int(self._execution.fate_seconds * 1e9)
-            if missing >= _ASKED_TIMES and self._session.now_ns() > known_by_ns and name not in self._ends:
+            is_late = asyncio.get_running_loop().time() > known_by
+            if missing >= _ASKED_TIMES and is_late and name not in self._ends:
                 self._give_up(name)
                 return
 

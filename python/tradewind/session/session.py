@@ -20,11 +20,19 @@ from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.adoption import Adoptions
-from tradewind.session.clock import SessionClock
+from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
 from tradewind.session.warm_up import declares, warm_up
-from tradewind.venues import CancelRequest, Execution, Filled, MarketData, OrderRequest, StreamName
+from tradewind.venues import (
+    CancelRequest,
+    ClockStatus,
+    Execution,
+    Filled,
+    MarketData,
+    OrderRequest,
+    StreamName,
+)
 
 _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
@@ -121,6 +129,9 @@ class Session:
         self._accounts: dict[str, AccountFeed] = {}
         self._markets: list[MarketFeed] = []
         self._watchers: list[Callable[[], None]] = []
+        self._judges = {name: ClockJudge() for name in self._venues}
+        self._timely = dict.fromkeys(self._venues, True)
+        self._streams: dict[tuple[Instrument, str], bool] = {}
 
     # What feeds the kernel.
 
@@ -357,7 +368,28 @@ class Session:
         return [StreamName(instruments[at].name, kind) for at, kind in streams]  # type: ignore[arg-type]
 
     def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool, time_ns: int | None = None) -> None:
-        """Tell the engine whether a stream can be traded on, since a time or from now on."""
+        """Take whether a stream delivers, since a time or from now on; it is traded on while the clock is right (T2)."""
+        self._streams[instrument, kind] = is_fresh
+        self._tell_stream(instrument, kind, is_fresh and self._timely[instrument.venue], time_ns)
+
+    def compared(self, status: ClockStatus) -> None:
+        """Take how a venue's clock goes."""
+        self._judges[status.venue].take(status)
+        self._look_at_clocks()
+
+    def _look_at_clocks(self) -> None:
+        """Streams are stale while their venue's clock, or the one that stamps everything, cannot be traded by."""
+        is_stamping_right = next(iter(self._judges.values())).is_right
+        for venue, judge in self._judges.items():
+            is_right = is_stamping_right and judge.is_right
+            if is_right == self._timely[venue]:
+                continue
+            self._timely[venue] = is_right
+            for (instrument, kind), delivers in list(self._streams.items()):
+                if delivers and instrument.venue == venue:
+                    self._tell_stream(instrument, kind, is_right)
+
+    def _tell_stream(self, instrument: Instrument, kind: str, is_fresh: bool, time_ns: int | None = None) -> None:
         self.health.connections[f"{instrument.name} {kind}"] = is_fresh
         now_ns = self.stamp() if time_ns is None else time_ns
         self.act(lambda: self.kernel.stream(now_ns, "fresh" if is_fresh else "stale", instrument, kind))
@@ -388,6 +420,7 @@ class Session:
         while True:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
+            self._look_at_clocks()
             self._writer.keep_up(self.kernel)
             self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:

@@ -62,11 +62,15 @@ class StreamStatus(msgspec.Struct, frozen=True):
 
 
 class ClockStatus(msgspec.Struct, frozen=True):
-    """The venue's clock was compared with ours: what is added to ours, and how far that may be off (T2)."""
+    """The venue's clock was compared with ours: what is added to ours, and how far that may be off (T2).
+
+    Where the venue's clock went back, what was stamped last is ``ahead_ns`` ahead of it: time stands still for so long.
+    """
 
     venue: str
     offset_ns: int
     uncertainty_ns: int
+    ahead_ns: int = 0
 
 
 class MarketData(ABC):

@@ -22,7 +22,7 @@ STANDSTILL_NS = 2_000_000_000
 
 
 class Watched:
-    """What is known about the liveness of one stream.
+    """What is known about the liveness of one stream; times are monotonic, as a venue's clock may jump or stand still.
 
     ``moved`` is how far it had come when it last moved, ``seen`` how far it should have come by the venue's last word.
     """
@@ -67,11 +67,11 @@ class Liveness:
 
     def subscribed(self, stream: StreamName) -> Watched:
         """Look after a stream from now on."""
-        return self.watched.setdefault(stream, Watched(self._data.clock()))
+        return self.watched.setdefault(stream, Watched(self._data.clock.monotonic_ns()))
 
     def look_for_first(self) -> None:
         """Tell of streams that were subscribed to, and of which something has come since."""
-        if self._data.clock() < self._catching_up_until_ns:
+        if self._data.clock.monotonic_ns() < self._catching_up_until_ns:
             return
         for stream, before_ns in list(self.awaited.items()):
             if self.arrival_ns(stream) not in (None, before_ns):
@@ -88,7 +88,7 @@ class Liveness:
     async def beat(self) -> None:
         """Show that this process runs."""
         while True:
-            self.beat_ns = self._data.clock()
+            self.beat_ns = self._data.clock.monotonic_ns()
             await asyncio.sleep(_BEAT_SECONDS)
 
     def stood_still(self, now_ns: int) -> None:
@@ -104,9 +104,10 @@ class Liveness:
         """Look at all streams each second, and ask the venue about those that are silent."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            self._data.look_at_clock()
             questions: list[Coroutine[Any, Any, None]] = []
             for stream, watched in list(self.watched.items()):
-                now_ns = self._data.clock()
+                now_ns = self._data.clock.monotonic_ns()
                 patience = self._data.words["silence"].get(stream.kind, 60) + _seconds(stream.interval)
                 is_overdue = now_ns - watched.since_ns > patience * watched.quietness * 1e9
                 mark = self._mark(stream)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tradewind.errors import TradewindError
 from tradewind.venues.connection.backoff import Backoff, Budget
-from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.clock import CLOCK_LIMIT_NS, VenueClock
 from tradewind.venues.connection.rest import Rest
 from tradewind.venues.connection.subscriptions import Subscriptions
 from tradewind.venues.connection.websocket import Channel, Link
@@ -57,6 +57,7 @@ class StreamingMarketData(MarketData):
         self._refused: dict[str, Backoff] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._clock_doubted = asyncio.Event()
+        self._offset_ns: int | None = None
         self._error_ns = 0
         self.told: dict[StreamName, str] = {}
         self.sink: MarketSink
@@ -121,7 +122,7 @@ class StreamingMarketData(MarketData):
         except TradewindError as error:
             self.report(None, "error", f"clocks were not compared: {error.message}")
         streams, self._names = list(self._names.values()), {}
-        self.liveness.beat_ns = self.clock()
+        self.liveness.beat_ns = self.clock.monotonic_ns()
         for work in (self.liveness.beat(), self.liveness.watch(), self._resyncs.run(), self._compare_on()):
             self.in_background(work)
         self.subscribe(streams)
@@ -215,9 +216,10 @@ class StreamingMarketData(MarketData):
 
     def _received(self, channel: Channel, message: bytes) -> None:
         """A message: decoded and handed on in this call."""
-        arrival_ns = self.clock()
-        if arrival_ns - self.liveness.beat_ns > STANDSTILL_NS:
-            self.liveness.stood_still(arrival_ns)
+        now_ns = self.clock.monotonic_ns()
+        arrival_ns = self.clock.at(now_ns)
+        if now_ns - self.liveness.beat_ns > STANDSTILL_NS:
+            self.liveness.stood_still(now_ns)
         try:
             told = self.decoder.decode(message, arrival_ns)
         except TradewindError as error:
@@ -285,8 +287,9 @@ class StreamingMarketData(MarketData):
             self.sink.tap.unreadable(arrival_ns, message)
         if error.code == "arrival_before_venue_time":
             self._clock_doubted.set()
-        if arrival_ns - self._error_ns >= _ERRORS_APART_NS:
-            self._error_ns = arrival_ns
+        now_ns = self.clock.monotonic_ns()
+        if now_ns - self._error_ns >= _ERRORS_APART_NS:
+            self._error_ns = now_ns
             reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
             self.sink.on_status(StreamStatus(None, "error", reason))
 
@@ -321,17 +324,30 @@ class StreamingMarketData(MarketData):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOCK_SECONDS):
                     await self._clock_doubted.wait()
+            self._clock_doubted.clear()
             try:
                 await self.compare_clocks()
             except TradewindError as error:
                 self.report(None, "error", f"clocks were not compared: {error.message}")
-            self._clock_doubted.clear()
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def compare_clocks(self) -> None:
         """Put our clock on the venue's, and tell how."""
         await self.ask_clock()
-        self.sink.on_status(ClockStatus(self.venue, self.clock.offset_ns, self.clock.uncertainty_ns))
+        self._tell_clock()
+
+    def look_at_clock(self) -> None:
+        """Notice that the clock was moved by another who compares it, such as the venue's orders."""
+        if self._offset_ns is not None and abs(self.clock.offset_ns - self._offset_ns) > CLOCK_LIMIT_NS:
+            self._tell_clock()
+
+    def _tell_clock(self) -> None:
+        """Tell how the clock goes; a jump is looked at again soon."""
+        clock, before_ns = self.clock, self._offset_ns
+        self._offset_ns = clock.offset_ns
+        if before_ns is not None and abs(clock.offset_ns - before_ns) > CLOCK_LIMIT_NS:
+            self._clock_doubted.set()
+        self.sink.on_status(ClockStatus(self.venue, clock.offset_ns, clock.uncertainty_ns, clock.ahead_ns))
 
     def report(self, stream: StreamName | None, state: Any, reason: str = "") -> None:
         """Tell a change of state once."""

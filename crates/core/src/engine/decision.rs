@@ -2,6 +2,7 @@
 
 use super::{Closed, Engine, Notice};
 use crate::error::{Code, Result};
+use crate::event::Part;
 use crate::instrument::{InstrumentIndex, VenueIndex};
 use crate::market::Side;
 use crate::order::{Confirmed, NewOrder, Order, OrderId, OrderType, Outcome, Report, Request, Status, StrategyIndex, next_status};
@@ -126,6 +127,12 @@ impl Engine {
         let (strategy, instrument) = (order.strategy, order.request.instrument);
         let outcome = next_status(order.status, report, order.confirmed());
         order.is_accepted |= report == Report::Accepted;
+        match report {
+            Report::CancelSent => order.is_cancel_wanted = true,
+            // That it could not be delivered says nothing: it is still wanted.
+            Report::CancelRejected if !reason.is_some_and(is_undelivered) => order.is_cancel_wanted = false,
+            _ => {}
+        }
         match outcome {
             Outcome::Become(status) => {
                 order.status = status;
@@ -139,13 +146,13 @@ impl Engine {
                 }
                 // That a cancel was refused is no reason to send it again at once: what the order is has to come first.
                 if report != Report::CancelRejected {
-                    self.pursue_again(strategy, instrument);
+                    self.go_on_from(id, strategy, instrument);
                 }
             }
             Outcome::Stale => {
                 self.state.stale_reports += 1;
                 if report == Report::Accepted {
-                    self.pursue_again(strategy, instrument);
+                    self.go_on_from(id, strategy, instrument);
                 }
             }
             Outcome::Impossible => self.state.impossible_reports += 1,
@@ -189,22 +196,35 @@ impl Engine {
         self.state.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument || target.order != count);
     }
 
-    /// What is known of an order may let the target of its strategy in its instrument go on.
+    /// What is known of an order may show that its cancel did not get through, and let the target in its instrument go on.
     #[inline]
-    fn pursue_again(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
+    fn go_on_from(&mut self, id: OrderId, strategy: StrategyIndex, instrument: InstrumentIndex) {
+        let has_outlived = self.state.orders.get(id).is_some_and(Order::has_outlived_cancel);
+        // Where nothing reaches the venue, it waits for the connection.
+        if has_outlived && !self.state.health.is_down(self.state.index.instrument(instrument).venue, Part::Orders) {
+            self.state.outbox.push(Decision::Cancel(id));
+        }
         if self.state.strategies[strategy.at()].targets.iter().any(|target| target.instrument == instrument) {
             self.state.outbox.push(Decision::Pursue(strategy, instrument));
         }
     }
 
-    /// Orders can leave for a venue again: targets there go on.
-    pub(super) fn pursue_at(&mut self, venue: VenueIndex) {
+    /// Requests reach a venue again: cancels that did not get through are sent again, and targets there go on.
+    pub(super) fn go_on_at(&mut self, venue: VenueIndex) {
+        let is_there = |order: &&Order| self.state.index.instrument(order.request.instrument).venue == venue;
+        let outlived = self.state.orders.all_open().filter(is_there).filter(|order| order.has_outlived_cancel());
+        self.state.outbox.extend(outlived.map(|order| Decision::Cancel(order.id)));
         for (place, strategy) in self.state.strategies.iter().enumerate() {
             for target in strategy.targets.iter().filter(|target| self.state.index.instrument(target.instrument).venue == venue) {
                 self.state.outbox.push(Decision::Pursue(StrategyIndex(place as u16), target.instrument));
             }
         }
     }
+}
+
+/// Whether a cancel was refused because it did not reach the venue, or was not looked at there.
+const fn is_undelivered(reason: Code) -> bool {
+    matches!(reason, Code::Unreachable | Code::VenueDisconnected | Code::RateLimited)
 }
 
 /// The order over what is missing to a target; none if that is dust.

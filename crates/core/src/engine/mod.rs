@@ -303,14 +303,18 @@ impl Engine {
         }
     }
 
-    /// Once the day's loss has reached its limit, nothing that could open a position may work any more.
+    /// Once the day's loss has reached its limit, nothing that could open a position may work any more, then and later: what
+    /// reduces one may come to open one.
     #[cold]
     fn watch_loss(&mut self) {
-        if !self.risk.reaches_daily_loss(&mut self.state) {
+        let was_reached = self.state.is_daily_loss_reached();
+        if !self.risk.looks_at_daily_loss(&mut self.state) {
             return;
         }
-        self.notices.push(Notice::Status(StatusChange::DailyLossReached));
-        let opens = |order: &&Order| !crate::risk::reduces(&self.state, order);
+        if !was_reached {
+            self.notices.push(Notice::Status(StatusChange::DailyLossReached));
+        }
+        let opens = |order: &&Order| !order.is_cancel_wanted && !crate::risk::reduces(&self.state, order);
         let orders: Vec<_> = self.state.orders.all_open().filter(opens).map(|order| Decision::Cancel(order.id)).collect();
         self.state.outbox.extend(orders);
     }

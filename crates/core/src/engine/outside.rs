@@ -28,7 +28,7 @@ impl Engine {
         if self.state.health.apply(&status.change) {
             self.notices.push(Notice::Status(StatusChange::Condition(status.change)));
             if let Condition::Connected(venue, Part::Orders) = status.change {
-                self.pursue_at(venue);
+                self.go_on_at(venue);
             }
             self.tell_bars(&status.change)?;
         }

@@ -158,6 +158,8 @@ pub struct Order {
     pub trade_ids: SmallVec<[u64; 2]>,
     /// Whether the venue has said that it has it.
     pub is_accepted: bool,
+    /// Whether its cancel was asked for, until it has ended or the venue has said no.
+    pub is_cancel_wanted: bool,
     /// How much has been filled.
     pub filled: i64,
     /// What the fills were worth together, with the instrument's value decimals.
@@ -191,6 +193,7 @@ impl Order {
             note: None,
             trade_ids: SmallVec::new(),
             is_accepted: false,
+            is_cancel_wanted: false,
             filled: 0,
             filled_value: 0,
             decided_ns: now_ns,
@@ -206,6 +209,11 @@ impl Order {
             (_, true) => Confirmed::Acceptance,
             _ => Confirmed::Nothing,
         }
+    }
+
+    /// Whether it rests at the venue although its cancel was asked for: that cancel did not get through.
+    pub(crate) const fn has_outlived_cancel(&self) -> bool {
+        self.is_cancel_wanted && matches!(self.status, Status::Open | Status::PartlyFilled)
     }
 
     /// How much is not filled yet.

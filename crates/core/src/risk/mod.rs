@@ -124,14 +124,11 @@ impl Risk {
         self.system.daily_loss.as_ref().is_some_and(|limit| state.begin_day(time_ns, &limit.valuation, limit.carried))
     }
 
-    /// After an event: tells whether the loss of the day has now reached its limit.
-    pub(crate) fn reaches_daily_loss(&self, state: &mut State) -> bool {
+    /// After an event: tells whether the loss of the day has reached its limit; once it has, it stays so for the day.
+    pub(crate) fn looks_at_daily_loss(&self, state: &mut State) -> bool {
         let Some(limit) = self.system.daily_loss.as_ref() else { return false };
         state.settle_adopted(&limit.valuation);
-        if state.watch.is_reached {
-            return false;
-        }
-        state.watch.is_reached = state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
+        state.watch.is_reached |= state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
         state.watch.is_reached
     }
 

@@ -8,7 +8,7 @@ use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
 use serde::{Deserialize, Serialize};
 
 /// The version of the algorithm behind the state hash.
-pub const STATE_HASH_VERSION: u32 = 4;
+pub const STATE_HASH_VERSION: u32 = 5;
 
 /// Hashes each strategy's requests and fills as they happen, by the names of instruments
 /// and the strategy's own counts, so that nothing unrelated shifts it.
@@ -314,7 +314,8 @@ impl State {
             for order in self.orders.open(StrategyIndex(place as u16)) {
                 out.number(order.count.into()).text(order.status.name()).number(order.filled.into());
                 self.hash_request(out, &order.request);
-                out.number(order.by_target.into()).number(order.is_accepted.into()).number(order.trade_ids.len() as i128);
+                out.number(order.by_target.into()).number(order.is_accepted.into()).number(order.is_cancel_wanted.into());
+                out.number(order.trade_ids.len() as i128);
                 for &trade_id in &order.trade_ids {
                     out.number(trade_id.into());
                 }

@@ -220,13 +220,13 @@ impl State {
         self.position(strategy, instrument).quantity + self.orders.working(strategy, instrument)
     }
 
-    /// Whether the outcome of some order of the strategy in the instrument is open: a cancel is
-    /// under way, or the order is unknown. Until it is settled, exposure may still change (O3).
+    /// Whether the outcome of some order of the strategy in the instrument is open: a cancel is under
+    /// way or has to be sent again, or the order is unknown. Until it is settled, exposure may still change (O3).
     #[inline]
     pub fn is_unsettled(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> bool {
-        self.orders
-            .open(strategy)
-            .any(|order| order.request.instrument == instrument && matches!(order.status, Status::CancelInFlight | Status::Unknown))
+        let is_open_ended =
+            |order: &Order| matches!(order.status, Status::CancelInFlight | Status::Unknown) || order.has_outlived_cancel();
+        self.orders.open(strategy).any(|order| order.request.instrument == instrument && is_open_ended(order))
     }
 
     /// An account.

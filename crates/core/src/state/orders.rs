@@ -217,6 +217,7 @@ mod tests {
             note: None,
             trade_ids: smallvec::SmallVec::new(),
             is_accepted: true,
+            is_cancel_wanted: false,
             filled: 0,
             filled_value: 0,
             decided_ns: 0,

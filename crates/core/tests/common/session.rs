@@ -91,6 +91,19 @@ pub fn live(strategies: Vec<Named>) -> Session {
     Session::new(settings, strategies, Risk::default(), vec![quotes(0), quotes(1), trades(0)]).unwrap()
 }
 
+/// A live world of one pair, in which at most fifty may be lost a day.
+pub fn limited(strategies: Vec<Named>) -> Session {
+    let specification = tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BTCUSDT", "BTC", "USDT") };
+    let mut world = World::new(Arc::new(Index::new(&[], &[specification]).unwrap()), 1);
+    world.keeps_journal = true;
+    let mut settings = world.settings();
+    settings.venues.clear();
+    let valuation = Valuation::new(&world.index, settings.currency);
+    let daily_loss = Some(DailyLoss { valuation, limit: 50.0, carried: None });
+    let risk = Risk::default().with_system(SystemLimits { daily_loss, ..SystemLimits::default() });
+    Session::new(settings, strategies, risk, vec![quotes(0)]).unwrap()
+}
+
 pub fn told(session: &mut Session, time_ns: i64, event: AccountEvent) {
     let report = AccountReport { account: AccountIndex(0), venue_time_ns: time_ns, arrival_time_ns: time_ns, event };
     session.input(&Event::Account(report)).unwrap();

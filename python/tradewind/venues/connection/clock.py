@@ -7,6 +7,8 @@ from collections import deque
 
 _KEPT = 16
 _GRAIN_NS = 1_000_000  # venues tell milliseconds
+CLOCK_LIMIT_NS = 1_000_000_000
+"""A clock that is uncertain by more, has jumped by more or has to stand still for longer is not to be trusted (T2)."""
 
 
 class VenueClock:
@@ -43,14 +45,29 @@ class VenueClock:
 
     def __call__(self) -> int:
         """Now in nanoseconds; never before what was told last."""
-        now_ns: int = self._monotonic() + self.offset_ns
+        return self.at(self._monotonic())
+
+    def at(self, monotonic_ns: int) -> int:
+        """The same at a monotonic time that was just read."""
+        now_ns = monotonic_ns + self.offset_ns
         if now_ns < self._last_ns:
             return self._last_ns
         self._last_ns = now_ns
         return now_ns
 
+    @property
+    def venue_ns(self) -> int:
+        """The venue's time as it is, also while ours stands still."""
+        now_ns: int = self._monotonic() + self.offset_ns
+        return now_ns
+
+    @property
+    def ahead_ns(self) -> int:
+        """For how long time stands still, because what was told last is ahead of the venue's time."""
+        return max(0, self._last_ns - self.venue_ns)
+
     def monotonic_ns(self) -> int:
-        """What to stamp the two ends of an exchange with."""
+        """What to stamp the two ends of an exchange with, and what to measure waiting by."""
         now_ns: int = self._monotonic()
         return now_ns
 

@@ -1,0 +1,98 @@
+"""A cancel that was asked for is sent until the order is gone, whatever became of it on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from session_bench import STILL, Bench, execution_of, is_up, on_bench, postings
+
+from tradewind.journal import replay
+from tradewind.sandbox.order import OrderRequest
+from tradewind.sandbox.units import parse
+from tradewind.venues import CancelRejected
+
+
+def lose(bench: Bench) -> None:
+    """Somebody else sells into the book until the price is three in a hundred lower."""
+    server = bench.sandbox.server
+    exchange, now_ns = server.exchange, server.clock.now_ns()
+    other = exchange.add_account("other", now_ns)
+    exchange.transfer(other, "BTC", parse("2000"), now_ns)
+    bid = Decimal(exchange.markets["BTCUSDT"].best[0][0]).scaleb(-8)
+    bench.faults.on("quiet_market")
+    price = parse(str((bid * Decimal("0.97")).quantize(Decimal("0.01"))))
+    for _ in range(12):
+        order = OrderRequest(
+            symbol="BTCUSDT",
+            buy=False,
+            kind="LIMIT",
+            client_id="web_other",
+            time_in_force="IOC",
+            price=price,
+            quantity=parse("90"),
+        )
+        exchange.submit(other, order, now_ns)
+
+
+def refuse_the_first(execution: Any, code: str) -> list[Any]:
+    """The venue refuses one cancel, and takes those behind it."""
+    send, tried = execution.cancel, list[Any]()
+
+    def cancel(request: Any) -> None:
+        tried.append(request)
+        if len(tried) > 1:
+            send(request)
+            return
+        refusal = CancelRejected(request.client_id, code, "-1003", 0)
+        asyncio.get_running_loop().call_soon(execution._sink, refusal)
+
+    execution.cancel = cancel
+    return tried
+
+
+@pytest.mark.parametrize("how", ["disconnected", "rate_limited", "venue_refused"])
+@pytest.mark.parametrize("what", ["loss", "command"])
+def test_no_order_rests_behind_the_end_of_trading(tmp_path: Path, what: str, how: str) -> None:
+    async def work(bench: Bench) -> None:
+        bench.path.write_text(bench.path.read_text().replace('daily_loss = "5000"', 'daily_loss = "20"'))
+        async with bench.session(ends="killed") as ready:
+            session, kernel = ready.session, ready.kernel
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading)
+            session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.05", None, "gtc"))
+            await bench.until(kernel.positions)
+            session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.01", "50000.00", "gtc"))
+            await bench.until(lambda: [one for one in kernel.open_orders() if one["status"] == "open"])
+            tried = list[Any]()
+            if how == "disconnected":
+                bench.faults.on("refused_connections")
+                bench.faults.on("hard_close", kind="api")
+                await bench.until(lambda: not is_up(ready))
+            else:
+                tried = refuse_the_first(execution_of(ready), how)
+            if what == "loss":
+                lose(bench)
+                await bench.until(lambda: kernel.outcome()["day"][1] < -20)
+                # The limit looks once a second, when something happens.
+                await asyncio.sleep(1.1)
+                session.send("anything", 1)
+            else:
+                session.command("trading_off")
+                session.command("cancel_all")
+            if how == "disconnected":
+                assert bench.open_orders
+                await bench.until(
+                    lambda: not [one for one in kernel.open_orders() if one["status"] == "cancel_in_flight"]
+                )
+                bench.faults.off("refused_connections")
+            await bench.until(lambda: not bench.open_orders and not kernel.open_orders())
+            # Once it is known to rest, and not again and again.
+            assert len(tried) in (0, 2)
+        assert postings(tmp_path)
+        assert replay(tmp_path / "runs/busy/live").verdict == "unfinished"
+
+    on_bench(tmp_path, STILL, work)
