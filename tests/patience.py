@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 PATIENCE_SECONDS = 60.0
 """How long is waited for one thing."""
-_WHOLE_SECONDS = 180.0
+_ENDING_SECONDS = 120.0
+_WHOLE_SECONDS = 240.0
 
 _Outcome = TypeVar("_Outcome")
 
@@ -47,7 +48,7 @@ async def ended(process: asyncio.subprocess.Process, sent: signal.Signals | None
     if sent is not None:
         process.send_signal(sent)
     saying = asyncio.create_task(process.communicate())
-    if not (await asyncio.wait([saying], timeout=PATIENCE_SECONDS))[0]:
+    if not (await asyncio.wait([saying], timeout=_ENDING_SECONDS))[0]:
         process.send_signal(signal.SIGABRT)
     _, said = await saying
     return process.returncode, said.decode()

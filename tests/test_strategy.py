@@ -149,6 +149,38 @@ def test_every_callback_of_market_data_orders_and_time_is_called() -> None:
     assert sum(calls[kind] for kind in ("trade", "quote", "book", "mark", "funding")) == result.metrics["rows"]
 
 
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_an_event_that_is_kept_stays_what_it_was(every: int) -> None:
+    """The object of an event serves for later ones, but never while anybody holds it."""
+    kept: list[Any] = []
+    seen: list[tuple[object, ...]] = []
+
+    def content(event: Any) -> tuple[object, ...]:
+        price = event.price if hasattr(event, "price") else (event.bid, event.ask)
+        return type(event).__name__, event.instrument.name, event.venue_time_ns, event.arrival_time_ns, price
+
+    class Keeps(tw.Strategy):
+        def on_start(self, ctx: tw.Context) -> None:
+            for name in (BTC, ETH):
+                instrument = ctx.instrument(name)
+                ctx.subscribe(instrument.trades, instrument.quotes)
+
+        def take(self, ctx: tw.Context, event: Any) -> None:
+            assert (event.arrival_time_ns, ctx.price(event.instrument)) > (0, 0)
+            seen.append(content(event))
+            kept.append(event if len(seen) % every == 0 else None)
+
+        on_trade = on_quote = take
+
+    prices = {BTC: [100.0 + step for step in range(50)], ETH: [10.0 + step / 10 for step in range(50)]}
+    run(Keeps(), {name: [trade_rows(held), quote_rows(held, every_ms=700)] for name, held in prices.items()})
+    assert len(set(seen)) == len(seen) == 200
+    held = [(event, what) for event, what in zip(kept, seen, strict=True) if event is not None]
+    assert len(held) == 200 // every
+    assert [content(event) for event, _ in held] == [what for _, what in held]
+    assert len({id(event) for event, _ in held}) == len(held)
+
+
 def test_a_margin_call_reaches_on_status_and_a_liquidation_on_fill() -> None:
     seen: list[Any] = []
 

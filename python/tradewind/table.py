@@ -77,10 +77,11 @@ def _instruments(metrics: _Row, currency: str) -> Table:
         name for name in ("orders", "fills", "orders_rejected", "orders_refused") if name in _ALWAYS or _any(rows, name)
     ]
     amounts = [
-        name for name in ("volume", "fees", "funding", "realised", "unrealised") if name in _ALWAYS or _any(rows, name)
+        name for name in ("volume", "fees", "funding", "net_realised", "unrealised") if name in _ALWAYS or _any(rows, name)
     ]
     digits = {name: _digits(row.get(name) for row in rows) for name in amounts}
-    names = [name.removeprefix("orders_") for name in (*counts, *amounts)]
+    # What is net adds up to the change of equity with what is not realised, also where fees were taken in the base.
+    names = [name.removeprefix("orders_").removesuffix("_realised") for name in (*counts, *amounts)]
     table = plain_table(["instrument"], [*names, "trips", "won", "profit factor"])
     for row in rows:
         trips = f"{row['trips']:,}{' + 1 open' if row.get('is_open') else ''}"
@@ -100,7 +101,7 @@ _ALWAYS = (
     "fills",
     "volume",
     "fees",
-    "realised",
+    "net_realised",
     "unrealised",
     "deposited",
     "traded",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -34,6 +36,25 @@ def test_an_archive_reads_and_replays_as_what_it_was_made_from(tmp_path: Path) -
     # Any tool that reads Parquet reads it.
     blocks = pl.concat([pl.read_parquet(path / "blocks-*.parquet") for path in made])
     assert blocks["first"].to_list() == [block.first for block in before[2]][: blocks.height]
+
+
+def test_archiving_that_takes_longer_than_a_segment_goes_on_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def slow(*given: object) -> subprocess.Popen[bytes]:
+        begun.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
+        return begun[-1]
+
+    monkeypatch.setattr("tradewind.journal.segment_writer.start_archiving", slow)
+    run = Run(tmp_path)
+    writer = run.begin(HOURS)
+    run.feed(range(1, 300), writer)
+    assert len(segments(run.journal)) > 3
+    assert len(begun) == 1 and begun[0].poll() is None
+    run.finish(writer)
+    assert begun[0].returncode is not None
 
 
 def test_dropped_segments_are_gone_and_the_run_goes_on(tmp_path: Path) -> None:

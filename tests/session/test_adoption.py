@@ -62,6 +62,24 @@ def test_a_strategy_trades_what_it_adopted_and_nothing_else(tmp_path: Path, mode
     assert ("adopt", "busy", "binance_spot:BTCUSDT", Decimal("0.05")) in rows.rows()
 
 
+def test_an_account_that_was_emptied_and_filled_again_is_not_adopted_again(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: is_up(ready) and _held(ready))
+            for asset, amount in (("USDT", "-100000"), ("BTC", "-0.05")):
+                bench.faults.on("transfer", account=bench.account, asset=asset, amount=amount)
+            await bench.until(lambda: bench.equals(ready))
+            bench.faults.on("refused_connections")
+            bench.faults.on("hard_close", kind="api")
+            await bench.until(lambda: not is_up(ready))
+            bench.faults.on("transfer", account=bench.account, asset="BTC", amount="0.05")
+            bench.faults.off("refused_connections")
+            await bench.until(lambda: is_up(ready) and bench.equals(ready))
+            assert _held(ready) == Decimal("0.05")
+
+    on_bench(tmp_path, STILL, work, ADOPT, holds={"BTC": Decimal("0.05")})
+
+
 @pytest.mark.parametrize("mode", ["paper", "live"])
 def test_it_is_adopted_once(tmp_path: Path, mode: str) -> None:
     async def work(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import session_exchange
-from patience import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS, until
 
 from tradewind.cli import run as command
 from tradewind.journal.query import query
@@ -33,6 +33,7 @@ def lasting(*faults: tuple[str, float, dict[str, Any]], seconds: float = 2.0) ->
             if name in switchboard.active:
                 switchboard.off(name)
         await asyncio.sleep(seconds)
+        await until(lambda: ready.kernel.outcome()["orders"] > 20)
 
     return wait
 

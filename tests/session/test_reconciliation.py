@@ -16,7 +16,7 @@ import tradewind as tw
 from tradewind.errors import TradewindError
 from tradewind.session import reconciliation
 from tradewind.session.run import prepared
-from tradewind.venues import Balance, Commission
+from tradewind.venues import Balance, Commission, Filled
 
 
 @pytest.fixture(autouse=True)
@@ -153,6 +153,50 @@ def test_what_others_do_is_booked(tmp_path: Path, fault: str) -> None:
         assert "unexplained" not in postings(tmp_path)
 
     on_bench(tmp_path, STILL, work)
+
+
+def test_a_fill_of_others_whose_worth_has_more_decimals_than_its_asset_is_booked_whole(tmp_path: Path) -> None:
+    markets = """
+[instruments."binance_spot:ETHUSDT"]
+
+[instruments."binance_spot:ETHBTC"]
+kind = "spot"
+base = "ETH"
+quote = "BTC"
+price_decimals = 8
+quantity_decimals = 8
+tick = "0.00001"
+lot = "0.0001"
+minimum_quantity = "0.0001"
+minimum_notional = "0.0001"
+maker_fee = "0.001"
+taker_fee = "0.001"
+"""
+
+    async def work(bench: Bench) -> None:
+        async with bench.session("paper", ends="killed") as ready:
+            await bench.until(lambda: ready.session.is_running)
+            before = {asset: Decimal(held) for asset, held in ready.kernel.balances("binance_spot")}
+            fill = Filled(
+                "web_1",
+                "77",
+                5,
+                "binance_spot:ETHBTC",
+                "buy",
+                "0.03333",
+                "0.0123",
+                "0",
+                "",
+                False,
+                ready.session.now_ns(),
+            )
+            ready.session.foreign_fill("binance_spot", fill)
+            after = {asset: Decimal(held) for asset, held in ready.kernel.balances("binance_spot")}
+            moved = {asset: after[asset] - held for asset, held in before.items() if after[asset] != held}
+            # 0.000409959, to the nearest of eight decimals.
+            assert moved == {"ETH": Decimal("0.0123"), "BTC": Decimal("-0.00040996")}
+
+    on_bench(tmp_path, HEAD, work, markets)
 
 
 def test_nothing_is_asked_on_connections_that_were_closed(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from patience import ended, started, until
-from session_bench import STILL, Bench, kill_and_go_on, on_bench
+from session_bench import RESTING, STILL, Bench, is_up, kill_and_go_on, on_bench
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
 from tradewind.journal import Journal
 from tradewind.session.parity import parity
+from tradewind.session.run import prepared
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
@@ -53,6 +54,42 @@ async def _change_and_go_on(folder: Path) -> None:
         trader.write_text(source.replace("0.01 if", "0.02 if"))
         code, said = await ended(await started("run", str(path), "--mode", "live"))
         assert code == 1 and "[divergence]" in said and "trader.py changed since" in said, said
+
+
+def test_a_cancel_that_is_wanted_before_there_is_a_connection_leaves_once_there_is_one(tmp_path: Path) -> None:
+    cancelling = RESTING.replace("def more(self, order):\n        pass", "def on_status(self, ctx, status):") + (
+        """
+        if status.kind == "gap":
+            ctx.cancel_all()
+"""
+    )
+
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed"):
+            await bench.until(lambda: bench.open_orders)
+        async with bench.session() as ready:
+            # The time for which it was down is a gap, of which the strategy hears before anything is connected.
+            await bench.until(lambda: is_up(ready) and not bench.open_orders)
+            assert ready.session.failure is None
+        assert parity(bench.folder / "runs/busy/live").is_explained
+
+    on_bench(tmp_path, cancelling.replace("        self.more(order)\n", ""), work)
+
+
+def test_a_value_that_would_reach_nobody_is_refused(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with await prepared(tw.System.read(bench.path), "paper") as ready:
+            with pytest.raises(tw.TradewindError, match="has not started"):
+                ready.session.send("mood", 0.5)
+            running = asyncio.create_task(ready.session.run())
+            await bench.until(lambda: ready.session.is_running)
+            ready.session.send("mood", 0.5)
+            ready.session.stop()
+            with pytest.raises(tw.TradewindError, match="is ending"):
+                ready.session.send("mood", 0.6)
+            await running
+
+    on_bench(tmp_path, STILL, work)
 
 
 def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from helpers import BTC, RICH, trade_rows
+from patience import until
 
 import tradewind as tw
 from tradewind._core import first_entries
@@ -71,6 +72,7 @@ def orders_of(folder: Path, mode: str) -> pl.DataFrame:
 def lasting(seconds: float) -> Any:
     async def wait(sandbox: Any, ready: Any) -> None:
         await asyncio.sleep(seconds)
+        await until(lambda: ready.kernel.outcome()["orders"] > 10 and ready.kernel.outcome()["fills"])
 
     return wait
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS, until
 
 import tradewind as tw
 from tradewind.journal import Journal
@@ -92,9 +92,7 @@ def test_commands_and_values_reach_the_engine(trade: Any, tmp_path: Path) -> Non
         ready.session.send("news", {"rates": [1, 2]})
         ready.session.command("trading_off")
         ready.session.command("close_all")
-        await asyncio.sleep(1.5)
-        assert not ready.kernel.is_trading
-        assert ready.kernel.positions() == []
+        await until(lambda: not ready.kernel.is_trading and ready.kernel.positions() == [])
 
     trade("paper", meanwhile)
     assert tw.journal.replay(tmp_path / "runs/busy/paper").identical
@@ -113,7 +111,7 @@ def test_an_exception_of_the_strategy_ends_the_session_and_cancels_its_orders(tr
     )
 
     async def meanwhile(sandbox: Any, ready: Any) -> None:
-        await asyncio.sleep(6)
+        await asyncio.sleep(PATIENCE_SECONDS)
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         trade("live", meanwhile, trader=tmp_path / "failing.py")

@@ -220,8 +220,8 @@ def test_a_history_that_cannot_be_had_is_a_gap(tmp_path: Path, fault: str) -> No
 def test_a_history_that_is_required_ends_a_run_without_it(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         bench.faults.on("rest_error", path="/api/v3/historicalTrades", status=400, code=-1100, message="no")
-        async with bench.session():
-            await asyncio.sleep(10)
+        async with bench.session() as ready:
+            await bench.until(ready.running.done)
 
     with pytest.raises(TradewindError, match="not_warm"):
         on_bench(tmp_path, LEARNER, work, WARM + "required = true\n", history_seconds=120)

@@ -204,6 +204,30 @@ def test_the_new_connection_delivers_before_the_old_one_ends() -> None:
     against(serve, check)
 
 
+def test_what_is_told_as_lost_is_the_connection_that_took_over() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await handshake(reader) + frame(b"data"))
+        await reader.read()
+
+    async def check(url: str, heard: Heard) -> None:
+        lost: list[Channel | None] = []
+        link = heard.link(url)
+        link._on_lost = lambda channel, reason: lost.append(channel)
+        link.start()
+        await until(lambda: heard.messages)
+        first = link.current
+        link.replace()
+        await until(lambda: link.current is not first and first is not None and first.lost.done())
+        second = link.current
+        assert second is not None and second._transport is not None and lost == []
+        second._transport.disconnect(graceful=False)
+        await until(lambda: lost)
+        assert lost == [second]
+        await link.close()
+
+    against(serve, check)
+
+
 def rest_against(answers: list[web.Response], check: Callable[[Rest, list[str]], Awaitable[None]]) -> None:
     async def whole() -> None:
         asked: list[str] = []

@@ -10,8 +10,9 @@ use crate::order::{Order, Position};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tradewind_core::error::{Code, Error};
@@ -25,15 +26,18 @@ thread_local! {
     /// The state that is lent to the callback that runs on this thread, and to which context.
     ///
     /// Measured: a cell of the thread is reached in a third of the time of a lock, or of
-    /// pyo3's check that an object is used by the thread that made it.
-    static LENT: Cell<Lent> = const { Cell::new(Lent { context: 0, state: None }) };
+    /// pyo3's check that an object is used by the thread that made it. To find the cell is what
+    /// costs, so that each use does it once.
+    static LENT: RefCell<Lent> = const { RefCell::new(Lent { context: 0, state: None }) };
 }
 
 /// A state on loan. Callbacks nest when one of them runs a backtest of its own.
-#[derive(Default)]
+///
+/// It is always taken back, and never dropped with its thread: a cell of a thread that has
+/// nothing to drop needs no look at whether that has happened.
 pub struct Lent {
     context: u64,
-    state: Option<Box<State>>,
+    state: Option<ManuallyDrop<Box<State>>>,
 }
 
 /// The state, for the length of a callback. Used outside of one, every method raises
@@ -56,36 +60,29 @@ impl Context {
         Self { number, index, instruments, random: Mutex::default(), ids: AtomicU64::new(0) }
     }
 
-    /// Lends the state to this context; returns what was lent before.
+    /// Lends the state to this context for the length of a call, and what was lent before again after it.
+    /// None where it was not given back.
     #[inline]
-    pub fn lend(&self, state: Box<State>) -> Lent {
-        LENT.replace(Lent { context: self.number, state: Some(state) })
-    }
-
-    /// Takes the state back and lends again what was lent before.
-    #[inline]
-    pub fn take_back(before: Lent) -> Option<Box<State>> {
-        LENT.replace(before).state
+    pub fn lend<T>(&self, state: Box<State>, call: impl FnOnce() -> T) -> (Option<Box<State>>, T) {
+        LENT.with(|lent| {
+            let before = lent.replace(Lent { context: self.number, state: Some(ManuallyDrop::new(state)) });
+            let result = call();
+            (lent.replace(before).state.map(ManuallyDrop::into_inner), result)
+        })
     }
 
     /// Reads or changes the lent state.
     #[inline]
     pub fn with<T>(&self, act: impl FnOnce(&mut Box<State>) -> PyResult<T>) -> PyResult<T> {
-        let mut lent = LENT.take();
-        let result = match &mut lent.state {
-            Some(state) if lent.context == self.number => act(state),
+        LENT.with(|lent| match lent.try_borrow_mut().as_deref_mut() {
+            Ok(Lent { context, state: Some(state) }) if *context == self.number => act(state),
             _ => Err(outside()),
-        };
-        LENT.set(lent);
-        result
+        })
     }
 
     /// Whether one of its callbacks is running.
     pub fn is_lent(&self) -> bool {
-        let lent = LENT.take();
-        let is_lent = lent.context == self.number && lent.state.is_some();
-        LENT.set(lent);
-        is_lent
+        LENT.with(|lent| lent.try_borrow().is_ok_and(|lent| lent.context == self.number && lent.state.is_some()))
     }
 
     /// The calling strategy's source of chance, if it was used, and how many ids were given.

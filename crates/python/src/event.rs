@@ -4,6 +4,7 @@ use crate::instrument::Instrument;
 use crate::number::{datetime, decimal};
 use pyo3::prelude::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tradewind_core::account;
 use tradewind_core::event::{Condition, DataEvent, DataValue};
 use tradewind_core::instrument::Index;
@@ -11,20 +12,57 @@ use tradewind_core::market::{MarketData, MarketEvent, MarketKind};
 use tradewind_core::number::{RATE_DECIMALS, to_float};
 use tradewind_core::strategy::StatusChange;
 
+/// A market event in its object. It can be exchanged without a lock, as nobody reads it then (see [`renew`]).
+struct Words([AtomicU64; 8]);
+
+impl Words {
+    #[inline]
+    fn new(event: &MarketEvent) -> Self {
+        Self(event.words().map(AtomicU64::new))
+    }
+
+    #[inline]
+    fn set(&self, event: &MarketEvent) {
+        for (held, word) in self.0.iter().zip(event.words()) {
+            held.store(word, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn event(&self) -> MarketEvent {
+        MarketEvent::from_words(self.0.each_ref().map(|word| word.load(Ordering::Relaxed)))
+    }
+}
+
 /// A class of market events: what all have in common, and what is its own.
 macro_rules! market_class {
     ($(#[$doc:meta])* $name:ident { $($methods:tt)* }) => {
         $(#[$doc])*
         #[pyclass(frozen)]
         pub struct $name {
-            event: MarketEvent,
+            words: Words,
             instrument: Py<Instrument>,
         }
 
         impl $name {
             #[inline]
             pub fn wrap(py: Python<'_>, event: &MarketEvent, instrument: &Py<Instrument>) -> PyResult<Py<Self>> {
-                Py::new(py, Self { event: *event, instrument: instrument.clone_ref(py) })
+                Py::new(py, Self { words: Words::new(event), instrument: instrument.clone_ref(py) })
+            }
+
+            #[inline]
+            fn renew(py: Python<'_>, object: &Py<PyAny>, event: &MarketEvent, instrument: &Py<Instrument>) -> bool {
+                let Ok(object) = object.cast_bound::<Self>(py) else { return false };
+                let fits = object.get().instrument.is(instrument);
+                if fits {
+                    object.get().words.set(event);
+                }
+                fits
+            }
+
+            #[inline]
+            fn event(&self) -> MarketEvent {
+                self.words.event()
             }
         }
 
@@ -39,25 +77,25 @@ macro_rules! market_class {
             /// When it happened at the venue, in nanoseconds since the epoch.
             #[getter]
             fn venue_time_ns(&self) -> i64 {
-                self.event.venue_time_ns
+                self.event().venue_time_ns
             }
 
             /// When it reached us, in nanoseconds since the epoch.
             #[getter]
             fn arrival_time_ns(&self) -> i64 {
-                self.event.arrival_time_ns
+                self.event().arrival_time_ns
             }
 
             /// When it happened at the venue.
             #[getter]
             fn venue_time(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                datetime(py, self.event.venue_time_ns)
+                datetime(py, self.event().venue_time_ns)
             }
 
             /// When it reached us.
             #[getter]
             fn arrival_time(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                datetime(py, self.event.arrival_time_ns)
+                datetime(py, self.event().arrival_time_ns)
             }
 
             $($methods)*
@@ -78,34 +116,50 @@ pub fn wrap(py: Python<'_>, event: &MarketEvent, instrument: &Py<Instrument>) ->
     })
 }
 
+/// Puts an event into the object of an earlier one, which nobody else holds any more: to make an object takes longer
+/// than all that the engine does about an event. False where somebody kept it, or where it is of another kind or instrument.
+#[inline]
+#[expect(deprecated, reason = "pyo3 names its unsafe function instead; what it says is exact while the interpreter is ours")]
+pub fn renew(py: Python<'_>, object: &Py<PyAny>, event: &MarketEvent, instrument: &Py<Instrument>) -> bool {
+    let renew = match event.kind {
+        MarketKind::Trade => Trade::renew,
+        MarketKind::Quote => Quote::renew,
+        MarketKind::Bar => Bar::renew,
+        MarketKind::Book => BookUpdate::renew,
+        MarketKind::Mark => Mark::renew,
+        MarketKind::Funding => Funding::renew,
+    };
+    object.get_refcnt(py) == 1 && renew(py, object, event, instrument)
+}
+
 market_class! {
 /// A trade between others.
 Trade {
     /// The price.
     #[getter]
     fn price(&self) -> f64 {
-        let MarketData::Trade(trade) = self.event.data() else { return f64::NAN };
+        let MarketData::Trade(trade) = self.event().data() else { return f64::NAN };
         to_float(trade.price, self.instrument.get().price_decimals)
     }
 
     /// How much was traded.
     #[getter]
     fn quantity(&self) -> f64 {
-        let MarketData::Trade(trade) = self.event.data() else { return f64::NAN };
+        let MarketData::Trade(trade) = self.event().data() else { return f64::NAN };
         to_float(trade.quantity, self.instrument.get().quantity_decimals)
     }
 
     /// The side of the order that took: `buy`, `sell`, or None where the data do not say.
     #[getter]
     fn side(&self) -> Option<&'static str> {
-        let MarketData::Trade(trade) = self.event.data() else { return None };
+        let MarketData::Trade(trade) = self.event().data() else { return None };
         trade.aggressor.map(tradewind_core::market::Side::name)
     }
 
     /// The venue's number of the trade; zero where there is none.
     #[getter]
     fn id(&self) -> i64 {
-        let MarketData::Trade(trade) = self.event.data() else { return 0 };
+        let MarketData::Trade(trade) = self.event().data() else { return 0 };
         trade.id
     }
 
@@ -120,28 +174,28 @@ Quote {
     /// The highest price that somebody pays.
     #[getter]
     fn bid(&self) -> f64 {
-        let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
+        let MarketData::Quote(quote) = self.event().data() else { return f64::NAN };
         to_float(quote.bid, self.instrument.get().price_decimals)
     }
 
     /// How much is bid there.
     #[getter]
     fn bid_quantity(&self) -> f64 {
-        let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
+        let MarketData::Quote(quote) = self.event().data() else { return f64::NAN };
         to_float(quote.bid_quantity, self.instrument.get().quantity_decimals)
     }
 
     /// The lowest price that somebody asks.
     #[getter]
     fn ask(&self) -> f64 {
-        let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
+        let MarketData::Quote(quote) = self.event().data() else { return f64::NAN };
         to_float(quote.ask, self.instrument.get().price_decimals)
     }
 
     /// How much is offered there.
     #[getter]
     fn ask_quantity(&self) -> f64 {
-        let MarketData::Quote(quote) = self.event.data() else { return f64::NAN };
+        let MarketData::Quote(quote) = self.event().data() else { return f64::NAN };
         to_float(quote.ask_quantity, self.instrument.get().quantity_decimals)
     }
 
@@ -186,26 +240,26 @@ Bar {
     /// How much was traded.
     #[getter]
     fn volume(&self) -> f64 {
-        let MarketData::Bar(bar) = self.event.data() else { return f64::NAN };
+        let MarketData::Bar(bar) = self.event().data() else { return f64::NAN };
         to_float(bar.volume, self.instrument.get().quantity_decimals)
     }
 
     /// Whether no trade is known to be missing in it.
     #[getter]
     fn is_complete(&self) -> bool {
-        self.event.is_complete()
+        self.event().is_complete()
     }
 
     /// Its length, such as `1m`.
     #[getter]
     fn interval(&self) -> String {
-        self.event.interval().to_string()
+        self.event().interval().to_string()
     }
 
     /// When it closes, in nanoseconds since the epoch.
     #[getter]
     fn close_time_ns(&self) -> i64 {
-        self.event.venue_time_ns + self.event.interval().duration_ns()
+        self.event().venue_time_ns + self.event().interval().duration_ns()
     }
 
     fn __repr__(&self) -> String {
@@ -215,7 +269,7 @@ Bar {
 
 impl Bar {
     fn price(&self, of: impl Fn(&tradewind_core::market::Bar) -> i64) -> f64 {
-        let MarketData::Bar(bar) = self.event.data() else { return f64::NAN };
+        let MarketData::Bar(bar) = self.event().data() else { return f64::NAN };
         to_float(of(&bar), self.instrument.get().price_decimals)
     }
 }
@@ -226,34 +280,34 @@ BookUpdate {
     /// `buy` for a bid, `sell` for an ask.
     #[getter]
     fn side(&self) -> &'static str {
-        let MarketData::Book(delta) = self.event.data() else { return "" };
+        let MarketData::Book(delta) = self.event().data() else { return "" };
         delta.side.name()
     }
 
     /// The level's price.
     #[getter]
     fn price(&self) -> f64 {
-        let MarketData::Book(delta) = self.event.data() else { return f64::NAN };
+        let MarketData::Book(delta) = self.event().data() else { return f64::NAN };
         to_float(delta.price, self.instrument.get().price_decimals)
     }
 
     /// The level's new quantity; zero when it is gone.
     #[getter]
     fn quantity(&self) -> f64 {
-        let MarketData::Book(delta) = self.event.data() else { return f64::NAN };
+        let MarketData::Book(delta) = self.event().data() else { return f64::NAN };
         to_float(delta.quantity, self.instrument.get().quantity_decimals)
     }
 
     /// Whether it begins a snapshot.
     #[getter]
     fn is_first(&self) -> bool {
-        matches!(self.event.data(), MarketData::Book(delta) if delta.first)
+        matches!(self.event().data(), MarketData::Book(delta) if delta.first)
     }
 
     /// Whether it ends a message: only then is the book consistent.
     #[getter]
     fn is_last(&self) -> bool {
-        matches!(self.event.data(), MarketData::Book(delta) if delta.last)
+        matches!(self.event().data(), MarketData::Book(delta) if delta.last)
     }
 
     fn __repr__(&self) -> String {
@@ -267,7 +321,7 @@ Mark {
     /// The price.
     #[getter]
     fn price(&self) -> f64 {
-        let MarketData::Mark(price) = self.event.data() else { return f64::NAN };
+        let MarketData::Mark(price) = self.event().data() else { return f64::NAN };
         to_float(price, self.instrument.get().price_decimals)
     }
 
@@ -282,7 +336,7 @@ Funding {
     /// The rate as a fraction of the position's value.
     #[getter]
     fn rate(&self) -> f64 {
-        let MarketData::Funding(rate) = self.event.data() else { return f64::NAN };
+        let MarketData::Funding(rate) = self.event().data() else { return f64::NAN };
         to_float(rate, RATE_DECIMALS)
     }
 

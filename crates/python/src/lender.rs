@@ -31,9 +31,8 @@ impl Lender {
     pub fn call<T>(&mut self, state: &mut Box<State>, name: &str, call: impl FnOnce(Python<'_>, &Py<Context>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| {
             let spare = self.spare.take().unwrap_or_default();
-            let before = self.context.get().lend(std::mem::replace(state, spare));
-            let result = call(py, &self.context);
-            match Context::take_back(before) {
+            let (lent, result) = self.context.get().lend(std::mem::replace(state, spare), || call(py, &self.context));
+            match lent {
                 Some(lent) => self.spare = Some(std::mem::replace(state, lent)),
                 None => return Err(Error::new(Code::Internal, "the state was not given back by a callback")),
             }

@@ -22,7 +22,7 @@ use tradewind_core::event::{AccountEvent, AccountReport, Command, Condition, Eve
 use tradewind_core::instrument as core;
 use tradewind_core::instrument::{AccountIndex, InstrumentIndex};
 use tradewind_core::market::Side;
-use tradewind_core::number::{format_decimal, parse_decimal, parse_wide};
+use tradewind_core::number::{MAXIMUM_DECIMALS, Rounding, divide, format_decimal, parse_decimal, parse_wide, wide_power_of_ten};
 use tradewind_core::order::NewOrder;
 use tradewind_core::order::{Liquidity, Order, OrderId, OrderType, PositionSlot, Request, StrategyIndex, TimeInForce, client_id};
 use tradewind_core::state::Stream;
@@ -418,8 +418,16 @@ impl Session {
     /// Money that moved without a fill of ours: a `deposit`, `foreign`, or `unexplained`; below zero when it left.
     fn transfer(&self, venue: &str, venue_time_ns: i64, arrival_time_ns: i64, kind: &str, asset: &str, amount: &str) -> PyResult<()> {
         let place = self.index.find_asset(asset).or_raise()?;
-        let amount = parse_wide(amount, self.index.asset(place).decimals)
-            .map_err(|problem| raised(&Error::new(Code::OffGrid, format!("an amount of {amount} {asset} is {problem:?}"))))?;
+        let decimals = self.index.asset(place).decimals;
+        let read = |decimals| {
+            parse_wide(amount, decimals)
+                .map_err(|problem| raised(&Error::new(Code::OffGrid, format!("an amount of {amount} {asset} is {problem:?}"))))
+        };
+        let amount = match kind {
+            // Price times quantity of somebody else's fill: the venue rounds it where it posts it, and so do we (N3).
+            "foreign" => divide(read(MAXIMUM_DECIMALS)?, wide_power_of_ten(MAXIMUM_DECIMALS - decimals), Rounding::HalfEven),
+            _ => read(decimals)?,
+        };
         let event = match kind {
             "deposit" => AccountEvent::Deposit { asset: place, amount },
             "foreign" => AccountEvent::Foreign { asset: place, amount },

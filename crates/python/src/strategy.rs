@@ -1,7 +1,7 @@
 //! A Python strategy as an implementation of the kernel's trait, and the native ones.
 
 use crate::context::Context;
-use crate::event::{Fill, Status, Value, value_of, wrap};
+use crate::event::{Fill, Status, Value, renew, value_of, wrap};
 use crate::instrument::{Index, Instrument};
 use crate::lender::{Failure, Lender};
 use crate::order::Order;
@@ -45,6 +45,8 @@ pub struct PythonStrategy {
     lender: Lender,
     methods: Methods,
     object: Py<PyAny>,
+    /// The object of the last market event, for the next one.
+    spare: Option<Py<PyAny>>,
     instruments: Arc<Vec<Py<Instrument>>>,
     index: Arc<tradewind_core::instrument::Index>,
 }
@@ -77,6 +79,7 @@ impl PythonStrategy {
             lender: Lender::new(py, Arc::clone(&index.index), Arc::clone(&index.instruments), failure)?,
             methods,
             object: object.clone().unbind(),
+            spare: None,
             instruments: Arc::clone(&index.instruments),
             index: Arc::clone(&index.index),
         })
@@ -142,9 +145,15 @@ impl Strategy for PythonStrategy {
     fn on_market(&mut self, state: &mut Box<State>, event: &MarketEvent) -> Result<()> {
         let Some(method) = &self.methods.market[event.kind as usize] else { return Ok(()) };
         let instrument = &self.instruments[event.instrument.at()];
+        let spare = &mut self.spare;
         self.lender.call(state, MARKET_METHODS[event.kind as usize].1, |py, context| {
-            let event = wrap(py, event, instrument)?;
-            method.bind(py).call1((context, event)).map(drop)
+            let object = match spare.take() {
+                Some(object) if renew(py, &object, event, instrument) => object,
+                _ => wrap(py, event, instrument)?,
+            };
+            let outcome = method.bind(py).call1((context, &object)).map(drop);
+            *spare = Some(object);
+            outcome
         })
     }
 

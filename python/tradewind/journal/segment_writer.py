@@ -279,8 +279,9 @@ class SegmentWriter(JournalWriter):
         self._closing = [thread for thread in self._closing if thread.is_alive()]
         self._closing.append(threading.Thread(target=close, name="journal segment"))
         self._closing[-1].start()
-        self._stop_archiving()
-        self._archiving = start_archiving(self._folder, self._keeping.archive, self._keeping.keep_days)
+        # One that takes longer than a segment goes on: begun anew with each, it would never be done.
+        if self._archiving is None or self._archiving.poll() is not None:
+            self._archiving = start_archiving(self._folder, self._keeping.archive, self._keeping.keep_days)
 
     def _forget_but_last(self) -> None:
         """Keep the snapshot that a segment begins with, and the last two."""

@@ -79,7 +79,7 @@ class Ending:
         return exception("run_interrupted", f"trading has ended, and {what}", hint)
 
     async def _simulated_closed(self) -> None:
-        """Wait until simulated venues have closed what is held: they fill from what comes, not once the end has come."""
+        """Wait until simulated venues have closed what is held: they fill from what is still to come."""
         session = self._session
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_seconds):

@@ -229,7 +229,9 @@ class Reconciliation:
             before = found
             await asyncio.sleep(_AGAIN_SECONDS)
         # Money that was there before the run is no difference; it belongs to no strategy (M3).
-        is_first = not any(known.values())
+        kernel = self._session.kernel
+        # An account that was emptied is not a new one.
+        is_first = not (any(known.values()) or kernel.positions() or kernel.outcome()["fills"])
         if is_first and (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
             self._session.fail(wrong)
             return

@@ -97,6 +97,9 @@ async def _run(
             with left_alone():
                 await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
+        if mode == "live" and (left := ready.kernel.positions()):
+            held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
+            say(f"left at the venue: {held}; the next run begins without, unless [[accounts.NAME.adopt]] hands it over")
 
 
 def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> None:

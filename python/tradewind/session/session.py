@@ -167,7 +167,12 @@ class Session:
         self.act(lambda: self.kernel.command(self.stamp(), word, strategy, held))
 
     def send(self, name: str, value: Any) -> None:
-        """Give strategies a value from outside (V2)."""
+        """Give strategies a value from outside (V2); an error where they have not started, or will act no more."""
+        if not self.is_running:
+            message = (
+                f"the value {name!r} reaches nobody: the session {'is ending' if self.is_ending else 'has not started'}"
+            )
+            raise exception("not_running", message, "send it while the session runs")
         now_ns = self.stamp()
         row = row_of(name, now_ns, now_ns, value, None, name)
         self.act(lambda: self.kernel.value(row))
@@ -217,8 +222,9 @@ class Session:
         self.is_sending = True
         try:
             for venue, is_cancel, fields in requests:
-                # Without a journal nothing may leave.
-                if self.failure is None:
+                # Without a journal nothing may leave. Before the first connect there is nobody to send a cancel to: it
+                # leaves when both sides are compared, as one that was in the journal when the process was killed.
+                if self.failure is None and venue in self._accounts:
                     execution = self._venues[venue].execution
                     assert execution is not None
                     if is_cancel:

@@ -110,11 +110,11 @@ impl Ledger {
         if asset.at() >= self.sums.len() {
             self.sums.resize(asset.at() + 1, [0; Bucket::ALL.len()]);
         }
-        let (from, to, amount) = if amount > 0 { (from, to, amount) } else { (to, from, -amount) };
         let sums = &mut self.sums[asset.at()];
         sums[from as usize] -= amount;
         sums[to as usize] += amount;
         if let Some(postings) = &mut self.postings {
+            let (from, to, amount) = if amount > 0 { (from, to, amount) } else { (to, from, -amount) };
             postings.push(Posting { asset, from, to, amount, cause });
         }
     }

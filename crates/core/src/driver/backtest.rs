@@ -189,10 +189,8 @@ impl Backtest {
         while self.rows < until {
             let row_ns = self.arrival.next_ns();
             if !ONE_CLOCK && !LAGGING {
-                let venue_ns = self.venue.as_ref().map_or(TimeNs::MAX, Merge::next_ns);
-                if venue_ns <= row_ns.min(self.timeline.pending_ns) && venue_ns != TimeNs::MAX {
+                while self.venue_is_next(row_ns) {
                     self.venue_row()?;
-                    continue;
                 }
             }
             if row_ns <= self.timeline.pending_ns && row_ns != TimeNs::MAX {
@@ -206,37 +204,43 @@ impl Backtest {
         Ok(())
     }
 
+    /// Whether the venues meet a row before the engine meets its next one, and before anything else happens.
+    #[inline]
+    fn venue_is_next(&self, row_ns: TimeNs) -> bool {
+        let venue_ns = self.venue.as_ref().map_or(TimeNs::MAX, Merge::next_ns);
+        venue_ns <= row_ns.min(self.timeline.pending_ns) && venue_ns != TimeNs::MAX
+    }
+
     #[inline]
     fn venue_row(&mut self) -> Result<()> {
         let Some(merge) = &mut self.venue else { return Ok(()) };
-        let Some(&event) = merge.event() else { return Ok(()) };
-        merge.advance()?;
+        let Some(event) = merge.event() else { return Ok(()) };
         self.timeline.meet();
         if event.arrival_time_ns >= self.trade_from_ns || event.kind == MarketKind::Book {
-            self.timeline.show_venue(&event);
+            self.timeline.show_venue(event);
         }
-        Ok(())
+        merge.advance()
     }
 
     #[inline]
     fn row<const ONE_CLOCK: bool, const LAGGING: bool>(&mut self, row_ns: TimeNs) -> Result<()> {
         self.rows += 1;
         self.timeline.meet();
-        let Some(&event) = self.arrival.event() else { return Ok(()) };
+        let Some(event) = self.arrival.event() else { return Ok(()) };
         let is_warm_up = row_ns < self.trade_from_ns;
         // Warm-up is not for venues (V4), but a book is only whole with what built it.
         if !is_warm_up || event.kind == MarketKind::Book {
             if ONE_CLOCK {
-                self.timeline.show_venue(&event);
+                self.timeline.show_venue(event);
             }
             if LAGGING {
-                self.timeline.keep_for_venue(&event);
+                self.timeline.keep_for_venue(event);
             }
         }
         if is_warm_up {
-            self.timeline.warm_up(&event)?;
+            self.timeline.warm_up(event)?;
         } else {
-            self.timeline.row(&event)?;
+            self.timeline.row(event)?;
         }
         self.arrival.advance()
     }

@@ -79,6 +79,11 @@ impl Link {
         self.script = Some(Box::new(script));
     }
 
+    /// Whether it takes over what a session recorded.
+    pub fn follows(&self) -> bool {
+        self.script.is_some()
+    }
+
     pub fn send(&mut self, request: Request, now_ns: TimeNs, round: Round) {
         if self.outage(now_ns).is_some() {
             self.fail(&request, now_ns, round);

@@ -1,6 +1,6 @@
 //! What strategies decided: through risk, and on its way.
 
-use super::{Closed, Engine};
+use super::{Closed, Engine, Notice};
 use crate::error::{Code, Result};
 use crate::instrument::{InstrumentIndex, VenueIndex};
 use crate::market::Side;
@@ -123,6 +123,7 @@ impl Engine {
         let Some(order) = self.state.orders.get_mut(id) else {
             return self.unknown_order(id);
         };
+        let (strategy, instrument) = (order.strategy, order.request.instrument);
         let outcome = next_status(order.status, report, order.confirmed());
         order.is_accepted |= report == Report::Accepted;
         match outcome {
@@ -138,13 +139,13 @@ impl Engine {
                 }
                 // That a cancel was refused is no reason to send it again at once: what the order is has to come first.
                 if report != Report::CancelRejected {
-                    self.pursue_again(id);
+                    self.pursue_again(strategy, instrument);
                 }
             }
             Outcome::Stale => {
                 self.state.stale_reports += 1;
                 if report == Report::Accepted {
-                    self.pursue_again(id);
+                    self.pursue_again(strategy, instrument);
                 }
             }
             Outcome::Impossible => self.state.impossible_reports += 1,
@@ -166,10 +167,12 @@ impl Engine {
 
     /// What follows from a change of an order.
     pub(super) fn changed(&mut self, id: OrderId) {
-        self.notify_order(id);
         let Some(order) = self.state.orders.get(id) else { return };
-        let (strategy, instrument, closed) = (order.strategy, order.request.instrument, order.status.is_closed());
-        if closed {
+        let (strategy, instrument) = (order.strategy, order.request.instrument);
+        if self.strategies[strategy.at()].callbacks.order {
+            self.notices.push(Notice::Order(Box::new(order.clone())));
+        }
+        if order.status.is_closed() {
             self.output.closed.push(Closed { instrument, status: order.status, reason: order.reason });
             if self.keeps_details {
                 self.output.orders.push(order.clone());
@@ -186,10 +189,9 @@ impl Engine {
         self.state.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument || target.order != count);
     }
 
-    /// What is known of an order may let the target in its instrument go on.
-    fn pursue_again(&mut self, id: OrderId) {
-        let Some(order) = self.state.orders.get(id) else { return };
-        let (strategy, instrument) = (order.strategy, order.request.instrument);
+    /// What is known of an order may let the target of its strategy in its instrument go on.
+    #[inline]
+    fn pursue_again(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
         if self.state.strategies[strategy.at()].targets.iter().any(|target| target.instrument == instrument) {
             self.state.outbox.push(Decision::Pursue(strategy, instrument));
         }

@@ -3,7 +3,6 @@
 use super::{Engine, Notice};
 use crate::error::Result;
 use crate::event::Condition;
-use crate::indicator::Indicator;
 use crate::market::{Bar, MarketData, MarketEvent, MarketKind, Trade};
 use crate::number::to_float;
 use crate::order::{Request, StrategyIndex, TimerPurpose};
@@ -14,15 +13,26 @@ use crate::time::{DurationNs, SECOND_NS};
 pub const BAR_GRACE_NS: DurationNs = SECOND_NS;
 
 impl Engine {
-    #[inline]
+    /// The hot path: one function for the whole of it.
+    #[inline(never)]
     pub(super) fn on_market(&mut self, event: &MarketEvent) -> Result<()> {
         self.state.now_ns = event.arrival_time_ns;
         self.state.markets[event.instrument.at()].update(event);
         self.build_and_route(event)
     }
 
+    /// The same for what is no row that has just come: out of the way of the hot path, which has its own copy.
+    #[inline(never)]
+    fn pass_on(&mut self, event: &MarketEvent, is_news: bool) -> Result<()> {
+        if is_news {
+            self.state.markets[event.instrument.at()].update(event);
+        }
+        self.build_and_route(event)
+    }
+
     /// Feeds the bars that are built from trades, then everything else.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: a row passes through one function, not three")]
     fn build_and_route(&mut self, event: &MarketEvent) -> Result<()> {
         if let MarketData::Trade(trade) = event.data()
             && self.routes.get(event.instrument.at()).is_some_and(|routes| !routes.builders.is_empty())
@@ -33,14 +43,19 @@ impl Engine {
     }
 
     /// Feeds the indicators and calls the strategies of the event's stream.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as build_and_route")]
     fn route(&mut self, event: &MarketEvent) -> Result<()> {
         let interval = if event.kind == MarketKind::Bar { Some(event.interval()) } else { None };
-        let Some(route) = self.routes.get(event.instrument.at()).and_then(|routes| routes.of(event.kind, interval)) else { return Ok(()) };
+        let Some(routes) = self.routes.get(event.instrument.at()) else { return Ok(()) };
+        let Some(route) = routes.of(event.kind, interval) else { return Ok(()) };
         if !route.indicators.is_empty() {
-            let input = Input::of(event, self.state.index.instrument(event.instrument).specification.price_decimals);
-            for indicator in &route.indicators {
-                input.feed(&mut self.state.indicators[indicator.at()].1);
+            let indicators = &mut self.state.indicators;
+            let fed = route.indicators.iter();
+            match Input::of(event, routes.price_decimals) {
+                Input::Nothing => {}
+                Input::Value(value) => fed.for_each(|indicator| indicators[indicator.at()].1.update_value(value)),
+                Input::Bar { high, low, close } => fed.for_each(|indicator| indicators[indicator.at()].1.update_bar(high, low, close)),
             }
         }
         for history in &route.histories {
@@ -61,10 +76,8 @@ impl Engine {
         self.state.now_ns = self.state.now_ns.max(event.arrival_time_ns);
         let warming = std::mem::replace(&mut self.state.warming, true);
         // What fills a gap behind our backs is older than what is known of the market.
-        if warming || self.is_newest(event) {
-            self.state.markets[event.instrument.at()].update(event);
-        }
-        let outcome = self.build_and_route(event);
+        let is_news = warming || self.is_newest(event);
+        let outcome = self.pass_on(event, is_news);
         self.state.warming = warming;
         outcome
     }
@@ -111,6 +124,7 @@ impl Engine {
         Ok(())
     }
 
+    #[inline(never)]
     fn build_from_trade(&mut self, event: &MarketEvent, trade: &Trade) -> Result<()> {
         for place in 0..self.routes[event.instrument.at()].builders.len() {
             let builder = self.routes[event.instrument.at()].builders[place];
@@ -143,8 +157,7 @@ impl Engine {
         if !is_complete {
             event = event.incomplete();
         }
-        self.state.markets[instrument.at()].update(&event);
-        self.route(&event)
+        self.pass_on(&event, true)
     }
 }
 
@@ -157,7 +170,8 @@ enum Input {
 }
 
 impl Input {
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: each kind is then fed where it is told apart")]
     fn of(event: &MarketEvent, decimals: u8) -> Self {
         let float = |price| to_float(price, decimals);
         match event.data() {
@@ -166,15 +180,6 @@ impl Input {
             MarketData::Mark(price) => Input::Value(float(price)),
             MarketData::Bar(bar) => Input::Bar { high: float(bar.high), low: float(bar.low), close: float(bar.close) },
             MarketData::Book(_) | MarketData::Funding(_) => Input::Nothing,
-        }
-    }
-
-    #[inline]
-    fn feed(self, indicator: &mut Indicator) {
-        match self {
-            Input::Nothing => {}
-            Input::Value(value) => indicator.update_value(value),
-            Input::Bar { high, low, close } => indicator.update_bar(high, low, close),
         }
     }
 }

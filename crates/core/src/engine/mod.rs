@@ -16,6 +16,7 @@ use crate::account::Fill;
 use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event, Filter, encode_decision, encode_input};
 use crate::instrument::{AssetIndex, Index};
+use crate::market::MarketEvent;
 use crate::order::{Order, OrderId, Request, Status, StrategyIndex, TimerPurpose};
 use crate::risk::Risk;
 use crate::state::{Decision, DecisionHasher, State, Stream};
@@ -239,22 +240,56 @@ impl Engine {
     }
 
     /// Takes one input.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "measured: the event is then read where it lies, not copied")]
     pub fn process(&mut self, event: &Event) -> Result<()> {
         self.sequence += 1;
+        self.write(event)?;
+        let watches = self.begin(event.arrival_time_ns());
+        match event {
+            Event::Market(row) => self.on_market(row)?,
+            event => self.on_other(event)?,
+        }
+        self.finish(watches)
+    }
+
+    /// Takes a row of market data as an input. It is read where it lies: an event around it would be a copy of it.
+    #[inline]
+    pub fn process_row(&mut self, row: &MarketEvent) -> Result<()> {
+        self.sequence += 1;
+        if self.journal.is_some() {
+            self.write_row(row)?;
+        }
+        let watches = self.begin(row.arrival_time_ns);
+        self.on_market(row)?;
+        self.finish(watches)
+    }
+
+    /// Writes an input to the journal, where one is kept.
+    fn write(&mut self, event: &Event) -> Result<()> {
         if let Some(journal) = &mut self.journal {
             self.entries.0 += 1;
             encode_input(event, journal)?;
         }
-        let watches = event.arrival_time_ns() >= self.state.watch.next_ns;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_row(&mut self, row: &MarketEvent) -> Result<()> {
+        self.write(&Event::Market(*row))
+    }
+
+    /// Before an input: tells whether the day's loss is looked at behind it.
+    #[inline]
+    fn begin(&mut self, time_ns: i64) -> bool {
+        let watches = time_ns >= self.state.watch.next_ns;
         if watches {
-            self.begin_day(event.arrival_time_ns());
+            self.begin_day(time_ns);
         }
-        match event {
-            Event::Market(event) => self.on_market(event)?,
-            event => self.on_other(event)?,
-        }
+        watches
+    }
+
+    /// Behind an input: what it led to is carried out.
+    #[inline]
+    fn finish(&mut self, watches: bool) -> Result<()> {
         if watches {
             self.watch_loss();
         }
@@ -487,14 +522,6 @@ impl Engine {
         }
         self.state.calling = strategy;
         self.state.cancel(id)
-    }
-
-    fn notify_order(&mut self, id: OrderId) {
-        if let Some(order) = self.state.orders.get(id)
-            && self.strategies[order.strategy.at()].callbacks.order
-        {
-            self.notices.push(Notice::Order(Box::new(order.clone())));
-        }
     }
 }
 

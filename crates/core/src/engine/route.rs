@@ -16,6 +16,8 @@ pub(super) struct Route {
 /// Who is told about one instrument.
 #[derive(Default)]
 pub(super) struct Routes {
+    /// The decimals of its prices, as the index says.
+    pub price_decimals: u8,
     /// By kind, for all but bars.
     pub kinds: [Route; 5],
     /// By interval.
@@ -49,8 +51,8 @@ impl Routes {
 
 impl Engine {
     pub(super) fn build_routes(&mut self) {
-        let instruments = self.state.index.instruments().len();
-        self.routes = std::iter::repeat_with(Routes::default).take(instruments).collect();
+        let routes = |price_decimals| Routes { price_decimals, ..Routes::default() };
+        self.routes = self.state.index.instruments().map(|(_, definition)| routes(definition.specification.price_decimals)).collect();
         self.state.builders.clear();
         for place in 0..self.state.indicators.len() {
             let stream = self.state.indicators[place].0;

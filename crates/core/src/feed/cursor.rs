@@ -159,12 +159,16 @@ impl Window {
     }
 }
 
+/// Behind all rows.
+const NEVER: (TimeNs, Place) = (TimeNs::MAX, Place { chunk: u32::MAX, row: u32::MAX });
+
 /// The rows of a whole recording by venue time: those in order, and the late ones in between.
 struct LateRows {
     chunks: Vec<Chunk>,
     late: Arc<[Place]>,
-    /// The next late row.
+    /// The next late row, and its venue time and place.
     next: usize,
+    next_late: (TimeNs, Place),
     /// The next row that is not late, and the latest venue time up to it.
     place: Place,
     latest_ns: TimeNs,
@@ -174,7 +178,8 @@ struct LateRows {
 impl LateRows {
     fn new(chunks: Vec<Chunk>, late: Arc<[Place]>) -> Self {
         let place = Place { chunk: 0, row: 0 };
-        let mut rows = Self { chunks, late, next: 0, place, latest_ns: TimeNs::MIN, takes_late: false };
+        let mut rows = Self { chunks, late, next: 0, next_late: NEVER, place, latest_ns: TimeNs::MIN, takes_late: false };
+        rows.find_late();
         rows.skip_late();
         rows.choose();
         rows
@@ -195,6 +200,7 @@ impl LateRows {
     fn drop_first(&mut self) {
         if self.takes_late {
             self.next += 1;
+            self.find_late();
         } else {
             self.place.row += 1;
             self.skip_late();
@@ -217,14 +223,17 @@ impl LateRows {
         }
     }
 
+    /// Remembers the next late row, so that those between two of them need not look at it.
+    fn find_late(&mut self) {
+        let late = self.late.get(self.next).and_then(|late| Some((self.at(*late)?.venue_time_ns, *late)));
+        self.next_late = late.unwrap_or(NEVER);
+    }
+
     /// Whether the next late row comes before the next one that is not; the earlier place decides a tie.
     #[inline]
     fn choose(&mut self) {
-        let Some((&late, event)) = self.late.get(self.next).and_then(|late| Some((late, self.at(*late)?))) else {
-            self.takes_late = false;
-            return;
-        };
-        self.takes_late = self.at(self.place).is_none_or(|other| (event.venue_time_ns, late) < (other.venue_time_ns, self.place));
+        let other = self.at(self.place).map_or(NEVER, |other| (other.venue_time_ns, self.place));
+        self.takes_late = self.next_late < other;
     }
 }
 

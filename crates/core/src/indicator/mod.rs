@@ -122,7 +122,12 @@ impl Indicator {
     /// Takes a single price; for the average true range it is a bar that never moved.
     #[inline]
     pub fn update_value(&mut self, value: f64) {
-        self.update_bar(value, value, value);
+        // The commonest one without a call.
+        if let Self::Ema(ema) = self {
+            ema.update(value);
+        } else {
+            self.update_bar(value, value, value);
+        }
     }
 
     /// Takes a closed bar, of which all but the average true range see the close.
@@ -140,6 +145,12 @@ impl Indicator {
     /// Its value; NaN until it is ready.
     #[inline]
     pub fn value(&self) -> f64 {
+        if let Self::Ema(ema) = self { ema.value() } else { self.value_of_others() }
+    }
+
+    /// The same, out of the way of the commonest one.
+    #[inline(never)]
+    fn value_of_others(&self) -> f64 {
         match self {
             Self::Sma(sma) => sma.value(),
             Self::Ema(ema) => ema.value(),
@@ -158,6 +169,11 @@ impl Indicator {
     /// Whether it has seen enough to have a value.
     #[inline]
     pub fn is_ready(&self) -> bool {
+        if let Self::Ema(ema) = self { ema.is_ready() } else { self.is_other_ready() }
+    }
+
+    #[inline(never)]
+    fn is_other_ready(&self) -> bool {
         match self {
             Self::Sma(sma) => sma.is_ready(),
             Self::Ema(ema) => ema.is_ready(),

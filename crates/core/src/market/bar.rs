@@ -16,6 +16,16 @@ impl BarInterval {
     /// No interval: the event is not a bar.
     pub const NONE: Self = Self(0);
 
+    #[inline]
+    pub(super) const fn bits(self) -> u16 {
+        self.0
+    }
+
+    #[inline]
+    pub(super) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
     /// Reads `30s`, `5m`, `1h` or `1d`.
     ///
     /// ```

@@ -172,6 +172,43 @@ impl MarketEvent {
         (self.flags, self.values)
     }
 
+    /// The event as words, for memory that is shared word by word.
+    #[inline]
+    pub fn words(&self) -> [u64; 8] {
+        let mut words = [0; 8];
+        words[0] = self.venue_time_ns as u64;
+        words[1] = self.arrival_time_ns as u64;
+        for (word, value) in words[2..7].iter_mut().zip(self.values) {
+            *word = value as u64;
+        }
+        let kind = u64::from(self.kind as u8) | u64::from(self.flags) << 8;
+        words[7] = u64::from(self.instrument.0) | u64::from(self.interval.bits()) << 32 | kind << 48;
+        words
+    }
+
+    /// The event whose words these are, as [`Self::words`] gives them.
+    ///
+    /// ```
+    /// use tradewind_core::instrument::InstrumentIndex;
+    /// use tradewind_core::market::{Bar, BarInterval, MarketData, MarketEvent};
+    /// let interval = BarInterval::parse("5m").unwrap();
+    /// let bar = Bar { interval, open_time_ns: 1, open: 2, high: 5, low: -3, close: 4, volume: 6 };
+    /// let event = MarketEvent::new(InstrumentIndex(7), 1, 2, MarketData::Bar(bar)).incomplete();
+    /// assert_eq!(MarketEvent::from_words(event.words()), event);
+    /// ```
+    #[inline]
+    pub fn from_words(words: [u64; 8]) -> Self {
+        Self {
+            venue_time_ns: words[0] as i64,
+            arrival_time_ns: words[1] as i64,
+            values: std::array::from_fn(|place| words[place + 2] as i64),
+            instrument: InstrumentIndex(words[7] as u32),
+            interval: BarInterval::from_bits((words[7] >> 32) as u16),
+            kind: MarketKind::ALL[usize::from((words[7] >> 48) as u8)],
+            flags: (words[7] >> 56) as u8,
+        }
+    }
+
     /// The payload by kind.
     #[inline]
     pub fn data(&self) -> MarketData {

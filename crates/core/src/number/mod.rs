@@ -159,19 +159,37 @@ pub fn from_float(value: f64, decimals: u8) -> Result<i64, NumberProblem> {
     parse_decimal(&format!("{value}"), decimals)
 }
 
+/// [`POWERS`] as floats, all of which hold them exactly.
+const FLOAT_POWERS: [f64; 19] = {
+    let mut powers = [1.0; 19];
+    let mut exponent = 1;
+    while exponent < 19 {
+        powers[exponent] = POWERS[exponent] as f64;
+        exponent += 1;
+    }
+    powers
+};
+
 /// The float nearest to a fixed-point number.
 #[inline]
 pub fn to_float(value: i64, decimals: u8) -> f64 {
-    value as f64 / power_of_ten(decimals) as f64
+    value as f64 / FLOAT_POWERS[decimals as usize]
 }
 
 /// The float nearest to a wide fixed-point number, to within two roundings.
 #[inline]
 pub fn wide_to_float(value: i128, decimals: u8) -> f64 {
     // Most values fit 64 bits, whose conversion is one instruction.
-    let value = i64::try_from(value).map_or(value as f64, |narrow| narrow as f64);
-    let unit = if decimals <= MAXIMUM_DECIMALS { power_of_ten(decimals) as f64 } else { wide_power_of_ten(decimals) as f64 };
+    let value = i64::try_from(value).map_or_else(|_| nearest_float(value), |narrow| narrow as f64);
+    let unit = if decimals <= MAXIMUM_DECIMALS { FLOAT_POWERS[decimals as usize] } else { wide_power_of_ten(decimals) as f64 };
     value / unit
+}
+
+/// A call, and no part of [`wide_to_float`]: the compiler would convert first and look at the size afterwards.
+#[cold]
+#[inline(never)]
+fn nearest_float(value: i128) -> f64 {
+    value as f64
 }
 
 /// A fixed-point number as text, without trailing zeros.

@@ -147,20 +147,22 @@ impl SimulatedVenue {
 
     /// What open spot orders hold back of an asset: limit orders, and market orders if they are asked for.
     fn reserved(&self, asset: AssetIndex, market_orders: bool) -> i128 {
-        let orders = self.markets.iter().flat_map(|market| market.orders.iter());
-        orders
-            .filter_map(|order| {
-                let definition = self.index.instrument(order.request.instrument);
+        let mut reserved = 0;
+        for market in &self.markets {
+            for order in &market.orders {
                 let price = match order.request.order_type {
                     OrderType::Limit(price) => price,
                     OrderType::Market if market_orders => self.expected_price(&order.request).unwrap_or(0),
-                    OrderType::Market => return None,
+                    OrderType::Market => continue,
                 };
-                reservation(&self.index, definition, order.request.side, order.remaining, price)
-            })
-            .filter(|(held, _)| *held == asset)
-            .map(|(_, amount)| amount)
-            .sum()
+                let definition = self.index.instrument(order.request.instrument);
+                match reservation(&self.index, definition, order.request.side, order.remaining, price) {
+                    Some((held, amount)) if held == asset => reserved += amount,
+                    _ => {}
+                }
+            }
+        }
+        reserved
     }
 
     /// Whether equity covers the initial margin of all positions and orders, with this one,
@@ -204,6 +206,7 @@ impl SimulatedVenue {
     }
 
     /// Long pays short when the rate is above zero, at the mark.
+    #[inline(never)]
     pub(super) fn pay_funding(&mut self, instrument: InstrumentIndex, rate: Rate, time_ns: TimeNs) {
         let definition = self.index.instrument(instrument);
         let held = self.account.position(instrument).quantity;

@@ -6,7 +6,7 @@ use crate::account::Account;
 use crate::error::{Code, Error, Result};
 use crate::event::AccountEvent;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex, VenueIndex};
-use crate::market::{BarInterval, Mark, MarkSource, MarketData, MarketEvent, Side, Trade};
+use crate::market::{Bar, BarInterval, BookDelta, Mark, MarkSource, MarketData, MarketEvent, Side, Trade};
 use crate::order::{Liquidity as Role, NewOrder, OrderId, OrderType, TimeInForce};
 use crate::state::{Stream, StreamKind};
 use crate::time::{DAY_NS, DurationNs, TimeNs};
@@ -92,6 +92,20 @@ pub(super) struct VenueMarket {
     pub safe: (i64, i64),
     /// The finest bars that the data hold; coarser ones tell nothing more.
     pub bars: Option<BarInterval>,
+}
+
+impl VenueMarket {
+    #[inline]
+    fn see_trade(&mut self, price: i64, time_ns: TimeNs) {
+        self.last = Some(price);
+        self.mark.update(MarkSource::Trade, price, time_ns);
+    }
+
+    /// Whether the mark is where the account's margin cannot be short.
+    #[inline]
+    fn is_safe(&self) -> bool {
+        self.mark.price().is_none_or(|mark| (self.safe.0..=self.safe.1).contains(&mark))
+    }
 }
 
 /// A simulated venue with one account of ours.
@@ -208,15 +222,24 @@ impl SimulatedVenue {
         self.path_ns
     }
 
-    /// Takes a market event at its venue time.
+    /// Takes a trade that meets no order and that nothing follows from, as most do. Tells whether it was one;
+    /// anything else is left to [`Self::on_market`], which takes a trade again as if for the first time.
     #[inline]
+    pub fn pass(&mut self, event: &MarketEvent) -> bool {
+        let market = &mut self.markets[event.instrument.at()];
+        let MarketData::Trade(trade) = event.data() else { return false };
+        market.see_trade(trade.price, event.venue_time_ns);
+        let is_quiet = market.orders.is_empty() && market.is_safe();
+        is_quiet && self.short.is_empty() && self.output.is_empty() && self.path_ns == TimeNs::MAX
+    }
+
+    /// Takes a market event at its venue time.
     pub fn on_market(&mut self, event: &MarketEvent) {
         let at = event.instrument.at();
         let market = &mut self.markets[at];
         match event.data() {
             MarketData::Trade(trade) => {
-                market.last = Some(trade.price);
-                market.mark.update(MarkSource::Trade, trade.price, event.venue_time_ns);
+                market.see_trade(trade.price, event.venue_time_ns);
                 if !market.orders.is_empty() {
                     self.match_trade(event.instrument, &trade, event.venue_time_ns);
                 }
@@ -230,36 +253,43 @@ impl SimulatedVenue {
                     }
                 }
             }
-            MarketData::Book(delta) => {
-                market.liquidity.observe_delta(&delta);
-                if delta.last {
-                    if let Some(mid) = market.liquidity.mid() {
-                        market.mark.update(MarkSource::Quote, mid, event.venue_time_ns);
-                    }
-                    if !market.orders.is_empty() {
-                        self.match_shown(event.instrument, event.venue_time_ns);
-                    }
-                }
-            }
+            MarketData::Book(delta) => self.meet_delta(event.instrument, &delta, event.venue_time_ns),
             MarketData::Mark(price) => market.mark.update(MarkSource::Venue, price, event.venue_time_ns),
             MarketData::Funding(rate) => self.pay_funding(event.instrument, rate, event.venue_time_ns),
-            MarketData::Bar(bar) => {
-                if market.bars == Some(bar.interval) {
-                    market.mark.update(MarkSource::Bar, bar.open, event.venue_time_ns);
-                    if market.source == Source::Bars {
-                        self.open_bar(event.instrument, BarPath::new(bar), bar.open, event.venue_time_ns);
-                    }
-                }
-            }
+            MarketData::Bar(bar) => self.meet_bar(event.instrument, bar, event.venue_time_ns),
         }
         self.watch_margin(event.instrument, event.venue_time_ns);
+    }
+
+    #[inline(never)]
+    fn meet_delta(&mut self, instrument: InstrumentIndex, delta: &BookDelta, time_ns: TimeNs) {
+        let market = &mut self.markets[instrument.at()];
+        market.liquidity.observe_delta(delta);
+        if delta.last {
+            if let Some(mid) = market.liquidity.mid() {
+                market.mark.update(MarkSource::Quote, mid, time_ns);
+            }
+            if !market.orders.is_empty() {
+                self.match_shown(instrument, time_ns);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn meet_bar(&mut self, instrument: InstrumentIndex, bar: Bar, time_ns: TimeNs) {
+        let market = &mut self.markets[instrument.at()];
+        if market.bars == Some(bar.interval) {
+            market.mark.update(MarkSource::Bar, bar.open, time_ns);
+            if market.source == Source::Bars {
+                self.open_bar(instrument, BarPath::new(bar), bar.open, time_ns);
+            }
+        }
     }
 
     /// Looks at the margin if the mark left what is known to be safe, or a fill left it short.
     #[inline]
     pub(super) fn watch_margin(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
-        let market = &self.markets[instrument.at()];
-        let is_outside = market.mark.price().is_some_and(|mark| mark < market.safe.0 || mark > market.safe.1);
+        let is_outside = !self.markets[instrument.at()].is_safe();
         if is_outside || !self.short.is_empty() {
             self.look_at_margin(instrument, is_outside, time_ns);
         }
@@ -339,6 +369,7 @@ impl SimulatedVenue {
     }
 
     /// Orders against a trade: takers where only trades are known, and resting orders that it went through.
+    #[inline(never)]
     fn match_trade(&mut self, instrument: InstrumentIndex, trade: &Trade, time_ns: TimeNs) {
         if self.is_halted(instrument, time_ns) {
             return;
@@ -379,6 +410,7 @@ impl SimulatedVenue {
     }
 
     /// Orders against a changed quote or book.
+    #[inline(never)]
     fn match_shown(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
         if self.is_halted(instrument, time_ns) {
             return;

@@ -152,14 +152,14 @@ class Link:
                 await asyncio.sleep(self._backoff.next())
                 continue
             since = loop.time()
-            reason = await self._until_lost(channel)
+            channel, reason = await self._until_lost(channel)
             self._on_lost(channel, reason)
             if loop.time() - since > _HEALTHY_SECONDS:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next())
 
-    async def _until_lost(self, channel: Channel) -> str:
-        """Wait for the end of this channel, or of the one that took over from it."""
+    async def _until_lost(self, channel: Channel) -> tuple[Channel, str]:
+        """Wait for the end of this channel, or of the one that took over from it; gives the one that was lost."""
         loop = asyncio.get_running_loop()
         while True:
             timer = loop.call_later(self._lifetime, self.replace) if self._lifetime else None
@@ -169,7 +169,7 @@ class Link:
                 if timer is not None:
                     timer.cancel()
             if self.current is channel or self.current is None:
-                return reason
+                return channel, reason
             channel = self.current
 
     async def _connect(self) -> Channel:
