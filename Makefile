@@ -68,6 +68,7 @@ check-python: $(STAMPS)/dev $(STAMPS)/test $(STAMPS)/check ## Formatting, lints 
 	$(BIN)/python tools/check_links.py
 	$(BIN)/python tools/error_table.py --check
 	$(BIN)/python tools/system_tables.py --check
+	$(BIN)/python tools/object_tables.py --check
 	$(BIN)/python tools/run_examples.py
 
 clean: ## Remove everything that was built.

@@ -419,7 +419,7 @@ class Instrument:
         """The step of quantities."""
     @property
     def multiplier(self) -> float:
-        """Base per unit of quantity."""
+        """Base per unit of quantity; 1 on spot."""
     @property
     def trades(self) -> Stream:
         """Its trades."""
@@ -583,7 +583,7 @@ class Context:
         time_in_force: _TimeInForce = "gtc",
         reduce_only: bool = False,
     ) -> Order:
-        """Buy: at market, or with a limit price."""
+        """Buy: at market, or with a limit price. The order can be kept, and follows what becomes of it."""
     def sell(
         self,
         instrument: Instrument,
@@ -593,7 +593,7 @@ class Context:
         time_in_force: _TimeInForce = "gtc",
         reduce_only: bool = False,
     ) -> Order:
-        """Sell: at market, or with a limit price."""
+        """Sell: at market, or with a limit price. The order can be kept, and follows what becomes of it."""
     def target(self, instrument: Instrument, quantity: _Number, price: _Number | None = None) -> None:
         """Want the strategy's position to become `quantity`, rounded towards zero to the lot (O3)."""
     def cancel(self, order: Order) -> None:
@@ -603,15 +603,15 @@ class Context:
     def close(self, instrument: Instrument) -> None:
         """Cancel this strategy's orders in an instrument and close its position at market."""
     def timer(self, at: _Instant | None = None, *, after: _Duration | None = None) -> int:
-        """Ask for `on_timer` at a time or after a while; returns the number that the callback gets."""
+        """Ask for `on_timer` at a time, or after seconds or a `timedelta`; gives the number that the callback gets."""
     def price(self, instrument: Instrument) -> float | None:
-        """The mark: the price that positions are valued at; None before the first (N4)."""
+        """The mark: the price that positions are valued at, in the quote asset; None before the first (N4)."""
     def last_trade(self, instrument: Instrument) -> Trade | None:
         """The last trade, if there was one; its times are those of now."""
     def quote(self, instrument: Instrument) -> Quote | None:
         """The best bid and offer, if they are known; its times are those of now."""
     def last_bar(self, stream: Stream) -> Bar | None:
-        """Return the last closed bar of a stream of bars that the strategy named, if there was one."""
+        """The last closed bar of a stream of bars that the strategy named, if there was one."""
     def book(
         self, instrument: Instrument, depth: int = 10
     ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -619,7 +619,7 @@ class Context:
     def position(self, instrument: Instrument) -> Position:
         """This strategy's position in an instrument; it changes only by fills."""
     def balance(self, asset: str, venue: str | None = None) -> tuple[Decimal, Decimal, Decimal]:
-        """What an account holds of an asset, exactly: (total, reserved, free)."""
+        """What an account holds of an asset, exactly: (total, reserved, free); the venue where there are several."""
     def open_orders(self, instrument: Instrument | None = None) -> list[Order]:
         """This strategy's open orders, in one instrument or in all, oldest first."""
 
@@ -629,10 +629,10 @@ class Order:
 
     @property
     def id(self) -> int:
-        """The engine's number of the order."""
+        """The engine's number of the order, from one, over all strategies; fills carry it as `order_id`."""
     @property
     def count(self) -> int:
-        """The strategy's own count of its orders."""
+        """The strategy's own count of its orders, from one."""
     @property
     def instrument(self) -> Instrument:
         """The instrument."""
@@ -644,40 +644,40 @@ class Order:
         """At market, or with a limit price."""
     @property
     def time_in_force(self) -> _TimeInForce:
-        """How long it works."""
+        """How long it works: until it is cancelled, at once only, or only where it rests."""
     @property
     def reduce_only(self) -> bool:
         """Whether it may only reduce the position."""
     @property
     def quantity(self) -> float:
-        """How much was asked for."""
+        """How much was asked for, above zero whichever the side."""
     @property
     def price(self) -> float | None:
-        """The limit price; None for a market order."""
+        """The limit price, in the quote asset; None for a market order."""
     @property
     def status(self) -> str:
         """Where it is in its life, such as `open`."""
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Whether nothing can happen to it any more: filled, cancelled, rejected or expired."""
     @property
     def filled(self) -> float:
-        """How much has been filled."""
+        """How much has been filled, as it was traded: before a fee in the bought asset."""
     @property
     def remaining(self) -> float:
         """How much has not been filled."""
     @property
     def average_price(self) -> float | None:
-        """The average price of its fills; None before the first."""
+        """The average price of its fills, in the quote asset and before fees; None before the first."""
     @property
     def reason(self) -> str | None:
-        """Why it was refused, rejected or cancelled, as a code of the table of errors."""
+        """Why it was refused, rejected or cancelled, as a code of the table of errors; None otherwise."""
     @property
     def note(self) -> str | None:
-        """What a check written by the user said about it."""
+        """What a check of your own said when it refused the order."""
     @property
     def decided(self) -> datetime:
-        """When it was decided."""
+        """When it was decided: the time of the event after which it was asked for."""
 
 @final
 class Position:
@@ -688,22 +688,30 @@ class Position:
         """The instrument."""
     @property
     def quantity(self) -> float:
-        """How much is held, below zero when short."""
+        """How much is held, below zero when short; on spot after fees in the bought asset."""
     @property
     def side(self) -> Literal["long", "short"] | None:
         """Which way; None when flat."""
     @property
     def cost(self) -> float:
-        """What it cost, below zero when short."""
+        """What it cost, in the quote asset, below zero when short; without fees in the quote asset."""
     @property
     def average_price(self) -> float | None:
-        """The average price of what is held; None when flat."""
+        """What is held cost so much a unit; None when flat.
+
+        On spot a fee taken in the bought asset is part of it (M2): it is above the fills' price by the fee, and
+        `average_price` of an order is not.
+        """
     @property
     def realised(self) -> float:
-        """The profit of what was closed, before fees."""
+        """The profit of what was closed, in the quote asset, before fees and funding.
+
+        On spot it is after fees in the bought asset, as they are part of the cost (M2): it and all fees of the fills
+        do not add up to the change of the equity. `net_realised` of a result does, with what is not realised.
+        """
     @property
     def unrealised(self) -> float | None:
-        """The profit of what is held, at the mark; None without a mark."""
+        """The profit of what is held, at the mark, in the quote asset; None without a mark, zero when flat."""
     def __bool__(self) -> bool: ...
 
 @final
@@ -727,7 +735,7 @@ class Trade:
         """When it reached us."""
     @property
     def price(self) -> float:
-        """The price."""
+        """The price, in the quote asset."""
     @property
     def quantity(self) -> float:
         """How much was traded."""
@@ -759,13 +767,13 @@ class Quote:
         """When it reached us."""
     @property
     def bid(self) -> float:
-        """The highest price that somebody pays."""
+        """The highest price that somebody pays, in the quote asset."""
     @property
     def bid_quantity(self) -> float:
         """How much is bid there."""
     @property
     def ask(self) -> float:
-        """The lowest price that somebody asks."""
+        """The lowest price that somebody asks, in the quote asset."""
     @property
     def ask_quantity(self) -> float:
         """How much is offered there."""
@@ -782,19 +790,19 @@ class Bar:
         """The instrument."""
     @property
     def venue_time_ns(self) -> int:
-        """When it happened at the venue, in nanoseconds since the epoch."""
+        """When it opened, by the venue's time, in nanoseconds since the epoch."""
     @property
     def arrival_time_ns(self) -> int:
         """When it reached us, in nanoseconds since the epoch."""
     @property
     def venue_time(self) -> datetime:
-        """When it happened at the venue."""
+        """When it opened, by the venue's time."""
     @property
     def arrival_time(self) -> datetime:
         """When it reached us."""
     @property
     def open(self) -> float:
-        """The first price."""
+        """The first price, in the quote asset."""
     @property
     def high(self) -> float:
         """The highest price."""
@@ -806,7 +814,7 @@ class Bar:
         """The last price."""
     @property
     def volume(self) -> float:
-        """How much was traded."""
+        """How much was traded, as a quantity."""
     @property
     def is_complete(self) -> bool:
         """Whether no trade is known to be missing in it."""
@@ -841,7 +849,7 @@ class BookUpdate:
         """`buy` for a bid, `sell` for an ask."""
     @property
     def price(self) -> float:
-        """The level's price."""
+        """The level's price, in the quote asset."""
     @property
     def quantity(self) -> float:
         """The level's new quantity; zero when it is gone."""
@@ -873,7 +881,7 @@ class Mark:
         """When it reached us."""
     @property
     def price(self) -> float:
-        """The price."""
+        """The price, in the quote asset."""
 
 @final
 class Funding:
@@ -896,7 +904,7 @@ class Funding:
         """When it reached us."""
     @property
     def rate(self) -> float:
-        """The rate as a fraction of the position's value."""
+        """The rate as a fraction of the position's value: 0.0001 is 0.01 %."""
 
 @final
 class Value:
@@ -927,7 +935,7 @@ class Status:
 
     @property
     def kind(self) -> str:
-        """Such as `trading_off`, `margin_call`, `disconnected`, `stale`, `halted`."""
+        """Which change, such as `trading_off`, `margin_call`, `disconnected`, `stale`, `halted`."""
     @property
     def venue(self) -> str | None:
         """Which venue, where one is concerned."""
@@ -936,7 +944,7 @@ class Status:
         """Which instrument, where one is concerned."""
     @property
     def stream(self) -> str | None:
-        """Which stream of the instrument, where one is concerned."""
+        """Which stream of the instrument, where one is concerned, such as `trades` or `bars(1m)`."""
     @property
     def part(self) -> str | None:
         """What a connection serves: `market_data` or `orders`."""
@@ -947,31 +955,31 @@ class Fill:
 
     @property
     def order_id(self) -> int:
-        """The number of the order; zero for a liquidation."""
+        """The number of the order, its `id`; zero for a liquidation."""
     @property
     def trade_id(self) -> int:
-        """The venue's number of the trade."""
+        """The venue's number of the trade; of a simulated venue its own count."""
     @property
     def instrument(self) -> Instrument:
         """The instrument."""
     @property
     def side(self) -> _Side:
-        """Which way."""
+        """Which way the order went."""
     @property
     def price(self) -> float:
-        """The price."""
+        """The price, in the quote asset."""
     @property
     def quantity(self) -> float:
-        """How much."""
+        """How much was traded, above zero; a fee in the bought asset is not taken off."""
     @property
     def liquidity(self) -> Literal["maker", "taker"]:
-        """Whether the order waited or took."""
+        """Whether the order waited or took; the fee depends on it."""
     @property
     def fee(self) -> Decimal:
-        """The fee, exact; below zero for a rebate."""
+        """The fee, exact, in units of `fee_asset`; below zero for a rebate."""
     @property
     def fee_asset(self) -> str:
-        """The asset of the fee."""
+        """The asset of the fee: on spot what was received, unless the venue takes it otherwise."""
     @property
     def venue_time_ns(self) -> int:
         """When it happened at the venue, in nanoseconds since the epoch."""
