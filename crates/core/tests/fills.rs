@@ -618,7 +618,10 @@ impl Mixed {
             reduce_only: false,
         };
         self.venue.output.clear();
-        self.venue.on_request(&Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order, by_target: false }, 2);
+        self.venue.on_request(
+            &Request::Place { id: OrderId(self.orders), strategy: StrategyIndex(0), count: self.orders, order, by_target: false },
+            2,
+        );
         self.venue.output.iter().map(|(_, event)| *event).collect()
     }
 }
