@@ -86,25 +86,27 @@ fn orders_keep_numbers_and_counts_and_new_ones_follow_them() {
 
 /// Wants so many coins at each quote, at a price or at the market's.
 fn wants(quantity: i64, order_type: OrderType) -> Vec<Named> {
-    let target = move |state: &mut Box<State>, event: &MarketEvent| state.target(event.instrument, quantity, order_type);
+    let target = move |state: &mut State, event: &MarketEvent| state.target(event.instrument, quantity, order_type);
     vec![Script { streams: vec![quotes(0)], market: Some(Box::new(target)), ..Script::default() }.named("maker")]
 }
 
 #[test]
 fn a_target_replaces_the_order_of_a_target_of_before() {
-    let mut then = live(wants(COIN, OrderType::Limit(90_000)));
-    then.start(S, false).unwrap();
-    assert!(matches!(order_at(&mut then, 2)[..], [Request::Place { by_target: true, .. }]));
-    told(&mut then, 3 * S, AccountEvent::Accepted(OrderId(1)));
-    let mut rebuilt = live(wants(0, OrderType::Market));
-    rebuilt.follow_recorded();
-    rebuilt.rebuild(&block(&mut then)).unwrap();
-    let mut going_on = live(wants(0, OrderType::Market));
-    going_on.restore(&rebuilt.hand_over(Vec::new()).unwrap()).unwrap();
-    going_on.start(4 * S, false).unwrap();
-    going_on.input(&Event::Command { time_ns: 5 * S, command: Command::TradingOn }).unwrap();
-    let sent = order_at(&mut going_on, 6);
-    assert!(matches!(sent[..], [Request::Cancel { id: OrderId(1), .. }]), "{sent:?}");
+    for order_type in [OrderType::Market, OrderType::Limit(90_000), OrderType::Limit(80_000)] {
+        let mut then = live(wants(COIN, OrderType::Limit(90_000)));
+        then.start(S, false).unwrap();
+        assert!(matches!(order_at(&mut then, 2)[..], [Request::Place { by_target: true, .. }]));
+        told(&mut then, 3 * S, AccountEvent::Accepted(OrderId(1)));
+        let mut rebuilt = live(maker());
+        rebuilt.follow_recorded();
+        rebuilt.rebuild(&block(&mut then)).unwrap();
+        let mut going_on = live(wants(0, order_type));
+        going_on.restore(&rebuilt.hand_over(Vec::new()).unwrap()).unwrap();
+        going_on.start(4 * S, false).unwrap();
+        // Nothing stands in the way of a cancel, also while trading is off (O4).
+        let sent = order_at(&mut going_on, 5);
+        assert!(matches!(sent[..], [Request::Cancel { id: OrderId(1), .. }]), "{order_type:?}: {sent:?}");
+    }
 }
 
 #[test]

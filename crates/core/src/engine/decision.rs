@@ -62,11 +62,11 @@ impl Engine {
         if self.state.is_unsettled(strategy, instrument) {
             // Nothing is known to be reached or missing; but what is not wanted any more can go.
             if self.state.exposure(strategy, instrument) != target.quantity {
-                self.cancel_earlier(strategy, instrument)?;
+                self.cancel_earlier(strategy, instrument, None)?;
             }
             return Ok(());
         }
-        if self.state.works_otherwise(strategy, &target) && self.cancel_earlier(strategy, instrument)? {
+        if self.state.works_otherwise(strategy, &target) && self.cancel_earlier(strategy, instrument, None)? {
             return Ok(());
         }
         let missing = target.quantity - self.state.exposure(strategy, instrument);
@@ -75,7 +75,11 @@ impl Engine {
         if sent == missing {
             self.keep_dust(strategy, instrument, if order.is_none() { missing } else { 0 });
         }
-        if order.is_some() && self.cancel_earlier(strategy, instrument)? {
+        if order.is_some() && self.cancel_earlier(strategy, instrument, None)? {
+            return Ok(());
+        }
+        // What is held back would sell a purchase that has not come: one that is not wanted any more goes.
+        if sent != missing && self.cancel_earlier(strategy, instrument, Some(Side::Buy))? {
             return Ok(());
         }
         // What is held back follows when more is known of the orders that it waits for.
@@ -92,11 +96,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Cancels the strategy's own earlier target orders; tells whether there were any. Their
+    /// Cancels the strategy's own earlier target orders, or those of a side; tells whether there were any. Their
     /// outcome leads back to the target.
-    fn cancel_earlier(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) -> Result<bool> {
+    fn cancel_earlier(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex, side: Option<Side>) -> Result<bool> {
         let is_earlier = |order: &&Order| {
-            order.request.instrument == instrument && order.by_target && !matches!(order.status, Status::CancelInFlight | Status::Unknown)
+            order.request.instrument == instrument
+                && order.by_target
+                && side.is_none_or(|side| order.request.side == side)
+                && !matches!(order.status, Status::CancelInFlight | Status::Unknown)
         };
         let earlier: SmallVec<[OrderId; 4]> = self.state.orders.open(strategy).filter(is_earlier).map(|order| order.id).collect();
         for &id in &earlier {
