@@ -224,8 +224,7 @@ impl State {
     /// way or has to be sent again, or the order is unknown. Until it is settled, exposure may still change (O3).
     #[inline]
     pub fn is_unsettled(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> bool {
-        let is_open_ended =
-            |order: &Order| matches!(order.status, Status::CancelInFlight | Status::Unknown) || order.has_outlived_cancel();
+        let is_open_ended = |order: &Order| matches!(order.status, Status::CancelInFlight | Status::Unknown) || order.has_outlived_cancel();
         self.orders.open(strategy).any(|order| order.request.instrument == instrument && is_open_ended(order))
     }
 
