@@ -45,7 +45,7 @@ class SessionClock:
 class ClockJudge:
     """Judges whether a venue's clock can be traded by, from its comparisons with ours (T2).
 
-    It is not where it went back, so that our time stands still until it has been caught up with, where it jumped,
+    It cannot where it went back, so that our time stands still until it has been caught up with, where it jumped,
     until the next comparison agrees, and where it is uncertain: in each case by more than ``CLOCK_LIMIT_NS``.
 
     Examples

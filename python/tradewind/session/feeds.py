@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from tradewind.session.session import Session, VenueParts
 
 _SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited", "venue_refused")
-"""Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way. It is asked
-for, and where it turns out to rest the engine cancels it again."""
+"""Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way.
+
+It is asked for, and where it turns out to rest the engine cancels it again.
+"""
 log = logging.getLogger(__name__)
 
 

@@ -154,7 +154,7 @@ class Reconciliation:
         await self._answered(everything=everything)
 
     async def _answered(self, *, everything: bool) -> None:
-        """Wait for what is asked about orders, of each for a while: one without an answer holds nothing else up."""
+        """Wait for what is asked about orders, for each once: one that nobody can tell of holds up nothing else."""
         self._unanswered &= set() if everything else self._asking.keys()
         awaited = {task: name for name, task in self._asking.items() if name not in self._unanswered}
         if not awaited:

@@ -368,7 +368,7 @@ class Session:
         return [StreamName(instruments[at].name, kind) for at, kind in streams]  # type: ignore[arg-type]
 
     def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool, time_ns: int | None = None) -> None:
-        """Take whether a stream delivers, since a time or from now on; it is traded on if the clock is right (T2)."""
+        """Take whether a stream delivers, since a time or from now on; it is stale while its clock is wrong (T2)."""
         self._streams[instrument, kind] = is_fresh
         self._tell_stream(instrument, kind, is_fresh and self._timely[instrument.venue], time_ns)
 

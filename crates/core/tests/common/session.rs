@@ -9,8 +9,8 @@ use tradewind_core::event::{AccountEvent, AccountReport, Event};
 use tradewind_core::instrument::{AccountIndex, Index};
 use tradewind_core::market::{MarketData, MarketEvent, Quote, Side};
 use tradewind_core::order::{Liquidity, OrderId, OrderType};
-use tradewind_core::risk::Risk;
-use tradewind_core::state::{State, Stream, StreamKind};
+use tradewind_core::risk::{DailyLoss, Risk, SystemLimits};
+use tradewind_core::state::{State, Stream, StreamKind, Valuation};
 use tradewind_core::time::{MILLISECOND_NS, SECOND_NS};
 use tradewind_core::venue::Latency;
 
