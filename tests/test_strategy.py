@@ -57,6 +57,11 @@ class TestParameters:
         with pytest.raises(tw.TradewindError, match=r"period = 1 is below 2; size = 9\.0 is above 2"):
             self.Sized(size=9, period=1)
 
+    def test_what_there_is_is_told_once(self) -> None:
+        with pytest.raises(tw.TradewindError) as caught:
+            self.Sized(sise=1, perod=1)
+        assert caught.value.hint == "there are size, period, way"
+
     def test_a_subclass_has_the_parameters_of_its_base(self) -> None:
         class More(self.Sized):  # type: ignore[name-defined, misc]
             size: float = tw.param(0.5)

@@ -128,7 +128,7 @@ class Strategy:
         memory.begin(self, self.remembered)
         if problems:
             raise SettingError(
-                "bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(hints))
+                "bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(set(hints)))
             )
 
     def __repr__(self) -> str:

@@ -116,6 +116,9 @@ def test_secrets_are_refused_and_never_shown(cli, folder, text):
         (b"risk.daily_loss = nan", "is out of range"),
         (b"risk.daily_loss = 1e999999999", "is out of range"),
         (b"run.seed = 1.5", "whole number"),
+        (b'run.interval = "1 hour"', 'run.interval = "1 hour": is not a duration'),
+        (b"[instruments.BTCUSDT]", "instruments.BTCUSDT: is not written as it must be"),
+        (b"[instruments.BTCUSDT]", 'hint: write venue:symbol, such as "binance_spot:BTCUSDT"'),
         (b'run.seed = "1"', "whole number"),
         (b"live.place_real_orders = 1", "true or false"),
         (b'live.place_real_orders = "true"', "true or false"),
@@ -127,6 +130,31 @@ def test_nonsense_is_explained(folder, content, words):
         tw.System.read("bad.toml")
     assert words in str(caught.value)
     assert len(str(caught.value)) < 100_000
+
+
+def test_an_array_of_which_nothing_is_right_is_not_called_empty(cli, folder):
+    frames = 'instrument = "binance_spot:BTCUSDT"\nkind = "raw"\nfiles = ["nowhere.gz"]\nstreams = ["trades"]\n'
+    (folder / "system.toml").write_text("[venues.binance_spot]\n[[data]]\n" + frames)
+    _, _, err = cli("config", "check", "system.toml")
+    assert [line.split(":")[1] for line in err.splitlines() if line.startswith("  line")] == [
+        ' data[1].files[1] = "nowhere.gz"',
+        ' data[1].streams[1] = "trades"',
+    ]
+
+
+def test_hints_are_in_the_words_of_the_file(cli, folder):
+    whole = (folder / "system.toml").read_text()
+    (folder / "system.toml").write_text('[instruments."synthetic:IBM"]\n' + whole)
+    assert 'and name it: file = "FILE.toml"' in cli("config", "check", "system.toml")[2]
+    (folder / "system.toml").write_text(whole)
+    strategy = folder / "strategy.py"
+    strategy.write_text(
+        strategy.read_text().replace(
+            "def on_start(self, ctx):", 'def on_start(self, ctx):\n        ctx.subscribe("mood")'
+        )
+    )
+    _, _, err = cli("run", "system.toml", "--mode", "backtest")
+    assert "[missing_stream]" in err and "hint: no file names values yet: backtest this strategy in Python" in err
 
 
 def test_what_is_no_file_is_explained(folder):

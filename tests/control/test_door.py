@@ -238,6 +238,11 @@ def test_a_folder_without_a_session(tmp_path: Path) -> None:
     for folder, message in ((tmp_path, "no session runs in"), (tmp_path / "nowhere", "there is no folder")):
         with pytest.raises(TradewindError, match=message):
             Control(folder)
+    for mode in ("paper", "live"):
+        (tmp_path / mode).mkdir()
+        with pytest.raises(TradewindError, match=f"tradewind run system.toml --mode {mode}"):
+            Control(tmp_path / mode)
+        (tmp_path / mode).rmdir()
     (tmp_path / "control.json").write_text("{")
     with pytest.raises(TradewindError, match="cannot be read"):
         Control(tmp_path)

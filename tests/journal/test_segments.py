@@ -17,6 +17,7 @@ from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_manifest
 from tradewind.journal.reader import snapshots
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
+from tradewind.session.changes import ACCEPT
 
 
 def entries(journal: Path) -> bytes:
@@ -121,8 +122,18 @@ def test_a_changed_parameter_or_source_is_refused_with_a_hint(tmp_path: Path) ->
     assert (caught.value.code, bool(caught.value.hint)) == ("divergence", True)
     with pytest.raises(tw.TradewindError, match=r"patient.py changed since"):
         Run(tmp_path, source=SOURCE.replace("% 7", "% 7  ")).recover()
-    with pytest.raises(tw.TradewindError, match=r"the strategy now decides .*patient.py changed since"):
+    with pytest.raises(
+        tw.TradewindError, match=r"the strategy now decides .*, and had decided .*patient.py changed since"
+    ):
         Run(tmp_path, source=SOURCE.replace("% 7", "% 5")).recover()
+
+
+def test_a_strategy_that_fails_by_what_is_recorded_is_told_to_be_corrected(tmp_path: Path) -> None:
+    cut_off(tmp_path)
+    with pytest.raises(ZeroDivisionError) as caught:
+        Run(tmp_path, source=SOURCE.replace("% 7", "% 0")).recover()
+    assert caught.value.__notes__[0].startswith("raised in on_")
+    assert caught.value.__notes__[1].endswith("correct the strategy, and " + ACCEPT)
 
 
 def test_a_run_whose_first_segments_were_dropped_replays_from_a_snapshot(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -30,8 +31,10 @@ from tradewind.cli.sandbox import sandbox
 from tradewind.cli.screen import show_error
 from tradewind.cli.view import view
 from tradewind.errors import TradewindError
+from tradewind.times import from_ns
 
 _HASH_SEED = "0"
+_NOTED_TIME = re.compile(r"^(raised in .+ at )(\d+) ns$", re.MULTILINE)
 
 app = App(
     name="tradewind",
@@ -97,6 +100,11 @@ def _show_traceback(error: Exception) -> None:
     shown = error.__traceback__
     while shown is not None and shown.tb_frame.f_code.co_filename.startswith(ours):
         shown = shown.tb_next
-    lines = traceback.format_exception(type(error), error, shown or error.__traceback__)
-    sys.stderr.write("".join(lines))
+    text = "".join(traceback.format_exception(type(error), error, shown or error.__traceback__))
+    sys.stderr.write(_NOTED_TIME.sub(_with_date, text))
     show_error("strategy_failed", f"the run ended with {type(error).__name__}", "the traceback above says where")
+
+
+def _with_date(note: re.Match[str]) -> str:
+    """The time of a note as a date, beside the nanoseconds that `replay` and journals show."""
+    return f"{note[1]}{from_ns(int(note[2])):%Y-%m-%d %H:%M:%S.%f} UTC ({note[2]} ns)"

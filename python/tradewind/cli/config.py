@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tradewind.config import MODES, Mode, Problem, System, SystemFileError
 from tradewind.config.explanation import schema_of
 from tradewind.config.proposal import proposal
 from tradewind.config.reader import examine, in_order
-from tradewind.config.readiness import absent, missing
+from tradewind.config.readiness import PROPOSED, absent, missing
 
 config = App(name="config", help="Check a system file, show what it means, or print its schema.")
 
@@ -82,4 +83,4 @@ def described_schema() -> dict[str, Any]:
 def _show_lacks(mode: Mode, found: list[Problem]) -> None:
     print(f"{mode}: {'ready' if not found else 'not ready'}")
     for problem in found:
-        print(f"  {problem}")
+        print(f"  {replace(problem, hint='a proposal is below') if problem.hint == PROPOSED else problem}")

@@ -18,6 +18,10 @@ _WORDS = (
     (r'currency="([^"]+)"', r"--currency \1"),
     (r"write balances=\{.*\}", "name it: --balance venue:USDT=1000"),
     (r'venues=\{.*latency="(\w+)"\)\}', r"--latency \1"),
+    (
+        r"values from outside are given by name beside the instruments' data; here are none",
+        "no file names values yet: backtest this strategy in Python, data={..., NAME: tw.values(table)}",
+    ),
     (r"read it with instruments\.load_file\(path\)", "name it with --instrument FILE.toml"),
 )
 

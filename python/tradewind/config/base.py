@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from tradewind.config.explanation import explained
+from tradewind.config.explanation import INSTRUMENT_PATTERN, NAME_PATTERN, explained
 from tradewind.config.problem import SystemFileError
 from tradewind.errors import TradewindError
 from tradewind.times import duration_ns
@@ -45,7 +45,7 @@ def _duration(text: Any) -> Any:
     try:
         duration_ns(text)
     except TradewindError as error:
-        raise mistake(error.code, error.message.partition(" ")[2] or error.message, error.hint) from None
+        raise mistake(error.code, error.message.removeprefix(f"{text!r} "), error.hint) from None
     return text
 
 
@@ -90,7 +90,7 @@ Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
-Name = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f:/\\]+$", max_length=100)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 StrategyName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)]
-InstrumentName = Annotated[str, Field(pattern=r"^[^\s:]+:[^\s]+$", max_length=200)]
+InstrumentName = Annotated[str, Field(pattern=INSTRUMENT_PATTERN, max_length=200)]
 Reference = Annotated[str, AfterValidator(_module_reference)]

@@ -14,6 +14,12 @@ from pydantic_core import ErrorDetails
 from tradewind.config.problem import Place, Problem, SystemFileError, place_text
 
 SECRET_WORDS = ("secret", "password", "passphrase", "private_key", "api_key", "apikey", "token", "credential", "key")
+NAME_PATTERN = r"^[^\s\x00-\x1f\x7f:/\\]+$"
+INSTRUMENT_PATTERN = r"^[^\s:]+:[^\s]+$"
+_WRITTEN = {
+    NAME_PATTERN: "write it without spaces, colons and slashes",
+    INSTRUMENT_PATTERN: 'write venue:symbol, such as "binance_spot:BTCUSDT"',
+}
 _LONGEST_VALUE = 60
 _TYPES = {"string": "text in quotes", "dict": "a table", "list": "an array", "bool": "true or false"}
 _TYPES |= {"int": "a whole number", "model": "a table", "datetime": "a date and time", "float": "a number"}
@@ -25,7 +31,10 @@ def explained(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
 
 
 def _each(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["type"] == "too_short" and any(_is_within(one["loc"], detail["loc"]) for one in details):
+            continue
         inner = detail.get("ctx", {}).get("error")
         if isinstance(inner, SystemFileError):
             yield from inner.problems
@@ -33,10 +42,16 @@ def _each(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
             yield _problem(detail, model)
 
 
+def _is_within(place: tuple[int | str, ...], array: tuple[int | str, ...]) -> bool:
+    return len(place) > len(array) and place[: len(array)] == array
+
+
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     place, around = _resolve(detail["loc"], model)
     kind, context = detail["type"], detail.get("ctx", {})
-    shown = "" if _is_private(place, detail["input"]) else _shown(detail["input"])
+    # A key is in its place already.
+    is_hidden = _is_private(place, detail["input"]) or detail["loc"][-1:] == ("[key]",)
+    shown = "" if is_hidden else _shown(detail["input"])
     if kind == "extra_forbidden":
         return _unknown(place, around)
     if kind == "missing":
@@ -57,7 +72,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
             "bad_setting", (*place, tag), f"{_shown(given)}: is not known", f"one of {context['expected_tags']}"
         )
     if kind in _BOUNDS:
-        return Problem("bad_setting", place, f"{shown}: {_BOUNDS[kind](context)}", _first_sentence(around, place))
+        hint = _WRITTEN.get(str(context.get("pattern"))) or _first_sentence(around, place)
+        return Problem("bad_setting", place, f"{shown}: {_BOUNDS[kind](context)}", hint)
     wanted = _TYPES.get(kind.removesuffix("_type").removesuffix("_attributes"))
     if wanted:
         return Problem("wrong_type", place, f"{shown}: is not {wanted}", _first_sentence(around, place))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Optional
 from pydantic import create_model
 from pydantic.fields import FieldInfo
 
-from tradewind import instruments as packaged
 from tradewind.config.base import Amount, Fraction, PathText, Positive, Section
-from tradewind.instruments import InstrumentFields
+from tradewind.instruments import InstrumentFields, packaged
 
 if TYPE_CHECKING:
     from tradewind.config.data import Locate
@@ -44,7 +43,7 @@ class Specified(Section):
         if name in packaged.names():
             return packaged.load(name).model_dump()
         if not self.model_fields_set:
-            packaged.load(name)
+            raise packaged.not_packaged(name, 'name it: file = "FILE.toml"')
         venue, _, symbol = name.partition(":")
         return {"venue": venue, "symbol": symbol}
 

@@ -34,13 +34,17 @@ def pruned(document: dict[str, Any], mistakes: Sequence[tuple[Place, bool]]) -> 
     return left
 
 
-def _remove(table: Any, place: Place) -> None:
+def _remove(document: Any, place: Place) -> None:
+    table = document
     for part in place[:-1]:
         if not _has(table, part):
             return
         table = table[part]
     if place and _has(table, place[-1]):
         del table[place[-1]]
+        if table == []:
+            # An array of which nothing is left would be a mistake of its own.
+            _remove(document, place[:-1])
 
 
 def _has(table: Any, part: str | int) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tradewind.config.account import Credentials
     from tradewind.config.system import Mode, System
 
+PROPOSED = "tradewind config check proposes numbers"
+
 
 def missing(system: System, mode: Mode) -> list[Problem]:
     """Everything without which the mode does not start."""
@@ -129,7 +131,7 @@ def _credentials(system: System, place: Place, given: Credentials) -> Iterator[P
 
 def _live_limits(system: System) -> Iterator[Problem]:
     """Live refuses to start without numbers for size, notional, order rate and daily loss (M6)."""
-    hint = "tradewind config check proposes numbers"
+    hint = PROPOSED
     for name in ("order_quantity", "order_notional"):
         without = [one for one in system.instruments if getattr(system.risk.limits_of(one), name) is None]
         if without:

@@ -38,7 +38,8 @@ class Address(msgspec.Struct, frozen=True):
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError:
-            hint = "start it: tradewind run system.toml --mode paper"
+            mode = "live" if folder.name == "live" else "paper"
+            hint = f"start it: tradewind run system.toml --mode {mode}"
             raise exception("not_running", f"no session runs in {folder}", hint) from None
         except (OSError, msgspec.DecodeError) as error:
             raise exception("unreadable_file", f"{path} cannot be read: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 from tradewind.errors import TradewindError
 from tradewind.instruments.fields import InstrumentFields
 
-_HINT = "for another instrument, write its fields into a TOML file and read it with instruments.load_file(path)"
+_READ_IT = "read it with instruments.load_file(path)"
 
 
 def load(name: str) -> InstrumentFields:
@@ -33,12 +33,19 @@ def load(name: str) -> InstrumentFields:
     """
     found = _packaged().get(name)
     if found is None:
-        near = difflib.get_close_matches(name, _packaged(), n=3) or [
-            known for known in _packaged() if known.partition(":")[2] == name.upper()
-        ]
-        hint = f"did you mean {' or '.join(near)}? {_HINT}" if near else _HINT
-        raise TradewindError("unknown_instrument", f"no specification of {name!r} is packaged", hint)
+        raise not_packaged(name, _READ_IT)
     return found
+
+
+def not_packaged(name: str, what_then: str) -> TradewindError:
+    """Say that an instrument is not packaged, and what is done then with a file of its fields."""
+    near = difflib.get_close_matches(name, _packaged(), n=3) or [
+        known for known in _packaged() if known.partition(":")[2] == name.upper()
+    ]
+    hint = f"for another instrument, write its fields into a TOML file and {what_then}"
+    if near:
+        hint = f"did you mean {' or '.join(near)}? {hint}"
+    return TradewindError("unknown_instrument", f"no specification of {name!r} is packaged", hint)
 
 
 def names() -> list[str]:

@@ -121,13 +121,24 @@ def recover(kernel: _core.Session, journal: Path, now: Manifest) -> tuple[Manife
         message = f"{journal}: the run was cut off, and its limits changed since ({'; '.join(found.limits)})"
         raise exception("divergence", message, f"go on with the limits of the run, or {ACCEPT}")
     with resumed(kernel, journal) as kept:
-        diverged = feed_all(kernel, kept.batches())
+        diverged = _fed(kernel, kept, journal)
         if diverged is not None:
             raise _diverged(journal, diverged, found.code)
         if found.code:
             message = f"{journal}: the run was cut off, and {', '.join(found.code)} changed since"
             raise exception("divergence", message, f"go on with the code of the run, or {ACCEPT}")
         return manifest, kept.last, kept.checksum
+
+
+def _fed(kernel: _core.Session, kept: Journal, journal: Path) -> dict[str, Any] | None:
+    try:
+        return feed_all(kernel, kept.batches())
+    except TradewindError:
+        raise
+    except Exception as error:
+        # A strategy that fails by what is recorded fails by it each time.
+        error.add_note(f"raised by what {journal} holds, and again at every start: correct the strategy, and {ACCEPT}")
+        raise
 
 
 def _manifest(journal: Path) -> Manifest:
@@ -139,6 +150,6 @@ def _diverged(journal: Path, found: dict[str, Any], edited: list[str]) -> Tradew
     changed = f" ({', '.join(edited)} changed since)" if edited else ""
     message = (
         f"{journal}: after input {found['sequence']:,} the strategy now decides {found['actual'] or 'nothing'},"
-        f" and then decided {found['expected'] or 'nothing'}{changed}"
+        f" and had decided {found['expected'] or 'nothing'}{changed}"
     )
     return exception("divergence", message, f"go on with the code of the run, or {ACCEPT}")
