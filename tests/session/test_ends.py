@@ -202,7 +202,7 @@ def test_an_order_that_is_filled_with_less_than_was_asked_for_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 0.5)
-    monkeypatch.setattr(reconciliation, "_YOUNG_NS", 10**9)
+    monkeypatch.setattr(reconciliation, "_YOUNG_SECONDS", 1.0)
 
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
