@@ -65,7 +65,7 @@ class Run:
     @property
     def manifest(self) -> Manifest:
         manifest = manifest_of(self.data, self.strategies, self.settings)
-        stated = {**manifest.settings, "mode": "paper", "run": "abc"}
+        stated = {**manifest.settings, "mode": "paper", "run": "abc", "reached": {}}
         return msgspec.structs.replace(
             manifest, streams=[(BTC, kind) for kind in KINDS], value_streams=None, settings=stated
         )
@@ -78,7 +78,7 @@ class Run:
         return writer
 
     def recover(self) -> tuple[Manifest, int, bytes]:
-        return recover(self.kernel, self.journal, self.strategies, self.settings, self.data, "paper")
+        return recover(self.kernel, self.journal, self.manifest)
 
     def feed(self, seconds: range, writer: SegmentWriter | None = None) -> None:
         """A quote and a trade a second, in a block of their own."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import tradewind as tw
+from tradewind.journal import Journal
 from tradewind.journal.ahead import ahead
 
 
@@ -50,3 +53,18 @@ def test_no_thread_stays_where_nobody_reads_on() -> None:
     assert threading.active_count() == before + 1
     reading.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("how", ["blocks", "batches"])
+def test_a_journal_is_not_closed_under_who_reads_ahead(tmp_path: Path, how: str) -> None:
+    strategy = tw.ema_cross("synthetic:BTCUSDT", fast=20, slow=100, quantity=0.05)
+    synthetic = {"synthetic:BTCUSDT": tw.synthetic(events=1_000)}
+    tw.backtest(strategy, data=synthetic, balances={"USDT": 100_000}, journal=tmp_path / "run")
+    before = set(threading.enumerate())
+    with Journal(tmp_path / "run") as journal:
+        reading = getattr(journal, how)()
+        next(reading)
+        assert set(threading.enumerate()) > before
+    # Who has failed still holds what it read from; a file that is closed while it is read would end the process.
+    assert set(threading.enumerate()) == before
+    assert list(reading) == []

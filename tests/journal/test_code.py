@@ -75,16 +75,16 @@ def test_a_check_of_the_same_name_in_another_file(folder: Path) -> None:
 
 
 def test_a_module_that_came_or_went(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "sizes").mkdir()
-    (folder / "sizes" / "__init__.py").write_text("size = 1\n")
-    (folder / "mine.py").write_text(f"import sizes\n{MINE}")
+    (folder / "amounts").mkdir()
+    (folder / "amounts" / "__init__.py").write_text("amount = 1\n")
+    (folder / "mine.py").write_text(f"import amounts\n{MINE}")
     then = _code(folder)
     assert len(then.modules) == 2
     # As in a process of its own.
-    monkeypatch.delitem(sys.modules, "sizes")
-    (folder / "sizes").rename(folder.parent / "away")
-    (folder / "sizes.py").write_text("size = 1_000\n")
-    assert differences(then, _code(folder)) == [str(folder / "sizes.py"), str(folder / "sizes" / "__init__.py")]
+    monkeypatch.delitem(sys.modules, "amounts")
+    (folder / "amounts").rename(folder.parent / "away")
+    (folder / "amounts.py").write_text("amount = 1_000\n")
+    assert differences(then, _code(folder)) == [str(folder / "amounts.py"), str(folder / "amounts" / "__init__.py")]
 
 
 def test_an_edited_file_is_named_once(folder: Path) -> None:

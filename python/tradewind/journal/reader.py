@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.ahead import ahead
@@ -45,6 +46,7 @@ class Journal:
 
     def __init__(self, place: str | Path | Kept, *, after: int = 0, whole: bool = True, checked: bool = True) -> None:
         self._is_whole = whole
+        self._reading: WeakSet[Generator[Block]] = WeakSet()
         self.place: str
         """Its name for messages."""
         if isinstance(place, str | Path):
@@ -70,7 +72,9 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of its files."""
+        """Let go of its files, which nobody reads any more: not even ahead, for who has failed."""
+        for reading in self._reading:
+            reading.close()
         for storage in self._storages:
             storage.close()
 
@@ -106,8 +110,7 @@ class Journal:
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in their order, each checked before it is given out."""
-        for rows in self._rows(_CHECKED_BYTES):
-            yield from map(Block._make, rows)
+        return self._kept(Block._make(row) for rows in self._rows(_CHECKED_BYTES) for row in rows)
 
     def batches(self, size: int = _BATCH_BYTES) -> Iterator[Block]:
         """All entries in larger blocks, of so many bytes at least, quicker to work on than those of a session.
@@ -130,7 +133,11 @@ class Journal:
         >>> folder.cleanup()
 
         """
-        return ahead(map(joined, self._rows(size)))
+        return self._kept(ahead(map(joined, self._rows(size))))
+
+    def _kept(self, reading: Generator[Block]) -> Iterator[Block]:
+        self._reading.add(reading)
+        return reading
 
     def check(self) -> None:
         """Check every block."""
