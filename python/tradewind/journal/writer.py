@@ -62,11 +62,12 @@ class JournalWriter:
             self._unwritten.append(block)
         if not self._unwritten:
             return
-        # One block of all that waits: larger ones are read faster.
-        first, last = self._unwritten[0][0], self._unwritten[-1][1]
-        data = b"".join([data for _, _, data in self._unwritten])
-        checksum = seal_block(self._checksum, first, last, CODEC_VERSION, data)
-        self._storage.put_blocks([Block(first, last, CODEC_VERSION, data, checksum)])
+        # One by one: replicas ask for what is behind a block that they were told of.
+        sealed, last, checksum = [], self._last, self._checksum
+        for first, last, data in self._unwritten:
+            checksum = seal_block(checksum, first, last, CODEC_VERSION, data)
+            sealed.append(Block(first, last, CODEC_VERSION, data, checksum))
+        self._storage.put_blocks(sealed)
         self._unwritten.clear()
         self._last, self._checksum = last, checksum
 
