@@ -67,7 +67,7 @@ async def until_refused(sandbox: Any, ready: Any) -> None:
 SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "calm": (lasting(seconds=5), ("latency",)),
     "slow connection": (lasting(("slow_order", 2.0, {"delay_seconds": 0.3})), ("latency",)),
-    # What was refused is explained by later causes than the rejection, since cancels are wanted until the order is gone.
+    # What was refused is explained by later causes than the rejection, as cancels are wanted until an order is gone.
     "refused orders": (until_refused, ("latency",)),
     "empty book": (lasting(("swept_book", 0.5, {"symbol": "BTCUSDT", "side": "SELL"})), ("latency",)),
     "fills before cancels": (lasting(("cancel_races_fill", 2.0, {})), ("latency",)),
