@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from helpers import BTC, ETH, START, quote_rows, run, times, trade_rows
 
 import tradewind as tw
+from tradewind.data.values import row_of
 
 
 def at(second: float) -> Any:
@@ -98,12 +100,41 @@ def test_a_stream_of_values_that_is_not_there_is_an_error() -> None:
         ({"time": [at(1)], "known": [at(0)], "value": [1]}, {"arrival": "known"}, "arrival_before_venue_time"),
         ({"time": [1.5], "value": [1]}, {}, "wrong_type"),
         ({"time": [], "value": []}, {}, "empty_data"),
+        ({"time": [at(0)], "value": [None]}, {}, "wrong_type"),
+        ({"time": [at(0)], "value": [True]}, {}, "not_a_number"),
+        ({"time": [at(0)], "value": [10**18]}, {"kind": "text"}, "wrong_type"),
     ],
 )
 def test_bad_values_are_errors(table: Any, settings: Any, code: str) -> None:
     with pytest.raises(tw.TradewindError) as caught:
         tw.load({BTC: quote_rows([1.0]), "mood": tw.values(pl.DataFrame(table), **settings)})
     assert caught.value.code == code
+
+
+def test_all_that_is_wrong_with_values_is_said_at_once(tmp_path: Path) -> None:
+    table = tmp_path / "mood.csv"
+    table.write_text("time,value\n2026-01-01,0.5\nyesterday,1\n2026-01-03,high\n2026-01-04,\n")
+    with pytest.raises(tw.TradewindError) as caught:
+        tw.values(table, kind="number", zone="UTC").rows("mood")
+    assert [f"row {row}" in str(caught.value) for row in (1, 2, 3, 4)] == [False, True, True, True]
+    assert "high" in str(caught.value)
+
+
+def test_numbers_of_a_table_of_text_are_numbers(tmp_path: Path) -> None:
+    table = tmp_path / "mood.csv"
+    table.write_text("time,value\n2026-01-02, -1e-3\n2026-01-01,0.5\n")
+    assert [row[3:5] for row in tw.values(table, kind="number", zone="UTC").rows("mood")] == [
+        ("number", 0.5),
+        ("number", -0.001),
+    ]
+    with pytest.raises(tw.TradewindError) as caught:
+        tw.values(table, zone="UTC").rows("mood")
+    assert (caught.value.code, "kind" in caught.value.hint) == ("missing_setting", True)
+
+
+def test_a_value_too_large_for_a_number_is_an_error() -> None:
+    with pytest.raises(tw.TradewindError, match="not a finite number"):
+        row_of("mood", 0, 0, 10**400, None, "mood")
 
 
 class Buys(Listener):

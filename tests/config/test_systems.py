@@ -95,6 +95,61 @@ def test_tables_are_read_as_by_the_readers(folder):
     assert own_fees.backtest().state_hash != said.state_hash
 
 
+MOODY = """
+import tradewind as tw
+
+
+class Moody(tw.Strategy):
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("synthetic:BTCUSDT")
+        ctx.subscribe(self.btc.trades, "mood")
+
+    def on_data(self, ctx, data):
+        ctx.target(self.btc, data.value)
+"""
+
+
+def test_values_from_outside_are_data_of_a_system(folder):
+    Path("moody.py").write_text(MOODY)
+    Path("mood.csv").write_text("when,score\n2026-01-01T00:00:10,0.1\n2026-01-01T00:01:00,0\n")
+    named = {"value": "score", "time": "when"}
+    system = tw.System(
+        venues={"synthetic": {"simulated": TYPICAL}},
+        accounts={"main": {"venue": "synthetic", "balances": {"USDT": 100_000}}},
+        strategies={"moody": {"class": "moody.py:Moody"}},
+        data=[
+            {"instrument": "synthetic:BTCUSDT", "kind": "synthetic", "events": 20_000},
+            {
+                "kind": "values",
+                "name": "mood",
+                "files": ["mood.csv"],
+                "columns": named,
+                "holds": "number",
+                "zone": "UTC",
+                "latency": "2s",
+            },
+        ],
+    )
+    mood = tw.values("mood.csv", kind="number", latency="2s", zone="UTC", **named)
+    direct = tw.backtest(
+        load_strategy_class("moody.py")(name="moody"),
+        data={"synthetic:BTCUSDT": tw.synthetic(events=20_000), "mood": mood},
+        balances={"USDT": 100_000},
+    )
+    said = system.backtest()
+    assert said.metrics["orders"] == 2
+    assert said.state_hash == direct.state_hash
+    assert tomllib.loads(system.to_toml())["data"][1]["columns"] == named
+
+
+def test_values_that_cannot_be_meant_are_mistakes(folder):
+    twice = {"kind": "values", "name": "mood", "files": ["mood.csv"]}
+    with pytest.raises(tw.TradewindError) as caught:
+        tw.System(data=[twice, twice | {"columns": {"scoer": "value"}}])
+    text = str(caught.value)
+    assert "data.0 has these values already" in text and "scoer" in text
+
+
 def test_paths_are_relative_to_the_file(folder, monkeypatch):
     monkeypatch.chdir("/")
     system = tw.System.read(folder / "system.toml")

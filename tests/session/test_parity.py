@@ -67,7 +67,6 @@ async def until_refused(sandbox: Any, ready: Any) -> None:
 SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "calm": (lasting(seconds=5), ("latency",)),
     "slow connection": (lasting(("slow_order", 2.0, {"delay_seconds": 0.3})), ("latency",)),
-    # What was refused is explained by later causes than the rejection, as cancels are wanted until an order is gone.
     "refused orders": (until_refused, ("latency",)),
     "empty book": (lasting(("swept_book", 0.5, {"symbol": "BTCUSDT", "side": "SELL"})), ("latency",)),
     "fills before cancels": (lasting(("cancel_races_fill", 2.0, {})), ("latency",)),
@@ -114,11 +113,24 @@ class Busy(tw.Strategy):
 """
 
 
+def hasty_trader(folder: Path) -> Path:
+    """Decides by the trades alone, so that each order of the session has its own in every backtest."""
+    path = folder / "hasty.py"
+    path.write_text(HASTY)
+    return path
+
+
+def test_what_was_refused_differs_by_the_rejection(trade: Any, tmp_path: Path) -> None:
+    trade("live", until_refused, trader=hasty_trader(tmp_path))
+    found = explained(parity(tmp_path / LIVE))
+    refused = pl.col("session").str.contains("rate_limited")
+    named = found.differences.filter(aspect="status").filter(refused)
+    assert named.height >= 4 and set(named["cause"]) == {"rejection"}, str(found)
+
+
 def test_cancels_that_overtake_their_orders_have_a_cause(trade: Any, tmp_path: Path) -> None:
-    hasty = tmp_path / "hasty.py"
-    hasty.write_text(HASTY)
     slow = lasting(("slow_order", 3.0, {"delay_seconds": 0.3}))
-    trade("live", slow, trader=hasty)
+    trade("live", slow, trader=hasty_trader(tmp_path))
     run = tmp_path / LIVE
     # An order that is cancelled before the venue knows it is of unknown fate at first.
     told = query(run, "SELECT kind, count(*) AS times FROM account GROUP BY kind").collect()

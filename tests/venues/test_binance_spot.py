@@ -396,6 +396,30 @@ def test_a_revoked_key_ends_it() -> None:
     trade(check)
 
 
+def test_a_secret_of_another_key_is_refused_once() -> None:
+    async def check() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0) as box:
+            keys, others = (box.new_account({"USDT": 100_000}) for _ in range(2))
+            execution = BinanceSpotExecution(
+                Credentials(keys.api_key, others.secret), api_url=box.api_url, rest_url=box.rest_url
+            )
+            reports: list[Any] = []
+            try:
+                with pytest.raises(tw.TradewindError) as caught:
+                    await execution.account()
+                assert (caught.value.code, "secret" in caught.value.hint) == ("bad_credentials", True)
+                await execution.start(reports.append, lambda _: False)
+                await until(lambda: any(isinstance(one, AccountStatus) for one in reports))
+                await asyncio.sleep(1)
+                states = [one.state for one in reports if isinstance(one, AccountStatus)]
+                assert states == ["credentials_lost"]
+                assert all(secret not in str((reports, caught.value)) for secret in (keys.api_key, others.secret))
+            finally:
+                await execution.close()
+
+    run_whole(check())
+
+
 def test_a_wrong_clock_is_put_right() -> None:
     async def check(trader: Trader) -> None:
         trader.faults.on("clock", seconds=30)

@@ -4,7 +4,7 @@
 """
 
 from tradewind.config.account import Account, Adoption, Credentials
-from tradewind.config.data import Bars, Data, Funding, Marks, Quotes, Raw, Synthetic, Trades
+from tradewind.config.data import Bars, Data, Funding, Marks, OutsideValues, Quotes, Raw, Synthetic, Trades
 from tradewind.config.instrument import Instrument
 from tradewind.config.operation import Control, Journal, Live, Shutdown
 from tradewind.config.problem import Problem, SystemFileError
@@ -34,6 +34,7 @@ __all__ = [
     "Marks",
     "Mode",
     "OrderRate",
+    "OutsideValues",
     "Problem",
     "Quotes",
     "Raw",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewind.backtest import Command, backtest
 from tradewind.config.code import make_strategy
+from tradewind.config.data import OutsideValues, market_data
 from tradewind.config.problem import SystemFileError
 from tradewind.config.readiness import missing
 from tradewind.dataset import Dataset, load
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 def load_data(system: System) -> Dataset:
     """Read the data of a system."""
     sources: dict[str, list[DataSource]] = {}
-    for one in system.data:
+    for _, one in market_data(system.data):
         sources.setdefault(one.instrument, []).append(one.source(system.path))
+    values = {one.name: one.source(system.path) for one in system.data if isinstance(one, OutsideValues)}
     settings = system.backtest_settings
-    return load(sources, system.specifications(), chunk_rows=settings.chunk_rows, stream=settings.stream)
+    return load({**sources, **values}, system.specifications(), chunk_rows=settings.chunk_rows, stream=settings.stream)
 
 
 def run_backtest(system: System, dataset: Dataset | None, **options: Any) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +16,7 @@ from tradewind.config.base import (
     Flag,
     InstrumentName,
     Lasting,
+    Name,
     PathText,
     Positive,
     Section,
@@ -23,8 +24,9 @@ from tradewind.config.base import (
     Whole,
     mistake,
 )
-from tradewind.data.columns import Field as Column
 from tradewind.data.tables import BarStream, FundingStream, MarkStream, QuoteStream, TableStream, TradeStream
+from tradewind.data.times import TimeUnit
+from tradewind.data.values import values
 from tradewind.dataset import Source
 from tradewind.synthetic import synthetic
 from tradewind.times import duration_ns
@@ -64,7 +66,7 @@ class _Table(_Files):
     columns: dict[Text, Text | Whole] = Field(default_factory=dict)
     """Our names of columns to theirs, or to their position from zero: { quantity = "amount" }. Default: common names
     are recognised."""
-    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    time_unit: TimeUnit | None = None
     """What integers in time columns count: "s", "ms", "us" or "ns". Required where times are integers."""
     time_format: Text | None = None
     """The format of times in text, in the notation of strftime. Default: ISO 8601."""
@@ -165,6 +167,50 @@ class Funding(_Table):
         return data.funding(**self._reading(locate))
 
 
+class OutsideValues(Section):
+    """Values from outside from tables (V2), such as a model's output; they belong to no instrument."""
+
+    kind: Literal["values"]
+    """What the rows are: "values". Required."""
+    name: Name
+    """What strategies call them in `ctx.subscribe("mood")`, as `tradewind ctl send` does in a session. Required."""
+    files: Annotated[tuple[PathText, ...], Field(min_length=1)]
+    """The files. Required."""
+    holds: Literal["number", "text", "json"] | None = None
+    """What a value is: a "number", a "text" or "json". Required for CSV files. Default: by the type of each value."""
+    columns: dict[Text, Text] = Field(default_factory=dict)
+    """Our names of columns to theirs: { value = "score" }; we call them time, arrival and value. Default: time and
+    value, and no arrival."""
+    time_unit: TimeUnit | None = None
+    """What integers in time columns count: "s", "ms", "us" or "ns". Required where times are integers."""
+    time_format: Text | None = None
+    """The format of times in text, in the notation of strftime. Default: ISO 8601."""
+    zone: Text | None = None
+    """The time zone of times that carry none, such as "UTC". Required where they carry none."""
+    latency: Duration = "0s"
+    """How long after its time a value reaches us, where no column says when it did. Default: "0s"."""
+    header: Flag = True
+    """Whether CSV files begin with the names of their columns. Default: true."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that are read."""
+        return self.files
+
+    def source(self, locate: Locate) -> Source:
+        """As a backtest takes it."""
+        return values(
+            [locate(file) for file in self.files],
+            **{name: self.columns[name] for name in VALUE_COLUMNS if name in self.columns},
+            kind=self.holds,
+            latency=self.latency,
+            time_unit=self.time_unit,
+            time_format=self.time_format,
+            zone=self.zone,
+            header=self.header,
+        )
+
+
 class Raw(_Files):
     """Frames of Binance as they were recorded."""
 
@@ -225,13 +271,22 @@ class Synthetic(_Data):
         return synthetic(**{name: getattr(self, name) for name in type(self).model_fields if name not in _NOT_ITS})
 
 
-Data: TypeAlias = Annotated[Trades | Quotes | Bars | Marks | Funding | Raw | Synthetic, Field(discriminator="kind")]
+MarketData: TypeAlias = Trades | Quotes | Bars | Marks | Funding | Raw | Synthetic
+Data: TypeAlias = Annotated[MarketData | OutsideValues, Field(discriminator="kind")]
 
+VALUE_COLUMNS = ("time", "arrival", "value")
 _NOT_ITS = ("kind", "instrument")
 
 
-def columns_of(one: Data) -> tuple[Column, ...]:
+def market_data(data: Iterable[Data]) -> list[tuple[int, MarketData]]:
+    """What belongs to an instrument, each with its place among all data."""
+    return [(at, one) for at, one in enumerate(data) if not isinstance(one, OutsideValues)]
+
+
+def columns_of(one: Data) -> tuple[str, ...]:
     """The columns that a table of this kind has, by our names."""
+    if isinstance(one, OutsideValues):
+        return VALUE_COLUMNS
     streams: dict[type[Section], type[TableStream]] = {
         Trades: TradeStream,
         Quotes: QuoteStream,
@@ -240,4 +295,4 @@ def columns_of(one: Data) -> tuple[Column, ...]:
         Funding: FundingStream,
     }
     stream = streams.get(type(one))
-    return () if stream is None else stream.FIELDS
+    return () if stream is None else tuple(column.name for column in stream.FIELDS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tradewind.config.adoptions import adoption_problems
 from tradewind.config.code import load_check, make_strategy
+from tradewind.config.data import market_data
 from tradewind.config.problem import Place, Problem, from_error
 from tradewind.data.recorder import RECORDED_VENUES
 from tradewind.errors import TradewindError
@@ -50,7 +51,7 @@ def _strategies(system: System) -> Iterator[Problem]:
 
 
 def _venues(system: System, mode: Mode) -> Iterator[Problem]:
-    names = [*system.instruments, *(one.instrument for one in system.data if mode == "backtest")]
+    names = [*system.instruments, *(one.instrument for _, one in market_data(system.data) if mode == "backtest")]
     for name in dict.fromkeys(name.partition(":")[0] for name in names):
         venue = system.venues[name]
         if mode != "live" and venue.simulated is None:
@@ -64,7 +65,7 @@ def _venues(system: System, mode: Mode) -> Iterator[Problem]:
 
 
 def _data(system: System) -> Iterator[Problem]:
-    if not system.data:
+    if not market_data(system.data):
         hint = 'add [[data]] with instrument = "binance_spot:BTCUSDT", kind = "trades", files = ["btc.parquet"]'
         yield _lacks(("data",), ": there is none", hint)
 

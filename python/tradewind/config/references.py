@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from tradewind import instruments as packaged
-from tradewind.config.data import columns_of
+from tradewind.config.data import OutsideValues, columns_of, market_data
 from tradewind.config.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Names:
     @classmethod
     def of(cls, system: System) -> Self:
         """The names of a system."""
-        data = {one.instrument for one in system.data}
+        data = {one.instrument for _, one in market_data(system.data)}
         return cls(frozenset(system.venues), frozenset(system.instruments) | data, frozenset(system.strategies))
 
     @classmethod
@@ -68,13 +68,13 @@ def _accounts(system: System, names: Names) -> Iterator[Problem]:
 
 def _instruments(system: System, names: Names) -> Iterator[Problem]:
     used: list[tuple[Place, str]] = [(("instruments", name), name) for name in system.instruments]
-    used += [(("data", at, "instrument"), one.instrument) for at, one in enumerate(system.data)]
+    used += [(("data", at, "instrument"), one.instrument) for at, one in market_data(system.data)]
     for place, name in used:
         venue = name.partition(":")[0]
         if venue not in names.venues:
             hint = _near(venue, names.venues) or f"add [venues.{venue}]"
             yield Problem("unknown_venue", place, f': "{venue}" is not a venue of this system', hint)
-    for at, one in enumerate(system.data):
+    for at, one in market_data(system.data):
         if one.instrument not in system.instruments and one.instrument not in packaged.names():
             if one.instrument in names.instruments - {one.instrument}:
                 continue
@@ -96,8 +96,13 @@ def _commands(system: System, names: Names) -> Iterator[Problem]:
 
 
 def _data(system: System) -> Iterator[Problem]:
+    values: dict[str, int] = {}
     for at, one in enumerate(system.data):
-        known = [column.name for column in columns_of(one)]
+        if isinstance(one, OutsideValues) and values.setdefault(one.name, at) != at:
+            message = f' = "{one.name}": data.{values[one.name]} has these values already'
+            yield Problem("duplicate_name", ("data", at, "name"), message, "name all of their files there")
+    for at, one in enumerate(system.data):
+        known = columns_of(one)
         for name in getattr(one, "columns", ()):
             if name not in known:
                 hint = _near(name, known) or f"our names are {', '.join(known)}"

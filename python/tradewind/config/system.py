@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from tradewind.config.account import Account
 from tradewind.config.base import InstrumentName, Name, Section, StrategyName
-from tradewind.config.data import Data
+from tradewind.config.data import Data, market_data
 from tradewind.config.instrument import Instrument
 from tradewind.config.operation import Control, Journal, Live, Shutdown
 from tradewind.config.problem import SystemFileError
@@ -150,7 +150,7 @@ class System(Section):
 
     def specifications(self) -> tuple[InstrumentFields, ...]:
         """The specifications of all instruments, with the fees of their venues."""
-        names = dict.fromkeys([*self.instruments, *(one.instrument for one in self.data)])
+        names = dict.fromkeys([*self.instruments, *(one.instrument for _, one in market_data(self.data))])
         return tuple(self.specification(name) for name in names)
 
     def specification(self, name: str) -> InstrumentFields:

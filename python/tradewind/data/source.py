@@ -29,6 +29,8 @@ class Table:
 
     place: str
     frame: pl.LazyFrame
+    is_text: bool = False
+    """Whether every value is text, whatever it stands for."""
 
     def names(self) -> list[str]:
         """Its columns."""
@@ -115,7 +117,7 @@ def _file(path: str | Path, header: bool) -> Table:
     else:
         hint = "files end in .parquet, .csv, .csv.gz, .feather or .arrow"
         raise DataError("wrong_type", f"{path}: this kind of file is not known", hint)
-    return Table(str(path), frame)
+    return Table(str(path), frame, is_text=name.endswith((".csv", ".csv.gz")))
 
 
 def _from_pandas(frame: Any) -> pl.DataFrame:

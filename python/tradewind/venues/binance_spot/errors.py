@@ -6,6 +6,7 @@ _BY_NUMBER = {
     -1003: "rate_limited",
     -1008: "rate_limited",
     -1015: "rate_limited",
+    -1022: "bad_credentials",
     -1111: "off_grid",
     -1121: "unknown_instrument",
     -2011: "order_not_open",

@@ -164,6 +164,7 @@ class BinanceSpotExecution(Execution):
         self._rest = make_rest(rest_url, self.clock, sign=self._sign_query, ssl_context=ssl_context)
         self._credential_errors = frozenset(words["errors"]["credentials"])
         self._unknown_errors = frozenset(words["errors"]["unknown"])
+        self._signature_error = words["errors"]["signature"]
         self._clock_error = words["errors"]["clock"]
         self._link = Link(
             api_url or words["urls"]["api"],
@@ -175,6 +176,7 @@ class BinanceSpotExecution(Execution):
             ssl_context=ssl_context,
         )
         self._ready: Channel | None = None
+        self._has_been_ready = False
         self._is_logged_on = credentials.kind == "ed25519"
         self._is_over = False
         # What was sent and not answered: the channel, and when it was.
@@ -189,7 +191,7 @@ class BinanceSpotExecution(Execution):
     async def account(self) -> str:
         """The account's number, which all of its keys share."""
         try:
-            return await self._rest.read("/api/v3/account", _account, {"omitZeroBalances": "true"}, is_signed=True)
+            return await self._read_own("/api/v3/account", _account, {"omitZeroBalances": "true"})
         finally:
             # What is prepared may never run; it connects anew when it does.
             await self._rest.close()
@@ -295,12 +297,23 @@ class BinanceSpotExecution(Execution):
     ) -> _Answer:
         """Ask in the account's name; where the venue says that our clock is wrong, once more with a right one."""
         try:
-            return await self._rest.read(path, reader, parameters, is_signed=True)
+            return await self._read_own(path, reader, parameters)
         except VenueError as error:
             if error.number != self._clock_error:
                 raise
         await self._compare_clocks()
-        return await self._rest.read(path, reader, parameters, is_signed=True)
+        return await self._read_own(path, reader, parameters)
+
+    async def _read_own(
+        self, path: str, reader: Callable[[Any], _Answer], parameters: dict[str, Any] | None
+    ) -> _Answer:
+        """Ask in the account's name, once."""
+        try:
+            return await self._rest.read(path, reader, parameters, is_signed=True)
+        except VenueError as error:
+            if error.number in self._credential_errors or error.number == self._signature_error:
+                raise _refused_key(error) from None
+            raise
 
     def _name(self, order: OrderState) -> str:
         """The client id that we gave an order, whatever the venue made of it (F36)."""
@@ -388,11 +401,14 @@ class BinanceSpotExecution(Execution):
         self._logons.pop(channel, None)
         if message.status == _OK:
             self._ready = channel
+            self._has_been_ready = True
             channel.is_delivering.set()
             self._sink(AccountStatus("connected"))
             return
         error = message.error or _Error()
-        if error.code in self._credential_errors:
+        # A signature that was never right is a wrong secret; later it is the venue that errs.
+        is_wrong_secret = error.code == self._signature_error and not self._has_been_ready
+        if error.code in self._credential_errors or is_wrong_secret:
             self._credentials_lost(f"{error.code} {error.msg}")
             return
         if error.code == self._clock_error:
@@ -500,6 +516,11 @@ class BinanceSpotExecution(Execution):
 
     async def _trades(self, parameters: dict[str, Any]) -> list[Filled]:
         return await self._ask("/api/v3/myTrades", lambda trades: [_fill(one) for one in trades], parameters)
+
+
+def _refused_key(error: VenueError) -> VenueError:
+    hint = "is the secret that of the key, and may the key be used from this address?"
+    return VenueError("bad_credentials", error.message, hint, status=error.status, number=error.number)
 
 
 def _symbol(instrument: str) -> str:
