@@ -224,6 +224,14 @@ def test_modes_say_what_they_lack(cli, snapshot):
     }
 
 
+def test_assets_that_no_instrument_has(cli, folder):
+    path = folder / "system.toml"
+    text = path.read_text().replace("seed = 3", 'currency = "EUR"')
+    path.write_text(text.replace('USDT = "100000"', 'USDT = "1", BTC = "1", XRP = "2"'))
+    code, _, error = cli("config", "check", str(path))
+    assert code != 0 and "run.currency: EUR" in error and "balances.XRP: XRP" in error and "BTC is" not in error
+
+
 def test_a_proposal_makes_the_limits_whole(cli, folder):
     out = cli("config", "check", "system.toml")[1]
     proposed = config.Risk(**tomllib.loads(out.partition("mean it:\n")[2])["risk"])

@@ -7,11 +7,13 @@ import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tradewind._core import Index
 from tradewind.config.adoptions import adoption_problems
 from tradewind.config.code import load_check, make_strategy
 from tradewind.config.data import market_data
 from tradewind.config.problem import Place, Problem, from_error
 from tradewind.data.recorder import RECORDED_VENUES
+from tradewind.dataset import definition
 from tradewind.errors import TradewindError
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def missing(system: System, mode: Mode) -> list[Problem]:
 
 def absent(system: System) -> list[Problem]:
     """What the system names and cannot be found or loaded: files of data, instruments, strategies, checks."""
-    return [*_data_files(system), *_specifications(system), *_code(system)]
+    specifications = list(_specifications(system))
+    return [*_data_files(system), *(specifications or _assets(system)), *_code(system)]
 
 
 def _lacks(place: Place, message: str, hint: str) -> Problem:
@@ -161,6 +164,26 @@ def _specifications(system: System) -> Iterator[Problem]:
             system.specification(name)
         except TradewindError as error:
             yield from_error(("instruments", name), error)
+
+
+def _assets(system: System) -> Iterator[Problem]:
+    """Assets that no instrument has."""
+    try:
+        known = Index([definition(fields) for fields in system.specifications()]).assets
+    except TradewindError as error:
+        yield from_error(("instruments",), error)
+        return
+    named: list[tuple[Place, str]] = [
+        (("accounts", name, "balances", asset), asset)
+        for name, account in system.accounts.items()
+        for asset in account.balances
+    ]
+    if system.run.currency is not None:
+        named.append((("run", "currency"), system.run.currency))
+    for place, asset in named if known else ():
+        if asset not in known:
+            message = f": {asset} is an asset of none of the instruments"
+            yield Problem("unknown_asset", place, message, f"they have {', '.join(known)}")
 
 
 def _code(system: System) -> Iterator[Problem]:
