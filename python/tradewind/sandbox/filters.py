@@ -24,7 +24,8 @@ def check(market: Market, request: OrderRequest, quantity: int, now_ns: int) -> 
     price = request.price
     if not symbol.tick <= price <= symbol.maximum_price or price % symbol.tick:
         raise Refusal(Reason.FILTER, "PRICE_FILTER")
-    highest, lowest = (market.average_price(now_ns) * factor // UNIT for factor in symbol.price_factors)
+    average = market.average_price(now_ns)
+    highest, lowest = (average * factor // UNIT for factor in symbol.price_factors)
     if not lowest <= price <= highest:
         raise Refusal(Reason.FILTER, "PERCENT_PRICE_BY_SIDE")
     _check_quantity("LOT_SIZE", symbol, quantity, symbol.maximum_quantity)
