@@ -54,6 +54,7 @@ __all__ = [
     "inputs_for_another",
     "read_client_id",
     "run_many",
+    "span_follows",
     "synthetic_rows",
 ]
 
@@ -74,6 +75,22 @@ def checksum(before: bytes, kind: str, numbers: Sequence[int], data: bytes) -> b
 
 def blocks_that_follow(rows: Sequence[tuple[int, int, int, bytes, bytes]], last: int, codec: int, before: bytes) -> int:
     """How many blocks, from the first on, follow an entry and each other, and are as they were written."""
+
+def span_follows(
+    firsts: int,
+    lasts: bytes,
+    lengths: bytes,
+    data: bytes,
+    checksums: bytes,
+    last: int,
+    codec: int,
+    before: bytes,
+) -> bool:
+    """Whether blocks that lie one behind another follow an entry and each other, and are as they were written.
+
+    Of each the number of its last entry and its length are given as text, with commas between them, and of all the sum
+    of the numbers of their first entries.
+    """
 
 def entry_scales(index: Index) -> tuple[int, int, int, int]:
     """Decimals that hold every price, quantity, amount and rate of an index."""

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import tradewind as tw
+from tradewind._core import span_follows
 from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, Storage
-from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_block, seal_ending, seal_manifest
+from tradewind.journal.block import OLD_CHECKSUM_BYTES, Span, seal_block, seal_ending, seal_manifest
 
 COUNT = 60
 DATA = bytes(range(40))
@@ -131,7 +132,7 @@ def test_a_value_of_another_type_in_a_file_is_found_where_it_is(
         Journal(file)
     with Journal(file, whole=False) as readable:
         assert list(readable.blocks()) == small.blocks[:place]
-        assert [block.last for block in readable.batches()] == ([2 * place] if place else [])
+        assert b"".join(block.data for block in readable.batches()) == DATA * place
 
 
 def test_rows_before_a_damaged_page_are_given_out_though_they_were_read_with_it(small: Small, tmp_path: Path) -> None:
@@ -153,8 +154,66 @@ def test_rows_before_a_damaged_page_are_given_out_though_they_were_read_with_it(
     with Journal(path, whole=False) as readable:
         read = list(readable.blocks())
         assert f"entries 1 to {readable.last:,} can be read" in caught.value.hint
-        assert [(one.first, one.last) for one in readable.batches()] == [(1, readable.last)]
+        batches = list(readable.batches())
+        assert (batches[0].first, batches[-1].last) == (1, readable.last)
+        assert b"".join(one.data for one in batches) == DATA * len(read)
     assert len(blocks) // 3 < len(read) < len(blocks) // 2 + 1 and read == blocks[: len(read)]
+
+
+def test_blocks_of_a_file_are_put_together_as_they_are(small: Small, file: Path) -> None:
+    with Journal(file) as journal:
+        assert (journal.last, journal.block_count) == (2 * COUNT, COUNT)
+        batches = list(journal.batches())
+        assert [one.first for one in batches] == [1, *(one.last + 1 for one in batches[:-1])]
+        assert (b"".join(one.data for one in batches), batches[-1].checksum) == (DATA * COUNT, journal.checksum)
+        # Those of before have other checksums, and are read one by one.
+        assert len(batches) == (1 if len(journal.checksum) == OLD_CHECKSUM_BYTES else 2)
+
+
+def span_of(blocks: list[Block]) -> Span:
+    lasts, lengths = (
+        b",".join(b"%d" % number for number in some) for some in zip(*((one.last, len(one.data)) for one in blocks))
+    )
+    return Span(
+        sum(one.first for one in blocks),
+        lasts,
+        lengths,
+        b"".join(one.data for one in blocks),
+        b"".join(one.checksum for one in blocks),
+    )
+
+
+def test_a_span_follows_only_as_it_was_written(run: MemoryStorage) -> None:
+    small = Small.of(run, CHECKSUM_BYTES)
+    blocks = small.blocks[3:6]
+    before = small.blocks[2]
+
+    def follows(
+        span: Span, last: int = before.last, codec: int = small.codec, checksum: bytes = before.checksum
+    ) -> bool:
+        return span_follows(*span, last, codec, checksum)
+
+    span = span_of(blocks)
+    assert follows(span)
+    assert not follows(span, last=before.last + 2)
+    assert not follows(span, codec=small.codec + 1)
+    assert not follows(span, checksum=blocks[0].checksum)
+    assert not follows(span_of([blocks[0], blocks[2]]))
+    assert not follows(span_of([blocks[1], blocks[0], blocks[2]]))
+    for change in (
+        {"firsts": span.firsts + 1},
+        {"firsts": -1},
+        {"lasts": span.lasts.replace(b",", b";")},
+        {"lasts": span.lasts + b",99"},
+        {"lasts": b""},
+        {"lengths": b"%d,%d,%d" % (len(DATA) + 1, len(DATA) - 1, len(DATA))},
+        {"lengths": b"%d,%d,%d" % (len(DATA), len(DATA), 2**64 - 1)},
+        {"data": span.data + b"\0"},
+        {"data": span.data[:-1] + b"\xff"},
+        {"checksums": span.checksums[:-1]},
+        {"checksums": span.checksums[CHECKSUM_BYTES:] + span.checksums[:CHECKSUM_BYTES]},
+    ):
+        assert not follows(span._replace(**change)), change  # type: ignore[arg-type]
 
 
 def test_who_reads_no_further_leaves_no_thread_behind(small: Small) -> None:

@@ -43,7 +43,7 @@ mod _core {
     #[pymodule_export]
     use crate::boundary::boundary;
     #[pymodule_export]
-    use crate::chain::{blocks_that_follow, checksum};
+    use crate::chain::{blocks_that_follow, checksum, span_follows};
     #[pymodule_export]
     use crate::context::Context;
     #[pymodule_export]

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from tradewind.journal.block import Joint, Row, Snapshot
+from tradewind.journal.block import Joint, Row, Snapshot, Span
 from tradewind.journal.storage import GROUP_BYTES, Kept, Sealed, damaged, grouped, to_disk
 
 _PART_BYTES = 64 * 2**20
@@ -61,6 +61,10 @@ class ArchivedSegment:
     def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
         """The blocks behind an entry."""
         return grouped(self._rows(after), size)
+
+    def spans(self, after: int, codec: int, size: int) -> Iterator[Span]:
+        """None."""
+        return iter(())
 
     def _rows(self, after: int) -> Iterator[Row]:
         for part in sorted(self.path.glob(_PARTS)):

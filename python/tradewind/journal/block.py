@@ -18,6 +18,39 @@ Row = tuple[int, int, int, bytes, bytes]
 """What a storage holds of a block, of which nothing is believed yet: the fields of `Block`."""
 
 
+class Span(NamedTuple):
+    """Blocks that lie one behind another, put together where they are kept; nothing of them is believed yet.
+
+    Parameters
+    ----------
+    firsts
+        The sum of the numbers of their first entries.
+    lasts, lengths
+        The number of the last entry of each, and how many bytes it has, with commas between them.
+    data
+        The entries of all.
+    checksums
+        Those of all, one behind another.
+
+    """
+
+    firsts: int
+    lasts: bytes
+    lengths: bytes
+    data: bytes
+    checksums: bytes
+
+    @property
+    def last(self) -> int:
+        """The number of the last entry."""
+        return int(self.lasts.rpartition(b",")[2])
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks there are."""
+        return self.lasts.count(b",") + 1
+
+
 class Block(NamedTuple):
     """Entries of the stream, one after another in the codec.
 

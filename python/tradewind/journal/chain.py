@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from operator import itemgetter
 
-from tradewind._core import blocks_that_follow
+from tradewind._core import CHECKSUM_BYTES, blocks_that_follow, span_follows
 from tradewind.journal.ahead import ahead
 from tradewind.journal.block import OLD_CHECKSUM_BYTES, Block, Row, seal_block, seal_ending, seal_joint
 from tradewind.journal.manifest import Ending, decode_ending
@@ -39,25 +40,50 @@ class Chain:
     """How many blocks were met."""
     is_inside: bool = True
     """Whether what comes next is in the segment in which it began."""
+    _behind: int = 0
+    _before: int = 0
+    """How many blocks were met before this segment."""
 
-    def through(self, storage: Kept, size: int) -> Iterator[Sequence[Row]]:
-        """The blocks of the next segment, some at a time, of so many bytes; then its ending.
+    def batches(self, storage: Kept, size: int) -> Iterator[Block]:
+        """The blocks of the next segment, checked, put together to larger ones of so many bytes; then its ending.
 
-        The next are read while some are checked, and SQLite takes longer for small blocks than their checksums do.
+        The next are read while some are checked.
         """
-        behind = self.last if self.is_inside else 0
+        self._begin(storage)
+        with closing(ahead(storage.spans(self._behind, self.codec, size))) as spans:
+            for span in spans:
+                # What is wrong with which block is found where they are read one by one.
+                if not span_follows(*span, self.last, self.codec, self.checksum):
+                    break
+                first, self.last, self.checksum = self.last + 1, span.last, span.checksums[-CHECKSUM_BYTES:]
+                self._behind = self.last
+                self.block_count += span.block_count
+                yield Block(first, self.last, self.codec, span.data, self.checksum)
+        yield from map(joined, self._rest(storage, size))
+
+    def blocks(self, storage: Kept, size: int) -> Iterator[Block]:
+        """The blocks of the next segment, checked; of so many bytes are read at once."""
+        self._begin(storage)
+        for rows in self._rest(storage, size):
+            yield from map(Block._make, rows)
+
+    def _begin(self, storage: Kept) -> None:
+        self._behind = self.last if self.is_inside else 0
+        self._before = self.block_count
         if not self.is_inside:
             self._enter(storage)
         self.is_inside = False
-        before = self.block_count
-        for rows in ahead(storage.rows(behind, size)):
+
+    def _rest(self, storage: Kept, size: int) -> Iterator[Sequence[Row]]:
+        """The blocks that were not met yet, some at a time; then the ending."""
+        for rows in ahead(storage.rows(self._behind, size)):
             count = following(rows, self.last, self.codec, self.checksum)
             if count:
                 self.last, self.checksum = rows[count - 1][1], rows[count - 1][4]
                 self.block_count += count
                 yield rows[:count]
             if count < len(rows):
-                number = self.block_count - before + 1
+                number = self.block_count - self._before + 1
                 raise damaged(storage.place, problem(rows[count], number, self.last, self.codec, self.checksum))
         self.ending = self._end(storage)
 

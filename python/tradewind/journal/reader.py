@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,16 +11,17 @@ from weakref import WeakSet
 
 from tradewind.errors import TradewindError, exception
 from tradewind.journal.ahead import ahead
-from tradewind.journal.block import Block, Row, Snapshot, seal_joint, seal_manifest, seal_snapshot
-from tradewind.journal.chain import Chain, joined
+from tradewind.journal.block import Block, Snapshot, seal_joint, seal_manifest, seal_snapshot
+from tradewind.journal.chain import Chain
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest, decode_manifest
 from tradewind.journal.segments import journal_folder, newest_first, opened, segments
 from tradewind.journal.storage import Kept, damaged
 
 log = logging.getLogger(__name__)
-_BATCH_BYTES = 4 * 2**20
+_BATCH_BYTES = 2**20
 _CHECKED_BYTES = 2**16
 """How much is checked at once where blocks are given out one by one."""
+_Reading = Callable[[Chain, Kept, int], Iterator[Block]]
 
 
 class Journal:
@@ -110,10 +111,10 @@ class Journal:
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in their order, each checked before it is given out."""
-        return self._kept(Block._make(row) for rows in self._rows(_CHECKED_BYTES) for row in rows)
+        return self._kept(self._read(Chain.blocks, _CHECKED_BYTES))
 
     def batches(self, size: int = _BATCH_BYTES) -> Iterator[Block]:
-        """All entries in larger blocks, of so many bytes at least, quicker to work on than those of a session.
+        """All entries in larger blocks, of about so many bytes, quicker to work on than those of a session.
 
         Threads of their own read and check the next while one is worked on.
 
@@ -133,7 +134,7 @@ class Journal:
         >>> folder.cleanup()
 
         """
-        return self._kept(ahead(map(joined, self._rows(size))))
+        return self._kept(ahead(self._read(Chain.batches, size)))
 
     def _kept(self, reading: Generator[Block]) -> Iterator[Block]:
         self._reading.add(reading)
@@ -141,12 +142,12 @@ class Journal:
 
     def check(self) -> None:
         """Check every block."""
-        for _ in self._rows(_BATCH_BYTES):
+        for _ in self._read(Chain.batches, _BATCH_BYTES):
             pass
 
-    def _rows(self, size: int) -> Iterator[Sequence[Row]]:
+    def _read(self, how: _Reading, size: int) -> Generator[Block]:
         chain = self._chain()
-        yield from self._through(chain, size)
+        yield from self._through(chain, how, size)
         self._take(chain)
 
     def _take(self, chain: Chain) -> None:
@@ -161,10 +162,10 @@ class Journal:
     def _chain(self) -> Chain:
         return Chain(self._text, self.manifest.codec, *self._begins)
 
-    def _through(self, chain: Chain, size: int) -> Iterator[Sequence[Row]]:
+    def _through(self, chain: Chain, how: _Reading, size: int) -> Iterator[Block]:
         try:
             for storage in self._storages:
-                yield from chain.through(storage, size)
+                yield from how(chain, storage, size)
             if self._problem is not None:
                 raise self._problem
             if chain.ending.reason == GOES_ON and not self._goes_on():

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tradewind.data.source import existing
 from tradewind.errors import TradewindError, exception
-from tradewind.journal.block import Block, Joint, Row, Snapshot
+from tradewind.journal.block import Block, Joint, Row, Snapshot, Span
 from tradewind.journal.forelog import forelog_blocks, forelog_path
 
 FORMAT = 3
@@ -39,6 +39,15 @@ CREATE TABLE snapshot (
     sequence INTEGER PRIMARY KEY, version BLOB NOT NULL, lost BLOB NOT NULL, state BLOB NOT NULL, checksum BLOB NOT NULL
 );
 """
+
+# Aggregates take rows as they come, which is in their order here; whoever reads checks it.
+_SPAN = """
+SELECT max(first), sum(first), group_concat(last), group_concat(length(data)), CAST(group_concat(data, '') AS BLOB),
+    CAST(group_concat(checksum, '') AS BLOB)
+FROM (SELECT first, last, data, checksum FROM block WHERE first > ? AND codec = ? ORDER BY first LIMIT ?)
+"""
+_FIRST_SPAN, _LARGEST_SPAN = 16, 4_096
+"""How many blocks a span has at first, when nothing is known of their size, and at most."""
 
 GROUP_BYTES = 2**20
 """How many bytes of blocks are given out at once."""
@@ -68,6 +77,12 @@ class Kept(Protocol):
 
     def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
         """The blocks behind an entry, in their order, some at a time, as `grouped` makes of them."""
+
+    def spans(self, after: int, codec: int, size: int) -> Iterator[Span]:
+        """The same, of about so many bytes, put together; none where it cannot do that, or not any further.
+
+        That is quicker than block by block, and leaves Python to others meanwhile.
+        """
 
     def last(self) -> int:
         """The last entry; 0 where there is none."""
@@ -147,6 +162,10 @@ class MemoryStorage:
     def rows(self, after: int = 0, size: int = GROUP_BYTES) -> Iterator[Sequence[Row]]:
         """The blocks behind an entry."""
         return grouped((block for block in self.kept_blocks if block.first > after), size)
+
+    def spans(self, after: int, codec: int, size: int) -> Iterator[Span]:
+        """None."""
+        return iter(())
 
     def last(self) -> int:
         """The last entry."""
@@ -362,6 +381,21 @@ class SqliteStorage:
                 after = rows[-1][1]
         # Of a session that goes on, some of these may have come into the file since it was opened.
         yield from grouped((block for block in self._forelog if block.first > after), size)
+
+    def spans(self, after: int, codec: int, size: int) -> Iterator[Span]:
+        """The blocks of the file behind an entry, up to the first that cannot be read."""
+        count = _FIRST_SPAN
+        while True:
+            try:
+                row = self._connection.execute(_SPAN, (after, codec, count)).fetchone()
+            except sqlite3.Error:
+                return
+            # Of no rows, and of what a damaged file may hold, they are others.
+            if tuple(map(type, row)) != (int, int, bytes, bytes, bytes, bytes):
+                return
+            after, span = row[0], Span(*row[1:])
+            yield span
+            count = min(max(size * span.block_count // len(span.data), 1), _LARGEST_SPAN)
 
     def last(self) -> int:
         """The last entry."""

@@ -195,7 +195,8 @@ class Server:
         if self._loop is None or not self.users.is_wanted(account):
             return
         if not self._events:
-            self._loop.call_soon(self.deliver_events)
+            # In the next round: in this one the answer leaves.
+            self._loop.call_soon(self._loop.call_soon, self.deliver_events)
         self._events.append((account, event))
 
     def deliver_events(self) -> None:
