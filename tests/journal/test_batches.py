@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,13 +172,10 @@ def test_blocks_of_a_file_are_put_together_as_they_are(small: Small, file: Path)
 
 
 def span_of(blocks: list[Block]) -> Span:
-    lasts, lengths = (
-        b",".join(b"%d" % number for number in some) for some in zip(*((one.last, len(one.data)) for one in blocks))
-    )
     return Span(
         sum(one.first for one in blocks),
-        lasts,
-        lengths,
+        b",".join(b"%d" % one.last for one in blocks),
+        b",".join(b"%d" % len(one.data) for one in blocks),
         b"".join(one.data for one in blocks),
         b"".join(one.checksum for one in blocks),
     )
@@ -188,10 +186,9 @@ def test_a_span_follows_only_as_it_was_written(run: MemoryStorage) -> None:
     blocks = small.blocks[3:6]
     before = small.blocks[2]
 
-    def follows(
-        span: Span, last: int = before.last, codec: int = small.codec, checksum: bytes = before.checksum
-    ) -> bool:
-        return span_follows(*span, last, codec, checksum)
+    def follows(span: Span, **changed: Any) -> bool:
+        asked = {"last": before.last, "codec": small.codec, "checksum": before.checksum} | changed
+        return span_follows(*span, *asked.values())
 
     span = span_of(blocks)
     assert follows(span)
