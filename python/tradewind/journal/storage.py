@@ -46,8 +46,9 @@ SELECT max(first), sum(first), group_concat(last), group_concat(length(data)), C
     CAST(group_concat(checksum, '') AS BLOB)
 FROM (SELECT first, last, data, checksum FROM block WHERE first > ? AND codec = ? ORDER BY first LIMIT ?)
 """
-_FIRST_SPAN, _LARGEST_SPAN = 16, 4_096
-"""How many blocks a span has at first, when nothing is known of their size, and at most."""
+_FIRST_SPAN, _SMALLEST_SPAN, _LARGEST_SPAN = 1, 16, 4_096
+"""How many blocks a span has at first, when nothing is known of their size, at least and at most: large blocks are
+quicker one by one."""
 
 GROUP_BYTES = 2**20
 """How many bytes of blocks are given out at once."""
@@ -395,7 +396,9 @@ class SqliteStorage:
                 return
             after, span = row[0], Span(*row[1:])
             yield span
-            count = min(max(size * span.block_count // len(span.data), 1), _LARGEST_SPAN)
+            count = min(size * span.block_count // len(span.data), _LARGEST_SPAN)
+            if count < _SMALLEST_SPAN:
+                return
 
     def last(self) -> int:
         """The last entry."""
