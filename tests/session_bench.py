@@ -18,6 +18,8 @@ import tradewind as tw
 from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import feed_all, kernel_of
+from tradewind.sandbox.order import OrderRequest
+from tradewind.sandbox.units import parse
 from tradewind.session.run import prepared
 
 HEAD = """
@@ -194,3 +196,45 @@ def is_up(ready: Any) -> bool:
 def execution_of(ready: Any) -> Any:
     """What sends a session's orders."""
     return ready.session._venues["binance_spot"].execution
+
+
+def lose(bench: Bench) -> None:
+    """Somebody else sells into the book until the price is three in a hundred lower."""
+    server = bench.sandbox.server
+    exchange, now_ns = server.exchange, server.clock.now_ns()
+    other = exchange.add_account("other", now_ns)
+    exchange.transfer(other, "BTC", parse("2000"), now_ns)
+    bid = Decimal(exchange.markets["BTCUSDT"].best[0][0]).scaleb(-8)
+    bench.faults.on("quiet_market")
+    price = parse(str((bid * Decimal("0.97")).quantize(Decimal("0.01"))))
+    for _ in range(12):
+        order = OrderRequest(
+            symbol="BTCUSDT",
+            buy=False,
+            kind="LIMIT",
+            client_id="web_other",
+            time_in_force="IOC",
+            price=price,
+            quantity=parse("90"),
+        )
+        exchange.submit(other, order, now_ns)
+
+
+def rise(bench: Bench) -> None:
+    """Somebody else bids a little below the best offer, for much."""
+    server = bench.sandbox.server
+    exchange, now_ns = server.exchange, server.clock.now_ns()
+    other = exchange.add_account("another", now_ns)
+    exchange.transfer(other, "USDT", parse("90000000"), now_ns)
+    asked = Decimal(exchange.markets["BTCUSDT"].best[1][0]).scaleb(-8)
+    price = parse(str((asked - Decimal("0.5")).quantize(Decimal("0.01"))))
+    order = OrderRequest(
+        symbol="BTCUSDT",
+        buy=True,
+        kind="LIMIT",
+        client_id="web_another",
+        time_in_force="GTC",
+        price=price,
+        quantity=parse("90"),
+    )
+    exchange.submit(other, order, now_ns)

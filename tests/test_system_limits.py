@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from helpers import BTC, ETH, SPOT, quote_rows, run
+from helpers import BTC, ETH, RICH, SPOT, quote_rows, run
 
 import tradewind as tw
 
@@ -120,12 +120,23 @@ def test_an_order_is_judged_by_the_price_of_its_own_moment() -> None:
 def test_what_earlier_runs_lost_on_the_day_counts() -> None:
     day = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) // 86_400
     data = quote_rows([100.0] * 4, quantity=100)
-    for carried, expected in [((day, -79.0), FILLED), ((day, -80.0), LOST), ((day - 1, -80.0), FILLED)]:
+    kept: list[tuple[tuple[int, float, float | None], Any]] = [
+        ((day, -79.0, None), FILLED),
+        ((day, -80.0, None), LOST),
+        ((day - 1, -80.0, None), FILLED),
+        # The loss had reached its limit, and was less at the end of that run.
+        ((day, -5.0, 80.0), LOST),
+        ((day - 1, -5.0, 80.0), FILLED),
+        # A larger limit was given since.
+        ((day, -5.0, 20.0), FILLED),
+    ]
+    for carried, expected in kept:
         _, result = scripted({1: buy(1)}, tw.Risk(daily_loss=80, carried=carried), data)
         assert ended(result) == [expected], carried
         profit = result.metrics["final_equity"] - result.metrics["starting_equity"]
         before = carried[1] if carried[0] == day else 0.0
-        assert result.metrics["day"] == (day, pytest.approx(profit + before, abs=1e-9))
+        assert result.metrics["day"][:2] == (day, pytest.approx(profit + before, abs=1e-9))
+        assert (result.metrics["day"][2] is not None) == (expected == LOST)
 
 
 def test_the_profit_of_the_day_is_that_of_the_equity_with_every_kind_of_fee() -> None:
@@ -177,3 +188,64 @@ def test_a_loss_in_a_currency_that_nothing_is_priced_in_is_refused() -> None:
     data = {ETH: quote_rows([100.0] * 3)}
     with pytest.raises(tw.TradewindError, match="no instrument says what USDT is worth in it"):
         run(acting({}, ETH), data, risk=tw.Risk(daily_loss=1), currency="ETH", balances={"USDT": 1})
+
+
+def closing(target: float | None = None) -> Any:
+    return lambda ctx, held: ctx.close(held) if target is None else ctx.target(held, target)
+
+
+@pytest.mark.parametrize("instrument", [BTC, SPOT])
+def test_a_position_larger_than_an_order_may_be_is_closed_in_pieces(instrument: str) -> None:
+    acts = {at: buy(1.0) for at in range(3)} | {5: closing()}
+    data = {instrument: quote_rows([100.0] * 20, quantity=100)}
+    for limits in (tw.Limits(order_quantity=1.2), tw.Limits(order_notional=121)):
+        _, result = scripted(acts, tw.Risk(limits), data, instrument, balances=RICH)
+        assert ended(result) == [FILLED] * 6
+        sizes = result.orders.sort("count")["quantity"].to_list()[3:]
+        assert all(size <= 1.2 for size in sizes)
+        assert sum(result.fills.filter(side="sell")["quantity"]) == pytest.approx(sum(sizes))
+        held = result.positions.filter(instrument=instrument)["position"].to_list()
+        # On spot the fee was paid in what was bought, and less than a lot of that is dust.
+        assert all(abs(one) < 0.001 for one in held)
+
+
+def test_a_position_that_has_grown_beyond_an_order_can_be_closed() -> None:
+    data = quote_rows([100.0] * 4 + [103.0] * 10, quantity=100)
+    _, result = scripted({0: buy(1.0), 6: closing()}, tw.Risk(tw.Limits(order_notional=101)), data)
+    assert ended(result) == [FILLED] * 3
+    assert result.positions["position"].to_list() == [0.0]
+
+
+def test_pieces_wait_for_each_other() -> None:
+    # At a price that nobody pays yet: the first piece rests, and the next one does not follow before it is filled.
+    acts = {0: buy(1.0), 1: buy(1.0), 4: lambda ctx, held: ctx.target(held, 0, price=105.0)}
+    data = quote_rows([100.0] * 10 + [106.0] * 10, quantity=100)
+    _, result = scripted(acts, tw.Risk(tw.Limits(order_quantity=1.0)), data)
+    orders = result.orders.sort("count")
+    assert ended(result) == [FILLED] * 4 and orders["quantity"].to_list()[2:] == [1.0, 1.0]
+    assert orders["decided"][3] > orders["decided"][2] + timedelta(seconds=5)
+
+
+def test_a_limit_below_what_the_venue_takes_refuses_and_is_told() -> None:
+    _, result = scripted(
+        {0: buy(1.0), 4: closing()},
+        tw.Risk(tw.Limits(order_notional=101)),
+        quote_rows([100.0] * 4 + [2e5] * 6, quantity=100),
+    )
+    assert ended(result) == [FILLED, ("rejected", "risk_order_notional")]
+
+
+def test_what_is_held_beyond_the_limit_does_not_become_as_much_on_the_other_side() -> None:
+    acts = {0: buy(0.2), 1: lambda ctx, held: ctx.sell(held, 0.55)}
+    limits = tw.Limits(position=0.2)
+    _, result = scripted(acts, tw.Risk(limits), quote_rows([100.0] * 6, quantity=100))
+    assert ended(result) == [FILLED, ("rejected", "risk_position")]
+
+
+def test_a_target_below_zero_on_spot_sells_no_more_than_the_strategy_has() -> None:
+    one = acting({0: buy(1.0), 8: closing()}, SPOT, name="one")
+    other = acting({0: buy(0.5), 3: closing(-0.9)}, SPOT, name="other")
+    result = run([one, other], {SPOT: quote_rows([100.0] * 14, quantity=100)}, balances=RICH)
+    sold = result.fills.filter(side="sell").group_by("strategy").agg(pl.col("quantity").sum()).sort("strategy")
+    assert sold["quantity"].to_list() == [pytest.approx(1.0, abs=0.01), pytest.approx(0.5, abs=0.01)]
+    assert set(result.orders["status"]) == {"filled"}

@@ -76,7 +76,7 @@ class SystemValues(TypedDict):
 
     order_rate: tuple[int, int] | None
     daily_loss: tuple[str, float] | None
-    carried: tuple[int, float] | None
+    carried: tuple[int, float, float | None] | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ class Risk:
         a position are cancelled, and further ones refused (``risk_daily_loss``) until the day ends; strategies hear
         ``daily_loss_reached`` and ``daily_loss_over`` in `on_status`. What the account held before does not count (M3).
     carried
-        The UTC day, counted from 1970, and the profit on it of earlier runs, which count towards `daily_loss`.
+        The UTC day, counted from 1970, the profit on it of earlier runs, which counts towards `daily_loss`, and the
+        limit that its loss has reached, if it has: that stays so for the day, unless a larger limit is given.
 
     Examples
     --------
@@ -113,7 +114,7 @@ class Risk:
     checks: tuple[Check, ...] = ()
     order_rate: OrderRate | None = None
     daily_loss: Number | None = None
-    carried: tuple[int, float] | None = None
+    carried: tuple[int, float, float | None] | None = None
 
     def values(self, index: Index, currency: str) -> dict[str, Any]:
         """All checks, as the kernel takes them; the loss of a day is counted in a currency."""

@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import STILL, Bench, execution_of, is_up, on_bench, postings
+from session_bench import STILL, Bench, execution_of, is_up, lose, on_bench, postings
 
 from tradewind.journal import replay
-from tradewind.sandbox.order import OrderRequest
-from tradewind.sandbox.units import parse
 from tradewind.venues import CancelRejected
-
-
-def lose(bench: Bench) -> None:
-    """Somebody else sells into the book until the price is three in a hundred lower."""
-    server = bench.sandbox.server
-    exchange, now_ns = server.exchange, server.clock.now_ns()
-    other = exchange.add_account("other", now_ns)
-    exchange.transfer(other, "BTC", parse("2000"), now_ns)
-    bid = Decimal(exchange.markets["BTCUSDT"].best[0][0]).scaleb(-8)
-    bench.faults.on("quiet_market")
-    price = parse(str((bid * Decimal("0.97")).quantize(Decimal("0.01"))))
-    for _ in range(12):
-        order = OrderRequest(
-            symbol="BTCUSDT",
-            buy=False,
-            kind="LIMIT",
-            client_id="web_other",
-            time_in_force="IOC",
-            price=price,
-            quantity=parse("90"),
-        )
-        exchange.submit(other, order, now_ns)
 
 
 def refuse_the_first(execution: Any, code: str) -> list[Any]:

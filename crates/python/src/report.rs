@@ -31,7 +31,7 @@ pub struct Outcome {
     ignored_reports: u64,
     late_trades: u64,
     now_ns: TimeNs,
-    day: Option<(i64, f64)>,
+    day: Option<(i64, f64, Option<f64>)>,
     decisions_hash: String,
     state_hash: String,
     returns: Vec<(&'static str, Option<f64>)>,
@@ -67,7 +67,7 @@ impl Outcome {
             ignored_reports: state.ignored_reports(),
             late_trades: run.engine().late_trades(),
             now_ns: run.now_ns(),
-            day: run.engine().risk().day(state).map(|day| (day.day, day.profit)),
+            day: run.engine().risk().day(state).map(|day| (day.day, day.profit, day.reached)),
             decisions_hash: hexadecimal(&run.engine().decisions_hash()),
             state_hash: hexadecimal(&state.hash()),
             returns: vec![

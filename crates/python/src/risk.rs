@@ -50,7 +50,7 @@ impl LimitValues<'_> {
 struct SystemLimitValues {
     order_rate: Option<(u32, i64)>,
     daily_loss: Option<(String, f64)>,
-    carried: Option<(i64, f64)>,
+    carried: Option<(i64, f64, Option<f64>)>,
 }
 
 impl SystemLimitValues {
@@ -82,7 +82,7 @@ impl SystemLimitValues {
             let message = format!("daily_loss is in {currency}, and no instrument says what {} is worth in it", unknown.join(", "));
             return Err(bad(message, "add the instruments of these pairs, or choose another currency"));
         }
-        let carried = self.carried.map(|(day, profit)| Carried { day, profit });
+        let carried = self.carried.map(|(day, profit, reached)| Carried { day, profit, reached });
         Ok(SystemLimits { order_rate, daily_loss: Some(DailyLoss { limit: *limit, valuation, carried }) })
     }
 }

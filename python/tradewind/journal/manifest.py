@@ -104,7 +104,8 @@ GOES_ON = "it goes on in the next segment"
 class Ending(msgspec.Struct, frozen=True):
     """How a run ended. Only a finished one has figures that are those of the whole run.
 
-    `day` is its last UTC day, counted from 1970, and the profit on it, where the daily loss is limited.
+    `day` is its last UTC day, counted from 1970, the profit on it, and the limit that was reached, if one was, where
+    the daily loss is limited.
     """
 
     finished: bool
@@ -116,7 +117,7 @@ class Ending(msgspec.Struct, frozen=True):
     fills: int = 0
     decisions_hash: str = ""
     state_hash: str = ""
-    day: tuple[int, float] | None = None
+    day: tuple[int, float, float | None] | None = None
 
 
 def manifest_of(data: Dataset, strategies: Sequence[AnyStrategy], settings: Settings) -> Manifest:

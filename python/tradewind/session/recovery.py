@@ -35,7 +35,7 @@ class Earlier:
     """
 
     is_cut_off: bool = False
-    carried: tuple[int, float] | None = None
+    carried: tuple[int, float, float | None] | None = None
 
 
 def earlier(journal: Path) -> Earlier:

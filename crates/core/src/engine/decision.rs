@@ -70,7 +70,8 @@ impl Engine {
             return Ok(());
         }
         let missing = target.quantity - self.state.exposure(strategy, instrument);
-        let sent = self.state.sendable(strategy, &target, missing);
+        let free = self.state.sendable(strategy, &target, missing);
+        let sent = self.risk.piece(&self.state, strategy, &target, free);
         let order = difference(&self.state, &target, sent);
         if sent == missing {
             self.keep_dust(strategy, instrument, if order.is_none() { missing } else { 0 });
@@ -79,10 +80,10 @@ impl Engine {
             return Ok(());
         }
         // What is held back would sell a purchase that has not come: one that is not wanted any more goes.
-        if sent != missing && self.cancel_earlier(strategy, instrument, Some(Side::Buy))? {
+        if free != missing && self.cancel_earlier(strategy, instrument, Some(Side::Buy))? {
             return Ok(());
         }
-        // What is held back follows when more is known of the orders that it waits for.
+        // What is held back follows when more is known of the orders that it waits for; the next piece, behind the one before.
         if sent == missing {
             self.drop_target(strategy, instrument);
         }
@@ -148,7 +149,7 @@ impl Engine {
                     order.reason = reason;
                 }
                 self.changed(id);
-                if matches!(report, Report::Refused | Report::Rejected) {
+                if matches!(report, Report::Refused | Report::Rejected) || self.state.orders.get(id).is_some_and(is_in_vain) {
                     self.give_up(id);
                 }
                 // That a cancel was refused is no reason to send it again at once: what the order is has to come first.
@@ -195,8 +196,8 @@ impl Engine {
         }
     }
 
-    /// A target whose own order was refused or rejected is given up, as it is where nothing was held back: the same order
-    /// would be sent again and again (O3).
+    /// A target whose own order was refused or rejected, or ended by the venue without a fill, is given up, as it is where
+    /// nothing was held back: the same order would be sent again and again (O3).
     fn give_up(&mut self, id: OrderId) {
         let Some(order) = self.state.orders.get(id) else { return };
         let (strategy, instrument, count) = (order.strategy, order.request.instrument, order.count);
@@ -227,6 +228,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether the venue ended an order that nobody wanted cancelled, and that had filled nothing.
+fn is_in_vain(order: &Order) -> bool {
+    matches!(order.status, Status::Cancelled | Status::Expired) && !order.is_cancel_wanted && order.filled == 0
 }
 
 /// Whether a cancel was refused because it did not reach the venue, or was not looked at there.

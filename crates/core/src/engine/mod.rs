@@ -504,10 +504,9 @@ impl Engine {
             match filter.instrument {
                 Some(instrument) if closes => self.state.close(instrument)?,
                 None if closes => {
-                    let held = self.state.strategies[place].positions.iter().enumerate().filter(|(_, position)| position.quantity != 0);
-                    let held: Vec<_> = held.map(|(at, _)| crate::instrument::InstrumentIndex(at as u32)).collect();
+                    let wanted = self.state.to_close(strategy);
                     self.state.cancel_all(None);
-                    for instrument in held {
+                    for instrument in wanted {
                         self.state.close(instrument)?;
                     }
                 }

@@ -2,10 +2,11 @@
 
 use crate::error::{Code, Error, Result};
 use crate::event::Part;
+use crate::instrument::InstrumentIndex;
 use crate::number::{RATE_DECIMALS, Rate, power_of_ten};
-use crate::order::{NewOrder, Order, OrderId, Status};
-use crate::state::{Carried, State, Valuation};
-use crate::time::{DurationNs, TimeNs};
+use crate::order::{NewOrder, Order, OrderId, OrderType, Status, StrategyIndex};
+use crate::state::{Carried, State, Target, Valuation};
+use crate::time::{DAY_NS, DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
 
 /// The limits of one instrument; one that is not stated does not limit.
@@ -41,6 +42,13 @@ pub struct DailyLoss {
     pub valuation: Valuation,
     /// The profit of earlier runs on the first day.
     pub carried: Option<Carried>,
+}
+
+impl DailyLoss {
+    /// The limit that an earlier run of a day has reached, unless a larger one was given since.
+    fn carried_to(&self, day: i64) -> Option<f64> {
+        self.carried.filter(|one| one.day == day)?.reached.filter(|reached| self.limit <= *reached)
+    }
 }
 
 /// Limits of a whole system: of all strategies and instruments together.
@@ -109,7 +117,7 @@ impl Risk {
     /// Prepares a state that was watched under other limits.
     pub(crate) fn go_on(&self, state: &mut State) {
         let counted = self.system.order_rate.map_or(0, |rate| rate.orders as usize);
-        state.watch.go_on(state.index.assets().count(), self.system.daily_loss.is_some(), counted);
+        state.watch.go_on(state.index.assets().count(), self.system.daily_loss.as_ref().map(|limit| limit.limit), counted);
     }
 
     /// An order leaves.
@@ -121,21 +129,25 @@ impl Risk {
 
     /// Before an event of a time: tells whether a day has ended on which the limit was reached.
     pub(crate) fn begin_day(&self, state: &mut State, time_ns: TimeNs) -> bool {
-        self.system.daily_loss.as_ref().is_some_and(|limit| state.begin_day(time_ns, &limit.valuation, limit.carried))
+        self.system.daily_loss.as_ref().is_some_and(|limit| state.begin_day(time_ns, limit))
     }
 
     /// After an event: tells whether the loss of the day has reached its limit; once it has, it stays so for the day.
     pub(crate) fn looks_at_daily_loss(&self, state: &mut State) -> bool {
         let Some(limit) = self.system.daily_loss.as_ref() else { return false };
         state.settle_adopted(&limit.valuation);
-        state.watch.is_reached |= state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
-        state.watch.is_reached
+        if state.watch.reached.is_none() {
+            let is_reached = state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
+            state.watch.reached = if is_reached { Some(limit.limit) } else { limit.carried_to(state.watch.day) };
+        }
+        state.watch.reached.is_some()
     }
 
     /// The last day and the profit of it, where it is limited and known; earlier runs of the day count.
     pub fn day(&self, state: &State) -> Option<Carried> {
-        let profit = state.profit_of_day(&self.system.daily_loss.as_ref()?.valuation)?;
-        Some(Carried { day: state.watch.day, profit })
+        let reached = state.watch.reached;
+        let profit = state.profit_of_day(&self.system.daily_loss.as_ref()?.valuation).or(reached.map(|limit| -limit))?;
+        Some(Carried { day: state.watch.day, profit, reached })
     }
 
     /// What the user's checks remember.
@@ -198,6 +210,24 @@ impl Risk {
 }
 
 impl Risk {
+    /// So much of what is missing to a target as one order may be: where it only reduces the position, a larger one than an
+    /// order may be is closed in pieces, one behind another.
+    pub(crate) fn piece(&self, state: &State, strategy: StrategyIndex, target: &Target, wanted: i64) -> i64 {
+        let held = state.position(strategy, target.instrument).quantity;
+        let Some(limits) = self.limits.get(target.instrument.at()) else { return wanted };
+        if held.signum() != -wanted.signum() || wanted.abs() > held.abs() {
+            return wanted;
+        }
+        let open = state.orders.open(strategy).filter(|order| order.by_target && order.request.instrument == target.instrument);
+        let working: i64 = open.map(Order::working).filter(|working| working.signum() == wanted.signum()).map(i64::abs).sum();
+        let whole = wanted.abs() + working;
+        match piece(limits, state, target, whole) {
+            piece if piece == whole => wanted,
+            _ if working > 0 => 0,
+            piece => piece * wanted.signum(),
+        }
+    }
+
     /// The limits of the whole system, which never refuse what reduces a position (O4).
     fn system_wide(&self, state: &State, order: &Order) -> Option<Code> {
         let SystemLimits { order_rate, daily_loss } = &self.system;
@@ -211,7 +241,7 @@ impl Risk {
         }
         let limit = daily_loss.as_ref()?;
         match state.profit_of_day(&limit.valuation) {
-            _ if state.watch.is_reached => Some(Code::RiskDailyLoss),
+            _ if state.watch.reached.or_else(|| limit.carried_to(state.now_ns.div_euclid(DAY_NS))).is_some() => Some(Code::RiskDailyLoss),
             None => Some(Code::RiskNoMark),
             Some(profit) => (-profit >= limit.limit).then_some(Code::RiskDailyLoss),
         }
@@ -257,13 +287,40 @@ fn size(limits: &Limits, request: &NewOrder) -> Option<Code> {
     limits.order_quantity.filter(|&limit| request.quantity > limit).map(|_| Code::RiskOrderQuantity)
 }
 
+/// What an order is valued at: a sale below the mark is worth the mark, which is what it fills at.
+fn value_price(state: &State, instrument: InstrumentIndex, order_type: OrderType) -> Option<i64> {
+    let mark = state.market(instrument).mark.price();
+    order_type.price().map_or(mark, |limit| Some(limit.max(mark.unwrap_or(limit))))
+}
+
+/// All of a quantity where an order may be as large, and else a piece of it; all of it, too, where no order that the venue
+/// takes is small enough, so that it is refused.
+fn piece(limits: &Limits, state: &State, target: &Target, whole: i64) -> i64 {
+    let specification = &state.index.instrument(target.instrument).specification;
+    let mut largest = whole.min(limits.order_quantity.unwrap_or(whole));
+    if let (Some(limit), Some(price)) = (limits.order_notional, value_price(state, target.instrument, target.order_type)) {
+        let value = specification.value(price, largest);
+        if value > limit {
+            largest = i64::try_from(i128::from(largest) * limit / value).unwrap_or(largest);
+        }
+    }
+    if largest == whole {
+        return whole;
+    }
+    let lot = specification.lot;
+    let largest = largest / lot * lot;
+    if largest < specification.minimum_quantity.max(lot) {
+        return whole;
+    }
+    // Pieces of about the same size, so that the last one is not too small to be sent.
+    let pieces = (whole - 1) / largest + 1;
+    let lots = ((whole - 1) / pieces + 1 + lot - 1) / lot;
+    (lots * lot).min(largest)
+}
+
 fn notional(limits: &Limits, state: &State, request: &NewOrder) -> Option<Code> {
     let limit = limits.order_notional?;
-    // A sale below the mark is worth the mark: that is what it fills at.
-    let mark = state.market(request.instrument).mark.price();
-    let Some(price) = request.order_type.price().map_or(mark, |limit| Some(limit.max(mark.unwrap_or(limit)))) else {
-        return Some(Code::RiskNoMark);
-    };
+    let Some(price) = value_price(state, request.instrument, request.order_type) else { return Some(Code::RiskNoMark) };
     let value = state.index.instrument(request.instrument).specification.value(price, request.quantity);
     (value > limit).then_some(Code::RiskOrderNotional)
 }
@@ -273,7 +330,9 @@ fn position(limits: &Limits, state: &State, order: &Order) -> Option<Code> {
     let request = &order.request;
     let held = state.position(order.strategy, request.instrument).quantity;
     let reached = held + same_way(state, order) * request.side.sign();
-    (reached.abs() > limit && reached.abs() > held.abs()).then_some(Code::RiskPosition)
+    // What is held beyond the limit may become less, and not the same on the other side.
+    let is_more = reached.abs() > held.abs() || reached.signum() == -held.signum();
+    (reached.abs() > limit && is_more).then_some(Code::RiskPosition)
 }
 
 fn open_orders(limits: &Limits, state: &State, order: &Order) -> Option<Code> {

@@ -161,8 +161,11 @@ impl State {
 
     #[inline(never)]
     fn retarget(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
-        let lot = self.index.instrument(instrument).specification.lot;
-        let quantity = quantity / lot * lot;
+        let definition = self.index.instrument(instrument);
+        let lot = definition.specification.lot;
+        // On spot what is below zero would be sold of somebody else (M3).
+        let least = if definition.is_margined() { i64::MIN } else { 0 };
+        let quantity = (quantity / lot * lot).max(least);
         let strategy = self.calling;
         self.check_size(instrument, quantity, order_type)?;
         if let OrderType::Limit(_) = order_type {
@@ -183,7 +186,7 @@ impl State {
     /// sold before it has come: on spot that would sell what belongs to nobody here (M3).
     pub(crate) fn sendable(&self, strategy: StrategyIndex, target: &Target, missing: i64) -> i64 {
         let is_spot = !self.index.instrument(target.instrument).is_margined();
-        if missing >= 0 || target.quantity < 0 || !is_spot {
+        if missing >= 0 || !is_spot {
             return missing;
         }
         let held = self.position(strategy, target.instrument).quantity;

@@ -220,6 +220,15 @@ impl State {
         self.position(strategy, instrument).quantity + self.orders.working(strategy, instrument)
     }
 
+    /// Where a strategy holds a position, or has orders that may lead to one.
+    pub(crate) fn to_close(&self, strategy: StrategyIndex) -> Vec<InstrumentIndex> {
+        let positions = &self.strategies[strategy.at()].positions;
+        let is_held = |instrument: &InstrumentIndex| {
+            positions[instrument.at()].quantity != 0 || self.orders.open(strategy).any(|order| order.request.instrument == *instrument)
+        };
+        (0..positions.len()).map(|at| InstrumentIndex(at as u32)).filter(is_held).collect()
+    }
+
     /// Whether the outcome of some order of the strategy in the instrument is open: a cancel is under
     /// way or has to be sent again, or the order is unknown. Until it is settled, exposure may still change (O3).
     #[inline]

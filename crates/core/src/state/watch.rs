@@ -4,6 +4,7 @@ use super::{State, Valuation};
 use crate::event::Holding;
 use crate::instrument::{AssetIndex, InstrumentIndex};
 use crate::number::wide_to_float;
+use crate::risk::DailyLoss;
 use crate::time::{DAY_NS, DurationNs, SECOND_NS, TimeNs};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -18,6 +19,8 @@ pub struct Carried {
     pub day: i64,
     /// The profit, in the currency.
     pub profit: f64,
+    /// The limit on its loss, if that was reached: it stays so for the day, unless a larger limit is given.
+    pub reached: Option<f64>,
 }
 
 /// What is remembered for the limits on a whole system.
@@ -32,8 +35,8 @@ pub struct Watch {
     pub(crate) day: i64,
     /// The profit at the day's start.
     profit_before: f64,
-    /// Whether the day's loss has reached its limit.
-    pub(crate) is_reached: bool,
+    /// The limit that the day's loss has reached.
+    pub(crate) reached: Option<f64>,
     /// What strategies adopted and had no price yet: what it had gained or lost before is not of the day.
     adopted: Vec<Holding>,
 }
@@ -46,7 +49,7 @@ impl Default for Watch {
             paid: Vec::new(),
             day: i64::MIN,
             profit_before: 0.0,
-            is_reached: false,
+            reached: None,
             adopted: Vec::new(),
         }
     }
@@ -67,16 +70,16 @@ impl Watch {
         }
     }
 
-    /// Goes on under other limits: on the loss of a day, or none, and on so many orders. Whether the loss has reached its
-    /// limit is found out anew.
-    pub(crate) fn go_on(&mut self, assets: usize, is_loss_limited: bool, counted: usize) {
-        if !is_loss_limited {
+    /// Goes on under other limits: on the loss of a day, or none, and on so many orders. Whether the loss has reached a
+    /// larger limit than before is found out anew.
+    pub(crate) fn go_on(&mut self, assets: usize, limit: Option<f64>, counted: usize) {
+        if limit.is_none() {
             self.next_ns = TimeNs::MAX;
         } else if self.next_ns == TimeNs::MAX {
             self.next_ns = TimeNs::MIN;
             self.paid.resize(assets, 0);
         }
-        self.is_reached = false;
+        self.reached = self.reached.filter(|reached| limit.is_some_and(|limit| limit <= *reached));
         self.sent_ns.drain(..self.sent_ns.len().saturating_sub(counted));
     }
 
@@ -104,7 +107,7 @@ impl Watch {
     /// What it holds, for the state's hash; nothing while nothing is limited.
     pub(super) fn numbers(&self) -> impl Iterator<Item = i128> {
         let is_on = self.next_ns != TimeNs::MAX;
-        let day = [self.next_ns.into(), self.day.into(), i128::from(self.profit_before.to_bits()), self.is_reached.into()];
+        let day = [self.next_ns.into(), self.day.into(), i128::from(self.profit_before.to_bits()), self.reached.is_some().into()];
         let sent = (!self.sent_ns.is_empty()).then_some(self.sent_ns.len() as i128).into_iter();
         let sent = sent.chain(self.sent_ns.iter().map(|&sent_ns| i128::from(sent_ns)));
         sent.chain(day.into_iter().chain(self.paid.iter().copied()).filter(move |_| is_on))
@@ -171,11 +174,11 @@ impl State {
 
     /// Whether the day's loss has reached its limit.
     pub fn is_daily_loss_reached(&self) -> bool {
-        self.watch.is_reached
+        self.watch.reached.is_some()
     }
 
     /// Begins the day of a time, if it is another one; tells whether the limit had been reached on the day before.
-    pub(crate) fn begin_day(&mut self, time_ns: TimeNs, valuation: &Valuation, carried: Option<Carried>) -> bool {
+    pub(crate) fn begin_day(&mut self, time_ns: TimeNs, limit: &DailyLoss) -> bool {
         let day = time_ns.div_euclid(DAY_NS);
         self.watch.next_ns = (time_ns + LOOK_NS).min((day + 1) * DAY_NS);
         if day <= self.watch.day {
@@ -183,9 +186,10 @@ impl State {
         }
         let is_first = self.watch.day == i64::MIN;
         // While a price is missing the day counts from where the last one began.
-        let before = self.profit(valuation).unwrap_or(self.watch.profit_before);
-        self.watch.profit_before = before - carried.filter(|one| is_first && one.day == day).map_or(0.0, |one| one.profit);
+        let before = self.profit(&limit.valuation).unwrap_or(self.watch.profit_before);
+        let carried = limit.carried.filter(|one| is_first && one.day == day);
+        self.watch.profit_before = before - carried.map_or(0.0, |one| one.profit);
         self.watch.day = day;
-        std::mem::take(&mut self.watch.is_reached)
+        self.watch.reached.take().is_some()
     }
 }
