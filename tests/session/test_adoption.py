@@ -151,7 +151,7 @@ def test_a_holding_that_has_lost_before_does_not_end_the_day(tmp_path: Path) -> 
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
             await bench.until(lambda: is_up(ready) and ready.kernel.rows > 20 and _held(ready))
-            day, profit = ready.kernel.outcome()["day"]
+            day, profit, _ = ready.kernel.outcome()["day"]
             assert day > 0 and abs(profit) < 1_000
 
     on_bench(tmp_path, STILL, work, dear, holds={"BTC": Decimal("0.2")})
