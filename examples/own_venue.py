@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from tradewind import InstrumentFields
+from tradewind import InstrumentFields, TradewindError
 from tradewind.venues import (
     Accepted,
     AccountStatus,
@@ -85,12 +85,16 @@ class TinyMarketData(MarketData):
                 self._tell(sink.disconnected, str(error))
             else:
                 self._tell(lambda name, _: sink.connected(name))
+                reason = "the exchange closed the connection"
                 try:
                     async for line in reader:
                         self._read(sink, json.loads(line))
+                except (ValueError, KeyError, TradewindError) as error:
+                    # What cannot be read must not end this task: nobody would hear of the streams any more.
+                    reason = f"a message that cannot be read: {error!r}"
                 finally:
                     writer.close()
-                self._tell(sink.disconnected, "the exchange closed the connection")
+                self._tell(sink.disconnected, reason)
             await asyncio.sleep(1)
 
     def _tell(self, status: Callable[[StreamName, str], None], reason: str = "") -> None:

@@ -131,3 +131,29 @@ class Raises(tw.Strategy):
 def test_an_exception_that_refuses_its_note_still_arrives(data: tw.Dataset) -> None:
     with pytest.raises(Stubborn, match="the strategy's own"):
         run(Raises(), data)
+
+
+UNGUARDED = """
+import tradewind as tw
+from process_strategies import Sum
+
+data = tw.load({"synthetic:BTCUSDT": tw.synthetic(events=100)})
+tw.backtest_many([Sum(), Sum()], data=data, balances={"USDT": 1_000})
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "standard input"])
+def test_a_script_that_would_start_the_runs_again_in_every_worker_is_refused(tmp_path: Path, how: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    with script.open() as text:
+        ended = subprocess.run(
+            [sys.executable, str(script) if how == "file" else "-"],
+            stdin=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        )
+    assert ended.returncode == 1 and "[bad_setting]" in ended.stderr and '__name__ == "__main__"' in ended.stderr

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
@@ -97,8 +99,9 @@ def backtest_many(
 
     Every run gives the same hashes as `backtest` would. Native strategies run on all cores over rows that are held
     once; Python strategies run in worker processes, which import their classes anew (a class that is defined in a
-    notebook cannot be) and start with a fixed hash seed (D2). The first run that fails stops the others, and so does
-    Ctrl-C; a note of the exception says which run it was.
+    notebook cannot be; a script keeps what starts the runs under ``if __name__ == "__main__":``) and start with a fixed
+    hash seed (D2). The first run that fails stops the others, and so does Ctrl-C; a note of the exception says which it
+    was.
 
     Parameters
     ----------
@@ -182,6 +185,7 @@ def _in_processes(
     done: Callable[[int], None],
 ) -> list[dict[str, Any]]:
     context = get_context("spawn")
+    _check_script()
     recordings = tuple((recording.name, recording.to_bytes()) for recording in _held(data))
     sent = _Sent(data.instruments, recordings, settings)
     stop = context.Event()
@@ -208,6 +212,23 @@ def _in_processes(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [metrics[place] for place in range(len(runs))]
+
+
+def _check_script() -> None:
+    """Refuse a script that would start the runs again in every worker, each of which reads it anew."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    if path is None:
+        return
+    hint = 'put what starts the runs under if __name__ == "__main__":, in a file'
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"worker processes cannot read the script {path}: {error}"
+        raise exception("bad_setting", message, hint) from None
+    if "__name__" not in text and "backtest_many" in text:
+        raise exception(
+            "bad_setting", f"{path} would start the runs again in every worker process, which reads it", hint
+        )
 
 
 def _completed(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:

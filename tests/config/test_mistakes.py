@@ -154,7 +154,7 @@ def test_hints_are_in_the_words_of_the_file(cli, folder):
         )
     )
     _, _, err = cli("run", "system.toml", "--mode", "backtest")
-    assert "[missing_stream]" in err and "hint: no file names values yet: backtest this strategy in Python" in err
+    assert "[missing_stream]" in err and "hint: name their file in a system file" in err
 
 
 def test_what_is_no_file_is_explained(folder):

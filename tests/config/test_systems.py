@@ -147,7 +147,7 @@ def test_values_that_cannot_be_meant_are_mistakes(folder):
     with pytest.raises(tw.TradewindError) as caught:
         tw.System(data=[twice, twice | {"columns": {"scoer": "value"}}])
     text = str(caught.value)
-    assert "data.0 has these values already" in text and "scoer" in text
+    assert "data[1] has these values already" in text and "scoer" in text
 
 
 def test_paths_are_relative_to_the_file(folder, monkeypatch):

@@ -20,7 +20,7 @@ _WORDS = (
     (r'venues=\{.*latency="(\w+)"\)\}', r"--latency \1"),
     (
         r"values from outside are given by name beside the instruments' data; here are none",
-        "no file names values yet: backtest this strategy in Python, data={..., NAME: tw.values(table)}",
+        'name their file in a system file: [[data]] with kind = "values", and run it with --mode backtest',
     ),
     (r"read it with instruments\.load_file\(path\)", "name it with --instrument FILE.toml"),
 )

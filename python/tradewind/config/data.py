@@ -173,7 +173,7 @@ class OutsideValues(Section):
     kind: Literal["values"]
     """What the rows are: "values". Required."""
     name: Name
-    """What strategies call them in `ctx.subscribe("mood")`, as `tradewind ctl send` does in a session. Required."""
+    """What strategies call them in `ctx.subscribe("mood")`, and `tradewind ctl RUN value` in a session. Required."""
     files: Annotated[tuple[PathText, ...], Field(min_length=1)]
     """The files. Required."""
     holds: Literal["number", "text", "json"] | None = None

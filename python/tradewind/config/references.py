@@ -99,7 +99,7 @@ def _data(system: System) -> Iterator[Problem]:
     values: dict[str, int] = {}
     for at, one in enumerate(system.data):
         if isinstance(one, OutsideValues) and values.setdefault(one.name, at) != at:
-            message = f' = "{one.name}": data.{values[one.name]} has these values already'
+            message = f' = "{one.name}": data[{values[one.name] + 1}] has these values already'
             yield Problem("duplicate_name", ("data", at, "name"), message, "name all of their files there")
     for at, one in enumerate(system.data):
         known = columns_of(one)

@@ -66,7 +66,8 @@ class Values:
             raise DataError("missing_column", message, f"there are {', '.join(held)}")
         if table.is_text and self.kind is None:
             message = f"{name}: {table.place} holds text, as CSV files do, and nothing says what it means"
-            raise DataError("missing_setting", message, 'add kind="number", or "text" or "json"')
+            hint = 'add kind="number", or "text" or "json" (holds = in a system file)'
+            raise DataError("missing_setting", message, hint)
 
     def _rows(self, name: str, frame: pl.DataFrame, problems: Problems) -> list[Row]:
         """The values of a table; what is wrong with them is noted."""

@@ -252,7 +252,9 @@ def _keeping(system: System) -> Keeping:
     return Keeping(stated.durability, duration_ns(stated.segment), stated.archive, stated.keep_days)
 
 
-def _settings(system: System, mode: Literal["paper", "live"], carried: tuple[int, float, float | None] | None) -> Settings:
+def _settings(
+    system: System, mode: Literal["paper", "live"], carried: tuple[int, float, float | None] | None
+) -> Settings:
     venues: dict[str, Any] = {}
     balances: dict[str, Any] = {}
     for name in _venue_names(system):
