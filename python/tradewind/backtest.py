@@ -219,8 +219,8 @@ def backtest(
     currency
         The currency of the totals; needed where the balances hold several assets.
     interval
-        The interval of the equity curve. The drawdown is that of the curve: what came and went between two of its points
-        is not in it.
+        The interval of the equity curve. The drawdown is that of the curve: what came and went between two of its
+        points is not in it.
     days
         The days by which returns are annualised (N6).
     seed
