@@ -67,6 +67,17 @@ def test_twenty_mistakes_are_listed_at_once(read, snapshot):
     assert "HIDDEN" not in str(caught.value) + repr(caught.value)
 
 
+def test_orders_are_not_kept_where_positions_are_closed(read):
+    message = 'orders = "keep" does not go with positions = "close"'
+    with pytest.raises(SystemFileError, match=message) as caught:
+        read('[shutdown]\norders = "keep"\npositions = "close"\n')
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.line, problem.place) == ("bad_setting", 1, ("shutdown",))
+    assert "open orders are then cancelled" in problem.hint
+    with pytest.raises(SystemFileError, match=message):
+        tw.config.Shutdown(orders="keep", positions="close")
+
+
 def test_a_wrong_key_of_a_file_is_on_its_line(read):
     with pytest.raises(SystemFileError) as caught:
         read('[run]\n\n# seed = 1\nseed = [\n  1,\n]\n[risk]\norder_rate = { orders = 1,  interval = "x" }\n')

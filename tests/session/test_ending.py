@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import ONCE, RESTING, STILL, Bench, execution_of, is_up, on_bench
+from session_bench import HEAD, ONCE, RESTING, STILL, Bench, execution_of, is_up, on_bench
 
 import tradewind as tw
 from tradewind.errors import TradewindError
@@ -70,6 +71,23 @@ def test_positions_are_closed_although_orders_did_not_reach_the_venue_for_a_whil
     on_bench(tmp_path, STILL, work, '\n[shutdown]\npositions = "close"\ntimeout = "30s"\n')
 
 
+def test_positions_are_closed_that_a_purchase_adds_which_was_under_way(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            session, kernel = ready.session, ready.kernel
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading)
+            bench.faults.on("slow_order", delay_seconds=1.0)
+            session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.05", None, "gtc"))
+            assert kernel.open_orders() and not kernel.positions()
+        assert kernel.positions() == [] and not bench.held.get("BTC")
+        assert [one["side"] for one in kernel.closed_orders(9)] == ["sell", "buy"]
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert journal.ending.finished
+
+    on_bench(tmp_path, STILL, work, '\n[shutdown]\npositions = "close"\ntimeout = "30s"\n')
+
+
 FAILING = {
     "on_status": "if status.kind == 'trading_off':",
     "on_order": "if order.status == 'cancel_in_flight':",
@@ -105,6 +123,39 @@ def test_orders_are_kept_where_the_file_says_so_and_the_run_goes_on_with_them(tm
         assert bench.open_orders.keys() == kept.keys()
 
     on_bench(tmp_path, RESTING, work, '\n[shutdown]\norders = "keep"\n')
+
+
+EAGER = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+        ctx.buy(self.btc, 0.0002, round(trade.price * 0.9, 2) if self.seen % 2 else None)
+"""
+)
+
+
+def test_nothing_is_decided_any_more_where_orders_are_kept(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            session, kernel = ready.session, ready.kernel
+            await bench.until(lambda: is_up(ready) and bench.open_orders and kernel.positions())
+            account, late = session._accounts["binance_spot"], list[int]()
+            close = account.close
+
+            async def close_slowly() -> None:
+                seen, orders = kernel.rows, kernel.outcome()["orders"]
+                await asyncio.sleep(0.5)
+                late.extend([kernel.rows - seen, kernel.outcome()["orders"] - orders])
+                await close()
+
+            account.close = close_slowly
+            session.stop()
+            await ready.running
+        assert late == [0, 0]
+        assert bench.open_orders and kernel.is_trading and not session.is_finished
+
+    on_bench(tmp_path, EAGER, work, '\n[shutdown]\norders = "keep"\n', activity=400.0)
 
 
 def test_positions_are_closed_where_the_file_says_so(tmp_path: Path) -> None:
@@ -143,6 +194,41 @@ def test_a_session_that_cannot_connect_yet_can_be_stopped(tmp_path: Path) -> Non
             await asyncio.wait_for(running, timeout=15)
 
     on_bench(tmp_path, STILL, work, '\n[shutdown]\ntimeout = "1s"\n')
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_orders_of_before_are_cancelled_although_a_run_ends_as_it_starts(tmp_path: Path, fails: bool) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: [one for one in ready.kernel.open_orders() if one["status"] == "open"])
+        bench.path.with_name("mine.py").write_text(f"{HEAD}        1 / 0\n" if fails else STILL)
+        with pytest.raises(ZeroDivisionError) if fails else contextlib.nullcontext():
+            async with bench.session(accepts_changes=True):
+                pass
+        assert bench.open_orders == {}
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert journal.ending.finished is not fails
+
+    on_bench(tmp_path, RESTING, work)
+
+
+def test_a_run_that_fails_as_it_starts_tells_what_is_left_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: [one for one in ready.kernel.open_orders() if one["status"] == "open"])
+            name = ready.session.name_of(ready.kernel.open_orders()[0])
+        bench.path.with_name("mine.py").write_text(f"{HEAD}        1 / 0\n")
+        bench.faults.on("rest_error", path="/api/v3/openOrders", status=503, code=-1000, message="not now")
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session(accepts_changes=True):
+                pass
+        assert [
+            one for one in caplog.messages if "trading has ended, and orders are open or may be" in one and name in one
+        ]
+
+    on_bench(tmp_path, RESTING, work, '\n[shutdown]\ntimeout = "2s"\n')
 
 
 def test_a_journal_that_cannot_be_written_once_ends_trading_and_has_no_hole(tmp_path: Path) -> None:

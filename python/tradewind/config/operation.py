@@ -58,9 +58,16 @@ class Shutdown(Section):
     orders: Literal["cancel", "keep"] = "cancel"
     """Open orders are cancelled, or kept. Default: "cancel"."""
     positions: Literal["keep", "close"] = "keep"
-    """Positions are kept, or closed at the market. Default: "keep"."""
+    """Positions are kept, or closed at the market, which needs `orders = "cancel"`. Default: "keep"."""
     timeout: Lasting = "10s"
     """How long the venue's answers are waited for; what is open then is said. Default: "10s"."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Shutdown:
+        if self.orders == "keep" and self.positions == "close":
+            message = 'orders = "keep" does not go with positions = "close": a kept order would open what was closed'
+            raise mistake("bad_setting", message, 'take out orders = "keep": open orders are then cancelled')
+        return self
 
 
 class Live(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,20 +33,26 @@ class Ending:
     shutdown
         What becomes of orders and positions.
     accounts
-        The real venues.
+        The real venues, as far as they were reached for.
+    reaching
+        What connects them; an end that comes early waits for it.
 
     """
 
-    def __init__(self, session: Session, shutdown: Shutdown, accounts: Sequence[AccountFeed]) -> None:
+    def __init__(
+        self, session: Session, shutdown: Shutdown, accounts: Collection[AccountFeed], reaching: asyncio.Task[None]
+    ) -> None:
         self._session = session
         self._shutdown = shutdown
         self._accounts = accounts
+        self._reaching = reaching
         self._cancelled_at = 0.0
 
     async def run(self) -> None:
         """End."""
         session = self._session
         if self._shutdown.orders == "keep" and session.kernel.open_orders():
+            session.suspend()
             return
         session.command("trading_off")
         session.command("cancel_all")
@@ -78,18 +84,26 @@ class Ending:
         return exception("run_interrupted", f"trading has ended, and {what}", hint)
 
     async def _closed(self) -> None:
-        """Close what is held, for as long as the system says: an order that was refused is asked for again."""
+        """Close what is held, for as long as the system says: an order that was refused is asked for again.
+
+        While an order is open there may be more to close: a purchase on its way, or a fill that nobody heard of.
+        """
         session, loop = self._session, asyncio.get_running_loop()
         session.command("close_all")
         asked_at = loop.time()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_seconds):
-                while session.failure is None and not session.is_hurried and session.kernel.positions_to_close():
+                while session.failure is None and not session.is_hurried and self._is_more_to_close:
                     await asyncio.sleep(_GLANCE_SECONDS)
+                    self._cancel_again()
                     if loop.time() - asked_at > _ASK_SECONDS:
                         asked_at = loop.time()
                         for strategy, instrument in self._given_up():
                             session.command("close_all", strategy, instrument)
+
+    @property
+    def _is_more_to_close(self) -> bool:
+        return bool(self._session.kernel.positions_to_close() or self._session.kernel.open_orders())
 
     def _given_up(self) -> list[tuple[str, str]]:
         """What is held that no order works to close, although orders reach its venue."""
@@ -117,17 +131,15 @@ class Ending:
     async def _is_settled(self) -> bool:
         """Whether nothing is open; the venues are asked, too, because a session that has failed does not know."""
         session = self._session
-        if session.failure is None and (open_here := session.real_orders()):
-            loop = asyncio.get_running_loop()
-            is_resting = any(one["status"] in ("open", "partly_filled") for one in open_here)
-            if is_resting and loop.time() - self._cancelled_at > _ASK_SECONDS:
-                # An earlier cancel did not get through.
-                self._cancelled_at = loop.time()
-                session.command("cancel_all")
+        if session.failure is None and session.real_orders():
+            self._cancel_again()
             await asyncio.sleep(_GLANCE_SECONDS)
             return False
         if not session.kernel.outcome()["orders"]:
             return True
+        if not self._reaching.done():
+            await asyncio.sleep(_GLANCE_SECONDS)
+            return False
         try:
             left = [name for account in self._accounts for name in await account.reconciliation.cancel_left()]
         except TradewindError as error:
@@ -136,3 +148,11 @@ class Ending:
         if left:
             await asyncio.sleep(_ASK_SECONDS)
         return not left
+
+    def _cancel_again(self) -> None:
+        """Cancel what rests at a venue: an earlier cancel did not get through."""
+        session, now = self._session, asyncio.get_running_loop().time()
+        is_resting = any(one["status"] in ("open", "partly_filled") for one in session.real_orders())
+        if is_resting and now - self._cancelled_at > _ASK_SECONDS:
+            self._cancelled_at = now
+            session.command("cancel_all")

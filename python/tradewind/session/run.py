@@ -33,6 +33,7 @@ from tradewind.session.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.session import Session, VenueParts
+from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
@@ -64,10 +65,14 @@ def run(
     *,
     accepts_changes: bool = False,
 ) -> int:
-    """Run a system until Ctrl-C; gives the exit code. What goes on is said some times a minute."""
+    """Run a system until Ctrl-C, SIGTERM or the end of its terminal; gives the exit code.
+
+    What goes on is said some times a minute.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    runner = asyncio.Runner(loop_factory=lambda: event_loop(is_busy=system.run.busy_wait))
     try:
-        with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=system.run.busy_wait)) as runner:
+        with outlived_outputs(), runner:
             runner.run(_run(system, mode, say, accepts_changes=accepts_changes))
     except KeyboardInterrupt:
         return 130
@@ -78,9 +83,7 @@ async def _run(
     system: System, mode: Literal["paper", "live"], say: Callable[[str], None], *, accepts_changes: bool
 ) -> None:
     with await prepared(system, mode, accepts_changes=accepts_changes) as ready:
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, _interrupt, system, ready.session, say)
+        _end_by_signals(system, ready.session, say)
         verb = "goes on" if ready.is_recovered or ready.told else "starts"
         say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
         for line in ready.told:
@@ -97,17 +100,35 @@ async def _run(
             with left_alone():
                 await ready.session.run(is_recovered=ready.is_recovered)
         say(_line(ready.kernel, ready.session))
-        if mode == "live" and (left := ready.kernel.positions()):
+        if not ready.session.is_finished:
+            say("open orders and positions are kept: the next start of the same run goes on with them")
+        elif mode == "live" and (left := ready.kernel.positions()):
             held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
             say(f"left at the venue: {held}; the next run begins without, unless [[accounts.NAME.adopt]] hands it over")
+
+
+def _end_by_signals(system: System, session: Session, say: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, _interrupt, system, session, say)
+    # Under nohup a run outlives its terminal.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, _hang_up, system, session, say)
+
+
+def _hang_up(system: System, session: Session, say: Callable[[str], None]) -> None:
+    """The terminal was closed: end in order. Shell and kernel both tell so: the second time is no second Ctrl-C."""
+    if not session.is_ending:
+        _interrupt(system, session, say)
 
 
 def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> None:
     """Ctrl-C: end in order; once more: wait for nothing."""
     if session.is_ending:
-        say("ending at once; what the venue has not answered is asked for by the next start of the same run")
         session.hurry()
+        say("ending at once; what the venue has not answered is asked for by the next start of the same run")
         return
+    session.stop()
     wanted = system.shutdown
     if wanted.orders == "keep":
         fate = "open orders are kept"
@@ -115,7 +136,6 @@ def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> 
         fate = f"open orders are cancelled{', positions closed' if wanted.positions == 'close' else ''}"
         fate += f", answers awaited for up to {wanted.timeout}"
     say(f"ending: {fate}; Ctrl-C again waits for nothing")
-    session.stop()
 
 
 def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:

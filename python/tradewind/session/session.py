@@ -123,6 +123,7 @@ class Session:
         self.is_finished = False
         self.is_hurried = False
         self.is_sending = False
+        self._is_suspended = False
         self._shutdown = shutdown or Shutdown()
         self.history = history or WarmUp()
         self.adoptions = Adoptions(self, adopts)
@@ -140,7 +141,7 @@ class Session:
 
         A failure of the kernel ends the session.
         """
-        if self.failure is not None:
+        if self.failure is not None or self._is_suspended:
             return None
         try:
             told = act(*given)
@@ -220,6 +221,10 @@ class Session:
         self.is_hurried = True
         self._stopped.set()
 
+    def suspend(self) -> None:
+        """Feed the engine nothing more: what happens from now on is asked for when the same run is started again."""
+        self._is_suspended = True
+
     def fail(self, error: BaseException) -> None:
         """End the session because of an error; the first one counts."""
         if self.failure is None:
@@ -291,23 +296,29 @@ class Session:
             # What went on while it was down is fetched; of a run that was killed in its warm-up, all of it.
             down_since_ns = self.kernel.now_ns if is_recovered and not self.kernel.is_warming else None
             streams = self._start(is_recovered, down_since_ns)
-            connecting = self.in_background(self._connect(streams, down_since_ns))
-            work = [connecting, self.in_background(self._write_now_and_then())]
+            reaching = self.in_background(self._reach_accounts())
+            listening = self.in_background(self._listen(reaching, streams, down_since_ns))
+            work = [reaching, listening, self.in_background(self._write_now_and_then())]
             await self._stopped.wait()
-            connecting.cancel()
-            await Ending(self, self._shutdown, list(self._accounts.values())).run()
+            # Of market data nothing more is needed; orders of before are still to be cancelled.
+            listening.cancel()
+            await Ending(self, self._shutdown, self._accounts.values(), reaching).run()
         finally:
             await self._close(work)
             self.audit.close()
         if self.failure is not None:
             raise self.failure
 
-    async def _connect(self, streams: list[StreamName], down_since_ns: int | None) -> None:
+    async def _reach_accounts(self) -> None:
         for venue in self._venues.values():
             if venue.execution is not None:
                 feed = self._accounts[venue.name] = AccountFeed(self, venue.name, venue.execution)
                 feed.comparing = self.in_background(feed.reconciliation.run())
                 await venue.execution.start(feed.take, self.is_own)
+
+    async def _listen(self, reaching: asyncio.Task[None], streams: list[StreamName], down_since_ns: int | None) -> None:
+        await asyncio.shield(reaching)
+        for venue in self._venues.values():
             market = MarketFeed(self, venue)
             self._markets.append(market)
             await market.start([one for one in streams if one.instrument.startswith(f"{venue.name}:")], down_since_ns)
@@ -357,7 +368,8 @@ class Session:
             self.act(lambda: self.kernel.start(now_ns, declares(self.history)))
             self.write()
         if self.failure is not None:
-            raise self.failure
+            # It listens to nothing, and ends in order: a run whose changes were accepted may have open orders.
+            return []
         instruments = self.index.instruments
         streams = self.kernel.received_streams()
         for at, kind in streams:
