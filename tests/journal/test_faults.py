@@ -133,6 +133,55 @@ def test_a_snapshot_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path,
     assert replay(tmp_path).identical
 
 
+def failing_once(monkeypatch: Any) -> None:
+    """Let a file not be opened again after it was made, as without descriptors or room for its log; then it works."""
+    resume = SqliteStorage.resume
+
+    def fail(path: Path) -> SqliteStorage:
+        monkeypatch.setattr(SqliteStorage, "resume", resume)
+        raise tw.TradewindError("run_interrupted", f"the journal {path} cannot be written: unable to open it")
+
+    monkeypatch.setattr(SqliteStorage, "resume", fail)
+
+
+def test_a_segment_that_cannot_be_opened_after_it_was_made_is_none(
+    tmp_path: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(MINUTES)
+    run.feed(range(1, 59), writer)
+    failing_once(monkeypatch)
+    run.feed(range(59, 100), writer)
+    assert "unable to open it" in caplog.text
+    assert [one.number for one in segments(run.journal)] == [1]
+    assert not list(run.journal.glob("000002-*"))
+    writer._close()
+    second = Run(tmp_path)
+    _, last, _ = second.recover()
+    assert (last, second.kernel.hashes) == (writer._last, run.kernel.hashes)
+
+
+def test_a_segment_that_stands_where_the_run_wrote_on_in_the_one_before_it_is_refused(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(MINUTES)
+    run.feed(range(1, 59), writer)
+    failing_once(monkeypatch)
+    with monkeypatch.context() as left:
+        left.setattr(storage_module, "remove", lambda path: None)
+        run.feed(range(59, 100), writer)
+    writer._close()
+    (stray,) = run.journal.glob("000002-*.sqlite")
+    with pytest.raises(tw.TradewindError, match=r"begins with entry .*, and 000001-.* goes on to") as caught:
+        Run(tmp_path).recover()
+    assert stray.name in caught.value.message and "move it out of the folder" in caught.value.hint
+    stray.rename(tmp_path / stray.name)
+    second = Run(tmp_path)
+    _, last, _ = second.recover()
+    assert (last, second.kernel.hashes) == (writer._last, run.kernel.hashes)
+
+
 def test_a_slow_write_is_counted_and_said(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
     run = Run(tmp_path)
     writer = run.begin(Keeping(durability="power"))

@@ -115,7 +115,6 @@ class SegmentWriter(JournalWriter):
         self._is_synced = False
         self.slow_writes = 0
         """How many writes took over 100 ms."""
-        current.storage.leave_log()
         self._forelog = self._new_forelog(current.storage.path)
         self._emptying = Emptying(current.storage.path)
         self._closing: list[threading.Thread] = []
@@ -247,7 +246,6 @@ class SegmentWriter(JournalWriter):
             if forelog is not None:
                 forelog.close()
             raise
-        storage.leave_log()
         over, emptying = self._segment, self._emptying
         if self._forelog is not None:
             self._forelog.close()
