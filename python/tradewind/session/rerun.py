@@ -235,7 +235,7 @@ def _start_ns(recorded: Journal) -> int:
 def _figures(recorded: Journal, streams: Sequence[tuple[str, str]]) -> dict[str, float | None]:
     """What the session itself made, from its own reports and decisions; its code is not run, which may have failed."""
     manifest = recorded.manifest
-    silent = [(one.name, Strategy(name=one.name)) for one in manifest.code.strategies]
+    silent: list[tuple[str, AnyStrategy]] = [(one.name, Strategy(name=one.name)) for one in manifest.code.strategies]
     kernel = kernel_of(manifest, Rebuilt(silent, [], (), changed=True), is_simulated=False)
     kernel.follow_recorded()
     kernel.set_streams(manifest.placed(streams))
