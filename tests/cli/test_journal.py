@@ -6,6 +6,9 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from session_journals import recorded
+
+from tradewind.journal.segments import segments
 
 MARKET = ("--data", "synthetic:BTCUSDT=synthetic:20000", "--balance", "USDT=100000", "--latency", "5ms")
 FILLS = "select sequence, time, side, price, quantity, fee from fills order by sequence limit 3"
@@ -139,3 +142,22 @@ def test_replay_with_another_strategy(cli, snapshot, masked, folder):
     )
     assert answer["other"]["orders"] == kept.height == answer["metrics"]["orders"]
     assert answer["session"]["orders"] != answer["other"]["orders"]
+
+
+@pytest.mark.parametrize("code", ["", "0", "3"])
+def test_a_strategy_that_exits_has_failed(cli, folder, code):
+    exits = (folder / "strategy.py").read_text().replace("if self.slow_ema.ready:", f"raise SystemExit({code})")
+    (folder / "exits.py").write_text(exits.partition("            below")[0])
+    status, out, err = cli("replay", "run.sqlite", "--strategy", "exits.py")
+    assert (status, out) == (1, "")
+    assert "exits.py" in err and "[strategy_failed] the run ended with SystemExit" in err
+
+
+def test_a_query_of_a_journal_whose_beginning_was_dropped_says_so(cli, folder):
+    held = segments(recorded(folder).journal)
+    for old in held[:2]:
+        old.path.unlink()
+    code, out, err = cli("journal", "query", "journal", "select min(sequence) as first from inputs", "--format", "csv")
+    assert code == 0
+    first = int(out.split()[1])
+    assert first > 1 and err == f"without entries 1 to {first - 1:,}, which were dropped\n"

@@ -19,6 +19,7 @@ from tradewind.journal import Block, Journal, MemoryStorage, SqliteStorage, empt
 from tradewind.journal import storage as storage_module
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
+from tradewind.journal.succession import finish_succession
 from tradewind.journal.writer import JournalWriter
 
 
@@ -114,15 +115,16 @@ def test_the_ending_fits_what_was_written(tmp_path: Path) -> None:
         assert not kept.ending.finished and "full" in kept.ending.reason and kept.ending.entries == block.last
 
 
+def disk_is_full(*values: object) -> None:
+    raise tw.TradewindError("run_interrupted", "the disk is full")
+
+
 def test_a_snapshot_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
     run = Run(tmp_path)
     writer = run.begin(MINUTES)
     run.feed(range(1, 30), writer)
 
-    def full(*values: object) -> None:
-        raise tw.TradewindError("run_interrupted", "the disk is full")
-
-    monkeypatch.setattr(SqliteStorage, "put_snapshot", full)
+    monkeypatch.setattr(SqliteStorage, "put_snapshot", disk_is_full)
     run.feed(range(30, 100), writer)
     monkeypatch.undo()
     assert "there is no snapshot behind entry" in caplog.text
@@ -131,6 +133,93 @@ def test_a_snapshot_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path,
     assert [one.number for one in segments(run.journal)] == [1, 2, 3]
     assert not list(run.journal.glob("*.part*"))
     assert replay(tmp_path).identical
+
+
+def failing_once(monkeypatch: Any) -> None:
+    """Let a file not be opened again after it was made, as without descriptors or room for its log; then it works."""
+    resume = SqliteStorage.resume
+
+    def fail(path: Path) -> SqliteStorage:
+        monkeypatch.setattr(SqliteStorage, "resume", resume)
+        raise tw.TradewindError("run_interrupted", f"the journal {path} cannot be written: unable to open it")
+
+    monkeypatch.setattr(SqliteStorage, "resume", fail)
+
+
+def test_a_segment_that_cannot_be_opened_after_it_was_made_is_none(
+    tmp_path: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(MINUTES)
+    run.feed(range(1, 59), writer)
+    failing_once(monkeypatch)
+    run.feed(range(59, 100), writer)
+    assert "unable to open it" in caplog.text
+    assert [one.number for one in segments(run.journal)] == [1]
+    assert not list(run.journal.glob("000002-*"))
+    writer._close()
+    second = Run(tmp_path)
+    _, last, _ = second.recover()
+    assert (last, second.kernel.hashes) == (writer._last, run.kernel.hashes)
+
+
+def test_a_segment_that_stands_where_the_run_wrote_on_in_the_one_before_it_is_refused(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    run = Run(tmp_path)
+    writer = run.begin(MINUTES)
+    run.feed(range(1, 59), writer)
+    failing_once(monkeypatch)
+    with monkeypatch.context() as left:
+        left.setattr(storage_module, "remove", lambda path: None)
+        run.feed(range(59, 100), writer)
+    writer._close()
+    (stray,) = run.journal.glob("000002-*.sqlite")
+    with pytest.raises(tw.TradewindError, match=r"begins with entry .*, and 000001-.* goes on to") as caught:
+        Run(tmp_path).recover()
+    assert stray.name in caught.value.message and "move it out of the folder" in caught.value.hint
+    stray.rename(tmp_path / stray.name)
+    second = Run(tmp_path)
+    _, last, _ = second.recover()
+    assert (last, second.kernel.hashes) == (writer._last, run.kernel.hashes)
+
+
+def test_a_journal_that_cannot_begin_leaves_the_one_before_in_its_place(tmp_path: Path, monkeypatch: Any) -> None:
+    run = recorded(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(SqliteStorage, "put_manifest", disk_is_full)
+        with pytest.raises(tw.TradewindError, match="the disk is full"):
+            SegmentWriter.begin(run.journal, run.manifest, 0)
+    finish_succession(run.journal)
+    assert sorted(one.name for one in tmp_path.iterdir() if one.is_dir()) == ["journal"]
+    assert replay(tmp_path).identical
+
+
+@pytest.mark.parametrize("place", ["journal", "journal.next"])
+def test_a_process_that_ends_while_a_journal_takes_the_place_of_another_leaves_both(
+    tmp_path: Path, monkeypatch: Any, place: str
+) -> None:
+    run = recorded(tmp_path)
+    rename = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.name == place:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as kill:
+        kill.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            SegmentWriter.begin(run.journal, run.manifest, 0)
+    finish_succession(run.journal)
+    kept = list(tmp_path.glob("journal-*"))
+    if place == "journal":
+        # It had not begun: the one before is where it was.
+        assert not kept and replay(tmp_path).identical
+    else:
+        assert len(kept) == 1 and replay(kept[0]).identical
+        with Journal(tmp_path) as begun:
+            assert (begun.last, begun.manifest) == (0, run.manifest)
 
 
 def test_a_slow_write_is_counted_and_said(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:

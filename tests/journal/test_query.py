@@ -165,3 +165,35 @@ def test_an_order_is_what_was_told_of_it_last(run):
     assert status(everything, everything) == "filled"
     assert status(accepted, other) == "open"
     assert status(other.fill_null(value=True), other) == "in_flight"
+
+
+def told_late(table: pl.DataFrame, **values) -> pl.DataFrame:
+    """A table with its last row once more, an hour later, with other values."""
+    last = table.tail(1).with_columns(pl.col("sequence") + 10**6, pl.col("time") + pl.duration(hours=1, time_unit="ns"))
+    changed = (pl.lit(value, table.schema[name]).alias(name) for name, value in values.items())
+    return pl.concat([table, last.with_columns(*changed)])
+
+
+@pytest.mark.parametrize("kind", ["accepted", "unknown", "cancelled", "rejected"])
+@pytest.mark.parametrize("status", ["filled", "cancelled"])
+def test_what_is_told_of_an_order_behind_its_end_is_old(run, status, kind):
+    place, _ = run
+    found = {name: tables(place)[name].collect() for name in NEEDED}
+    whole = orders_of(found)
+    [order, *_] = whole.filter(status=status)["order_id"]
+    account = told_late(found["account"], order_id=order, kind=kind, code="order_not_open")
+    assert orders_of({**found, "account": account}).equals(whole)
+
+
+def test_a_late_fill_of_a_cancelled_order_is_money_and_no_other_end(run):
+    place, _ = run
+    found = {name: tables(place)[name].collect() for name in NEEDED}
+    before, *_ = orders_of(found).filter(status="cancelled", filled=0).to_dicts()
+    order, asked = before["order_id"], before["quantity"]
+    account = told_late(found["account"], order_id=order, kind="fill", code=None)
+    fills = told_late(found["fills"], order_id=order, trade_id=10**9, quantity=asked)
+    fills = fills.with_columns(sequence=pl.when(order_id=order).then(account["sequence"][-1]).otherwise("sequence"))
+    after = orders_of({**found, "account": account, "fills": fills}).row(
+        by_predicate=pl.col("order_id") == order, named=True
+    )
+    assert after == {**before, "filled": asked, "average_price": pytest.approx(float(fills["price"][-1]))}

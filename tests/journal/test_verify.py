@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from session_journals import cut_off
 
 import tradewind as tw
 from tradewind.journal import Journal, verify
@@ -28,6 +29,14 @@ def test_an_honest_strategy_is_identical_in_every_process(write, record):
     assert report.identical
     assert len(report.runs) >= 3
     assert "identical in" in str(report)
+
+
+def test_a_run_that_was_cut_off_is_said_to_agree(tmp_path):
+    cut_off(tmp_path, seconds=70)
+    report = verify(tmp_path, hash_seeds=[1, 2])
+    assert not report.identical and all(run.agrees for run in report.runs)
+    assert str(report).startswith(f"unfinished in {len(report.runs)} fresh processes (PYTHONHASHSEED ")
+    assert "what there is of it agrees" in str(report) and "not identical" not in str(report)
 
 
 def test_a_clock_is_caught(write, record):
@@ -72,6 +81,10 @@ def test_an_exception_in_a_process_is_shown(write, record):
     report = verify(journal, hash_seeds=[1])
     assert not report.identical
     assert "[bad_quantity]" in str(report)
+    write("raise SystemExit(0)")
+    report = verify(journal, hash_seeds=[1])
+    assert not report.identical
+    assert "the run ended with SystemExit(0)" in str(report)
 
 
 @pytest.mark.parametrize(("body", "identical"), [(SORTED, True), (CLOCK, False), (SET, False)])

@@ -339,18 +339,27 @@ def test_a_backtest_has_nothing_to_accept(tmp_path: Path) -> None:
 
 def test_a_process_that_ends_between_two_journals_leaves_one(tmp_path: Path) -> None:
     journal, pending = tmp_path / "journal", tmp_path / "journal.next"
+    new = "000001-2026-01-01T000000.sqlite"
     finish_succession(journal)
     journal.mkdir()
     pending.mkdir()
-    (pending / "new").touch()
+    (pending / new).touch()
     # The one that was there had not been put aside.
     finish_succession(journal)
     assert journal.exists() and not pending.exists()
     pending.mkdir()
-    (pending / "new").touch()
+    (pending / new).touch()
     journal.rmdir()
     finish_succession(journal)
-    assert (journal / "new").exists() and not pending.exists()
+    assert (journal / new).exists() and not pending.exists()
+
+
+def test_a_first_journal_that_was_not_made_whole_is_none(tmp_path: Path) -> None:
+    pending = tmp_path / "journal.next"
+    pending.mkdir()
+    (pending / "000001-2026-01-01T000000.sqlite.part").touch()
+    finish_succession(tmp_path / "journal")
+    assert not list(tmp_path.iterdir())
 
 
 def test_from_the_shell(tmp_path: Path) -> None:

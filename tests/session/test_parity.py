@@ -146,6 +146,25 @@ def test_a_paper_session_has_no_difference(trade: Any, tmp_path: Path, trader: C
     assert sum(found.causes.values()) == 0
 
 
+async def until_failed(sandbox: Any, ready: Any) -> None:
+    """Wait for the strategy's exception, which ends the session."""
+    await until(lambda: ready.kernel.is_failed)
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_session_whose_strategy_failed_is_compared_up_to_there(trade: Any, tmp_path: Path, mode: str) -> None:
+    failing = tmp_path / "failing.py"
+    source, counted = session_exchange.TRADER.read_text(), "self.seen += 1\n"
+    failing.write_text(source.replace(counted, f"{counted}        assert self.seen < 60, 'it cannot go on'\n"))
+    with pytest.raises(AssertionError, match="it cannot go on"):
+        trade(mode, until_failed, trader=failing)
+    found = parity(tmp_path / "runs/busy" / mode)
+    assert found.is_explained and found.orders > 0, str(found)
+    (note,) = found.notes
+    assert note.startswith("behind entry ") and note.endswith("and fails again: AssertionError: it cannot go on")
+    assert f"note: {note}" in str(found)
+
+
 def test_what_no_cause_explains_is_said_and_fails(
     trade: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ from tradewind._core import first_entries
 from tradewind.journal import Journal, JournalWriter, MemoryStorage, latencies
 from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import feed_all, kernel_of
+from tradewind.journal.query import query
 from tradewind.loading import load_strategy_class
 from tradewind.result import frame
 from tradewind.session import rerun
@@ -197,7 +198,38 @@ def test_the_file_of_the_session_may_have_changed(trade: Any, tmp_path: Path) ->
     file.write_text(file.read_text().replace("tw.param(2,", "tw.param(6,"))
     again = rerun(tmp_path / "runs/busy/paper", load_strategy_class(str(file))())
     assert 0 < again.other["orders"] < again.session["orders"]
-    assert again.notes == (f"{file} was changed after the run; its recorded source was used",)
+    assert again.notes == ()
+
+
+FAILING = """
+import tradewind as tw
+
+
+class Failing(tw.Strategy):
+    seen: int = tw.state(0)
+
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("synthetic:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+
+    def on_trade(self, ctx, trade):
+        self.seen += 1
+        ctx.target(self.btc, self.seen % 2)
+        if self.seen == 100:
+            raise ValueError("it cannot go on")
+"""
+
+
+def test_a_session_whose_strategy_failed_is_set_beside_another(tmp_path: Path) -> None:
+    file, place = tmp_path / "failing.py", tmp_path / "journal.sqlite"
+    file.write_text(FAILING)
+    data = {BTC: trade_rows([100 + step % 7 for step in range(300)], quantity=3.0)}
+    with pytest.raises(ValueError, match="cannot go on"):
+        tw.backtest(load_strategy_class(str(file))(), data=data, balances=RICH, journal=place)
+    again = rerun(place, tw.ema_cross(BTC, fast=3, slow=9, quantity=0.5))
+    sent = query(place, "select count(*) as orders from orders").collect().item()
+    assert again.session["orders"] == sent > 50
+    assert again.other["orders"] > 0 and again.session["fees"] > 0
 
 
 def test_a_run_that_never_started_is_an_error(kept: tuple[Path, tw.Result]) -> None:

@@ -23,10 +23,12 @@ from tradewind.journal import Journal
 from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.reader import last_entry
+from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.journal.segments import segments
+from tradewind.journal.storage import SqliteStorage
 from tradewind.result import frame
 from tradewind.session.parity import parity
-from tradewind.session.recovery import set_aside
+from tradewind.session.recovery import earlier
 from tradewind.session.run import prepared
 
 RUN = Path("runs/busy")
@@ -185,6 +187,27 @@ def test_a_run_that_was_cut_off_at_once_starts(tmp_path: Path) -> None:
     on_bench(tmp_path, work)
 
 
+def test_the_loss_of_the_day_is_carried_on_where_a_start_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*values: object) -> None:
+        raise tw.TradewindError("run_interrupted", "the disk is full")
+
+    async def work(bench: Bench) -> None:
+        process = await bench.start("live")
+        await bench.progress("live")
+        code, said = await ended(process, signal.SIGINT)
+        assert code == 0, said
+        with Journal(tmp_path / RUN / "live") as journal:
+            day = journal.ending.day
+        with monkeypatch.context() as limited:
+            limited.setattr(SqliteStorage, "put_manifest", full)
+            with pytest.raises(tw.TradewindError, match="the disk is full"):
+                (await prepared(tw.System.read(bench.path), "live")).__enter__()
+        with await prepared(tw.System.read(bench.path), "live"):
+            assert day is not None and earlier(tmp_path / RUN / "live/journal").carried == day
+
+    on_bench(tmp_path, work)
+
+
 def test_a_journal_that_is_being_read_is_set_aside_whole(tmp_path: Path) -> None:
     folder = tmp_path / RUN / "paper"
 
@@ -196,8 +219,8 @@ def test_a_journal_that_is_being_read_is_set_aside_whole(tmp_path: Path) -> None
         reader.execute("SELECT count(*) FROM block").fetchall()
         code, said = await ended(process, signal.SIGINT)
         assert code == 0, said
-        set_aside(folder / "journal")
-        reader.close()
+        with Journal(folder) as journal, SegmentWriter.begin(folder / "journal", journal.manifest, 0):
+            reader.close()
 
     on_bench(tmp_path, work)
     (kept,) = folder.glob("journal-*")

@@ -88,13 +88,14 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever reads us has seen enough; the interpreter must not complain while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # Nothing of ours exits: a strategy that does has not come to its end, whatever it says.
         _show_traceback(error)
         return 1
     return code if isinstance(code, int) else 0
 
 
-def _show_traceback(error: Exception) -> None:
+def _show_traceback(error: BaseException) -> None:
     """The traceback of the user's code, without our own frames above it."""
     ours = tuple(str(Path(str(package.__file__)).parent) for package in (tradewind, cyclopts))
     shown = error.__traceback__

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from tradewind.cli.screen import SHOWN, note, show_json
 from tradewind.errors import exception
+from tradewind.journal import Journal
 from tradewind.journal.info import info as info_of
 from tradewind.journal.query import explained
 from tradewind.journal.query import query as ask
@@ -70,6 +71,7 @@ def query(
     """
     chosen = _format(format, out)
     answer = ask(run, sql)
+    _tell_what_is_missing(run)
     with explained(sql, {}):
         match chosen:
             case "parquet":
@@ -83,6 +85,16 @@ def query(
     if out is not None:
         note(f"wrote {out}")
     return 0
+
+
+def _tell_what_is_missing(run: Path) -> None:
+    """Counts and sums over the rest of a run look like those of the whole."""
+    with Journal(run, checked=False) as recorded:
+        missing, accepted = recorded.first - 1, recorded.manifest.accepted
+    if missing and accepted:
+        note(f"without entries 1 to {missing:,}: {accepted[-1]}")
+    elif missing:
+        note(f"without entries 1 to {missing:,}, which were dropped")
 
 
 def _format(stated: Format | None, out: Path | None) -> Format:

@@ -14,7 +14,7 @@ from tradewind.journal.ahead import ahead
 from tradewind.journal.block import Block, Snapshot, seal_joint, seal_manifest, seal_snapshot
 from tradewind.journal.chain import Chain
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest, decode_manifest
-from tradewind.journal.segments import journal_folder, newest_first, opened, segments
+from tradewind.journal.segments import Segment, journal_folder, newest_first, opened, segments
 from tradewind.journal.storage import Kept, damaged
 
 log = logging.getLogger(__name__)
@@ -212,6 +212,40 @@ def last_entry(place: Path) -> int:
     for storage in newest_first(place):
         return _last_of(storage)
     return 0
+
+
+def need_one_end(place: Path) -> None:
+    """Refuse a session's journal whose last segment begins before the end of the one before it.
+
+    Its session wrote on there, and going on behind the last would forget that. What cannot be read does not matter: a
+    recovery does not need it.
+    """
+    held = segments(journal_folder(place) or place)
+    if len(held) < 2:
+        return
+    last, before = held[-1], held[-2]
+    try:
+        _, ends = _ends_of(before)
+    except TradewindError as error:
+        log.warning("%s; the segment behind it is gone on with all the same", error.message)
+        return
+    first, through = _ends_of(last)
+    if first <= ends:
+        message = f"{last.path}: it begins with entry {first:,}, and {before.path.name} goes on to {ends:,}"
+        hint = "it holds no entries: move it out of the folder, and start again"
+        if through >= first:
+            hint = "what it holds knows nothing of those entries; move the journal aside, and begin a new run"
+        raise exception("bad_journal", message, hint)
+
+
+def _ends_of(segment: Segment) -> tuple[int, int]:
+    """The first entry of a segment and the last, which is the one before where it holds none."""
+    storage = segment.open()
+    try:
+        joint = storage.joint()
+        return 1 if joint is None else joint.first, _last_of(storage)
+    finally:
+        storage.close()
 
 
 def _last_of(storage: Kept) -> int:

@@ -60,6 +60,11 @@ class ReplayReport(msgspec.Struct, frozen=True):
         """Whether every request and the final hashes are those of the recorded run."""
         return self.verdict == "identical"
 
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs, also of a run that did not come to its end."""
+        return self.verdict != "diverged"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -92,6 +97,11 @@ class VerifiedRun(msgspec.Struct, frozen=True):
         """Whether it was equal to the recorded run."""
         return self.report is not None and self.report.identical
 
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs, also of a run that did not come to its end."""
+        return self.report is not None and self.report.agrees
+
 
 class VerifyReport(msgspec.Struct, frozen=True):
     """Replays of one run in fresh processes, each under another seed of text hashes (D2)."""
@@ -111,15 +121,10 @@ class VerifyReport(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         seeds = ", ".join(str(run.hash_seed) for run in self.runs)
-        first = next((run for run in self.runs if not run.identical), None)
+        first = next((run for run in self.runs if not run.agrees), None)
         if first is None:
-            report = self.runs[0].report
-            lines = [f"identical in {len(self.runs)} fresh processes (PYTHONHASHSEED {seeds})"]
-            if report is not None:
-                lines[0] += f": {report.inputs:,} events and {report.decisions:,} requests each"
-                lines += [f"note: {note}" for note in report.notes]
-            return "\n".join(lines)
-        differing = [str(run.hash_seed) for run in self.runs if not run.identical]
+            return self._agreement(seeds)
+        differing = [str(run.hash_seed) for run in self.runs if not run.agrees]
         which = f"PYTHONHASHSEED {', '.join(differing)} of {seeds}"
         lines = [f"not identical in {len(differing)} of {len(self.runs)} fresh processes ({which})"]
         lines.append(f"under PYTHONHASHSEED {first.hash_seed}: {first.report or first.failure}")
@@ -130,5 +135,14 @@ class VerifyReport(msgspec.Struct, frozen=True):
                 "hint: the code is as it was, so it uses something outside of ctx: a clock, random, a file, the network"
             )
         return "\n".join(lines)
+
+    def _agreement(self, seeds: str) -> str:
+        """What all of them found, where none differs."""
+        report = self.runs[0].report
+        assert report is not None
+        where = f"in {len(self.runs)} fresh processes (PYTHONHASHSEED {seeds})"
+        lines = [f"{report.verdict} {where}: {report.inputs:,} events and {report.decisions:,} requests each"]
+        lines += [report.problem] if report.problem else []
+        return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
 
     __repr__ = __str__

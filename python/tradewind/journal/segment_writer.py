@@ -22,6 +22,7 @@ from tradewind.journal.forelog import Forelog
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest
 from tradewind.journal.segments import segment_path, segments
 from tradewind.journal.storage import SqliteStorage, damaged, to_disk, writing
+from tradewind.journal.succession import take_place
 from tradewind.journal.writer import JournalWriter
 
 Durability = Literal["process", "power"]
@@ -115,7 +116,6 @@ class SegmentWriter(JournalWriter):
         self._is_synced = False
         self.slow_writes = 0
         """How many writes took over 100 ms."""
-        current.storage.leave_log()
         self._forelog = self._new_forelog(current.storage.path)
         self._emptying = Emptying(current.storage.path)
         self._closing: list[threading.Thread] = []
@@ -123,12 +123,11 @@ class SegmentWriter(JournalWriter):
 
     @classmethod
     def begin(cls, folder: Path, manifest: Manifest, now_ns: int, keeping: Keeping | None = None) -> Self:
-        """Begin the journal of a run."""
+        """Begin the journal of a run. One that is there is kept beside it, or stays where this one cannot begin."""
         text = msgspec.json.encode(manifest)
         start = seal_manifest(text)
-        path = segment_path(folder, 1, now_ns)
-        storage = SqliteStorage.begin(path, lambda storage: storage.put_manifest(text, start))
-        return cls(folder, Begun(storage, 1, now_ns, text, 0, start, 0), keeping or Keeping())
+        take_place(folder, 1, now_ns, lambda storage: storage.put_manifest(text, start))
+        return cls.resume(folder, 0, start, keeping)
 
     @classmethod
     def resume(cls, folder: Path, last: int, checksum: bytes, keeping: Keeping | None = None) -> Self:
@@ -247,7 +246,6 @@ class SegmentWriter(JournalWriter):
             if forelog is not None:
                 forelog.close()
             raise
-        storage.leave_log()
         over, emptying = self._segment, self._emptying
         if self._forelog is not None:
             self._forelog.close()

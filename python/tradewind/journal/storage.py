@@ -235,16 +235,25 @@ class SqliteStorage:
         storage.close()
         with writing(path, "run_interrupted"):
             new.rename(path)
-        return cls.resume(path)
+        try:
+            return cls.resume(path)
+        except BaseException:
+            # A recovery would take it for the last segment, and forget what goes on behind the one before.
+            remove(path)
+            raise
 
     @classmethod
     def resume(cls, path: Path) -> SqliteStorage:
-        """Open the journal of a run that was cut off, to write on behind its last block."""
+        """Open the journal of a run that was cut off, to write on behind its last block.
+
+        It is left to somebody else to empty the log into the file: that waits for the disk.
+        """
         with writing(path, "bad_setting"):
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.text_factory = bytes
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
                 # A run that was ended in order may have said that it was interrupted; it goes on.
                 connection.execute("DELETE FROM ending")
             except BaseException:
@@ -332,10 +341,6 @@ class SqliteStorage:
     def put_ending(self, text: bytes, checksum: bytes) -> None:
         """Keep the ending."""
         self._put("INSERT INTO ending VALUES (?, ?)", (text.decode(), checksum))
-
-    def leave_log(self) -> None:
-        """Leave it to somebody else to empty the log into the file: that waits for the disk."""
-        self._put("PRAGMA wal_autocheckpoint = 0", ())
 
     def sync(self) -> None:
         """Wait until the disk has what was put."""

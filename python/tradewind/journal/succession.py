@@ -1,9 +1,10 @@
-"""A journal that begins behind another: the run goes on with changed code (D5)."""
+"""A journal that takes the place of another: that of the next run, or of one that goes on with changed code (D5)."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -60,17 +61,36 @@ def succeed(journal: Path, before: Journal, kept: Path, manifest: Manifest, stat
         storage.put_snapshot(snapshot)
         storage.put_manifest(text, start)
 
+    take_place(journal, joint.number, now_ns, put, kept)
+    return start
+
+
+def take_place(
+    journal: Path, number: int, now_ns: int, put: Callable[[SqliteStorage], None], kept: Path | None = None
+) -> None:
+    """Begin a journal where another may be, which is kept elsewhere. Both happen or neither, however the process ends.
+
+    Parameters
+    ----------
+    journal
+        The folder of the journal.
+    number, now_ns, put
+        The number of its first segment, from when on that holds entries, and what puts in what it begins with.
+    kept
+        Where the other one is kept; by default beside it.
+
+    """
     pending = _pending(journal)
     with writing(journal, "run_interrupted"):
         shutil.rmtree(pending, ignore_errors=True)
-        pending.mkdir()
-        path = segment_path(pending, joint.number, now_ns)
+        pending.mkdir(parents=True)
+        path = segment_path(pending, number, now_ns)
         SqliteStorage.begin(path, put).close()
         to_disk(path)
-        journal.rename(kept)
+        if journal.exists():
+            journal.rename(kept or aside(journal))
         pending.rename(journal)
         to_disk(journal.parent)
-    return start
 
 
 def finish_succession(journal: Path) -> None:
@@ -79,7 +99,8 @@ def finish_succession(journal: Path) -> None:
     if not pending.exists():
         return
     with writing(journal, "run_interrupted"):
-        if journal.exists():
+        # A first journal may be half made; where there was one before, it went when the next one was whole.
+        if journal.exists() or not segments(pending):
             shutil.rmtree(pending)
         else:
             pending.rename(journal)

@@ -17,6 +17,9 @@ def main(journal: str) -> None:
         out.write(msgspec.json.encode(replay(journal)).decode())
     except TradewindError as error:
         raise SystemExit(str(error)) from error
+    except SystemExit as error:
+        # A strategy that exits, even with 0, has not come to its end.
+        raise SystemExit(f"the run ended with {error!r}") from error
 
 
 if __name__ == "__main__":

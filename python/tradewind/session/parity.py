@@ -16,6 +16,7 @@ from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import feed_all, kernel_of
 from tradewind.journal.latency import latencies
 from tradewind.journal.manifest import Manifest
+from tradewind.journal.tables import Decoder
 from tradewind.result import frame
 from tradewind.table import plain_table, table_text
 
@@ -56,6 +57,8 @@ class Parity:
         A row for each order and aspect that differs: ``strategy`` and ``count``, which name the order, ``aspect``
         (decision, decided, closed, filled, average price, fee, status), what it is in the ``session`` and in the
         ``backtest``, and the ``cause``. Empty where the backtest is the session.
+    notes
+        What a reader should know: what was left out.
 
     """
 
@@ -64,6 +67,7 @@ class Parity:
     orders: int
     compared: int
     differences: pl.DataFrame
+    notes: tuple[str, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -110,12 +114,12 @@ class Parity:
             "causes": self.causes,
             "explained": self.is_explained,
             "differences": self.differences.to_dicts(),
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
-        if self.differences.is_empty():
-            return self.line
-        return f"{self.line}\n\n{self._counts}\n{self._rows}"
+        lines = [self.line] if self.differences.is_empty() else [f"{self.line}\n", self._counts, self._rows]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     @property
     def _counts(self) -> str:
@@ -169,10 +173,15 @@ def parity(run: str | Path) -> Parity:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
         blocks = list(recorded.batches())
-        with rebuilt(manifest.code, None, None) as code:
-            # The session as it was: its own reports are fed, and the strategy decides.
-            session = kernel_of(manifest, code)
-            agrees = feed_all(session, blocks) is None
+        session, agrees, failure = _session(manifest, blocks)
+        notes: tuple[str, ...] = ()
+        if failure is not None:
+            if recorded.ending.finished:
+                raise failure
+            blocks = _before(manifest, blocks, session.inputs)
+            told = f"{type(failure).__name__}: {failure}"
+            notes = (f"behind entry {blocks[-1].last:,} the strategy failed, and fails again: {told}",)
+            session, agrees, _ = _session(manifest, blocks)
         backtest = _backtest(manifest, blocks)
         ours, theirs = _orders(session), _orders(backtest)
         compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
@@ -182,7 +191,33 @@ def parity(run: str | Path) -> Parity:
         elif not runs[0].is_empty():
             record = _record(recorded, blocks)
             runs += [_differences(ours, _orders(_backtest(manifest, blocks, record, cause))) for cause in CAUSES]
-    return Parity(mode, agrees, ours.height, compared, _with_causes(runs))
+    return Parity(mode, agrees, ours.height, compared, _with_causes(runs), notes)
+
+
+def _session(manifest: Manifest, blocks: Sequence[Block]) -> tuple[_core.Session, bool, Exception | None]:
+    """The session as it was: its own reports are fed, and the strategy decides; or fails by what happened."""
+    with rebuilt(manifest.code, None, None) as code:
+        kernel = kernel_of(manifest, code)
+        try:
+            return kernel, feed_all(kernel, blocks) is None, None
+        except Exception as error:
+            if not kernel.is_failed:
+                raise
+            return kernel, False, error
+
+
+def _before(manifest: Manifest, blocks: Sequence[Block], count: int) -> list[Block]:
+    """The entries before an input, by its number counted from one."""
+    decoder = Decoder(manifest, {"inputs": ["sequence"]})
+    kept: list[Block] = []
+    for block in blocks:
+        sequences = decoder.decode(block)["inputs"]["sequence"]
+        if count <= len(sequences):
+            last = int(sequences[count - 1]) - 1
+            return [*kept, block._replace(last=last, data=_core.first_entries(block.data, last - block.first + 1))]
+        count -= len(sequences)
+        kept.append(block)
+    return kept
 
 
 def _backtest(

@@ -50,10 +50,10 @@ def earlier(journal: Path) -> Earlier:
         return Earlier(is_cut_off=kept.last > 0, carried=kept.manifest.system_limits["carried"])
 
 
-def set_aside(journal: Path) -> None:
-    """Keep the journal of an earlier run beside the new one: the whole folder, with what only its logs hold."""
-    if journal.exists():
-        journal.rename(aside(journal))
+def set_aside(folder: Path) -> None:
+    """Keep a folder of an earlier run beside the new one."""
+    if folder.exists():
+        folder.rename(aside(folder))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tradewind import _core
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
-from tradewind.journal.reader import snapshots
+from tradewind.journal.reader import need_one_end, snapshots
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def resumed(kernel: _core.Session, journal: Path, *, needs_strategies: bool = Tr
         Whether strategies go on, too, so that what they keep must be in the snapshot.
 
     """
+    need_one_end(journal)
     after = _restored(kernel, journal, needs_strategies=needs_strategies)
     kept = Journal(journal, after=after, checked=False)
     try:

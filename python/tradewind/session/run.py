@@ -241,7 +241,6 @@ def _prepared(
             writer = SegmentWriter.resume(journal, run.last, run.checksum, _keeping(system))
         else:
             run = GoingOn(make_kernel(), now, 0, b"")
-            set_aside(journal)
             set_aside(journals / RAW)
             writer = SegmentWriter.begin(journal, run.manifest, clock.now_ns(), _keeping(system))
         with writer:
