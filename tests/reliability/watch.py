@@ -18,7 +18,7 @@ from session_bench import execution_of
 from reliability.venue import AUDITOR
 from tradewind.session.run import Prepared
 from tradewind.venues import CancelRequest, OrderRequest
-from tradewind.venues.connection.websocket import Link
+from tradewind.venues.connection.websocket import Channel, Link
 from tradewind.venues.constants import constants
 
 KINDS = ("trades", "quotes", "book")
@@ -119,12 +119,12 @@ def _listening(name: str, heard: list[Any]) -> Iterator[None]:
 def watching() -> Iterator[Watch]:
     """Watch connections and requests of all sessions in this process; streams are judged soon."""
     watch = Watch()
-    connect, request = Link._connect, aiohttp.ClientSession._request
+    connect, request = Link._open, aiohttp.ClientSession._request
     silence = constants("binance_spot")["silence"]
 
-    async def connecting(self: Link) -> Any:
+    async def connecting(self: Link, channel: Channel) -> None:
         watch.connects.append(time.monotonic())
-        return await connect(self)
+        await connect(self, channel)
 
     async def asking(self: aiohttp.ClientSession, *given: Any, **more: Any) -> Any:
         if self.headers.get("User-Agent") == AUDITOR:
@@ -136,7 +136,7 @@ def watching() -> Iterator[Watch]:
         return response
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(Link, "_connect", connecting))
+        stack.enter_context(patch.object(Link, "_open", connecting))
         stack.enter_context(patch.object(aiohttp.ClientSession, "_request", asking))
         stack.enter_context(patch.dict(silence, dict.fromkeys(KINDS, SILENCE_SECONDS)))
         stack.enter_context(_listening("reliability.trader.books", watch.books))

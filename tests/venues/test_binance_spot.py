@@ -42,6 +42,7 @@ from tradewind.venues import (
     stream,
 )
 from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
+from tradewind.venues.connection.websocket import Channel
 
 
 def test_all_kinds_come_and_the_book_is_the_engines() -> None:
@@ -157,6 +158,48 @@ def test_an_announced_disconnect_loses_nothing_and_repeats_nothing() -> None:
         assert trades == list(range(trades[0], trades[-1] + 1))
         watcher.box.server.faults.on("quiet_market")
         await until(watcher.is_book_right)
+
+    run(check)
+
+
+def test_market_data_are_subscribed_to_anew_where_the_old_connection_is_lost_before_the_new_one_delivers() -> None:
+    async def check(watcher: Watcher) -> None:
+        (link,) = watcher.data._links
+        old, open_as_usual = link.current, link.on_open
+        assert old is not None and old._transport is not None
+
+        def opened(channel: Channel) -> None:
+            open_as_usual(channel)
+            if len(opens) == 0:
+                old._transport.disconnect(graceful=False)
+            opens.append(channel)
+
+        opens: list[Channel] = []
+        link.on_open = opened
+        link.replace()
+        await until(lambda: all("disconnected" in watcher.states(one.kind) for one in KINDS))
+        await until(lambda: all(watcher.states(one.kind)[-1] in ("connected", "resynced") for one in KINDS))
+        assert opens == [opens[0], link.current]
+        assert [one for one in watcher.data._channels if one.is_open] == [link.current]
+        before = Counter(type(event).__name__ for event in watcher.events)
+        await until(lambda: all(watcher.count(name) > before[name] for name in ("Trade", "Quote", "BookUpdate", "Bar")))
+        watcher.box.server.faults.on("quiet_market")
+        await until(watcher.is_book_right)
+
+    run(check)
+
+
+def test_a_connection_that_is_overtaken_delivers_although_another_opens() -> None:
+    async def check(watcher: Watcher) -> None:
+        (link,) = watcher.data._links
+        old = link.current
+        assert old is not None
+        link.replace()
+        await until(lambda: link.current is not old)
+        watcher.data._opened(Channel(link))
+        assert old in watcher.data._channels and not old.is_retired
+        await until(lambda: old.is_retired)
+        assert not {"disconnected", "error"} & {one.state for one in watcher.statuses}
 
     run(check)
 
@@ -369,6 +412,53 @@ def test_an_announced_disconnect_keeps_orders_going() -> None:
         await until(lambda: len(trader.of(Accepted)) == 50)
         assert "disconnected" not in trader.states()
         assert not trader.of(Rejected)
+
+    trade(check)
+
+
+def test_where_the_new_connection_logs_on_too_late_there_is_one_in_the_end() -> None:
+    async def check(trader: Trader) -> None:
+        trader.faults.on("late_logon", delay_seconds=1.2)
+        trader.faults.on("announced_disconnect", kind="api", notice_seconds=0.3)
+        await until(lambda: trader.states() == ["connected", "disconnected", "connected"])
+        # What was left behind has logged on by now, and ended.
+        await asyncio.sleep(2.5)
+        assert trader.states() == ["connected", "disconnected", "connected"]
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        trader.execution.cancel(CancelRequest("tw1", BTC))
+        await until(lambda: trader.of(Cancelled, "tw1"))
+
+    trade(check)
+
+
+def test_orders_go_on_while_the_new_connection_cannot_log_on() -> None:
+    async def check(trader: Trader) -> None:
+        old = trader.execution._ready
+        trader.faults.on("logon_refused")
+        trader.execution._link.replace()
+        await until(lambda: trader.states().count("error") == 2)
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        assert trader.execution._ready is old
+        trader.faults.off("logon_refused")
+        await until(lambda: trader.execution._ready is not old)
+        trader.buy("tw2", REST)
+        await until(lambda: trader.of(Accepted, "tw2"))
+        assert "disconnected" not in trader.states()
+
+    trade(check)
+
+
+def test_that_the_events_of_an_overtaken_connection_end_is_no_news() -> None:
+    async def check(trader: Trader) -> None:
+        old = trader.execution._link.current
+        assert old is not None
+        trader.execution._link.replace()
+        await until(lambda: trader.execution._ready is not old)
+        trader.execution._received(old, b'{"event":{"e":"eventStreamTerminated"}}')
+        assert trader.states() == ["connected", "connected"]
+        assert trader.execution._ready is trader.execution._link.current
 
     trade(check)
 

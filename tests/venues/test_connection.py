@@ -90,7 +90,7 @@ class Heard:
 
         def on_message(channel: Channel, message: bytes) -> None:
             self.messages.append(message)
-            channel.is_delivering.set()
+            channel.deliver()
 
         return Link(
             url, on_open, on_message, lambda channel, reason: self.lost.append(reason), Budget(300, 300), **more
@@ -227,6 +227,158 @@ def test_what_is_told_as_lost_is_the_connection_that_took_over() -> None:
         await link.close()
 
     against(serve, check)
+
+
+class Sockets:
+    """What each connection to a server does, by its number, and what became of it."""
+
+    def __init__(self, **does: Callable[[asyncio.StreamWriter], None]) -> None:
+        self._does = {int(name.removeprefix("of_")): what for name, what in does.items()}
+        self.writers: list[asyncio.StreamWriter] = []
+        self.ended: list[int] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer, number = await handshake(reader), len(self.writers)
+        self.writers.append(writer)
+        with contextlib.suppress(ConnectionError):
+            if number not in self._does:
+                writer.write(answer + frame(b"data"))
+            else:
+                writer.write(answer)
+                self._does[number](writer)
+            await reader.read()
+        self.ended.append(number)
+
+
+def silent(writer: asyncio.StreamWriter) -> None:
+    """It opens, and delivers nothing."""
+
+
+def broken(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+def test_a_successor_is_given_up_where_the_old_connection_is_lost_first() -> None:
+    sockets = Sockets(of_1=silent)
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: link.ready)
+        first = link.ready
+        link.replace()
+        await until(lambda: heard.opened == 2)
+        sockets.writers[0].transport.abort()
+        await until(lambda: 1 in sockets.ended)
+        await until(lambda: link.ready)
+        assert link.ready is link.current is not first
+        assert (heard.opened, len(heard.lost)) == (3, 1)
+        await link.close()
+        assert sorted(sockets.ended) in ([0, 1], [0, 1, 2])
+
+    against(sockets.serve, check)
+
+
+def test_a_successor_that_delivers_does_not_hide_that_the_old_connection_was_lost() -> None:
+    sockets = Sockets(of_1=silent)
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: link.ready)
+        first = link.current
+        link.replace()
+        await until(lambda: heard.opened == 2)
+        successor = link._successor
+        assert first is not None and successor is not None and successor.is_open
+        first.end("the venue hung up")
+        assert link.ready is None
+        assert not successor.deliver()
+        await until(lambda: link.ready)
+        assert link.ready is not successor
+        assert (len(heard.lost), successor.is_retired, successor.send(b"order")) == (1, True, False)
+        await link.close()
+
+    against(sockets.serve, check)
+
+
+def test_an_overtaken_connection_answers_and_has_no_say() -> None:
+    sockets = Sockets(of_0=silent)
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: heard.opened == 1)
+        first = link.current
+        assert first is not None and link.ready is None
+        link.replace()
+        await until(lambda: link.ready)
+        second = link.ready
+        sockets.writers[0].write(frame(b"late answer"))
+        await until(lambda: heard.messages == [b"data", b"late answer"])
+        assert link.ready is link.current is second is not first
+        assert not first.is_retired and not first.send(b"order")
+        await until(lambda: first.is_retired)
+        assert (link.ready, heard.lost) == (second, [])
+        await link.close()
+
+    against(sockets.serve, check)
+
+
+def test_while_successors_fail_the_old_connection_goes_on() -> None:
+    sockets = Sockets(of_1=broken, of_2=silent)
+
+    async def check(url: str, heard: Heard) -> None:
+        link = heard.link(url)
+        link.start()
+        await until(lambda: link.ready)
+        first = link.ready
+        link.replace()
+        await until(lambda: len(sockets.writers) == 3)
+        assert link.ready is first
+        sockets.writers[2].transport.abort()
+        await until(lambda: len(sockets.writers) == 4)
+        await until(lambda: link.ready is not first)
+        assert link.ready is not None and heard.lost == []
+        await link.close()
+
+    against(sockets.serve, check)
+
+
+def test_the_loss_of_one_that_has_just_taken_over_is_told_and_ends_the_old_one() -> None:
+    sockets = Sockets()
+
+    async def check(url: str, heard: Heard) -> None:
+        lost: list[tuple[Channel | None, bool]] = []
+        link = heard.link(url)
+        link._on_lost = lambda channel, reason: lost.append((channel, first is not None and first.is_retired))
+        link.start()
+        await until(lambda: link.ready)
+        first = link.ready
+        link.replace()
+        await until(lambda: link.ready is not first)
+        second = link.ready
+        assert first is not None and not first.is_retired
+        sockets.writers[1].transport.abort()
+        await until(lambda: lost)
+        assert lost == [(second, True)]
+        await until(lambda: link.ready)
+        await link.close()
+
+    against(sockets.serve, check)
+
+
+def test_where_there_is_no_connection_there_is_nothing_to_replace() -> None:
+    async def whole() -> None:
+        heard = Heard()
+        link = heard.link("ws://127.0.0.1:9/")
+        link.start()
+        await until(lambda: heard.lost)
+        link.replace()
+        assert link._overtaker is None
+        await link.close()
+
+    run(whole())
 
 
 def rest_against(answers: list[web.Response], check: Callable[[Rest, list[str]], Awaitable[None]]) -> None:

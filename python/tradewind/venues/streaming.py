@@ -205,7 +205,7 @@ class StreamingMarketData(MarketData):
         return len(self._links) - 1
 
     def _opened(self, channel: Channel) -> None:
-        for old in [one for one in self._channels if one.lost.done() or one.is_retired]:
+        for old in [one for one in self._channels if one.is_retired]:
             self._channels.pop(old).close()
         limits = self.words["stream"]
         subscriptions = Subscriptions(
@@ -233,8 +233,8 @@ class StreamingMarketData(MarketData):
             self.control(channel.link, self._channels[channel], message)
         else:
             self._gap(*told[1:])
-        if not channel.is_delivering.is_set() and self._channels[channel].is_settled:
-            channel.is_delivering.set()
+        if not channel.is_delivering and self._channels[channel].is_settled:
+            channel.deliver()
         if self.sink.tap is not None and (told is None or told[0] != "control"):
             self.sink.tap.frame(arrival_ns, message)
 

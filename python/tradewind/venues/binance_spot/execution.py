@@ -175,12 +175,11 @@ class BinanceSpotExecution(Execution):
             lifetime_seconds=words["stream"]["lifetime_seconds"],
             ssl_context=ssl_context,
         )
-        self._ready: Channel | None = None
         self._has_been_ready = False
         self._is_logged_on = credentials.kind == "ed25519"
         self._is_over = False
-        # What was sent and not answered: the channel, and when it was.
-        self._pending: dict[str, tuple[Channel, int]] = {}
+        # What was sent and not answered, and when it was.
+        self._pending: dict[str, int] = {}
         self._logons: dict[Channel, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sink: ReportSink
@@ -211,8 +210,7 @@ class BinanceSpotExecution(Execution):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._link.close()
-        self._ready = None
-        self._fate_unknown("the connection was closed before an answer", None)
+        self._fate_unknown("the connection was closed before an answer")
         await self._rest.close()
 
     def place(self, order: OrderRequest) -> None:
@@ -227,7 +225,7 @@ class BinanceSpotExecution(Execution):
             reason = "there is no connection to the venue; nothing was sent"
             self._sink(Rejected(order.client_id, "unreachable", reason, self.clock()))
             return
-        self._pending[number] = (channel, self.clock.monotonic_ns())
+        self._pending[number] = self.clock.monotonic_ns()
 
     def cancel(self, order: CancelRequest) -> None:
         """Write the cancel to the socket now."""
@@ -238,7 +236,7 @@ class BinanceSpotExecution(Execution):
             reason = "there is no connection to the venue; nothing was sent"
             self._sink(CancelRejected(order.client_id, "unreachable", reason, self.clock()))
             return
-        self._pending[number] = (channel, self.clock.monotonic_ns())
+        self._pending[number] = self.clock.monotonic_ns()
 
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account."""
@@ -321,6 +319,11 @@ class BinanceSpotExecution(Execution):
 
     # Connection.
 
+    @property
+    def _ready(self) -> Channel | None:
+        """Where requests are sent: the link knows, so that nobody can think otherwise."""
+        return None if self._is_over else self._link.ready
+
     def _opened(self, channel: Channel) -> None:
         self._logons[channel] = self.clock.monotonic_ns()
         if self._is_logged_on:
@@ -334,7 +337,7 @@ class BinanceSpotExecution(Execution):
         try:
             message = _read(data)
             if message.event:
-                self._event(message.event)
+                self._event(channel, message.event)
             elif isinstance(message.id, str):
                 self._answer(channel, message.id, message)
             elif message.error is not None:
@@ -345,9 +348,7 @@ class BinanceSpotExecution(Execution):
     def _lost(self, channel: Channel | None, reason: str) -> None:
         if channel is not None:
             self._logons.pop(channel, None)
-        if self._ready is channel:
-            self._ready = None
-        self._fate_unknown(f"the connection was lost before an answer: {reason}", channel)
+        self._fate_unknown(f"the connection was lost before an answer: {reason}")
         if not self._is_over:
             self._sink(AccountStatus("disconnected", reason))
 
@@ -400,10 +401,10 @@ class BinanceSpotExecution(Execution):
             return
         self._logons.pop(channel, None)
         if message.status == _OK:
-            self._ready = channel
             self._has_been_ready = True
-            channel.is_delivering.set()
-            self._sink(AccountStatus("connected"))
+            # One that was overtaken while it logged on is about to end.
+            if channel.deliver():
+                self._sink(AccountStatus("connected"))
             return
         error = message.error or _Error()
         # A signature that was never right is a wrong secret; later it is the venue that errs.
@@ -416,7 +417,7 @@ class BinanceSpotExecution(Execution):
         self._sink(AccountStatus("error", f"{number}: {error.code} {error.msg}"))
         channel.close()
 
-    def _event(self, event: Raw) -> None:
+    def _event(self, channel: Channel, event: Raw) -> None:
         kind = _read_kind(event).e
         if kind == "executionReport":
             self._tell(self._reader.execution(_read_execution(event)))
@@ -426,16 +427,14 @@ class BinanceSpotExecution(Execution):
             self._tell(self._reader.transferred(_read_transfer(event)))
         elif kind == "serverShutdown":
             self._link.replace()
-        elif kind == "eventStreamTerminated":
+        elif kind == "eventStreamTerminated" and channel is self._link.current:  # of an overtaken one it is no news
+            channel.is_delivering = False
             self._sink(AccountStatus("stream_ended", "the venue ended the account's events"))
-            if self._link.current is not None:
-                self._ready = None
-                self._opened(self._link.current)
+            self._opened(channel)
 
     def _credentials_lost(self, reason: str) -> None:
         if not self._is_over:
             self._is_over = True
-            self._ready = None
             self._sink(AccountStatus("credentials_lost", reason))
             self._start_task(self._link.close())
 
@@ -464,13 +463,9 @@ class BinanceSpotExecution(Execution):
         for report in reports:
             self._sink(report)
 
-    def _fate_unknown(self, why: str, channel: Channel | None, before_ns: int | None = None) -> None:
-        """What was sent on a channel (or any) and not answered may or may not have been carried out (law 7)."""
-        lost = [
-            number
-            for number, (sent_on, sent_ns) in self._pending.items()
-            if (channel is None or sent_on is channel) and (before_ns is None or sent_ns < before_ns)
-        ]
+    def _fate_unknown(self, why: str, before_ns: int | None = None) -> None:
+        """What was sent and not answered may or may not have been carried out (law 7)."""
+        lost = [number for number, sent_ns in self._pending.items() if before_ns is None or sent_ns < before_ns]
         for number in lost:
             del self._pending[number]
             self._sink(Unknown(number[1:], why))
@@ -486,7 +481,7 @@ class BinanceSpotExecution(Execution):
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             before_ns = self.clock.monotonic_ns() - self._patience_ns
-            self._fate_unknown(f"no answer within {self._patience_ns / 1e9:g} s", None, before_ns)
+            self._fate_unknown(f"no answer within {self._patience_ns / 1e9:g} s", before_ns)
             for channel, since_ns in list(self._logons.items()):
                 if since_ns < before_ns:
                     del self._logons[channel]

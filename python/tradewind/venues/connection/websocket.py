@@ -27,7 +27,8 @@ class Channel(WSListener):
         self._fragments: list[bytes] = []
         self._transport: WSTransport | None = None
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.is_delivering = asyncio.Event()
+        self.is_decided = asyncio.Event()
+        self.is_delivering = False
         self.is_retired = False
 
     @property
@@ -35,23 +36,40 @@ class Channel(WSListener):
         """Whether the handshake was done."""
         return self._transport is not None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be sent on it; where not, its loss has been or will be told."""
+        is_gone = self.is_retired or self.lost.done()
+        return self._transport is not None and not is_gone and not self._transport.is_disconnected
+
     def send(self, message: bytes) -> bool:
         """Write a text frame now; tells whether there was a socket to write it to."""
-        if self._transport is None or self.lost.done() or self._transport.is_disconnected:
+        if self._transport is None or not self.is_open:
             return False
         self._transport.send(_TEXT, message)
         return True
 
+    def deliver(self) -> bool:
+        """What it was opened for has come: a successor takes over now. Tells whether this is the current channel."""
+        self.is_delivering = self.link.take(self)
+        if self.is_delivering:
+            self.is_decided.set()
+        return self.is_delivering
+
     def close(self) -> None:
-        """End it; nothing more is delivered."""
+        """End it; nothing more is delivered or sent."""
         self.is_retired = True
-        if self._transport is not None:
+        if self._transport is None:
+            self.end("it was never open")
+        else:
             self._transport.disconnect(graceful=False)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Picows: the handshake is done. The first data may be in the same segment."""
         self._transport = transport
-        if not self.is_retired:
+        if self.is_retired:
+            transport.disconnect(graceful=False)
+        else:
             self.link.on_open(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -70,28 +88,35 @@ class Channel(WSListener):
         elif kind == WSMsgType.CLOSE:
             reason = frame.get_close_message() or b""
             text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-            self._end(f"closed by the venue: {frame.get_close_code()} {text}".strip())
+            self.end(f"closed by the venue: {frame.get_close_code()} {text}".strip())
             transport.disconnect(graceful=False)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Picows: the socket is gone."""
-        self._end("the connection was lost")
+        self.end("the connection was lost")
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """Nothing is sent on it any more; what was asked on it may still be answered until it is closed."""
         if not self.lost.done():
             self.lost.set_result(reason)
+            self.is_decided.set()
 
 
 class Link:
     """Keeps one channel open.
+
+    At most one is current. Beside it there may be one more: a successor that does not deliver yet, or, for a moment,
+    the one that it took over from. A successor takes over when it delivers, in that call, and only from a channel that
+    is open. Where the current one is lost before, its successor is given up and a new one is made: there is one way
+    back from a loss, and each is told.
 
     Parameters
     ----------
     url
         Where to connect to, asked each time.
     on_open, on_message, on_lost
-        Called with the channel: when it is open, with each message, and when the last one was lost, with the reason.
-        A failed attempt to connect is reported as lost too, with no channel.
+        Called with the channel: when it is open, with each message, and when the current one was lost, with the reason.
+        A failed attempt to connect, while there is none, is reported as lost too, with no channel.
     budget
         How often may be connected.
     lifetime_seconds
@@ -120,7 +145,14 @@ class Link:
         self._backoff = Backoff()
         self._keeper: asyncio.Task[None] | None = None
         self._overtaker: asyncio.Task[None] | None = None
+        self._successor: Channel | None = None
         self.current: Channel | None = None
+
+    @property
+    def ready(self) -> Channel | None:
+        """The current channel, where it delivers."""
+        channel = self.current
+        return channel if channel is not None and channel.is_delivering and channel.is_open else None
 
     def start(self) -> None:
         """Connect, and go on until `close`."""
@@ -128,31 +160,47 @@ class Link:
 
     async def close(self) -> None:
         """Disconnect for good."""
-        for task in (self._overtaker, self._keeper):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
         if self.current is not None:
             self.current.close()
+        await _stop(self._keeper)
+        await _stop(self._overtaker)
+        if self.current is not None:
             await asyncio.wait([self.current.lost], timeout=1.0)
             self.current = None
 
     def replace(self) -> None:
-        """Open a new channel beside this one, which ends once the new one delivers."""
-        if self._overtaker is None or self._overtaker.done():
-            self._overtaker = asyncio.get_running_loop().create_task(self._overtake())
+        """Open a new channel beside the current one, which ends once the new one delivers.
+
+        Where there is no current one, a new one is being made already.
+        """
+        is_overtaking = self._overtaker is not None and not self._overtaker.done()
+        if self.current is not None and self.current.is_open and not is_overtaking:
+            self._overtaker = asyncio.get_running_loop().create_task(self._overtake(self.current))
+
+    def take(self, channel: Channel) -> bool:
+        """Let a channel that delivers be the current one, if it is that or its successor; tells whether it is."""
+        if channel is self._successor and self.current is not None and self.current.is_open:
+            self.current.end("another took over")
+            self.current, self._successor = channel, None
+        return channel is self.current
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self.current = channel = Channel(self)
             try:
-                self.current = channel = await self._connect()
+                await self._open(channel)
             except _FAILURES as error:
+                self.current = None
                 self._on_lost(None, f"{self.url} cannot be reached: {error or type(error).__name__}")
                 await asyncio.sleep(self._backoff.next())
                 continue
             since = loop.time()
             channel, reason = await self._until_lost(channel)
+            # Nothing is open any more when the loss is told, so that what was not answered will not be.
+            channel.close()
+            await _stop(self._overtaker)
+            self.current = None
             self._on_lost(channel, reason)
             if loop.time() - since > _HEALTHY_SECONDS:
                 self._backoff.reset()
@@ -172,10 +220,9 @@ class Link:
                 return channel, reason
             channel = self.current
 
-    async def _connect(self) -> Channel:
-        await self._budget.wait()
-        channel = Channel(self)
+    async def _open(self, channel: Channel) -> None:
         try:
+            await self._budget.wait()
             await ws_connect(
                 lambda: channel,
                 self.url,
@@ -189,27 +236,35 @@ class Link:
         except BaseException:
             channel.close()
             raise
-        return channel
 
-    async def _overtake(self) -> None:
+    async def _overtake(self, old: Channel) -> None:
+        """Open successors of this channel until one takes over; then this one ends."""
         backoff = Backoff()
-        while True:
-            channel = None
-            try:
-                channel = await self._connect()
-                await asyncio.wait_for(channel.is_delivering.wait(), _OVERLAP_SECONDS)
-            except _FAILURES:
-                if channel is not None:
-                    channel.close()
+        try:
+            while not await self._succeed():
                 await asyncio.sleep(backoff.next())
-                continue
-            except asyncio.CancelledError:
-                if channel is not None:
-                    channel.close()
-                raise
-            old, self.current = self.current, channel
             # What was asked on the old one may still be answered there.
             await asyncio.sleep(_DRAIN_SECONDS)
-            if old is not None:
+        finally:
+            if self.current is not old:
                 old.close()
-            return
+
+    async def _succeed(self) -> bool:
+        """Open a successor; tells whether it took over. Where it did not, the old one goes on and no harm was done."""
+        self._successor = channel = Channel(self)
+        try:
+            await self._open(channel)
+            await asyncio.wait_for(channel.is_decided.wait(), _OVERLAP_SECONDS)
+        except _FAILURES:
+            return False
+        finally:
+            if self._successor is channel:
+                self._successor = None
+                channel.close()
+        return self.current is channel
+
+
+async def _stop(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,39 @@
+"""Connections that end as announced, or sooner: what a session sends goes on to arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from session_bench import STILL, Bench, execution_of, is_up, on_bench
+
+
+def test_orders_and_cancels_arrive_after_an_announced_end_that_the_new_connection_missed(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            session, kernel = ready.session, ready.kernel
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading)
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+
+            def buy(price: str) -> None:
+                session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.001", price, "gtc"))
+
+            buy("50000.00")
+            await bench.until(lambda: bench.open_orders and kernel.open_orders()[0]["status"] == "open")
+            # Two steps of a logon take longer than the old connection has left.
+            bench.faults.on("late_logon", delay_seconds=0.75)
+            bench.faults.on("announced_disconnect", kind="api", notice_seconds=0.3)
+            await bench.until(lambda: not is_up(ready))
+            await bench.until(lambda: is_up(ready))
+            # What was left behind has logged on by now, and ended.
+            await asyncio.sleep(3)
+            await bench.until(lambda: is_up(ready))
+            assert execution_of(ready)._ready is execution_of(ready)._link.current is not None
+            session.command("cancel_all")
+            await bench.until(lambda: not bench.open_orders and not kernel.open_orders())
+            buy("51000.00")
+            await bench.until(lambda: bench.open_orders and kernel.open_orders()[0]["status"] == "open")
+            session.command("cancel_all")
+            await bench.until(lambda: not bench.open_orders and not kernel.open_orders())
+
+    on_bench(tmp_path, STILL, work)
