@@ -93,7 +93,7 @@ class Ending:
         asked_at = loop.time()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_seconds):
-                while session.failure is None and not session.is_hurried and self._is_more_to_close:
+                while session.failure is None and not session.hurried.is_set() and self._is_more_to_close:
                     await asyncio.sleep(_GLANCE_SECONDS)
                     self._cancel_again()
                     if loop.time() - asked_at > _ASK_SECONDS:
@@ -119,14 +119,21 @@ class Ending:
 
     async def _settled(self) -> bool:
         """Wait until no order of this run is open, here and at the venues, for as long as the system says."""
-        try:
-            async with asyncio.timeout(self._patience_seconds):
-                while not await self._is_settled():
-                    if self._session.is_hurried:
-                        return False
-        except TimeoutError:
-            return False
-        return True
+        settling = asyncio.create_task(self._settle())
+        hurrying = asyncio.create_task(self._session.hurried.wait())
+        # A venue may be asked, which takes as long as it likes.
+        await asyncio.wait((settling, hurrying), timeout=self._patience_seconds, return_when=asyncio.FIRST_COMPLETED)
+        is_settled = settling.done()
+        for task in (settling, hurrying):
+            task.cancel()
+        await asyncio.gather(hurrying, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await settling
+        return is_settled
+
+    async def _settle(self) -> None:
+        while not await self._is_settled():
+            pass
 
     async def _is_settled(self) -> bool:
         """Whether nothing is open; the venues are asked, too, because a session that has failed does not know."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from tradewind.session.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.session import Session, VenueParts
+from tradewind.session.signals import ended_by_signals
 from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop
 from tradewind.times import duration_ns
@@ -75,6 +75,7 @@ def run(
         with outlived_outputs(), runner:
             runner.run(_run(system, mode, say, accepts_changes=accepts_changes))
     except KeyboardInterrupt:
+        say("ended before it began; orders of an earlier start may be open: start it again, or tradewind cancel-all")
         return 130
     return 0
 
@@ -82,60 +83,34 @@ def run(
 async def _run(
     system: System, mode: Literal["paper", "live"], say: Callable[[str], None], *, accepts_changes: bool
 ) -> None:
-    with await prepared(system, mode, accepts_changes=accepts_changes) as ready:
-        _end_by_signals(system, ready.session, say)
-        verb = "goes on" if ready.is_recovered or ready.told else "starts"
-        say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
-        for line in ready.told:
-            say(line)
-        switch = f"tradewind ctl {ready.folder} trading on"
-        if ready.kernel.awaits_start:
-            say(f"trading is off until you turn it on, as changes were accepted: {switch}")
-        elif ready.is_recovered and not (ready.kernel.is_trading or ready.kernel.is_warming):
-            say(f"trading is off, as it was when the run was cut off: {switch}")
-        ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
-        async with served(system, ready) as server:
-            if server is not None:
-                say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
-            with left_alone():
-                await ready.session.run(is_recovered=ready.is_recovered)
-        say(_line(ready.kernel, ready.session))
-        if not ready.session.is_finished:
-            say("open orders and positions are kept: the next start of the same run goes on with them")
-        elif mode == "live" and (left := ready.kernel.positions()):
-            held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
-            say(f"left at the venue: {held}; the next run begins without, unless [[accounts.NAME.adopt]] hands it over")
+    preparing = prepared(system, mode, accepts_changes=accepts_changes)
+    with await preparing as ready, ended_by_signals(system.shutdown, ready.session, say):
+        await _told(system, mode, ready, say)
 
 
-def _end_by_signals(system: System, session: Session, say: Callable[[str], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, _interrupt, system, session, say)
-    # Under nohup a run outlives its terminal.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        loop.add_signal_handler(signal.SIGHUP, _hang_up, system, session, say)
-
-
-def _hang_up(system: System, session: Session, say: Callable[[str], None]) -> None:
-    """The terminal was closed: end in order. Shell and kernel both tell so: the second time is no second Ctrl-C."""
-    if not session.is_ending:
-        _interrupt(system, session, say)
-
-
-def _interrupt(system: System, session: Session, say: Callable[[str], None]) -> None:
-    """Ctrl-C: end in order; once more: wait for nothing."""
-    if session.is_ending:
-        session.hurry()
-        say("ending at once; what the venue has not answered is asked for by the next start of the same run")
-        return
-    session.stop()
-    wanted = system.shutdown
-    if wanted.orders == "keep":
-        fate = "open orders are kept"
-    else:
-        fate = f"open orders are cancelled{', positions closed' if wanted.positions == 'close' else ''}"
-        fate += f", answers awaited for up to {wanted.timeout}"
-    say(f"ending: {fate}; Ctrl-C again waits for nothing")
+async def _told(system: System, mode: Literal["paper", "live"], ready: Prepared, say: Callable[[str], None]) -> None:
+    """Run a session, and say what goes on."""
+    verb = "goes on" if ready.is_recovered or ready.told else "starts"
+    say(f"{system.run.name} {verb} in the mode {mode}; its journal is in {ready.folder}; Ctrl-C ends it")
+    for line in ready.told:
+        say(line)
+    switch = f"tradewind ctl {ready.folder} trading on"
+    if ready.kernel.awaits_start:
+        say(f"trading is off until you turn it on, as changes were accepted: {switch}")
+    elif ready.is_recovered and not (ready.kernel.is_trading or ready.kernel.is_warming):
+        say(f"trading is off, as it was when the run was cut off: {switch}")
+    ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
+    async with served(system, ready) as server:
+        if server is not None:
+            say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
+        with left_alone():
+            await ready.session.run(is_recovered=ready.is_recovered)
+    say(_line(ready.kernel, ready.session))
+    if not ready.session.is_finished:
+        say("open orders and positions are kept: the next start of the same run goes on with them")
+    elif mode == "live" and (left := ready.kernel.positions()):
+        held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
+        say(f"left at the venue: {held}; the next run begins without, unless [[accounts.NAME.adopt]] hands it over")
 
 
 def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:

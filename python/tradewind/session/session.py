@@ -121,7 +121,7 @@ class Session:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.is_finished = False
-        self.is_hurried = False
+        self.hurried = asyncio.Event()
         self.is_sending = False
         self._is_suspended = False
         self._shutdown = shutdown or Shutdown()
@@ -218,7 +218,7 @@ class Session:
 
     def hurry(self) -> None:
         """Ask the session to end without waiting for the venue's answers any longer."""
-        self.is_hurried = True
+        self.hurried.set()
         self._stopped.set()
 
     def suspend(self) -> None:
