@@ -163,10 +163,8 @@ class AccountFeed:
                 if held is not None:
                     self._session.fill(self._venue, held[0], report)
                 self.reconciliation.filled(name)
-            # Before both sides were compared, what is there is found by comparing them.
-            case Transferred(asset=asset, amount=amount) if self.reconciliation.is_up:
-                if asset in dict(self._session.kernel.balances(self._venue)):
-                    self._session.transfer(self._venue, "deposit", asset, Decimal(amount))
+            case Transferred():
+                self._transferred(report)
             case Foreign():
                 self._foreign(report)
             case AccountStatus():
@@ -174,10 +172,19 @@ class AccountFeed:
             case _:
                 pass  # balances are asked for when both sides are compared; of the clock market data tell
 
+    def _transferred(self, report: Transferred) -> None:
+        if not self.reconciliation.is_up:
+            # Before both sides were compared, what is there is found by comparing them.
+            self.reconciliation.leave_out()
+        elif report.asset in dict(self._session.kernel.balances(self._venue)):
+            self._session.transfer(self._venue, "deposit", report.asset, Decimal(report.amount))
+
     def _foreign(self, report: Foreign) -> None:
         self._session.health.foreign_reports += 1
-        if report.fill is not None and self.reconciliation.books_transfers():
+        if report.fill is not None and self.reconciliation.is_opened:
             self._session.foreign_fill(self._venue, report.fill)
+        elif report.fill is not None:
+            self.reconciliation.leave_out()
 
     def _order(self, name: str, kind: str, reason: str, venue_time_ns: int | None) -> None:
         held = self._session.order_of(name)

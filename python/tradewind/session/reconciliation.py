@@ -98,13 +98,14 @@ class Reconciliation:
         """The venue has the order: that it does not name it later does not say that it is gone."""
         self._accepted.add(name)
 
-    def books_transfers(self) -> bool:
-        """Whether money that others moved is booked as it is reported.
-
-        Before the first comparison what is there is the opening deposit, which the comparison finds, then once more.
-        """
-        self._left_out += not self._is_opened
+    @property
+    def is_opened(self) -> bool:
+        """Whether what the account held at its start was booked: before, what others move is in it."""
         return self._is_opened
+
+    def leave_out(self) -> None:
+        """Money moved, which is left to the comparison of balances: one that goes on looks again."""
+        self._left_out += 1
 
     @property
     def is_up(self) -> bool:
@@ -251,6 +252,7 @@ class Reconciliation:
             return False
         order_id = order["order_id"]
         self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
+        self.accepted(name)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
         if end is not None:
