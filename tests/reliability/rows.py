@@ -136,7 +136,7 @@ ROWS = (
     _one("duplicated_fill", "F31"),
     _one("reordered_pushes", "F30 F31"),
     _one("cancel_races_fill", "F32"),
-    _one("altered_client_id", "F36", may_differ=True),
+    _one("altered_client_id", "F36"),
     _one("expired_order", "F38 F41", None),
     _one("slow_order", "F39", delay_seconds=0.7),
     _one("refused_orders", "F40"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import HEAD, STILL, Bench, is_up, on_bench
+from session_bench import HEAD, STILL, Bench, is_up, on_bench, postings
 
 import tradewind as tw
 from tradewind.errors import TradewindError
@@ -113,6 +113,37 @@ def test_a_run_that_is_killed_before_the_first_comparison_adopts_after_it(
             assert ready.is_recovered
             await bench.until(lambda: is_up(ready))
             assert _held(ready) == Decimal("0.05")
+
+    on_bench(tmp_path, STILL, work, ADOPT, holds={"BTC": Decimal("0.2")})
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_others_trade_before_the_first_comparison_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    compare = Reconciliation._post_what_differs
+
+    async def work(bench: Bench) -> None:
+        async def disturbed(self: Reconciliation) -> None:
+            patched.undo()
+            bench.faults.on("foreign_order", account=bench.account, symbol="BTCUSDT")
+            await bench.until(lambda: told[0].session.health.foreign_reports > 1)
+            if is_killed:
+                await asyncio.Event().wait()
+            await compare(self)
+
+        told: list[Any] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(Reconciliation, "_post_what_differs", disturbed)
+            async with bench.session(ends="killed") as ready:
+                told.append(ready)
+                await bench.until(lambda: ready.session.health.foreign_reports > 1 and (is_killed or is_up(ready)))
+                assert _held(ready) == (Decimal(0) if is_killed else Decimal("0.05"))
+        async with bench.session() as ready:
+            assert ready.is_recovered
+            await bench.until(lambda: is_up(ready))
+            assert _held(ready) == Decimal("0.05") and bench.equals(ready)
+        assert "unexplained" not in postings(tmp_path)
 
     on_bench(tmp_path, STILL, work, ADOPT, holds={"BTC": Decimal("0.2")})
 

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import STILL, Bench, execution_of, is_up, lose, on_bench, postings
+from session_bench import RESTING, STILL, Bench, execution_of, is_up, lose, on_bench, postings
 
 from tradewind.journal import replay
+from tradewind.session import feeds
 from tradewind.venues import CancelRejected
 
 
-def refuse_the_first(execution: Any, code: str) -> list[Any]:
-    """The venue refuses one cancel, and takes those behind it."""
+def refuse_the_first(execution: Any, code: str, most: int = 1) -> list[Any]:
+    """The venue refuses one cancel, or some, and takes those behind it."""
     send, tried = execution.cancel, list[Any]()
 
     def cancel(request: Any) -> None:
         tried.append(request)
-        if len(tried) > 1:
+        if len(tried) > most:
             send(request)
             return
         refusal = CancelRejected(request.client_id, code, "-1003", 0)
@@ -29,7 +30,7 @@ def refuse_the_first(execution: Any, code: str) -> list[Any]:
     return tried
 
 
-@pytest.mark.parametrize("how", ["disconnected", "rate_limited", "venue_refused"])
+@pytest.mark.parametrize("how", ["disconnected", "rate_limited", "venue_refused", "trading_off"])
 @pytest.mark.parametrize("what", ["loss", "command"])
 def test_no_order_rests_behind_the_end_of_trading(tmp_path: Path, what: str, how: str) -> None:
     async def work(bench: Bench) -> None:
@@ -71,3 +72,20 @@ def test_no_order_rests_behind_the_end_of_trading(tmp_path: Path, what: str, how
         assert replay(tmp_path / "runs/busy/live").verdict == "unfinished"
 
     on_bench(tmp_path, STILL, work)
+
+
+def test_a_cancel_that_a_closed_market_refuses_is_sent_again_and_not_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready) and bench.open_orders)
+            tried = refuse_the_first(execution_of(ready), "trading_off", most=2)
+            ready.session.command("cancel_all")
+            await asyncio.sleep(2)
+            assert len(tried) == 1
+            monkeypatch.setattr(feeds, "_HALT_SECONDS", 0.0)
+            await bench.until(lambda: not bench.open_orders and not ready.kernel.open_orders())
+            assert len(tried) == 3
+
+    on_bench(tmp_path, RESTING, work)

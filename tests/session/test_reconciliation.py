@@ -13,6 +13,7 @@ import pytest
 from session_bench import HEAD, ONCE, RESTING, STILL, TARGET, Bench, execution_of, is_up, on_bench, postings
 
 import tradewind as tw
+from tradewind.control.emergency import cancel_all
 from tradewind.errors import TradewindError
 from tradewind.session import reconciliation
 from tradewind.session.run import prepared
@@ -109,6 +110,90 @@ def test_an_order_that_nobody_can_tell_of_holds_up_nothing_else(
             await bench.until(lambda: is_up(ready))
 
     on_bench(tmp_path, STILL, work)
+
+
+WANTED = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        ctx.target(self.btc, 0.01, 50000.0)
+"""
+)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_order_that_the_venue_had_and_does_not_name_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ends: bool
+) -> None:
+    if ends:
+        monkeypatch.setattr(reconciliation, "_HAD_SECONDS", 3.0)
+
+    async def work(bench: Bench) -> None:
+        bench.faults.on("read_lag", lag_seconds=600)
+        async with bench.session() as ready:
+            execution_of(ready).fate_seconds = 1.0
+            await bench.until(lambda: [one for one in ready.kernel.open_orders() if one["status"] == "open"])
+            (order,) = ready.kernel.open_orders()
+            name = ready.session.name_of(order)
+            await bench.until(lambda: f"it does not name {name}, which it had" in caplog.text)
+            if ends:
+                # Nothing is open for ever, be it that the venue has forgotten everything.
+                await bench.until(lambda: ready.kernel.known_order(order["order_id"])["status"] == "cancelled")
+                return
+            await asyncio.sleep(3)
+            assert [one.client_id for one in bench.open_orders.values()] == [name]
+            assert [ready.session.name_of(one) for one in ready.kernel.open_orders()] == [name]
+            bench.faults.off("read_lag")
+
+    on_bench(tmp_path, WANTED, work)
+
+
+@pytest.mark.parametrize("is_missed", [False, True])
+def test_an_order_whose_client_id_was_altered_and_whose_answer_was_lost_is_ours(
+    tmp_path: Path, is_missed: bool
+) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("altered_client_id")
+        async with bench.session() as ready:
+            execution_of(ready).fate_seconds = 1.0
+            bench.faults.on("timeout_accepted", occasions=1)
+            if is_missed:
+                bench.faults.on("lost_push")
+            await bench.until(ready.kernel.positions)
+            bench.faults.off("lost_push")
+            await bench.until(lambda: bench.equals(ready))
+            assert ready.session.health.foreign_reports == 0 and not ready.kernel.open_orders()
+        assert "unexplained" not in postings(tmp_path)
+
+    on_bench(tmp_path, ONCE, work)
+
+
+@pytest.mark.parametrize("how", ["goes on", "filled meanwhile", "cancel-all"])
+def test_an_order_whose_client_id_was_altered_is_found_after_a_kill(tmp_path: Path, how: str) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("altered_client_id")
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: [one for one in ready.kernel.open_orders() if one["status"] == "open"])
+            name = ready.session.name_of(ready.kernel.open_orders()[0])
+        (order,) = bench.open_orders.values()
+        assert order.client_id == name.upper()
+        if how == "cancel-all":
+            (found,) = await cancel_all(tw.System.read(bench.path))
+            assert (found.cancelled, found.left, found.foreign) == ([name], [], [])
+            return
+        if how == "filled meanwhile":
+            server = bench.sandbox.server
+            server.exchange.fill_by_crowd(order, server.clock.now_ns())
+        async with bench.session() as ready:
+            await bench.until(lambda: is_up(ready))
+            execution_of(ready).fate_seconds = 1.0
+            if how == "filled meanwhile":
+                await bench.until(lambda: ready.kernel.positions() and bench.equals(ready))
+            else:
+                assert [ready.session.name_of(one) for one in ready.kernel.open_orders()] == [name]
+        assert not bench.open_orders
+
+    on_bench(tmp_path, RESTING, work)
 
 
 def test_a_lost_fill_is_found(tmp_path: Path) -> None:

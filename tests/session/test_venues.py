@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from bybit_server import BybitServer
+from patience import run
+from patience import until as soon
 from session_exchange import exchange, write_keys
 
 import tradewind as tw
@@ -123,6 +125,13 @@ class Watcher(tw.Strategy):
             ctx.target(self.spot, 0.001)
 
 
+class Still(tw.Strategy):
+    """Holds what it has."""
+
+    def on_start(self, ctx: tw.Context) -> None:
+        ctx.subscribe(ctx.instrument("tiny:COIN").trades)
+
+
 class Once(tw.Strategy):
     """Wants half a coin."""
 
@@ -199,6 +208,70 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
     if mode == "live":
         assert held["EUR"] == Decimal(1000) - Decimal("0.5") * Decimal("10.02") - Decimal("0.01")
     assert replay(tmp_path / "runs/own" / mode).identical
+
+
+OTHER = """
+import importlib.util
+
+specification = importlib.util.spec_from_file_location("own_venue", "{example}")
+own = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(own)
+
+class OtherMarketData(own.TinyMarketData):
+    venue = "other"
+
+class OtherExecution(own.TinyExecution):
+    venue = "other"
+
+def other(access):
+    port = int(access.stream_url.rpartition(":")[2])
+    return OtherMarketData(port), OtherExecution(port)
+"""
+ADOPT = """
+[[accounts.{account}.adopt]]
+strategy = "once"
+instrument = "{venue}:COIN"
+quantity = "1"
+cost = "10"
+"""
+
+
+def test_what_is_adopted_at_one_venue_takes_nothing_away_at_another(tmp_path: Path, own: ModuleType) -> None:
+    write_keys(tmp_path, "key", "secret")
+    adapter = tmp_path / "other.py"
+    adapter.write_text(OTHER.format(example=EXAMPLE))
+
+    async def trade() -> None:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        text = text.replace(":Once", ":Still").replace("[risk]", ADOPT.format(account="main", venue="tiny") + "[risk]")
+        # The same once more, at a venue that is like it.
+        twin = text[text.index("[venues.tiny]") : text.index("[strategies.once]")]
+        more = ADOPT.format(account="second", venue="other")
+        for before, after in (
+            (f"{EXAMPLE}:tiny", f"{adapter}:other"), ("venues.tiny", "venues.other"), ("tiny:COIN", "other:COIN"),
+            ('venue = "tiny"', 'venue = "other"'), ("accounts.main", "accounts.second"),
+        ):  # fmt: skip
+            twin = twin.replace(before, after)
+        path = tmp_path / "system.toml"
+        path.write_text(text.replace("[strategies.once]", f"{twin}{more}\n[strategies.once]"))
+        with await prepared(tw.System.read(path), "live") as ready:
+            for name in ("tiny", "other"):
+                ready.session._venues[name].execution._held["COIN"] = Decimal(5)  # type: ignore[union-attr]
+            running = asyncio.create_task(ready.session.run())
+            connections = ready.session.health.connections
+            try:
+                await soon(lambda: connections.get("tiny orders") and connections.get("other orders"))
+                assert sorted(ready.kernel.positions()) == [("once", "other:COIN", "1"), ("once", "tiny:COIN", "1")]
+            finally:
+                ready.session.stop()
+                await running
+                server.close()
+
+    run(trade())
+    rows = tw.journal.query(tmp_path / "runs/own/live", "select instrument from commands where command = 'adopt'")
+    assert sorted(rows.collect().rows()) == [("other:COIN",), ("tiny:COIN",)]
 
 
 def test_an_adapter_that_speaks_with_another_venue_is_refused(tmp_path: Path) -> None:

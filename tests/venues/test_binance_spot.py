@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -41,6 +42,7 @@ from tradewind.venues import (
     Unknown,
     stream,
 )
+from tradewind.venues.binance_spot import execution
 from tradewind.venues.binance_spot.account import AccountReader, ExecutionReport
 from tradewind.venues.connection.websocket import Channel
 
@@ -249,7 +251,7 @@ class Trader:
         self.faults = box.server.faults
 
     async def start(self) -> None:
-        await self.execution.start(self.reports.append, lambda client_id: client_id.startswith("tw"))
+        await self.execution.start(self.reports.append, lambda client_id: client_id.lower().startswith("tw"))
         await until(lambda: self.of(AccountStatus))
 
     def of(self, kind: type, client_id: str | None = None) -> list[Any]:
@@ -598,6 +600,38 @@ def test_an_order_is_known_by_the_venues_number_although_its_client_id_comes_bac
     assert isinstance(fill, Filled) and fill.client_id == "own1"
 
 
+def test_an_order_is_ours_in_whatever_letters_the_venue_keeps_its_client_id() -> None:
+    reader = AccountReader("binance_spot", lambda name: name.lower() == "own1")
+    began, fill = reader.execution(own_trade(1, c="OWN1"))
+    assert (began.client_id, fill.client_id, reader.number_of("own1")) == ("own1", "own1", 1)
+    (foreign,) = reader.execution(own_trade(2, c="Web1", t=2, I=2))
+    assert foreign.order.client_id == "Web1"
+
+
+def test_an_order_whose_client_id_was_altered_is_found_among_all_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_PAGE", 2)
+
+    async def check(trader: Trader) -> None:
+        trader.faults.on("altered_client_id")
+        trader.faults.on("lost_push")
+        for number in range(5):
+            trader.faults.on("timeout_accepted", occasions=1)
+            trader.buy(f"tw{number}a", REST)
+            await until(lambda number=number: trader.of(Unknown, f"tw{number}a"))
+        ask, sent_ns = trader.execution, time.time_ns()
+        assert await ask.order("tw4a", BTC) is None
+        found = await ask.find_order("tw4a", BTC, sent_ns)
+        assert found is not None and found.client_id == "tw4a"
+        # From now on it is known by its number.
+        assert await ask.order("tw4a", BTC) == found
+        assert await ask.find_order("tw5a", BTC, sent_ns) is None
+        assert await ask.find_order("tw4a", BTC, sent_ns - 3_600 * 10**9) is None
+        trader.execution.cancel(CancelRequest("tw4a", BTC))
+        await until(lambda: trader.of(Cancelled, "tw4a"))
+
+    trade(check)
+
+
 def test_an_order_goes_on_although_a_part_of_it_was_taken_back() -> None:
     reader = AccountReader("binance_spot", lambda name: True)
     for kind, status in [("TRADE_PREVENTION", "NEW"), ("REPLACED", "PARTIALLY_FILLED")]:
@@ -615,7 +649,7 @@ def test_orders_of_two_symbols_that_have_one_number_are_two() -> None:
     reader.accepted("own2", "ETHUSDT", 1, 2)
     (fill,) = reader.execution(own_trade(1, c="own1"))
     assert isinstance(fill, Filled) and (fill.client_id, fill.instrument) == ("own1", BTC)
-    assert (reader.name_of("ETHUSDT", 1), reader.number_of("own2")) == ("own2", 1)
+    assert (reader.name_of("ETHUSDT", 1, "web"), reader.number_of("own2")) == ("own2", 1)
 
 
 def test_an_order_of_another_symbol_with_the_number_of_ours_is_left_alone() -> None:

@@ -1,13 +1,14 @@
 """Client ids: run, strategy, the strategy's own counter, and a check digit (O5); `client_id` makes them.
 
-At most 32 letters and digits, which every venue takes; the check digit and the prefix tell ours from those of others.
+At most 32 small letters and digits, which every venue takes; the check digit and the prefix tell ours from those of
+others. A venue may keep them in other letters (F36), so they are read without regard to case.
 """
 
 from __future__ import annotations
 
 import secrets
 
-from tradewind._core import read_client_id
+from tradewind import _core
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PREFIX = "tw"
@@ -26,6 +27,18 @@ def new_run() -> str:
     return "".join(secrets.choice(_DIGITS) for _ in range(_RUN_LENGTH))
 
 
+def read_client_id(text: str, run: str) -> tuple[int, int] | None:
+    """Read the strategy and its count from an id of a run; nothing from any other.
+
+    Examples
+    --------
+    >>> read_client_id("TW0A1B2C3D03LFLSY", "0a1b2c3d") == read_client_id("tw0a1b2c3d03lflsy", "0a1b2c3d") != None
+    True
+
+    """
+    return _core.read_client_id(text.lower(), run)
+
+
 def is_ours(text: str) -> bool:
     """Whether an id is of some run of ours.
 
@@ -36,4 +49,4 @@ def is_ours(text: str) -> bool:
 
     """
     start = len(_PREFIX)
-    return read_client_id(text, text[start : start + _RUN_LENGTH]) is not None
+    return read_client_id(text, text[start : start + _RUN_LENGTH].lower()) is not None

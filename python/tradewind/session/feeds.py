@@ -35,11 +35,13 @@ from tradewind.venues import (
 if TYPE_CHECKING:
     from tradewind.session.session import Session, VenueParts
 
-_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited", "venue_refused")
+_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited", "venue_refused", "trading_off")
 """Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way.
 
 It is asked for, and where it turns out to rest the engine cancels it again.
 """
+_HALT_SECONDS = 5.0
+"""How long the order is left alone where the venue's market is closed: it takes no cancel yet."""
 log = logging.getLogger(__name__)
 
 
@@ -154,16 +156,15 @@ class AccountFeed:
                 self._order(name, "cancel_rejected", code, time_ns)
             case CancelRejected(client_id=name) | Unknown(client_id=name):
                 self._order(name, "lost", "requested", None)
-                self.reconciliation.ask_later(name)
+                is_halted = isinstance(report, CancelRejected) and report.code == "trading_off"
+                self.reconciliation.ask_later(name, _HALT_SECONDS if is_halted else 0.0)
             case Filled(client_id=name):
                 held = self._session.order_of(name)
                 if held is not None:
                     self._session.fill(self._venue, held[0], report)
                 self.reconciliation.filled(name)
-            # Before both sides were compared, what is there is found by comparing them.
-            case Transferred(asset=asset, amount=amount) if self.reconciliation.is_up:
-                if asset in dict(self._session.kernel.balances(self._venue)):
-                    self._session.transfer(self._venue, "deposit", asset, Decimal(amount))
+            case Transferred():
+                self._transferred(report)
             case Foreign():
                 self._foreign(report)
             case AccountStatus():
@@ -171,10 +172,19 @@ class AccountFeed:
             case _:
                 pass  # balances are asked for when both sides are compared; of the clock market data tell
 
+    def _transferred(self, report: Transferred) -> None:
+        if not self.reconciliation.is_up:
+            # Before both sides were compared, what is there is found by comparing them.
+            self.reconciliation.leave_out()
+        elif report.asset in dict(self._session.kernel.balances(self._venue)):
+            self._session.transfer(self._venue, "deposit", report.asset, Decimal(report.amount))
+
     def _foreign(self, report: Foreign) -> None:
         self._session.health.foreign_reports += 1
-        if report.fill is not None:
+        if report.fill is not None and self.reconciliation.is_opened:
             self._session.foreign_fill(self._venue, report.fill)
+        elif report.fill is not None:
+            self.reconciliation.leave_out()
 
     def _order(self, name: str, kind: str, reason: str, venue_time_ns: int | None) -> None:
         held = self._session.order_of(name)
@@ -184,6 +194,7 @@ class AccountFeed:
     def _accepted(self, name: str, venue_time_ns: int) -> None:
         self._order(name, "accepted", "requested", venue_time_ns)
         if self._session.open_order(name) is not None:
+            self.reconciliation.accepted(name)
             return
         # It was given up, and the venue took it after all: nobody wants it any more.
         held = self._session.order_of(name)

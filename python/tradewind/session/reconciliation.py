@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
 from tradewind.session.fees import untracked_fees
+from tradewind.session.opening import is_opened
 from tradewind.session.shortfall import shortfall
 from tradewind.venues import Cancelled, CancelRequest, Execution, Expired, Filled, OrderState
 from tradewind.venues.connection.backoff import Backoff
@@ -25,6 +26,9 @@ _ANSWER_SECONDS = 10.0
 """For so long, beyond what an order may take, a comparison waits for the answers about orders, which may never come."""
 _ASKED_TIMES = 3
 """How often a venue that does not know an order is asked at least: what was just placed can be missing (F29)."""
+_HAD_SECONDS = 600.0
+"""For so long a venue may leave out an order that it had: what it lists can be old, and a target is not sent again."""
+_HAD_ASK_SECONDS = 10.0
 _YOUNG_SECONDS = 5.0
 """Orders younger than this are left to their own answer and reports."""
 _ENDS = {
@@ -35,6 +39,7 @@ _ENDS = {
     "filled": "order_not_open",
 }
 _IN_THE_AIR = ("in_flight", "unknown")
+_RESTING = ("open", "partly_filled")
 
 
 class Reconciliation:
@@ -63,11 +68,15 @@ class Reconciliation:
         self._ends: dict[str, Cancelled | Expired] = {}
         self._unanswered: set[str] = set()
         self._seen: dict[str, float] = {}
+        self._accepted: set[str] = set()
         self._is_connected = False
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
         self._knows_fees = False
         self._has_compared = False
+        self._is_opened = is_opened(session, venue)
+        # Reports of money that moved which were left to the comparison of balances.
+        self._left_out = 0
         self._is_over = False
 
     def connected(self) -> None:
@@ -84,6 +93,19 @@ class Reconciliation:
         self._is_connected = False
         if self.is_up:
             self._session.connection(self._venue, is_connected=False)
+
+    def accepted(self, name: str) -> None:
+        """The venue has the order: that it does not name it later does not say that it is gone."""
+        self._accepted.add(name)
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether what the account held at its start was booked: before, what others move is in it."""
+        return self._is_opened
+
+    def leave_out(self) -> None:
+        """Money moved, which is left to the comparison of balances: one that goes on looks again."""
+        self._left_out += 1
 
     @property
     def is_up(self) -> bool:
@@ -144,6 +166,7 @@ class Reconciliation:
         ours = {self._session.name_of(one): one for one in self._session.real_orders(self._venue)}
         now = asyncio.get_running_loop().time()
         self._seen = {name: self._seen.get(name, now) for name in ours}
+        self._accepted &= ours.keys()
         for name, order in ours.items():
             if everything or self._is_doubtful(order, theirs.get(name)):
                 self.ask_later(name)
@@ -171,14 +194,14 @@ class Reconciliation:
         known_for = asyncio.get_running_loop().time() - self._seen[self._session.name_of(order)]
         if known_for < _YOUNG_SECONDS:
             return False
-        is_settled = order["status"] in ("open", "partly_filled")
+        is_settled = order["status"] in _RESTING
         return state is None or not is_settled or Decimal(state.filled) != Decimal(order["filled"])
 
-    def ask_later(self, name: str) -> None:
-        """Ask what became of an order, until it is known; it is never sent again."""
+    def ask_later(self, name: str, seconds: float = 0.0) -> None:
+        """Ask what became of an order, from some seconds on, until it is known; it is never sent again."""
         task = self._asking.get(name)
         if not self._is_over and (task is None or task.done()):
-            self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask(name))
+            self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask(name, seconds))
             task.add_done_callback(lambda done: self._asked(name, done))
 
     def _asked(self, name: str, done: asyncio.Task[None]) -> None:
@@ -187,24 +210,30 @@ class Reconciliation:
         if not done.cancelled() and (failure := done.exception()) is not None:
             self._session.fail(failure)
 
-    async def _ask(self, name: str) -> None:
-        backoff = Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
-        known_by = asyncio.get_running_loop().time() + self._execution.fate_seconds
-        missing = 0
+    async def _ask(self, name: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        loop, backoff = asyncio.get_running_loop(), Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
+        begun, known_by, missing = loop.time(), loop.time() + self._execution.fate_seconds, 0
         while (order := self._session.open_order(name)) is not None:
             await asyncio.sleep(backoff.next())
             try:
                 state = await self._execution.order(name, order["instrument"].name)
+                missing += state is None
+                is_missed = missing >= _ASKED_TIMES and loop.time() > known_by and name not in self._ends
+                if state is None and is_missed:
+                    state = await self._execution.find_order(name, order["instrument"].name, order["decided_ns"])
                 if state is not None and await self._settle(name, state):
                     return
             except TradewindError as error:
                 log.warning("%s: %s", self._venue, error)
                 continue
-            missing += state is None
-            is_late = asyncio.get_running_loop().time() > known_by
-            if missing >= _ASKED_TIMES and is_late and name not in self._ends:
+            if state is not None or not is_missed:
+                continue
+            if loop.time() > begun + _HAD_SECONDS or not self._had(order):
                 self._give_up(name)
                 return
+            log.warning("%s: it does not name %s, which it had; it is open until it does", self._venue, name)
+            known_by, backoff = begun + _HAD_SECONDS, Backoff(first=_ASK_SECONDS, longest=_HAD_ASK_SECONDS)
 
     async def _settle(self, name: str, state: OrderState) -> bool:
         """Take over what the venue says of an order; false where it does not list all of its fills yet."""
@@ -223,6 +252,7 @@ class Reconciliation:
             return False
         order_id = order["order_id"]
         self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
+        self.accepted(name)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
         if end is not None:
@@ -254,12 +284,18 @@ class Reconciliation:
         if (end := self._ends.get(name)) is not None:
             self.ended(end)
 
+    def _had(self, order: dict[str, Any]) -> bool:
+        """Whether the venue has once said that it has the order."""
+        is_said = order["status"] in _RESTING or Decimal(order["filled"]) > 0
+        return is_said or self._session.name_of(order) in self._accepted
+
     def _give_up(self, name: str) -> None:
         """The venue does not know the order, and can take it no more."""
         order = self._session.open_order(name)
         if order is not None:
             # An order that was there once was not rejected.
-            kind = "rejected" if order["status"] in _IN_THE_AIR else "cancelled"
+            is_new = order["status"] in _IN_THE_AIR and not self._had(order)
+            kind = "rejected" if is_new else "cancelled"
             self._session.report(self._venue, order["order_id"], kind, "order_not_open", None)
 
     async def cancel_left(self) -> list[str]:
@@ -277,18 +313,17 @@ class Reconciliation:
         A fill between the venue's answer and its report is in one side and not yet in the other: posted as a
         difference, it would count twice.
         """
-        before: dict[str, Decimal] | None = None
+        before: tuple[dict[str, Decimal], int] | None = None
         while True:
             known = self._known()
             found = await self._found()
-            if not found or (found == before and known == self._known()):
+            now = found, self._left_out
+            if not found or (now == before and known == self._known()):
                 break
-            before = found
+            before = now
             await asyncio.sleep(_AGAIN_SECONDS)
         # Money that was there before the run is no difference; it belongs to no strategy (M3).
-        kernel = self._session.kernel
-        # An account that was emptied is not a new one.
-        is_first = not (any(known.values()) or kernel.positions() or kernel.outcome()["fills"])
+        is_first = not self._is_opened
         if is_first and (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
             self._session.fail(wrong)
             return
@@ -297,7 +332,7 @@ class Reconciliation:
             if wrong is not None:
                 self._session.fail(wrong)
                 return
-        self._has_compared = True
+        self._has_compared = self._is_opened = True
         kind = "deposit" if is_first else "unexplained"
         for asset, amount in found.items():
             self._session.transfer(self._venue, kind, asset, amount)

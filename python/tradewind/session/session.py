@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradewind import _core
-from tradewind._core import Inbox, Index, Instrument, client_id, read_client_id
+from tradewind._core import Inbox, Index, Instrument, client_id
 from tradewind.config.account import Adoption
 from tradewind.config.operation import Shutdown
 from tradewind.config.run import WarmUp
@@ -20,6 +20,7 @@ from tradewind.data.values import row_of
 from tradewind.errors import exception
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.adoption import Adoptions
+from tradewind.session.client_ids import read_client_id
 from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed

@@ -111,7 +111,7 @@ class MarketData(ABC):
 
 
 class OrderRequest(msgspec.Struct, frozen=True):
-    """An order to place. The client id has at most 32 letters and digits and is the session's own."""
+    """An order to place. The client id has at most 32 small letters and digits and is the session's own."""
 
     client_id: str
     instrument: str
@@ -304,7 +304,11 @@ class Execution(ABC):
 
     @abstractmethod
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
-        """Connect and log on. `is_own` tells our client ids from those of others (`Foreign`)."""
+        """Connect and log on.
+
+        `is_own` tells our client ids from those of others (`Foreign`), in whatever letters: one that the venue keeps
+        in capitals is reported in small ones, as we wrote it.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -325,6 +329,10 @@ class Execution(ABC):
     @abstractmethod
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         """The order of a client id; none if the venue does not know it (yet)."""
+
+    async def find_order(self, client_id: str, instrument: str, sent_ns: int) -> OrderState | None:
+        """Look for an order among those of about a time, before it is given up, where the venue alters client ids."""
+        return None
 
     @abstractmethod
     async def fills(

@@ -132,22 +132,30 @@ class AccountReader:
 
     def accepted(self, client_id: str, symbol: str, order_id: int, time_ms: int) -> list[Report]:
         """Take the answer to an order that was accepted; from now on it is known by the venue's number, too (F36)."""
-        if client_id not in self._numbers:
-            self._names[symbol, order_id], self._numbers[client_id] = client_id, (symbol, order_id)
-        if len(self._numbers) > _KEPT:
-            forgotten = next(iter(self._numbers))
-            self._names.pop(self._numbers.pop(forgotten), None)
+        self._remember(client_id, symbol, order_id)
         # Of what has ended it is no news that it once began.
         if self._memory.is_known(("closed", client_id)) or not self._memory.is_new(("accepted", client_id)):
             return []
         return [Accepted(client_id, str(order_id), time_ms * _MILLISECOND_NS)]
 
-    def name_of(self, symbol: str, order_id: int) -> str | None:
-        """The client id of an order that was accepted."""
-        return self._names.get((symbol, order_id))
+    def name_of(self, symbol: str, order_id: int, text: str) -> str:
+        """Name an order as we do, whatever the venue makes of its client id; ours are in small letters (F36)."""
+        known = self._names.get((symbol, order_id))
+        if known is not None or not self._is_own(text):
+            return known or text
+        name = text.lower()
+        self._remember(name, symbol, order_id)
+        return name
+
+    def _remember(self, client_id: str, symbol: str, order_id: int) -> None:
+        if client_id not in self._numbers:
+            self._names[symbol, order_id], self._numbers[client_id] = client_id, (symbol, order_id)
+        if len(self._numbers) > _KEPT:
+            forgotten = next(iter(self._numbers))
+            self._names.pop(self._numbers.pop(forgotten), None)
 
     def number_of(self, client_id: str) -> int | None:
-        """The venue's number of an order that was accepted."""
+        """The venue's number of an order that it has named."""
         known = self._numbers.get(client_id)
         return None if known is None else known[1]
 
@@ -179,7 +187,7 @@ class AccountReader:
         if event.I >= 0 and not self._memory.is_new((event.s, "execution", event.I)):
             return []
         # A cancel has an id of its own, and names the order's as the original one.
-        client_id = self.name_of(event.s, event.i) or (event.C if event.x == "CANCELED" and event.C else event.c)
+        client_id = self.name_of(event.s, event.i, event.C if event.x == "CANCELED" and event.C else event.c)
         time_ns = event.T * _MILLISECOND_NS
         fill = self._fill(event, client_id, time_ns) if event.x == "TRADE" else None
         # Of a trade between two orders of one account there are two fills with one id (O5).

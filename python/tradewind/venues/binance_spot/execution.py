@@ -62,6 +62,8 @@ _READ_LAG_SECONDS = 2.0
 _LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
 _OK = 200
 _PAGE = 1_000
+_ABOUT_NS = 300 * 1_000_000_000
+"""How far the venue's time of an order may be from ours."""
 _TOO_MUCH = -1003
 _LONGEST_BAN_SECONDS = 3 * 86_400.0
 
@@ -240,8 +242,7 @@ class BinanceSpotExecution(Execution):
 
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account."""
-        found = await self._ask("/api/v3/openOrders", lambda orders: [_state(one) for one in orders])
-        return [msgspec.structs.replace(one, client_id=self._name(one)) for one in found]
+        return await self._orders("/api/v3/openOrders")
 
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         """The order of a client id; the venue may not know one yet that it took just now (F29)."""
@@ -255,6 +256,20 @@ class BinanceSpotExecution(Execution):
             raise
         # Of a cancelled order the venue names the id of the cancel.
         return msgspec.structs.replace(found, client_id=client_id)
+
+    async def find_order(self, client_id: str, instrument: str, sent_ns: int) -> OrderState | None:
+        """The order of a client id that the venue may have altered (F36), among all those of about a time."""
+        asked: dict[str, Any] = {"symbol": _symbol(instrument), "limit": _PAGE}
+        first_ms, last_ms = ((sent_ns + far) // _MILLISECOND_NS for far in (-_ABOUT_NS, _ABOUT_NS))
+        named: dict[str, Any] = {"startTime": first_ms, "endTime": last_ms}
+        while True:
+            page = await self._orders("/api/v3/allOrders", asked | named)
+            for one in page:
+                if one.client_id == client_id:
+                    return one
+            if len(page) < _PAGE or (page[-1].created_ns or 0) > last_ms * _MILLISECOND_NS:
+                return None
+            named = {"orderId": int(page[-1].venue_order_id) + 1}
 
     async def fills(
         self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
@@ -313,9 +328,12 @@ class BinanceSpotExecution(Execution):
                 raise _refused_key(error) from None
             raise
 
+    async def _orders(self, path: str, parameters: dict[str, Any] | None = None) -> list[OrderState]:
+        found = await self._ask(path, lambda orders: [_state(one) for one in orders], parameters)
+        return [msgspec.structs.replace(one, client_id=self._name(one)) for one in found]
+
     def _name(self, order: OrderState) -> str:
-        """The client id that we gave an order, whatever the venue made of it (F36)."""
-        return self._reader.name_of(_symbol(order.instrument), int(order.venue_order_id)) or order.client_id
+        return self._reader.name_of(_symbol(order.instrument), int(order.venue_order_id), order.client_id)
 
     # Connection.
 
