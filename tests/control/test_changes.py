@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -193,6 +194,33 @@ def test_a_callback_that_raises_ends_the_session_and_whoever_asked_is_told(steer
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         steer(work)
+
+
+def test_what_is_not_answered_in_time_is_said_to_be_unknown_and_not_done_late(steer: Any, tmp_path: Path) -> None:
+    told: list[TradewindError] = []
+
+    def give_up(act: Any) -> None:
+        with pytest.raises(TradewindError) as caught:
+            act()
+        told.append(caught.value)
+
+    async def work(one: Any) -> None:
+        hasty = Control(one.ready.folder, timeout_seconds=0.2)
+        price = one.price(0.9)
+        acts = [lambda: hasty.open("busy", BTC, "buy", "0.001", price=price)] * 3 + [hasty.status]
+        for act in acts:
+            asking = threading.Thread(target=give_up, args=(act,))
+            asking.start()
+            # The loop is held up until the client has given up.
+            asking.join()
+        assert (await one.ask(lambda control: control.open("busy", BTC, "buy", "0.002", price=price))).order.number
+        assert (await one.ask(Control.status)).orders == 1
+
+    steer(work)
+    assert [error.code for error in told] == ["unreachable"] * 4
+    assert all("/open and did not answer within 0.2 s; whether" in error.message for error in told[:3])
+    assert all("status before you repeat it" in error.hint for error in told[:3]) and "whether" not in told[3].message
+    assert [one.quantity for one in written(tmp_path, Command) if one.command == "open"] == [Decimal("0.002")]
 
 
 def test_stopping_ends_the_session_in_order(steer: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +20,6 @@ from tradewind.errors import TradewindError, exception
 from tradewind.journal.manifest import Manifest, decode_manifest
 
 Answer = TypeVar("Answer")
-_PATIENCE_SECONDS = 10.0
 
 
 class Control:
@@ -31,10 +31,19 @@ class Control:
         The folder of its run, in which it says where it listens.
     url, token
         Where it listens and what it wants to see, in the place of a folder.
+    timeout_seconds
+        How long an answer is waited for. A change that the session could not look at before is not carried out.
 
     """
 
-    def __init__(self, folder: str | Path | None = None, *, url: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        url: str = "",
+        token: str = "",
+        timeout_seconds: float = 10.0,
+    ) -> None:
         if (folder is None) == (not url):
             raise exception("missing_setting", "Control needs the folder of a run, or a URL and a token")
         if folder is not None:
@@ -43,6 +52,7 @@ class Control:
         self.url = url
         self._token = token
         self._place = str(folder or url)
+        self._timeout = timeout_seconds
 
     def __repr__(self) -> str:
         return f"Control({self._place!r})"
@@ -124,21 +134,37 @@ class Control:
 
     def _body(self, verb: str, path: str, body: Any) -> bytes:
         parts = urlsplit(self.url)
-        opened = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE_SECONDS)
         sent = None if body is None else msgspec.json.encode(body)
         headers = {**self.headers, **({} if sent is None else {"Content-Type": "application/json"})}
-        try:
-            opened.request(verb, path, sent, headers)
-            answer = opened.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            hint = "it has ended, or was killed: the journal says how"
-            raise exception("not_running", f"{self._place}: nothing answers at {self.url}: {error}", hint) from error
-        finally:
-            opened.close()
+        opened = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._timeout)
+        with contextlib.closing(opened):
+            try:
+                opened.connect()
+            except OSError as error:
+                raise self._nobody(error) from error
+            try:
+                opened.request(verb, path, sent, headers)
+                answer = opened.getresponse()
+                content = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unanswered(verb, path, error) from error
         if answer.status != 200:
             raise _told(content, f"{self.url}{path} answered {answer.status}")
         return content
+
+    def _nobody(self, error: Exception) -> TradewindError:
+        hint = "it has ended, or was killed: the journal says how"
+        return exception("not_running", f"{self._place}: nothing answers at {self.url}: {error}", hint)
+
+    def _unanswered(self, verb: str, path: str, error: Exception) -> TradewindError:
+        """What can be said of a request that went out."""
+        is_late = isinstance(error, TimeoutError)
+        how = f"did not answer within {self._timeout:g} s" if is_late else f"broke off without an answer: {error}"
+        message = f"{self._place}: the session was asked for {path} and {how}"
+        if verb != "GET":
+            hint = "look at its status before you repeat it"
+            return exception("unreachable", f"{message}; whether it was carried out is not known", hint)
+        return exception("unreachable", message, "something holds it up") if is_late else self._nobody(error)
 
 
 class _Problem(msgspec.Struct):

@@ -36,6 +36,7 @@ MOST_READERS = 64
 _MOST_BODY_BYTES = 2**20
 _LAST_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 20.0
+_TURNS_TO_THE_END = 3
 _STATUS = {"not_running": 409, "unknown_order": 404, "internal": 500, "rate_limited": 429}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -149,6 +150,9 @@ class ControlServer:
                 hint = "send Content-Type: application/json"
                 raise exception("wrong_type", f"the request is {request.content_type}, not JSON", hint)
             asked = requests.read(kind, await request.read(), self._commands.names)
+            if await _is_given_up(request):
+                log.warning("control: %s is not carried out: whoever asked has gone", request.path)
+                raise exception("unreachable", "whoever asked has gone")
             return _json(carry_out(asked))
 
         return handle
@@ -223,6 +227,14 @@ class ControlServer:
     def _agreement(self) -> Agreement:
         state, decisions = self._session.kernel.hashes
         return Agreement(self._session.audit.last, state, decisions)
+
+
+async def _is_given_up(request: web.Request) -> bool:
+    """Whether whoever asked waits no more: what lay here while the session was held up must not be done now."""
+    # The end of a connection is read behind the request, in a turn of the loop of its own.
+    for _ in range(_TURNS_TO_THE_END):
+        await asyncio.sleep(0)
+    return request.transport is None or request.transport.is_closing()
 
 
 async def _drop(socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
