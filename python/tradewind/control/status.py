@@ -188,8 +188,8 @@ class Observer:
             fills=outcome["fills"],
             currency=manifest.settings["currency"],
             equity=kernel.equity_now,
-            profit=None if total is None else total["net_realised"] + total["unrealised"],
-            fees=None if total is None else total["fees"],
+            profit=_profit(total),
+            fees=total.get("fees"),
             maximum_drawdown=outcome["maximum_drawdown"],
             day_profit=None if day is None else day[1],
             balances=self._balances(),
@@ -232,6 +232,12 @@ def order_status(order: dict[str, Any]) -> OrderStatus:
         "decided": from_ns(order["decided_ns"]),
     }
     return msgspec.convert(plain, OrderStatus)
+
+
+def _profit(total: dict[str, Any]) -> float | None:
+    """The profit of the strategies, which is unknown while a part of it is (N4)."""
+    realised, unrealised = total.get("net_realised"), total.get("unrealised")
+    return None if realised is None or unrealised is None else realised + unrealised
 
 
 def _memory_bytes() -> int:
