@@ -54,6 +54,19 @@ def test_values_go_to_the_strategies_that_named_them(steer: Any, tmp_path: Path)
     assert tw.journal.replay(run_folder(tmp_path)).identical
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), {"rates": [1, (2.5, float("inf"))]}])
+def test_a_number_that_json_does_not_have_is_not_sent(steer: Any, value: Any) -> None:
+    async def work(one: Any) -> None:
+        for act in (lambda c: c.value("mood", value), lambda c: c.set_parameter("busy", "tags", value)):
+            with pytest.raises(TradewindError, match="is not a finite number") as caught:
+                await one.ask(act)
+            assert caught.value.code == "not_a_number"
+        await one.ask(lambda control: control.value("mood", None))
+        assert one.strategy.moods == [None]
+
+    steer(work)
+
+
 def test_an_order_is_opened_cancelled_and_closed_in_the_name_of_a_strategy(steer: Any, tmp_path: Path) -> None:
     async def work(one: Any) -> None:
         bought = await one.ask(lambda control: control.open("busy", BTC, "buy", "0.010"))
@@ -163,7 +176,7 @@ BAD_PARAMETERS = [
     ("size", True, "wrong_type", "size = True"),
     ("size", None, "wrong_type", "size = None"),
     ("size", 2, "bad_strategy", "above 1"),
-    ("size", float("1e400"), "wrong_type", "size = None"),
+    ("size", float("nan"), "not_a_number", "size: nan"),
     ("pace", 2.5, "wrong_type", "pace = 2.5"),
     ("word", "loud", "bad_strategy", "word = 'loud' is not a choice"),
     ("word", "wild", "strategy_failed", "ZeroDivisionError: not now"),

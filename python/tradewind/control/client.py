@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -79,6 +80,7 @@ class Control:
         time: datetime | None = None,
     ) -> Done:
         """Give strategies a value from outside (V2)."""
+        _check_numbers(name, value)
         return self._change("/value", name=name, value=value, kind=kind, time=time)
 
     def trading(self, on: bool) -> Done:
@@ -116,6 +118,7 @@ class Control:
 
     def set_parameter(self, strategy: str, name: str, value: Any) -> Done:
         """Set a parameter of a strategy."""
+        _check_numbers(f"{strategy}: {name}", value)
         return self._ask("POST", "/parameter", {"strategy": strategy, "name": name, "value": value}, Done)
 
     def stop(self) -> Done:
@@ -165,6 +168,20 @@ class Control:
             hint = "look at its status before you repeat it"
             return exception("unreachable", f"{message}; whether it was carried out is not known", hint)
         return exception("unreachable", message, "something holds it up") if is_late else self._nobody(error)
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """JSON has no NaN and no infinity: they would arrive as null."""
+    waiting = [msgspec.to_builtins(value)]
+    while waiting:
+        match waiting.pop():
+            case float() as number if not math.isfinite(number):
+                hint = "leave it out, or send a text or null on purpose"
+                raise exception("not_a_number", f"{name}: {number} in {value!r} is not a finite number", hint)
+            case dict() as held:
+                waiting += held.values()
+            case list() | tuple() | set() | frozenset() as held:
+                waiting += held
 
 
 class _Problem(msgspec.Struct):
