@@ -184,7 +184,9 @@ def _check_numbers(name: str, value: Any) -> None:
                 waiting += held
 
 
-class _Problem(msgspec.Struct):
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong, as it is told to other programs."""
+
     code: str
     message: str
     hint: str = ""
@@ -192,7 +194,7 @@ class _Problem(msgspec.Struct):
 
 def _told(content: bytes, otherwise: str) -> TradewindError:
     try:
-        problem = msgspec.json.decode(content, type=_Problem)
+        problem = msgspec.json.decode(content, type=Problem)
     except msgspec.DecodeError:
         return exception("bad_message", otherwise, "is this a session's address?")
     return exception(problem.code, problem.message, problem.hint)
