@@ -48,6 +48,8 @@ def test_nobody_comes_in_without_the_token_or_from_a_foreign_page(steer: Any) ->
             (401, {"Authorization": "Bearer é"}),
             (403, {"Origin": "https://evil.example"}),
             (403, {"Origin": "null"}),
+            (403, {"Origin": "http://["}),
+            (403, {"Origin": "http://[", "Authorization": None}),
             (403, {"Origin": f"http://127.0.0.1:{port + 1 if port else 0}"}),
             (403, {"Host": f"evil.example:{port}"}),
             (403, {"Host": "127.0.0.1"}),
@@ -108,6 +110,9 @@ MISTAKES: list[tuple[str, str, int, str, list[tuple[str, str]]]] = [
     ("value", '{"name": "mood", "value": "x", "kind": "number"}', 400, "not_a_number", []),
     ("value", '{"name": "mood", "value": 1, "time": "2026-01-01"}', 400, "bad_setting", bad("time")),
     ("value", '{"name": "mood", "value": 1, "time": "2126-01-01T00:00:00Z"}', 400, "bad_setting", []),
+    ("value", '{"name": "mood", "value": 1, "time": "1500-01-01T00:00:00Z"}', 400, "bad_setting", []),
+    ("value", '{"name": "mood", "value": 1, "time": "0001-01-01T00:00:00Z"}', 400, "bad_setting", []),
+    ("value", '{"name": "mood", "value": 1, "time": "0001-01-01T00:00:00+14:00"}', 400, "bad_setting", []),
     ("value", '{"name": "", "value": 1}', 400, "bad_setting", bad("name")),
     ("value", '{"name": "mood", "value": NaN}', 400, "wrong_type", []),
     ("value", "[1]", 400, "wrong_type", []),
@@ -130,6 +135,10 @@ def test_all_mistakes_of_a_request_come_at_once_and_harm_nothing(steer: Any, tmp
             assert told["message"] and set(told) <= {"code", "message", "hint", "problems"}
         found, told = await one.ask(lambda c: send(c, "POST", "/stop", b"{}", **{"Content-Type": "text/plain"}))
         assert (found, told["code"]) == (400, "wrong_type")
+        for encoding in ("gzip", "deflate", "nonsense"):
+            packed = {"Content-Encoding": encoding}
+            found, told = await one.ask(lambda c, h=packed: send(c, "POST", "/trading", b'{"on": 1, "of": 2}', **h))
+            assert found == 400, told
         found, told = await one.ask(lambda c: send(c, "GET", "/stauts"))
         assert found == 404 and "/status" in told["hint"]
         found, told = await one.ask(lambda c: send(c, "GET", "/open"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http import HttpProcessingError
 
 from tradewind.config import Control
 from tradewind.config.problem import SystemFileError
@@ -131,6 +132,9 @@ class ControlServer:
         except web.HTTPRequestEntityTooLarge:
             hint = "send less, or a reference to it"
             return _problem(413, exception("out_of_range", f"the request has over {_MOST_BODY_BYTES:,} bytes", hint))
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            hint = "send JSON as it is, or compressed as Content-Encoding says"
+            return _problem(400, exception("wrong_type", f"the request cannot be read: {error}", hint))
         except web.HTTPNotFound:
             paths = ", ".join(sorted(one.path for one in self._routes()))
             return _problem(404, exception("bad_setting", f"there is no {request.path}", f"there are {paths}"))
