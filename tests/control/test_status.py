@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+from rich.console import Console
+
+from tradewind.control import Control
 from tradewind.control.status import Observer
 from tradewind.control.view import rendered
 
@@ -30,8 +34,22 @@ def test_what_has_no_price_makes_the_profit_unknown_and_nothing_else(steer: Any)
     async def work(one: Any) -> None:
         for total, fees in UNKNOWN:
             kernel = Like(one.kernel, outcome=lambda total=total: one.kernel.outcome() | {"total": total})
-            status = Observer(Like(one.session, kernel=kernel), one.ready.about).status()
+            session: Any = Like(one.session, kernel=kernel)
+            status = Observer(session, one.ready.about).status()
             assert (status.profit, status.fees) == (None, fees) and status.rows > 0
             assert rendered(status)
+
+    steer(work)
+
+
+def test_slow_writes_are_in_the_health(steer: Any) -> None:
+    async def work(one: Any) -> None:
+        one.session._writer.slow_writes = 3
+        await one.until(lambda: one.session.health.slow_writes)
+        status = await one.ask(Control.status)
+        assert status.health.slow_writes == 3
+        console = Console(file=io.StringIO(), width=120)
+        console.print(rendered(status))
+        assert "3 slow writes" in console.file.getvalue()  # type: ignore[attr-defined]
 
     steer(work)

@@ -76,6 +76,8 @@ class HealthStatus(msgspec.Struct, frozen=True):
     untracked_fees: dict[str, Decimal]
     raw_recording: str = ""
     """Why raw frames are not recorded any more."""
+    slow_writes: int = 0
+    """How often writing the journal took over 100 ms."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -220,6 +222,7 @@ class Observer:
             foreign_reports=health.foreign_reports,
             untracked_fees=dict(health.untracked_fees),
             raw_recording=health.raw_recording,
+            slow_writes=health.slow_writes,
         )
 
 
