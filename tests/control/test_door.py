@@ -286,19 +286,26 @@ def test_five_hundred_strangers_keep_nobody_out(steer: Any) -> None:
     steer(work)
 
 
+STRANGERS = (b"", b"GET /status HTTP/1.1\r\nHost: x\r\n", b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+async def is_sent_away(url: str, said: bytes) -> None:
+    """Say something without a token, and wait for the end of the connection."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(said)
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
 def test_who_shows_no_token_in_time_is_sent_away_and_who_has_stays(steer: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("tradewind.control.gate._STRANGER_SECONDS", 0.3)
+    monkeypatch.setattr("tradewind.control.gate._STRANGER_SECONDS", 1.0)
 
     async def work(one: Any) -> None:
         async with aiohttp.ClientSession(headers=one.client.headers) as client:
             socket = await client.ws_connect(f"{one.client.url}/audit?after={one.session.audit.last}")
-            parts = urlsplit(one.client.url)
-            for said in (b"", b"GET /status HTTP/1.1\r\nHost: x\r\n", b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n"):
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-                writer.write(said)
-                with contextlib.suppress(ConnectionError):
-                    await reader.read()
-                writer.close()
+            await asyncio.gather(*(is_sent_away(one.client.url, said) for said in STRANGERS))
             assert (await socket.receive()).type is aiohttp.WSMsgType.BINARY and not socket.closed
             await socket.close()
 
