@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,39 @@ def test_a_replica_joins_behind_any_entry_without_a_hole(steer: Any) -> None:
         assert joined == sorted(joined) and joined[0] > 0
 
     steer(work, trader=BUSY)
+
+
+def test_a_replica_that_is_cut_off_says_so(steer: Any) -> None:
+    async def work(one: Any) -> None:
+        async with Replica(one.ready.folder) as replica:
+            agreed = await replica.compare()
+            assert replica.agreed == agreed
+            await anext(replica)
+            assert replica.agreed is None and replica.sequence > agreed.sequence
+            transport: Any = replica._socket._response.connection.transport
+            transport.abort()
+            with pytest.raises(TradewindError, match=r"was cut off at entry [\d,]+: .*1006") as caught:
+                async for _ in replica:
+                    pass
+            assert caught.value.code == "unreachable"
+
+    steer(work, trader=BUSY)
+
+
+def test_a_replica_is_told_why_the_journal_cannot_be_sent(steer: Any, monkeypatch: Any) -> None:
+    async def damaged(journal: Path) -> AsyncGenerator[Any, None]:
+        raise TradewindError("bad_journal", "block 1 was altered")
+        yield
+
+    monkeypatch.setattr("tradewind.control.server.history", damaged)
+
+    async def work(one: Any) -> None:
+        async with Replica(one.ready.folder) as replica:
+            with pytest.raises(TradewindError, match="cut off at entry 0: bad_journal: block 1 was altered"):
+                async for _ in replica:
+                    pass
+
+    steer(work)
 
 
 def test_a_replica_with_another_strategy_is_told(steer: Any, tmp_path: Path) -> None:

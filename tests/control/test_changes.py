@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +52,19 @@ def test_values_go_to_the_strategies_that_named_them(steer: Any, tmp_path: Path)
     ]
     assert values[-1].time_ns - values[-1].source_time_ns >= 10**9 - 1_000
     assert tw.journal.replay(run_folder(tmp_path)).identical
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), {"rates": [1, (2.5, float("inf"))]}])
+def test_a_number_that_json_does_not_have_is_not_sent(steer: Any, value: Any) -> None:
+    async def work(one: Any) -> None:
+        for act in (lambda c: c.value("mood", value), lambda c: c.set_parameter("busy", "tags", value)):
+            with pytest.raises(TradewindError, match="is not a finite number") as caught:
+                await one.ask(act)
+            assert caught.value.code == "not_a_number"
+        await one.ask(lambda control: control.value("mood", None))
+        assert one.strategy.moods == [None]
+
+    steer(work)
 
 
 def test_an_order_is_opened_cancelled_and_closed_in_the_name_of_a_strategy(steer: Any, tmp_path: Path) -> None:
@@ -162,7 +176,7 @@ BAD_PARAMETERS = [
     ("size", True, "wrong_type", "size = True"),
     ("size", None, "wrong_type", "size = None"),
     ("size", 2, "bad_strategy", "above 1"),
-    ("size", float("1e400"), "wrong_type", "size = None"),
+    ("size", float("nan"), "not_a_number", "size: nan"),
     ("pace", 2.5, "wrong_type", "pace = 2.5"),
     ("word", "loud", "bad_strategy", "word = 'loud' is not a choice"),
     ("word", "wild", "strategy_failed", "ZeroDivisionError: not now"),
@@ -193,6 +207,33 @@ def test_a_callback_that_raises_ends_the_session_and_whoever_asked_is_told(steer
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         steer(work)
+
+
+def test_what_is_not_answered_in_time_is_said_to_be_unknown_and_not_done_late(steer: Any, tmp_path: Path) -> None:
+    told: list[TradewindError] = []
+
+    def give_up(act: Any) -> None:
+        with pytest.raises(TradewindError) as caught:
+            act()
+        told.append(caught.value)
+
+    async def work(one: Any) -> None:
+        hasty = Control(one.ready.folder, timeout_seconds=0.2)
+        price = one.price(0.9)
+        acts = [lambda: hasty.open("busy", BTC, "buy", "0.001", price=price)] * 3 + [hasty.status]
+        for act in acts:
+            asking = threading.Thread(target=give_up, args=(act,))
+            asking.start()
+            # The loop is held up until the client has given up.
+            asking.join()
+        assert (await one.ask(lambda control: control.open("busy", BTC, "buy", "0.002", price=price))).order.number
+        assert (await one.ask(Control.status)).orders == 1
+
+    steer(work)
+    assert [error.code for error in told] == ["unreachable"] * 4
+    assert all("/open and did not answer within 0.2 s; whether" in error.message for error in told[:3])
+    assert all("status before you repeat it" in error.hint for error in told[:3]) and "whether" not in told[3].message
+    assert [one.quantity for one in written(tmp_path, Command) if one.command == "open"] == [Decimal("0.002")]
 
 
 def test_stopping_ends_the_session_in_order(steer: Any, tmp_path: Path) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
+import logging
+import resource
 import socket
 import stat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 import tradewind as tw
 from tradewind.config import Control as Settings
 from tradewind.control import Control, ControlServer
 from tradewind.control.door import Door, read_token, write_owned
+from tradewind.control.gate import MOST_CONNECTIONS, Gate, Sparse
 from tradewind.errors import TradewindError
 
 PATHS = ("value", "trading", "cancel", "close", "open", "parameter", "stop")
@@ -48,6 +53,8 @@ def test_nobody_comes_in_without_the_token_or_from_a_foreign_page(steer: Any) ->
             (401, {"Authorization": "Bearer é"}),
             (403, {"Origin": "https://evil.example"}),
             (403, {"Origin": "null"}),
+            (403, {"Origin": "http://["}),
+            (403, {"Origin": "http://[", "Authorization": None}),
             (403, {"Origin": f"http://127.0.0.1:{port + 1 if port else 0}"}),
             (403, {"Host": f"evil.example:{port}"}),
             (403, {"Host": "127.0.0.1"}),
@@ -108,6 +115,9 @@ MISTAKES: list[tuple[str, str, int, str, list[tuple[str, str]]]] = [
     ("value", '{"name": "mood", "value": "x", "kind": "number"}', 400, "not_a_number", []),
     ("value", '{"name": "mood", "value": 1, "time": "2026-01-01"}', 400, "bad_setting", bad("time")),
     ("value", '{"name": "mood", "value": 1, "time": "2126-01-01T00:00:00Z"}', 400, "bad_setting", []),
+    ("value", '{"name": "mood", "value": 1, "time": "1500-01-01T00:00:00Z"}', 400, "bad_setting", []),
+    ("value", '{"name": "mood", "value": 1, "time": "0001-01-01T00:00:00Z"}', 400, "bad_setting", []),
+    ("value", '{"name": "mood", "value": 1, "time": "0001-01-01T00:00:00+14:00"}', 400, "bad_setting", []),
     ("value", '{"name": "", "value": 1}', 400, "bad_setting", bad("name")),
     ("value", '{"name": "mood", "value": NaN}', 400, "wrong_type", []),
     ("value", "[1]", 400, "wrong_type", []),
@@ -130,6 +140,10 @@ def test_all_mistakes_of_a_request_come_at_once_and_harm_nothing(steer: Any, tmp
             assert told["message"] and set(told) <= {"code", "message", "hint", "problems"}
         found, told = await one.ask(lambda c: send(c, "POST", "/stop", b"{}", **{"Content-Type": "text/plain"}))
         assert (found, told["code"]) == (400, "wrong_type")
+        for encoding in ("gzip", "deflate", "nonsense"):
+            packed = {"Content-Encoding": encoding}
+            found, told = await one.ask(lambda c, h=packed: send(c, "POST", "/trading", b'{"on": 1, "of": 2}', **h))
+            assert found == 400, told
         found, told = await one.ask(lambda c: send(c, "GET", "/stauts"))
         assert found == 404 and "/status" in told["hint"]
         found, told = await one.ask(lambda c: send(c, "GET", "/open"))
@@ -251,13 +265,81 @@ def test_a_folder_without_a_session(tmp_path: Path) -> None:
         Control()
 
 
-def test_five_hundred_connections_are_no_harm(steer: Any) -> None:
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Wait until the other side has closed a connection."""
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+
+
+def test_five_hundred_strangers_keep_nobody_out(steer: Any) -> None:
     async def work(one: Any) -> None:
         parts = urlsplit(one.client.url)
         opened = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(500)]
         assert (await one.ask(Control.status)).stage == "running"
+        # The oldest had to go: no more descriptors are held than that.
+        await asyncio.gather(*(ended(reader) for reader, _ in opened[: -MOST_CONNECTIONS + 1]))
+        assert not opened[-1][0].at_eof()
         for _, writer in opened:
             writer.close()
-        await asyncio.gather(*(writer.wait_closed() for _, writer in opened))
+        await asyncio.gather(*(writer.wait_closed() for _, writer in opened), return_exceptions=True)
 
     steer(work)
+
+
+STRANGERS = (b"", b"GET /status HTTP/1.1\r\nHost: x\r\n", b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+async def is_sent_away(url: str, said: bytes) -> None:
+    """Say something without a token, and wait for the end of the connection."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(said)
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+def test_who_shows_no_token_in_time_is_sent_away_and_who_has_stays(steer: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tradewind.control.gate._STRANGER_SECONDS", 1.0)
+
+    async def work(one: Any) -> None:
+        async with aiohttp.ClientSession(headers=one.client.headers) as client:
+            socket = await client.ws_connect(f"{one.client.url}/audit?after={one.session.audit.last}")
+            await asyncio.gather(*(is_sent_away(one.client.url, said) for said in STRANGERS))
+            assert (await socket.receive()).type is aiohttp.WSMsgType.BINARY and not socket.closed
+            await socket.close()
+
+    steer(work)
+
+
+def test_what_is_no_http_is_told_in_a_line_now_and_then(steer: Any, caplog: Any) -> None:
+    async def work(one: Any) -> None:
+        parts = urlsplit(one.client.url)
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.write(b"GET /status HTTP/1.1\r\nContent-Length: x\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+            writer.close()
+            await writer.wait_closed()
+
+    steer(work)
+    assert not [one for one in caplog.records if one.name.startswith("aiohttp")]
+    told = [one for one in caplog.records if one.name == "tradewind.control.http"]
+    assert len(told) <= 1 and not any(one.exc_info for one in told)
+
+
+def test_one_line_a_minute_says_how_many_there_were() -> None:
+    sparse, at = Sparse(), 1_000.0
+    said = []
+    for seconds in (0, 1, 59, 61, 62):
+        record = logging.LogRecord("http", logging.ERROR, "", 0, "no HTTP from %s", ("x",), None)
+        record.created = at + seconds
+        if sparse.filter(record):
+            said.append(record.getMessage())
+    assert said == [f"control: no HTTP from x ({count} since it was last said)" for count in (1, 3)]
+
+
+def test_a_process_with_few_descriptors_holds_few_connections(monkeypatch: Any) -> None:
+    for limit, most in ((1_024, 128), (128, 32), (2, 1), (resource.RLIM_INFINITY, 128)):
+        monkeypatch.setattr("resource.getrlimit", lambda kind, limit=limit: (limit, limit))
+        assert Gate(asyncio.Protocol).most == most

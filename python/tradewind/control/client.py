@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +21,6 @@ from tradewind.errors import TradewindError, exception
 from tradewind.journal.manifest import Manifest, decode_manifest
 
 Answer = TypeVar("Answer")
-_PATIENCE_SECONDS = 10.0
 
 
 class Control:
@@ -31,10 +32,19 @@ class Control:
         The folder of its run, in which it says where it listens.
     url, token
         Where it listens and what it wants to see, in the place of a folder.
+    timeout_seconds
+        How long an answer is waited for. A change that the session could not look at before is not carried out.
 
     """
 
-    def __init__(self, folder: str | Path | None = None, *, url: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        url: str = "",
+        token: str = "",
+        timeout_seconds: float = 10.0,
+    ) -> None:
         if (folder is None) == (not url):
             raise exception("missing_setting", "Control needs the folder of a run, or a URL and a token")
         if folder is not None:
@@ -43,6 +53,7 @@ class Control:
         self.url = url
         self._token = token
         self._place = str(folder or url)
+        self._timeout = timeout_seconds
 
     def __repr__(self) -> str:
         return f"Control({self._place!r})"
@@ -69,6 +80,7 @@ class Control:
         time: datetime | None = None,
     ) -> Done:
         """Give strategies a value from outside (V2)."""
+        _check_numbers(name, value)
         return self._change("/value", name=name, value=value, kind=kind, time=time)
 
     def trading(self, on: bool) -> Done:
@@ -106,6 +118,7 @@ class Control:
 
     def set_parameter(self, strategy: str, name: str, value: Any) -> Done:
         """Set a parameter of a strategy."""
+        _check_numbers(f"{strategy}: {name}", value)
         return self._ask("POST", "/parameter", {"strategy": strategy, "name": name, "value": value}, Done)
 
     def stop(self) -> Done:
@@ -124,24 +137,56 @@ class Control:
 
     def _body(self, verb: str, path: str, body: Any) -> bytes:
         parts = urlsplit(self.url)
-        opened = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE_SECONDS)
         sent = None if body is None else msgspec.json.encode(body)
         headers = {**self.headers, **({} if sent is None else {"Content-Type": "application/json"})}
-        try:
-            opened.request(verb, path, sent, headers)
-            answer = opened.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            hint = "it has ended, or was killed: the journal says how"
-            raise exception("not_running", f"{self._place}: nothing answers at {self.url}: {error}", hint) from error
-        finally:
-            opened.close()
+        opened = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._timeout)
+        with contextlib.closing(opened):
+            try:
+                opened.connect()
+            except OSError as error:
+                raise self._nobody(error) from error
+            try:
+                opened.request(verb, path, sent, headers)
+                answer = opened.getresponse()
+                content = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unanswered(verb, path, error) from error
         if answer.status != 200:
             raise _told(content, f"{self.url}{path} answered {answer.status}")
         return content
 
+    def _nobody(self, error: Exception) -> TradewindError:
+        hint = "it has ended, or was killed: the journal says how"
+        return exception("not_running", f"{self._place}: nothing answers at {self.url}: {error}", hint)
 
-class _Problem(msgspec.Struct):
+    def _unanswered(self, verb: str, path: str, error: Exception) -> TradewindError:
+        """What can be said of a request that went out."""
+        is_late = isinstance(error, TimeoutError)
+        how = f"did not answer within {self._timeout:g} s" if is_late else f"broke off without an answer: {error}"
+        message = f"{self._place}: the session was asked for {path} and {how}"
+        if verb != "GET":
+            hint = "look at its status before you repeat it"
+            return exception("unreachable", f"{message}; whether it was carried out is not known", hint)
+        return exception("unreachable", message, "something holds it up") if is_late else self._nobody(error)
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """JSON has no NaN and no infinity: they would arrive as null."""
+    waiting = [msgspec.to_builtins(value)]
+    while waiting:
+        match waiting.pop():
+            case float() as number if not math.isfinite(number):
+                hint = "leave it out, or send a text or null on purpose"
+                raise exception("not_a_number", f"{name}: {number} in {value!r} is not a finite number", hint)
+            case dict() as held:
+                waiting += held.values()
+            case list() | tuple() | set() | frozenset() as held:
+                waiting += held
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong, as it is told to other programs."""
+
     code: str
     message: str
     hint: str = ""
@@ -149,7 +194,7 @@ class _Problem(msgspec.Struct):
 
 def _told(content: bytes, otherwise: str) -> TradewindError:
     try:
-        problem = msgspec.json.decode(content, type=_Problem)
+        problem = msgspec.json.decode(content, type=Problem)
     except msgspec.DecodeError:
         return exception("bad_message", otherwise, "is this a session's address?")
     return exception(problem.code, problem.message, problem.hint)

@@ -75,6 +75,9 @@ class Commands:
         if time_ns > now_ns:
             hint = "state when it was true, or leave it out"
             raise exception("bad_setting", f"the time {asked.time} of {asked.name} is in the future", hint)
+        if time_ns < 0:
+            hint = "state when it was true, or leave it out"
+            raise exception("bad_setting", f"the time {asked.time} of {asked.name} is before 1970", hint)
         row = row_of(asked.name, time_ns, now_ns, asked.value, asked.kind, asked.name)
         receivers = [strategy for strategy, name in self._kernel.named_values() if name == asked.name]
         return Done(self._carry_out(lambda: self._kernel.value(row)), strategies=receivers)

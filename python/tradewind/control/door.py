@@ -98,7 +98,7 @@ class Door:
         # A foreign page can make a browser on this machine send requests here, under a name of its own, too.
         if not self._is_any_host and host not in self._hosts:
             return 403, exception("not_allowed", f"the request is for the host {host!r}, which this is not")
-        if origin is not None and urlsplit(origin).netloc not in self._hosts:
+        if origin is not None and _host_of(origin) not in self._hosts:
             return 403, exception("not_allowed", f"the request comes from the page {origin!r}")
         if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return 403, exception("not_allowed", "the request comes from a foreign page")
@@ -139,6 +139,14 @@ def write_owned(path: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(text)
     fresh.replace(path)
+
+
+def _host_of(origin: str) -> str:
+    """The host and port of a page; none where it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _bracketed(host: str) -> str:

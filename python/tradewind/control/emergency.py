@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import msgspec
 
 from tradewind.config import System
-from tradewind.errors import exception
+from tradewind.control.client import Problem
+from tradewind.errors import TradewindError, exception
 from tradewind.session.client_ids import is_ours
 from tradewind.session.connect import venue_parts
 from tradewind.venues import AccountStatus, CancelRequest, Execution, OrderState, Report, VenueClock
+
+log = logging.getLogger(__name__)
 
 _GLANCE_SECONDS = 0.5
 
@@ -28,6 +32,8 @@ class Cancelled(msgspec.Struct, frozen=True):
         Those that are still open.
     foreign
         Those of other programs or of people, which were left alone.
+    problem
+        Why it is not known what is open; None where it is.
 
     """
 
@@ -36,10 +42,11 @@ class Cancelled(msgspec.Struct, frozen=True):
     cancelled: list[str]
     left: list[str]
     foreign: list[str]
+    problem: Problem | None = None
 
 
 async def cancel_all(system: System, *, foreign: bool = False, timeout_seconds: float = 10.0) -> list[Cancelled]:
-    """Cancel the open orders of a system's accounts.
+    """Cancel the open orders of a system's accounts, of all at once: what fails at one keeps none of the others.
 
     Parameters
     ----------
@@ -51,21 +58,35 @@ async def cancel_all(system: System, *, foreign: bool = False, timeout_seconds: 
         How long the venue's answers are waited for.
 
     """
-    found = []
-    for name, account in system.accounts.items():
-        if system.venues[account.venue].adapter_of(account.venue) is None:
-            hint = f'add adapter = "binance_spot" to [venues.{account.venue}]'
-            raise exception("missing_setting", f"nothing says how {account.venue} is spoken to", hint)
-        parts = await venue_parts(system, account.venue, "live", VenueClock())
-        assert parts.execution is not None
-        venue = _Venue(parts.execution, foreign, timeout_seconds)
-        try:
-            cancelled, left, others = await venue.cancel_all()
-        finally:
-            await parts.execution.close()
-            await parts.market_data.close()
-        found.append(Cancelled(name, account.venue, cancelled, left, others))
-    return found
+    return await asyncio.gather(*(_of_account(system, name, foreign, timeout_seconds) for name in system.accounts))
+
+
+async def _of_account(system: System, name: str, foreign: bool, timeout_seconds: float) -> Cancelled:
+    venue = system.accounts[name].venue
+    try:
+        return Cancelled(name, venue, *await _at_venue(system, venue, foreign, timeout_seconds))
+    except TradewindError as error:
+        problem = Problem(error.code, error.message, error.hint)
+    except Exception as error:
+        # A defect of ours, or of an adapter, at one venue must not keep the orders of the others.
+        log.exception("cancel-all: %s", name)
+        problem = Problem("internal", f"{venue}: {type(error).__name__}: {error}")
+    return Cancelled(name, venue, [], [], [], problem)
+
+
+async def _at_venue(
+    system: System, name: str, foreign: bool, timeout_seconds: float
+) -> tuple[list[str], list[str], list[str]]:
+    if system.venues[name].adapter_of(name) is None:
+        hint = f'add adapter = "binance_spot" to [venues.{name}]'
+        raise exception("missing_setting", f"nothing says how {name} is spoken to", hint)
+    parts = await venue_parts(system, name, "live", VenueClock())
+    assert parts.execution is not None
+    try:
+        return await _Venue(parts.execution, foreign, timeout_seconds).cancel_all()
+    finally:
+        await parts.execution.close()
+        await parts.market_data.close()
 
 
 class _Venue:

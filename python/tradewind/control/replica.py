@@ -15,7 +15,7 @@ import msgspec
 from tradewind._core import NativeStrategy, Replay
 from tradewind.control.client import Control
 from tradewind.control.frames import Agreement, block_of
-from tradewind.errors import exception
+from tradewind.errors import TradewindError, exception
 from tradewind.journal.code import rebuilt
 from tradewind.journal.kernel import engine_of
 from tradewind.journal.report import Divergence
@@ -29,7 +29,8 @@ class Replica:
     """An engine that is fed the audit of a session in another process.
 
     It takes the inputs of the run from its first one on, runs the strategies, and compares every decision; a decision
-    or a hash that differs is an error. Iterating follows the session to its end, block by block.
+    or a hash that differs is an error. Iterating follows the session to its end, block by block; it ends quietly only
+    where both are the same at the end, and a connection that is cut off before is an error.
 
     Parameters
     ----------
@@ -93,6 +94,8 @@ class Replica:
         before = self.sequence
         while self.sequence == before:
             if not await self._take():
+                if self.agreed is None:
+                    raise self._cut_off("the session did not say how it ended")
                 raise StopAsyncIteration
         return self.sequence
 
@@ -129,12 +132,11 @@ class Replica:
         """Follow the session to its end; gives what both are there."""
         async for _ in self:
             pass
-        if self.agreed is None or self.agreed.sequence != self.sequence:
-            raise exception("unreachable", f"{self._control.url}: the audit was cut off at entry {self.sequence:,}")
+        assert self.agreed is not None
         return self.agreed
 
     async def _take(self) -> bool:
-        """Take one message; tells whether there was one."""
+        """Take one message; tells whether there was one, and raises where they do not end as a session does."""
         message = await self._socket.receive()
         match message.type:
             case aiohttp.WSMsgType.BINARY:
@@ -144,9 +146,17 @@ class Replica:
             case _ if self._socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION:
                 hint = "follow it from a process that does nothing else"
                 raise exception("slow_reader", "the session dropped this replica, which took too long", hint)
-            case _:
+            case _ if self._socket.close_code == aiohttp.WSCloseCode.OK:
                 return False
+            case _:
+                reason = f"the connection ended with the code {self._socket.close_code}"
+                raise self._cut_off(message.extra or reason)
         return True
+
+    def _cut_off(self, reason: str) -> TradewindError:
+        message = f"{self._control.url}: the audit was cut off at entry {self.sequence:,}: {reason}"
+        hint = "the session was killed or is held up: its terminal and its journal say how it is"
+        return exception("unreachable", message, hint)
 
     def _feed(self, frame: bytes) -> None:
         block = block_of(frame)
@@ -159,6 +169,8 @@ class Replica:
         if found is not None:
             raise exception("divergence", f"the replica differs from its session: {Divergence(**found)}")
         self.sequence = block.last
+        # What was the same before says nothing of what has come since.
+        self.agreed = None
 
     def _agree(self, theirs: Agreement) -> None:
         found = self._engine.recovered()

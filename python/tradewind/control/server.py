@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http import HttpProcessingError
 
 from tradewind.config import Control
 from tradewind.config.problem import SystemFileError
@@ -20,6 +21,7 @@ from tradewind.control.audit import Reader
 from tradewind.control.commands import Commands, Done
 from tradewind.control.door import Door
 from tradewind.control.frames import Agreement, frame_of
+from tradewind.control.gate import Gate, Sparse
 from tradewind.control.history import history
 from tradewind.control.status import About, Observer
 from tradewind.errors import TradewindError, exception
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from tradewind.session.session import Session
 
 log = logging.getLogger(__name__)
+# What is no HTTP at all, of whoever sends it.
+_http_log = logging.getLogger("tradewind.control.http")
+_http_log.addFilter(Sparse())
 
 MOST_READERS = 64
 """How many may read the audit at once."""
@@ -36,6 +41,7 @@ MOST_READERS = 64
 _MOST_BODY_BYTES = 2**20
 _LAST_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 20.0
+_TURNS_TO_THE_END = 3
 _STATUS = {"not_running": 409, "unknown_order": 404, "internal": 500, "rate_limited": 429}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,27 +73,38 @@ class ControlServer:
         self._door = Door(self._settings, about.folder, token_file)
         self._observer = Observer(session, about)
         self._commands = Commands(session, about.strategies)
-        self._runner: web.AppRunner | None = None
+        self._runner: web.AppRunner
+        self._gate: Gate
+        self._listening: asyncio.Server | None = None
         self.readers = 0
 
     async def __aenter__(self) -> Self:
         application = web.Application(middlewares=[self._answer], client_max_size=_MOST_BODY_BYTES)
         application.add_routes(self._routes())
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=_LAST_SECONDS, keepalive_timeout=60
+            application,
+            access_log=None,
+            logger=_http_log,
+            handle_signals=False,
+            shutdown_timeout=_LAST_SECONDS,
+            keepalive_timeout=60,
         )
         await self._runner.setup()
+        assert self._runner.server is not None
+        self._gate = Gate(self._runner.server)
         host, port = self._settings.host, self._settings.port
         try:
-            site = web.TCPSite(self._runner, host, port)
-            await site.start()
-            self.url = self._door.open(self._runner.addresses[0][1])
+            listening = asyncio.get_running_loop().create_server(
+                self._gate.entrance, host, port, backlog=self._gate.most
+            )
+            self._listening = await listening
+            self.url = self._door.open(self._listening.sockets[0].getsockname()[1])
         except OSError as error:
-            await self._runner.cleanup()
+            await self._close()
             hint = "write port = 0 in [control] for a free one"
             raise exception("bad_setting", f"control cannot listen on {host}:{port}: {error.strerror}", hint) from error
         except BaseException:
-            await self._runner.cleanup()
+            await self._close()
             raise
         return self
 
@@ -95,7 +112,12 @@ class ControlServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._door.close()
-        assert self._runner is not None
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+        self._gate.close()
         await self._runner.cleanup()
 
     def _routes(self) -> list[web.RouteDef]:
@@ -124,12 +146,16 @@ class ControlServer:
             refused = self._door.refusal(request.headers)
             if refused is not None:
                 return _problem(*refused)
+            self._gate.know(request.transport)
             return await handler(request)
         except TradewindError as error:
             return _problem(_STATUS.get(error.code, 400), error)
         except web.HTTPRequestEntityTooLarge:
             hint = "send less, or a reference to it"
             return _problem(413, exception("out_of_range", f"the request has over {_MOST_BODY_BYTES:,} bytes", hint))
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            hint = "send JSON as it is, or compressed as Content-Encoding says"
+            return _problem(400, exception("wrong_type", f"the request cannot be read: {error}", hint))
         except web.HTTPNotFound:
             paths = ", ".join(sorted(one.path for one in self._routes()))
             return _problem(404, exception("bad_setting", f"there is no {request.path}", f"there are {paths}"))
@@ -149,6 +175,9 @@ class ControlServer:
                 hint = "send Content-Type: application/json"
                 raise exception("wrong_type", f"the request is {request.content_type}, not JSON", hint)
             asked = requests.read(kind, await request.read(), self._commands.names)
+            if await _is_given_up(request):
+                log.warning("control: %s is not carried out: whoever asked has gone", request.path)
+                raise exception("unreachable", "whoever asked has gone")
             return _json(carry_out(asked))
 
         return handle
@@ -223,6 +252,14 @@ class ControlServer:
     def _agreement(self) -> Agreement:
         state, decisions = self._session.kernel.hashes
         return Agreement(self._session.audit.last, state, decisions)
+
+
+async def _is_given_up(request: web.Request) -> bool:
+    """Whether whoever asked waits no more: what lay here while the session was held up must not be done now."""
+    # The end of a connection is read behind the request, in a turn of the loop of its own.
+    for _ in range(_TURNS_TO_THE_END):
+        await asyncio.sleep(0)
+    return request.transport is None or request.transport.is_closing()
 
 
 async def _drop(socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:

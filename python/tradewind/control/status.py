@@ -76,6 +76,8 @@ class HealthStatus(msgspec.Struct, frozen=True):
     untracked_fees: dict[str, Decimal]
     raw_recording: str = ""
     """Why raw frames are not recorded any more."""
+    slow_writes: int = 0
+    """How often writing the journal took over 100 ms."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -188,8 +190,8 @@ class Observer:
             fills=outcome["fills"],
             currency=manifest.settings["currency"],
             equity=kernel.equity_now,
-            profit=None if total is None else total["net_realised"] + total["unrealised"],
-            fees=None if total is None else total["fees"],
+            profit=_profit(total),
+            fees=total.get("fees"),
             maximum_drawdown=outcome["maximum_drawdown"],
             day_profit=None if day is None else day[1],
             balances=self._balances(),
@@ -220,6 +222,7 @@ class Observer:
             foreign_reports=health.foreign_reports,
             untracked_fees=dict(health.untracked_fees),
             raw_recording=health.raw_recording,
+            slow_writes=health.slow_writes,
         )
 
 
@@ -232,6 +235,12 @@ def order_status(order: dict[str, Any]) -> OrderStatus:
         "decided": from_ns(order["decided_ns"]),
     }
     return msgspec.convert(plain, OrderStatus)
+
+
+def _profit(total: dict[str, Any]) -> float | None:
+    """The profit of the strategies, which is unknown while a part of it is (N4)."""
+    realised, unrealised = total.get("net_realised"), total.get("unrealised")
+    return None if realised is None or unrealised is None else realised + unrealised
 
 
 def _memory_bytes() -> int:

@@ -121,6 +121,7 @@ def _health(status: Status) -> RenderableType:
         "late trades": health.late_trades,
         "reports ignored": health.ignored_reports,
         "orders of others": health.foreign_reports,
+        "slow writes": health.slow_writes,
     }
     wrong = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     _add(grid, "noticed", Text(wrong, "yellow") if wrong else Text("nothing", _QUIET))
