@@ -29,8 +29,10 @@ def ended_by_signals(shutdown: Shutdown, session: Session, say: Say) -> Iterator
 
     def heard(act: _Act) -> None:
         nonlocal unheard
-        unheard = 0
-        act(shutdown, session, say)
+        # Those that came meanwhile are one, and none if they ended a callback.
+        if unheard:
+            unheard = 0
+            act(shutdown, session, say)
 
     def told(number: int, _: FrameType | None) -> None:
         # Called between two steps of whatever Python does, which may be a callback without an end.
