@@ -159,7 +159,8 @@ def test_a_session_whose_strategy_failed_is_compared_up_to_there(trade: Any, tmp
     with pytest.raises(AssertionError, match="it cannot go on"):
         trade(mode, until_failed, trader=failing)
     found = parity(tmp_path / "runs/busy" / mode)
-    assert found.is_explained and found.orders > 0, str(found)
+    # Of a live session, what the venue answered behind that is not known to the backtest.
+    assert found.decisions_agree and found.orders > 0 and (mode == "live" or found.is_explained), str(found)
     (note,) = found.notes
     assert note.startswith("behind entry ") and note.endswith("and fails again: AssertionError: it cannot go on")
     assert f"note: {note}" in str(found)
