@@ -70,13 +70,13 @@ class Place:
     def delay_reports(self, seconds: float) -> None:
         """Let what is told without being asked come later from now on."""
         tell, loop = self.execution._event, asyncio.get_running_loop()
-        self.execution._event = lambda event: loop.call_later(seconds, tell, event)
+        self.execution._event = lambda *event: loop.call_later(seconds, tell, *event)
 
     def shuffle_reports(self, seconds: float) -> None:
         """Let what is told without being asked come later, twice, and the last of it first."""
         tell, loop, held = self.execution._event, asyncio.get_running_loop(), list[Any]()
-        self.execution._event = held.append
-        loop.call_later(seconds, lambda: [tell(event) for event in reversed(held + held)])
+        self.execution._event = lambda *event: held.append(event)
+        loop.call_later(seconds, lambda: [tell(*event) for event in reversed(held + held)])
 
     def answer_never(self) -> None:
         """Let the venue not say how an order is."""

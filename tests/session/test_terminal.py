@@ -9,6 +9,7 @@ import pty
 import signal
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ PRINTING = (
         print("over", flush=True)
 """
 )
+
+
+@pytest.fixture(autouse=True)
+def hang_up() -> Iterator[None]:
+    """Processes begin as they do in a terminal, although the tests may run under nohup, which is inherited."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def _ended_in_order(bench: Bench) -> bool:
