@@ -102,7 +102,11 @@ def forelog_blocks(segment: Path, last: int, checksum: bytes) -> Iterator[Block]
 
 
 def _kept(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
-    kept, at = path.read_bytes() if path.exists() else b"", 0
+    try:
+        kept, at = path.read_bytes(), 0
+    except FileNotFoundError:
+        # All of it is in the file, perhaps since a moment ago.
+        return
     while at + _HEAD.size <= len(kept):
         first, last, codec, size, sealed = _HEAD.unpack_from(kept, at)
         data = kept[at + _HEAD.size : at + _HEAD.size + size]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from tradewind.config.account import Adoption
 from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
-from tradewind.errors import exception
+from tradewind.errors import TradewindError, exception
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import FOLDER_NAME
@@ -33,6 +33,7 @@ from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
+from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop
 from tradewind.times import duration_ns
@@ -41,6 +42,7 @@ from tradewind.venues import VenueClock
 if TYPE_CHECKING:
     from tradewind.config.system import System
 
+log = logging.getLogger(__name__)
 _STREAMS = ("trades", "quotes", "book")
 _LINE_SECONDS = 5.0
 
@@ -165,9 +167,10 @@ async def prepared(
         raise exception("bad_setting", message, "take enabled = false out of [control]")
     clocks = {name: VenueClock() for name in _venue_names(system)}
     parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
+    wrong = [one for part in parts for one in await misfits(part.market_data, system.specifications())]
     # One clock stamps everything: that of the venue that the system names first.
     clock = SessionClock(next(iter(clocks.values())))
-    return _prepared(system, mode, parts, clock, accepts_changes=accepts_changes)
+    return _prepared(system, mode, parts, clock, wrong, accepts_changes=accepts_changes)
 
 
 @contextmanager
@@ -176,6 +179,7 @@ def _prepared(
     mode: Literal["paper", "live"],
     parts: list[VenueParts],
     clock: SessionClock,
+    wrong: Sequence[TradewindError],
     *,
     accepts_changes: bool,
 ) -> Iterator[Prepared]:
@@ -188,6 +192,11 @@ def _prepared(
         index = _core.Index([definition(one) for one in fields])
         strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
         before = earlier(journal)
+        for error in wrong:
+            # A run that was cut off may have orders: it goes on, and the venue refuses what does not fit.
+            if mode == "live" and not before.is_cut_off:
+                raise error
+            log.warning("%s", error)
         settings = _settings(system, mode, before.carried)
         data = Dataset(index, fields, (), (f"{mode} market data",))
         offered = {one.name: one.market_data.offers for one in parts}

@@ -107,7 +107,7 @@ class MarketData(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Disconnect; nothing is pushed after it returns."""
+        """Disconnect; nothing is pushed after it returns. It may be called before `start`, too."""
 
 
 class OrderRequest(msgspec.Struct, frozen=True):
