@@ -200,41 +200,31 @@ def execution_of(ready: Any) -> Any:
 
 def lose(bench: Bench) -> None:
     """Somebody else sells into the book until the price is three in a hundred lower."""
-    server = bench.sandbox.server
-    exchange, now_ns = server.exchange, server.clock.now_ns()
-    other = exchange.add_account("other", now_ns)
-    exchange.transfer(other, "BTC", parse("2000"), now_ns)
-    bid = Decimal(exchange.markets["BTCUSDT"].best[0][0]).scaleb(-8)
     bench.faults.on("quiet_market")
-    price = parse(str((bid * Decimal("0.97")).quantize(Decimal("0.01"))))
-    for _ in range(12):
-        order = OrderRequest(
-            symbol="BTCUSDT",
-            buy=False,
-            kind="LIMIT",
-            client_id="web_other",
-            time_in_force="IOC",
-            price=price,
-            quantity=parse("90"),
-        )
-        exchange.submit(other, order, now_ns)
+    bid = Decimal(bench.sandbox.server.exchange.markets["BTCUSDT"].best[0][0]).scaleb(-8)
+    _others(bench, "BTC", "2000", bid * Decimal("0.97"), "IOC", 12, is_buy=False)
 
 
 def rise(bench: Bench) -> None:
     """Somebody else bids a little below the best offer, for much."""
+    asked = Decimal(bench.sandbox.server.exchange.markets["BTCUSDT"].best[1][0]).scaleb(-8)
+    _others(bench, "USDT", "90000000", asked - Decimal("0.5"), "GTC", 1, is_buy=True)
+
+
+def _others(bench: Bench, asset: str, paid_in: str, price: Decimal, force: Any, times: int, *, is_buy: bool) -> None:
+    """Large orders of an account of somebody else."""
     server = bench.sandbox.server
     exchange, now_ns = server.exchange, server.clock.now_ns()
-    other = exchange.add_account("another", now_ns)
-    exchange.transfer(other, "USDT", parse("90000000"), now_ns)
-    asked = Decimal(exchange.markets["BTCUSDT"].best[1][0]).scaleb(-8)
-    price = parse(str((asked - Decimal("0.5")).quantize(Decimal("0.01"))))
-    order = OrderRequest(
-        symbol="BTCUSDT",
-        buy=True,
-        kind="LIMIT",
-        client_id="web_another",
-        time_in_force="GTC",
-        price=price,
-        quantity=parse("90"),
-    )
-    exchange.submit(other, order, now_ns)
+    other = exchange.add_account(f"others with {asset}", now_ns)
+    exchange.transfer(other, asset, parse(paid_in), now_ns)
+    for _ in range(times):
+        order = OrderRequest(
+            symbol="BTCUSDT",
+            buy=is_buy,
+            kind="LIMIT",
+            client_id="web_other",
+            time_in_force=force,
+            price=parse(str(price.quantize(Decimal("0.01")))),
+            quantity=parse("90"),
+        )
+        exchange.submit(other, order, now_ns)

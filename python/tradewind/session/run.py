@@ -21,6 +21,7 @@ from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError, exception
+from tradewind.instruments import InstrumentFields
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import FOLDER_NAME
@@ -167,10 +168,11 @@ async def prepared(
         raise exception("bad_setting", message, "take enabled = false out of [control]")
     clocks = {name: VenueClock() for name in _venue_names(system)}
     parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
-    wrong = [one for part in parts for one in await misfits(part.market_data, system.specifications())]
+    fields = system.specifications()
+    wrong = [one for part in parts for one in await misfits(part.market_data, fields)]
     # One clock stamps everything: that of the venue that the system names first.
     clock = SessionClock(next(iter(clocks.values())))
-    return _prepared(system, mode, parts, clock, wrong, accepts_changes=accepts_changes)
+    return _prepared(system, mode, parts, clock, fields, wrong, accepts_changes=accepts_changes)
 
 
 @contextmanager
@@ -179,6 +181,7 @@ def _prepared(
     mode: Literal["paper", "live"],
     parts: list[VenueParts],
     clock: SessionClock,
+    fields: tuple[InstrumentFields, ...],
     wrong: Sequence[TradewindError],
     *,
     accepts_changes: bool,
@@ -188,7 +191,6 @@ def _prepared(
         one.mkdir(parents=True, exist_ok=True)
     journal = journals / FOLDER_NAME
     with only_one(journals):
-        fields = tuple(system.specifications())
         index = _core.Index([definition(one) for one in fields])
         strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
         before = earlier(journal)

@@ -41,10 +41,10 @@ async def _theirs(market_data: MarketData, symbols: Sequence[str]) -> dict[str, 
     try:
         return {one.symbol: one for one in await market_data.instruments(symbols)}
     except TradewindError as error:
-        if error.code != "venue_refused" or len(symbols) == 1:
-            if error.code == "venue_refused":
-                return {}
+        if error.code != "venue_refused":
             raise
+    if len(symbols) == 1:
+        return {}
     # A venue may refuse all because of one that it does not have.
     found: dict[str, InstrumentFields] = {}
     for symbol in symbols:
