@@ -98,10 +98,10 @@ class TestOutsideOfACallback:
         assert caught.value.code == "context_outside_callback"
 
     def test_the_run_itself_cannot_be_read_from_a_callback(self) -> None:
-        """A result exists only when the run has ended; an order shows what was last seen."""
+        """A result exists only when the run has ended; an order shows what became of it."""
         kept: list[tw.Order] = []
         scripted({1: lambda ctx, btc: kept.append(ctx.buy(btc, 1))})
-        assert (kept[0].status, kept[0].filled, kept[0].quantity) == ("queued", 0.0, 1.0)
+        assert (kept[0].status, kept[0].filled, kept[0].quantity) == ("filled", 1.0, 1.0)
 
 
 class TestMistakesRaiseAtTheCall:

@@ -642,7 +642,7 @@ class Context:
 
 @final
 class Order:
-    """An order. During a callback it shows the order as it is now, otherwise as it was last seen."""
+    """An order. During a callback it shows the order as it is now, otherwise as it was last seen, or as it closed."""
 
     @property
     def id(self) -> int:
@@ -664,7 +664,7 @@ class Order:
         """How long it works: until it is cancelled, at once only, or only where it rests."""
     @property
     def reduce_only(self) -> bool:
-        """Whether it may only reduce the position."""
+        """Whether it may only reduce the strategy's position."""
     @property
     def quantity(self) -> float:
         """How much was asked for, above zero whichever the side."""

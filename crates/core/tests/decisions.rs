@@ -307,6 +307,84 @@ fn close_cancels_and_closes() {
 }
 
 #[test]
+fn what_is_asked_for_in_one_callback_counts_the_cancels_before_it() {
+    // A sale that takes profit rests; a target first, or not; and then out, whichever way that is said.
+    for latency in LATENCIES {
+        for (first, last) in [(None, 0), (None, 1), (Some(5), 0), (Some(5), 1), (Some(0), 0), (Some(0), 1), (Some(3), 1)] {
+            let mut world = quotes(12);
+            (world.request_latency, world.answer_latency) = (latency, latency);
+            let run = script(&world, move |state, number| match number {
+                1 => place(state, Buy, 3, Market).map(|_| ()),
+                3 => place(state, Sell, 3, Limit(2_000)).map(|_| ()),
+                5 => {
+                    first.map_or(Ok(()), |quantity| state.target(at(0), quantity, Market))?;
+                    if last == 0 {
+                        return state.close(at(0));
+                    }
+                    state.cancel_all(Some(at(0)));
+                    state.target(at(0), 0, Market)
+                }
+                _ => Ok(()),
+            });
+            assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [3, -3], "{first:?} {last}");
+            assert_eq!(run.engine().state().orders().all_open().count(), 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_ordered_behind_a_held_back_target_comes_on_top_of_it() {
+    // A bid rests far below when the target is stated; what is bought later on purpose is not sold with it.
+    let quotes: Vec<_> = (1..=14).map(|second| if second == 10 { (second, 890, 891) } else { (second, 1_000, 1_001) }).collect();
+    for latency in LATENCIES {
+        let mut world = common::quoted_as(common::spot("v", "X", "X", "USD"), &quotes).with_balance("v", "X", 50);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let run = script(&world, |state, number| match number {
+            1 => place(state, Buy, 2, Limit(900)).map(|_| ()),
+            2 => state.target(at(0), 0, Market),
+            4 => place(state, Buy, 4, Market).map(|_| ()),
+            6 => place(state, Buy, 3, Limit(800)).map(|_| ()),
+            8 => place(state, Sell, 1, Market).map(|_| ()),
+            _ => Ok(()),
+        });
+        // The bid, and what the target still wanted of it.
+        assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [4, -1, 2, -2], "{latency:?}");
+    }
+}
+
+#[test]
+fn what_may_only_reduce_is_looked_after_on_spot() {
+    let quotes: Vec<_> = (1..=14).map(|second| (second, 1_000, 1_001)).collect();
+    let reduce = |state: &mut State, side, quantity, order_type| {
+        let order = state.order_of(at(0), side, quantity, order_type);
+        state.place(tradewind_core::order::NewOrder { reduce_only: true, ..order }).map(|_| ())
+    };
+    for latency in LATENCIES {
+        // The account holds coins of somebody else: the venue would sell them.
+        let mut world = common::quoted_as(common::spot("v", "X", "X", "USD"), &quotes).with_balance("v", "X", 50);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let run = script(&world, move |state, number| match number {
+            1 => reduce(state, Sell, 1, Market),
+            2 => place(state, Buy, 5, Market).map(|_| ()),
+            4 => reduce(state, Buy, 1, Market),
+            5 => reduce(state, Sell, 6, Market),
+            6 => reduce(state, Sell, 3, Limit(1_200)),
+            // What rests wants three of five.
+            7 => reduce(state, Sell, 3, Market),
+            8 => reduce(state, Sell, 2, Market),
+            // Nothing stops an order that says what it wants: the one that rests is not covered any more.
+            10 => place(state, Sell, 1, Market).map(|_| ()),
+            _ => Ok(()),
+        });
+        let orders: Vec<_> = run.recorder().orders().iter().map(|order| (order.count, order.status, order.reason)).collect();
+        let refused = |count| (count, Status::Rejected, Some(Code::ReduceOnly));
+        let filled = |count| (count, Status::Filled, None);
+        let cancelled = (5, Status::Cancelled, Some(Code::Requested));
+        assert_eq!(orders, [refused(1), filled(2), refused(3), refused(4), refused(6), filled(7), filled(8), cancelled]);
+    }
+}
+
+#[test]
 fn a_strategy_can_close_its_position_as_it_stops_but_open_nothing() {
     for latency in LATENCIES {
         let mut world = quotes(9);

@@ -6,7 +6,7 @@ use crate::history::History;
 use crate::indicator::{Indicator, IndicatorSpecification};
 use crate::instrument::{Instrument, Stream, price_of, quantity_of};
 use crate::number::{datetime, decimal, duration, instant};
-use crate::order::{Order, Position};
+use crate::order::{Order, Position, Seen};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
@@ -14,12 +14,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tradewind_core::error::{Code, Error};
 use tradewind_core::instrument::{Index, InstrumentIndex};
 use tradewind_core::market::{MarketData, MarketEvent, Side};
 use tradewind_core::number::to_float;
-use tradewind_core::order::{OrderId, OrderType, StrategyIndex, TimeInForce};
+use tradewind_core::order::{self, OrderId, OrderType, StrategyIndex, TimeInForce};
 use tradewind_core::state::{State, StreamKind};
 
 thread_local! {
@@ -51,13 +51,15 @@ pub struct Context {
     /// The source of chance of each strategy that uses this context; a risk check serves several.
     random: Mutex<BTreeMap<StrategyIndex, Py<PyAny>>>,
     ids: AtomicU64,
+    /// The orders of which somebody keeps a handle.
+    followed: Mutex<BTreeMap<OrderId, Weak<Mutex<order::Order>>>>,
 }
 
 impl Context {
     pub fn new(index: Arc<Index>, instruments: Arc<Vec<Py<Instrument>>>) -> Self {
         static CONTEXTS: AtomicU64 = AtomicU64::new(0);
         let number = CONTEXTS.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { number, index, instruments, random: Mutex::default(), ids: AtomicU64::new(0) }
+        Self { number, index, instruments, random: Mutex::default(), ids: AtomicU64::new(0), followed: Mutex::default() }
     }
 
     /// Lends the state to this context for the length of a call, and what was lent before again after it.
@@ -103,6 +105,33 @@ impl Context {
         };
         self.ids.store(ids, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// What the handles of an order share: how it is now, until the next one sees it.
+    pub fn follow(&self, order: &order::Order) -> Seen {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = followed.get(&order.id).and_then(Weak::upgrade) {
+            return seen;
+        }
+        let seen = Arc::new(Mutex::new(order.clone()));
+        followed.insert(order.id, Arc::downgrade(&seen));
+        seen
+    }
+
+    /// A handle of an order goes; with the last one, what they share.
+    pub fn unfollow(&self, id: OrderId, seen: &Seen) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::strong_count(seen) == 1 {
+            followed.remove(&id);
+        }
+    }
+
+    /// An order has closed: its handles show how, for as long as they are kept.
+    pub fn closed(&self, order: &order::Order) {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = followed.get(&order.id).and_then(Weak::upgrade) {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(order);
+        }
     }
 
     pub fn instrument_of(&self, py: Python<'_>, instrument: InstrumentIndex) -> Py<Instrument> {

@@ -5,7 +5,7 @@ use crate::error::OrRaise;
 use crate::instrument::Instrument;
 use crate::number::datetime;
 use pyo3::prelude::*;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tradewind_core::account;
 use tradewind_core::market::Side;
 use tradewind_core::number::{to_float, wide_to_float};
@@ -23,7 +23,7 @@ pub fn read_client_id(text: &str, run: &str) -> Option<(u16, u64)> {
     order::read_client_id(text, run).map(|(strategy, count)| (strategy.0, count))
 }
 
-/// An order. During a callback it shows the order as it is now, otherwise as it was last seen.
+/// An order. During a callback it shows the order as it is now, otherwise as it was last seen, or as it closed.
 #[pyclass(frozen)]
 pub struct Order {
     pub id: OrderId,
@@ -33,31 +33,27 @@ pub struct Order {
     request: order::NewOrder,
     count: u64,
     decided_ns: i64,
-    seen: Mutex<order::Order>,
+    seen: Seen,
 }
 
+/// An order as it was last seen, shared by the handles that follow it.
+pub type Seen = Arc<Mutex<order::Order>>;
+
 impl Order {
-    fn new(context: Py<Context>, follows: bool, seen: order::Order) -> Self {
-        Self {
-            id: seen.id,
-            context,
-            follows,
-            request: seen.request,
-            count: seen.count,
-            decided_ns: seen.decided_ns,
-            seen: Mutex::new(seen),
-        }
+    fn new(context: Py<Context>, follows: bool, order: &order::Order, seen: Seen) -> Self {
+        Self { id: order.id, context, follows, request: order.request, count: order.count, decided_ns: order.decided_ns, seen }
     }
 
     /// A handle that follows the order.
     pub fn live(context: &Bound<'_, Context>, id: OrderId) -> PyResult<Self> {
-        let seen = context.get().with(|state| state.order(id).cloned().or_raise())?;
-        Ok(Self::new(context.clone().unbind(), true, seen))
+        let order = context.get().with(|state| state.order(id).cloned().or_raise())?;
+        let seen = context.get().follow(&order);
+        Ok(Self::new(context.clone().unbind(), true, &order, seen))
     }
 
     /// The order as it was reported.
-    pub fn reported(py: Python<'_>, context: &Py<Context>, seen: &order::Order) -> Self {
-        Self::new(context.clone_ref(py), false, seen.clone())
+    pub fn reported(py: Python<'_>, context: &Py<Context>, order: &order::Order) -> Self {
+        Self::new(context.clone_ref(py), false, order, Arc::new(Mutex::new(order.clone())))
     }
 
     fn seen(&self) -> MutexGuard<'_, order::Order> {
@@ -67,7 +63,7 @@ impl Order {
     fn read<T>(&self, read: impl FnOnce(&order::Order) -> T) -> T {
         let context = self.context.get();
         if self.follows && context.is_lent() {
-            // An order that the engine has forgotten stays as it was last seen.
+            // Of an order that the engine has forgotten the context was told how it ended.
             let now = context.with(|state| Ok(state.order(self.id).ok().cloned())).ok().flatten();
             if let Some(now) = now {
                 *self.seen() = now;
@@ -81,6 +77,14 @@ impl Order {
         let context = self.context.get();
         let specification = &context.index().instrument(instrument).specification;
         (specification.price_decimals, specification.quantity_decimals, specification.value_decimals())
+    }
+}
+
+impl Drop for Order {
+    fn drop(&mut self) {
+        if self.follows {
+            self.context.get().unfollow(self.id, &self.seen);
+        }
     }
 }
 
@@ -122,7 +126,7 @@ impl Order {
         self.request.time_in_force.name()
     }
 
-    /// Whether it may only reduce the position.
+    /// Whether it may only reduce the strategy's position.
     #[getter]
     fn reduce_only(&self) -> bool {
         self.request.reduce_only

@@ -109,6 +109,7 @@ impl Session {
         dict.set_item("price", price)?;
         dict.set_item("decided_ns", order.decided_ns)?;
         dict.set_item("updated_ns", order.updated_ns)?;
+        dict.set_item("is_accepted", order.is_accepted)?;
         dict.set_item("trade_ids", order.trade_ids.to_vec())?;
         Ok(dict)
     }

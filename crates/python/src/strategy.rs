@@ -166,6 +166,10 @@ impl Strategy for PythonStrategy {
         )
     }
 
+    fn on_closed(&mut self, order: &order::Order) {
+        self.lender.context.get().closed(order);
+    }
+
     fn on_fill(&mut self, state: &mut Box<State>, fill: &account::Fill) -> Result<()> {
         let (instruments, index) = (Arc::clone(&self.instruments), Arc::clone(&self.index));
         self.call(

@@ -194,7 +194,6 @@ class AccountFeed:
     def _accepted(self, name: str, venue_time_ns: int) -> None:
         self._order(name, "accepted", "requested", venue_time_ns)
         if self._session.open_order(name) is not None:
-            self.reconciliation.accepted(name)
             return
         # It was given up, and the venue took it after all: nobody wants it any more.
         held = self._session.order_of(name)

@@ -68,7 +68,6 @@ class Reconciliation:
         self._ends: dict[str, Cancelled | Expired] = {}
         self._unanswered: set[str] = set()
         self._seen: dict[str, float] = {}
-        self._accepted: set[str] = set()
         self._is_connected = False
         self._wanted = asyncio.Event()
         self._differences: dict[str, Decimal] = {}
@@ -93,10 +92,6 @@ class Reconciliation:
         self._is_connected = False
         if self.is_up:
             self._session.connection(self._venue, is_connected=False)
-
-    def accepted(self, name: str) -> None:
-        """The venue has the order: that it does not name it later does not say that it is gone."""
-        self._accepted.add(name)
 
     @property
     def is_opened(self) -> bool:
@@ -166,7 +161,6 @@ class Reconciliation:
         ours = {self._session.name_of(one): one for one in self._session.real_orders(self._venue)}
         now = asyncio.get_running_loop().time()
         self._seen = {name: self._seen.get(name, now) for name in ours}
-        self._accepted &= ours.keys()
         for name, order in ours.items():
             if everything or self._is_doubtful(order, theirs.get(name)):
                 self.ask_later(name)
@@ -229,7 +223,7 @@ class Reconciliation:
                 continue
             if state is not None or not is_missed:
                 continue
-            if loop.time() > begun + _HAD_SECONDS or not self._had(order):
+            if loop.time() > begun + _HAD_SECONDS or not _had(order):
                 self._give_up(name)
                 return
             log.warning("%s: it does not name %s, which it had; it is open until it does", self._venue, name)
@@ -252,7 +246,6 @@ class Reconciliation:
             return False
         order_id = order["order_id"]
         self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
-        self.accepted(name)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
         if end is not None:
@@ -284,17 +277,12 @@ class Reconciliation:
         if (end := self._ends.get(name)) is not None:
             self.ended(end)
 
-    def _had(self, order: dict[str, Any]) -> bool:
-        """Whether the venue has once said that it has the order."""
-        is_said = order["status"] in _RESTING or Decimal(order["filled"]) > 0
-        return is_said or self._session.name_of(order) in self._accepted
-
     def _give_up(self, name: str) -> None:
         """The venue does not know the order, and can take it no more."""
         order = self._session.open_order(name)
         if order is not None:
             # An order that was there once was not rejected.
-            is_new = order["status"] in _IN_THE_AIR and not self._had(order)
+            is_new = order["status"] in _IN_THE_AIR and not _had(order)
             kind = "rejected" if is_new else "cancelled"
             self._session.report(self._venue, order["order_id"], kind, "order_not_open", None)
 
@@ -360,3 +348,8 @@ class Reconciliation:
             # An empty answer is not an empty account (F43).
             raise exception("bad_frame", f"{self._venue}: its balances do not name {', '.join(missing)}")
         return {asset: theirs[asset] - held for asset, held in known.items() if theirs[asset] != held}
+
+
+def _had(order: dict[str, Any]) -> bool:
+    """Whether the venue has once said that it has an order: that it does not name it later does not say that it is gone."""
+    return order["is_accepted"] or Decimal(order["filled"]) > 0

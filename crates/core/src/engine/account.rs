@@ -3,10 +3,13 @@
 use super::{Booked, Charge, Engine, Notice};
 use crate::account::{Fill, base_fee};
 use crate::event::{AccountEvent, AccountReport, Holding};
-use crate::instrument::AccountIndex;
+use crate::instrument::{AccountIndex, InstrumentIndex};
 use crate::market::Side;
 use crate::order::{OrderId, Outcome, Report, StrategyIndex, next_status};
+use crate::risk::is_uncovered;
+use crate::state::Decision;
 use crate::strategy::StatusChange;
+use smallvec::SmallVec;
 
 impl Engine {
     pub(super) fn on_account(&mut self, report: &AccountReport) {
@@ -78,17 +81,41 @@ impl Engine {
         let (strategy, count, decision_mid_doubled) = (order.strategy, order.count, order.decision_mid_doubled);
         self.hasher.fill(order.strategy, order.count, fill, self.state.now_ns);
         self.state.accounts[account.at()].apply_fill(&self.state.index, fill);
+        let held = self.state.position(strategy, fill.instrument).quantity;
         let realised = self.attribute(strategy, fill);
+        self.count_on_top(fill, strategy, held);
+        if held.signum() == -fill.signed_quantity().signum() {
+            self.cancel_uncovered(strategy, fill.instrument);
+        }
         self.output.fills.push(Booked { fill: *fill, strategy, count, realised, decision_mid_doubled, arrival_time_ns: self.state.now_ns });
         if self.strategies[strategy.at()].callbacks.fill {
             self.notices.push(Notice::Fill(strategy, *fill));
         }
         if self.report(fill.order, report, None) == Outcome::BookOnly
-            && self.keeps_details
             && let Some(order) = self.state.orders.get(fill.order)
         {
-            self.output.amended.push(order.clone());
+            self.strategies[strategy.at()].strategy.on_closed(order);
+            if self.keeps_details {
+                self.output.amended.push(order.clone());
+            }
         }
+    }
+
+    /// What an order of the strategy itself has moved comes on top of a target that was stated before it (O3).
+    fn count_on_top(&mut self, fill: &Fill, strategy: StrategyIndex, held: i64) {
+        let Some(order) = self.state.orders.get(fill.order).filter(|order| !order.by_target) else { return };
+        let moved = self.state.position(strategy, fill.instrument).quantity - held;
+        let mut targets = self.state.strategies[strategy.at()].targets.iter_mut();
+        if let Some(target) = targets.find(|target| target.instrument == fill.instrument && target.since <= order.id) {
+            target.added += moved;
+        }
+    }
+
+    /// Cancels orders that may only reduce and that what is held does not cover any more (O4).
+    fn cancel_uncovered(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
+        let open = self.state.orders.open(strategy).filter(|order| order.request.instrument == instrument);
+        let uncovered = open.filter(|order| order.remaining() > 0 && is_uncovered(&self.state, order));
+        self.state.outbox.extend(uncovered.map(|order| Decision::Cancel(order.id)).collect::<SmallVec<[Decision; 4]>>());
     }
 
     /// What the account holds already becomes a strategy's position, at its stated cost: no money moves (M3).

@@ -61,7 +61,7 @@ impl Engine {
         };
         if self.state.is_unsettled(strategy, instrument) {
             // Nothing is known to be reached or missing; but what is not wanted any more can go.
-            if self.state.exposure(strategy, instrument) != target.quantity {
+            if self.state.missing(strategy, &target) != 0 {
                 self.cancel_earlier(strategy, instrument, None)?;
             }
             return Ok(());
@@ -69,12 +69,12 @@ impl Engine {
         if self.state.works_otherwise(strategy, &target) && self.cancel_earlier(strategy, instrument, None)? {
             return Ok(());
         }
-        let missing = target.quantity - self.state.exposure(strategy, instrument);
+        let missing = self.state.missing(strategy, &target);
         let free = self.state.sendable(strategy, &target, missing);
         let sent = self.risk.piece(&self.state, strategy, &target, free);
         let order = difference(&self.state, &target, sent);
         if sent == missing {
-            self.keep_dust(strategy, instrument, if order.is_none() { missing } else { 0 });
+            self.keep_dust(strategy, instrument, missing - order.map_or(0, |order| order.quantity * order.side.sign()));
         }
         if order.is_some() && self.cancel_earlier(strategy, instrument, None)? {
             return Ok(());
@@ -192,6 +192,7 @@ impl Engine {
             if self.keeps_details {
                 self.output.orders.push(order.clone());
             }
+            self.strategies[strategy.at()].strategy.on_closed(order);
             self.state.orders.close(strategy, id);
         }
     }

@@ -131,7 +131,7 @@ pub struct NewOrder {
     pub order_type: OrderType,
     /// For how long.
     pub time_in_force: TimeInForce,
-    /// It may only reduce the position.
+    /// It may only reduce its strategy's position (O4).
     pub reduce_only: bool,
 }
 

@@ -191,6 +191,9 @@ impl Risk {
                 return Some(Code::RiskStaleData);
             }
         }
+        if is_uncovered(state, order) {
+            return Some(Code::ReduceOnly);
+        }
         if exceeds_numbers(state, order) {
             return Some(Code::RiskPosition);
         }
@@ -254,6 +257,24 @@ pub(crate) fn reduces(state: &State, order: &Order) -> bool {
     let held = state.position(order.strategy, request.instrument).quantity;
     let towards_zero = held.signum() == -request.side.sign();
     towards_zero && same_way(state, order) <= held.abs()
+}
+
+/// Whether an order may only reduce its strategy's position and could do more (O4).
+///
+/// A spot venue knows no such orders. A margined one looks after them itself, but at the account's position, of all
+/// strategies together: there what rests is cut when another one has reduced before it, and need not be cancelled.
+pub(crate) fn is_uncovered(state: &State, order: &Order) -> bool {
+    let request = &order.request;
+    if !request.reduce_only {
+        return false;
+    }
+    let held = state.position(order.strategy, request.instrument).quantity;
+    let is_too_much = order.status == Status::Queued && request.quantity > held.abs();
+    if state.index.instrument(request.instrument).is_margined() {
+        held.signum() != -request.side.sign() || is_too_much
+    } else {
+        !reduces(state, order)
+    }
 }
 
 /// The strategy's other working orders in the order's instrument; those that were asked for

@@ -34,6 +34,10 @@ pub struct Target {
     pub order_type: OrderType,
     /// The strategy's count of the last order that was sent towards it while something was held back; zero before.
     pub order: u64,
+    /// The first order after it was stated: what the strategy orders itself from there on comes on top of it.
+    pub since: OrderId,
+    /// By how much such orders have moved the position.
+    pub added: i64,
 }
 
 /// How many events of a stream can be kept.
@@ -127,8 +131,8 @@ impl State {
             let owner = &self.strategies[order.strategy.at()].name;
             return Err(Error::new(Code::UnknownOrder, format!("order {} belongs to the strategy {owner}", id.0)));
         }
-        if !order.status.is_closed() && order.status != Status::CancelInFlight {
-            self.outbox.push(Decision::Cancel(id));
+        if !order.status.is_closed() {
+            self.want_cancelled(id);
         }
         Ok(())
     }
@@ -138,21 +142,33 @@ impl State {
         let ids: Vec<OrderId> = self
             .orders
             .open(self.calling)
-            .filter(|order| instrument.is_none_or(|wanted| wanted == order.request.instrument) && order.status != Status::CancelInFlight)
+            .filter(|order| instrument.is_none_or(|wanted| wanted == order.request.instrument))
             .map(|order| order.id)
             .collect();
-        self.outbox.extend(ids.into_iter().map(Decision::Cancel));
+        for id in ids {
+            self.want_cancelled(id);
+        }
         self.strategies[self.calling.at()].targets.retain(|target| instrument.is_some_and(|wanted| wanted != target.instrument));
+    }
+
+    /// From the call on a target waits for what becomes of the order, whatever is looked at before its cancel leaves (O3).
+    fn want_cancelled(&mut self, id: OrderId) {
+        if let Some(order) = self.orders.get_mut(id).filter(|order| order.status != Status::CancelInFlight) {
+            order.is_cancel_wanted = true;
+            self.outbox.push(Decision::Cancel(id));
+        }
     }
 
     /// Wants the calling strategy's position to become `quantity`, rounded towards zero to the lot (O3).
     #[inline]
     pub fn target(&mut self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Result<()> {
         let strategy = self.calling;
+        let held = &self.strategies[strategy.at()];
         // Most calls repeat a target that is reached.
         if self.orders.are_closed(strategy)
             && self.position(strategy, instrument).quantity == quantity
-            && self.strategies[strategy.at()].targets.is_empty()
+            && held.targets.is_empty()
+            && held.dust.is_empty()
         {
             return Ok(());
         }
@@ -171,8 +187,8 @@ impl State {
         if let OrderType::Limit(_) = order_type {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
         }
-        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
-        let target = Target { instrument, quantity, order_type, order: 0 };
+        self.forget_target(instrument);
+        let target = self.target_of(instrument, quantity, order_type);
         let is_reached = self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument);
         if is_reached && !self.works_otherwise(strategy, &target) {
             return Ok(());
@@ -180,6 +196,28 @@ impl State {
         self.strategies[strategy.at()].targets.push(target);
         self.outbox.push(Decision::Pursue(strategy, instrument));
         Ok(())
+    }
+
+    fn target_of(&self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Target {
+        Target { instrument, quantity, order_type, order: 0, since: self.orders.next_id(), added: 0 }
+    }
+
+    /// Another one is stated, whose dust is not that of the one before.
+    fn forget_target(&mut self, instrument: InstrumentIndex) {
+        let strategy = &mut self.strategies[self.calling.at()];
+        strategy.targets.retain(|target| target.instrument != instrument);
+        strategy.dust.retain(|(held, _)| *held != instrument);
+    }
+
+    /// How much the strategy has ordered itself since a target was stated, by what it has moved and what still works.
+    pub(crate) fn asked_since(&self, strategy: StrategyIndex, target: &Target) -> i64 {
+        let is_later = |order: &&Order| order.id >= target.since && order.request.instrument == target.instrument && !order.by_target;
+        target.added + self.orders.open(strategy).filter(is_later).map(Order::working).sum::<i64>()
+    }
+
+    /// What is missing to a target.
+    pub(crate) fn missing(&self, strategy: StrategyIndex, target: &Target) -> i64 {
+        target.quantity + self.asked_since(strategy, target) - self.exposure(strategy, target.instrument)
     }
 
     /// What may be sent of what is missing to a target. A purchase that still works counts as coming (O3), and cannot be
@@ -190,6 +228,7 @@ impl State {
             return missing;
         }
         let held = self.position(strategy, target.instrument).quantity;
+        let held = held.min(held - target.added);
         let working = self.orders.open(strategy).filter(|order| order.request.instrument == target.instrument);
         let sold: i64 = working.map(|order| order.working().min(0)).sum();
         missing.max(-(held + sold).max(0))
@@ -204,7 +243,9 @@ impl State {
     /// Cancels the calling strategy's open orders in an instrument and closes its position at market.
     pub fn close(&mut self, instrument: InstrumentIndex) -> Result<()> {
         self.cancel_all(Some(instrument));
-        self.strategies[self.calling.at()].targets.push(Target { instrument, quantity: 0, order_type: OrderType::Market, order: 0 });
+        self.forget_target(instrument);
+        let target = self.target_of(instrument, 0, OrderType::Market);
+        self.strategies[self.calling.at()].targets.push(target);
         self.outbox.push(Decision::Pursue(self.calling, instrument));
         Ok(())
     }

@@ -302,6 +302,7 @@ impl State {
             for target in &strategy.targets {
                 out.text(&self.index.instrument(target.instrument).name).number(target.quantity.into());
                 out.text(target.order_type.name()).number(target.order_type.price().unwrap_or(0).into()).number(target.order.into());
+                out.number(target.since.0.into()).number(target.added.into());
             }
             let mut dust: Vec<_> = strategy.dust.iter().map(|(held, dust)| (&self.index.instrument(*held).name, dust)).collect();
             dust.sort();

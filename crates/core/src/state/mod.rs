@@ -229,11 +229,11 @@ impl State {
         (0..positions.len()).map(|at| InstrumentIndex(at as u32)).filter(is_held).collect()
     }
 
-    /// Whether the outcome of some order of the strategy in the instrument is open: a cancel is under
-    /// way or has to be sent again, or the order is unknown. Until it is settled, exposure may still change (O3).
+    /// Whether the outcome of some order of the strategy in the instrument is open: its cancel was asked for, or the order is
+    /// unknown. Until it is settled, exposure may still change (O3).
     #[inline]
     pub fn is_unsettled(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> bool {
-        let is_open_ended = |order: &Order| matches!(order.status, Status::CancelInFlight | Status::Unknown) || order.has_outlived_cancel();
+        let is_open_ended = |order: &Order| order.is_cancel_wanted || matches!(order.status, Status::CancelInFlight | Status::Unknown);
         self.orders.open(strategy).any(|order| order.request.instrument == instrument && is_open_ended(order))
     }
 

@@ -108,6 +108,10 @@ pub trait Strategy: Send {
         Ok(())
     }
 
+    /// One of its orders has closed, or was filled after that. Unlike the callbacks, this is told at once, and to everybody:
+    /// who keeps orders sees what became of them when the engine has forgotten them.
+    fn on_closed(&mut self, order: &Order) {}
+
     /// One of its orders was filled, or its position was closed by the venue.
     fn on_fill(&mut self, state: &mut Box<State>, fill: &Fill) -> Result<()> {
         Ok(())

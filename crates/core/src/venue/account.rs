@@ -24,7 +24,8 @@ impl SimulatedVenue {
         let order = self.markets[instrument.at()].orders[place];
         let held = self.account.position(instrument).quantity;
         let can_reduce = if held.signum() == -order.request.side.sign() { held.abs() } else { 0 };
-        let reduced = if order.request.reduce_only { quantity.min(can_reduce) } else { quantity };
+        let is_reduce_only = self.knows_reduce_only(&order.request);
+        let reduced = if is_reduce_only { quantity.min(can_reduce) } else { quantity };
         if quantity == 0 {
             return false;
         }
@@ -46,7 +47,7 @@ impl SimulatedVenue {
         let mut done = *remaining == 0;
         if done {
             self.markets[instrument.at()].orders.remove(place);
-        } else if order.request.reduce_only && quantity == can_reduce {
+        } else if is_reduce_only && quantity == can_reduce {
             self.end(instrument, place, Code::ReduceOnly, time_ns);
             done = true;
         }
@@ -54,6 +55,12 @@ impl SimulatedVenue {
             self.settle_margin(instrument);
         }
         done
+    }
+
+    /// Whether the venue lets an order reduce the account's position only: on spot there are no such orders, as with real
+    /// venues; there the engine looks after them (O4).
+    pub(super) fn knows_reduce_only(&self, request: &NewOrder) -> bool {
+        request.reduce_only && self.index.instrument(request.instrument).is_margined()
     }
 
     /// After a fill: the margin of every asset whose wallet it moved.

@@ -159,7 +159,8 @@ impl SimulatedVenue {
             return Some(Code::WouldTake);
         }
         let held = self.account.position(request.instrument).quantity;
-        if request.reduce_only && (held.signum() != -request.side.sign() || request.quantity > held.abs()) {
+        let is_reduce_only = self.knows_reduce_only(request);
+        if is_reduce_only && (held.signum() != -request.side.sign() || request.quantity > held.abs()) {
             return Some(Code::ReduceOnly);
         }
         let Some(price) = request.order_type.price().or_else(|| self.expected_price(request)) else {
@@ -170,7 +171,7 @@ impl SimulatedVenue {
         if position > LARGEST_QUANTITY || specification.value(price, position) > LARGEST_VALUE {
             return Some(Code::OutOfRange);
         }
-        if specification.value(price, request.quantity) < specification.minimum_notional && !request.reduce_only {
+        if specification.value(price, request.quantity) < specification.minimum_notional && !is_reduce_only {
             return Some(Code::BelowMinimumNotional);
         }
         (!self.can_pay(request, price)).then_some(Code::InsufficientFunds)

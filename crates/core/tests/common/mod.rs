@@ -213,9 +213,14 @@ pub const fn at(place: u32) -> InstrumentIndex {
 
 /// An index of one perpetual without fees, and a world with its quotes: bid, ask, at seconds.
 pub fn quoted(quotes: &[(i64, i64, i64)]) -> World {
+    quoted_as(perpetual("v", "X", "X", "USD"), quotes)
+}
+
+/// The same of another instrument in USD.
+pub fn quoted_as(specification: Specification, quotes: &[(i64, i64, i64)]) -> World {
     use tradewind_core::market::{MarketData, MarketEvent, Quote};
     use tradewind_core::time::SECOND_NS;
-    let index = Arc::new(Index::new(&[], &[perpetual("v", "X", "X", "USD")]).unwrap());
+    let index = Arc::new(Index::new(&[], &[specification]).unwrap());
     let rows: Vec<_> = quotes
         .iter()
         .map(|&(second, bid, ask)| {
