@@ -37,6 +37,11 @@ class SessionClock:
         self._last_ns = max(self.now_ns(), self._last_ns + 1, at_least_ns)
         return self._last_ns
 
+    @property
+    def is_right(self) -> bool:
+        """Whether it does not stand still for long, because a time was met that the venue's clock has yet to reach (T2)."""
+        return self._last_ns - self.now_ns() <= CLOCK_LIMIT_NS
+
     def start_after(self, time_ns: int) -> None:
         """Go on after a time that was met, whatever the clock says now."""
         self._last_ns = max(self._last_ns, time_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,8 +36,11 @@ from tradewind.venues import (
     StreamName,
 )
 
+log = logging.getLogger(__name__)
 _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
+_STANDSTILL_NS = 10**9
+"""What was due for longer happens while nothing is known of the market (T4)."""
 _FUTURE_NS = 5 * 10**9
 """By how much a venue's time may be after ours: clocks differ by less, so what says more says nothing (T2)."""
 _LARGEST_ID = 2**63 - 1
@@ -125,6 +129,7 @@ class Session:
         self.hurried = asyncio.Event()
         self.is_sending = False
         self._is_suspended = False
+        self._is_catching_up = False
         self._shutdown = shutdown or Shutdown()
         self.history = history or WarmUp()
         self.adoptions = Adoptions(self, adopts)
@@ -144,6 +149,8 @@ class Session:
         """
         if self.failure is not None or self._is_suspended:
             return None
+        if self._armed_ns != _NEVER_NS and self._clock.now_ns() - self._armed_ns > _STANDSTILL_NS:
+            self._catch_up(self._armed_ns)
         try:
             told = act(*given)
         except Exception as error:
@@ -157,6 +164,23 @@ class Session:
         self._let_requests_leave()
         self._arm()
         return told
+
+    def _catch_up(self, due_ns: int) -> None:
+        """Let happen what was due while this process stood still: streams are stale then, so that nothing opens by it."""
+        if self._is_catching_up:
+            return
+        fresh = [held for held, delivers in self._streams.items() if delivers and self._timely[held[0].venue]]
+        if not fresh:
+            return
+        log.warning("timers are late by %.1f s: what they open is refused", (self._clock.now_ns() - due_ns) / 1e9)
+        self._is_catching_up = True
+        for instrument, kind in fresh:
+            self._tell_stream(instrument, kind, is_fresh=False, time_ns=due_ns)
+        now_ns = self.stamp()
+        self.act(lambda: self.kernel.advance(now_ns))
+        for instrument, kind in fresh:
+            self._tell_stream(instrument, kind, is_fresh=True)
+        self._is_catching_up = False
 
     def now_ns(self) -> int:
         """The time on the venues' clock."""
@@ -284,7 +308,6 @@ class Session:
 
     def _wake(self) -> None:
         self._timer = None
-        self._armed_ns = _NEVER_NS
         now_ns = self._clock.stamp()
         self.act(lambda: self.kernel.advance(now_ns))
 
@@ -357,9 +380,12 @@ class Session:
     def _start(self, is_recovered: bool, down_since_ns: int | None) -> list[StreamName]:
         # Before the strategies start: what they ask for in `on_start` must not leave yet. Connections have been gone
         # since the run was cut off: no bar closes before what was missed in it is there.
+        # (Behind what the run met last: whatever that was, they come after it.)
+        gone_since_ns = None if down_since_ns is None else down_since_ns + 1
+        self._look_at_clocks()
         for name, venue in self._venues.items():
             if venue.execution is not None:
-                self.connection(name, is_connected=False, time_ns=down_since_ns)
+                self.connection(name, is_connected=False, time_ns=gone_since_ns)
         if not is_recovered:
             if self.audit.last == 0:
                 for name in (one for one, venue in self._venues.items() if venue.execution is None):
@@ -374,7 +400,7 @@ class Session:
         instruments = self.index.instruments
         streams = self.kernel.received_streams()
         for at, kind in streams:
-            self.stream(instruments[at], kind, is_fresh=False, time_ns=down_since_ns)
+            self.stream(instruments[at], kind, is_fresh=False, time_ns=gone_since_ns)
         for at, kind in streams if down_since_ns is not None else ():
             if kind != "trades":
                 self.gap(instruments[at], kind, down_since_ns or 0, self.now_ns())
@@ -382,8 +408,8 @@ class Session:
 
     def stream(self, instrument: Instrument, kind: str, *, is_fresh: bool, time_ns: int | None = None) -> None:
         """Take whether a stream delivers, since a time or from now on; it is stale while its clock is wrong (T2)."""
-        self._streams[instrument, kind] = is_fresh
         self._tell_stream(instrument, kind, is_fresh and self._timely[instrument.venue], time_ns)
+        self._streams[instrument, kind] = is_fresh
 
     def compared(self, status: ClockStatus) -> None:
         """Take how a venue's clock goes."""
@@ -392,12 +418,14 @@ class Session:
 
     def _look_at_clocks(self) -> None:
         """Streams are stale while their venue's clock, or the one that stamps everything, cannot be traded by."""
-        is_stamping_right = next(iter(self._judges.values())).is_right
+        is_stamping_right = self._clock.is_right and next(iter(self._judges.values())).is_right
         for venue, judge in self._judges.items():
             is_right = is_stamping_right and judge.is_right
             if is_right == self._timely[venue]:
                 continue
             self._timely[venue] = is_right
+            if not self._clock.is_right:
+                log.warning("%s: its clock is before what the run has met: time stands still until then", venue)
             for (instrument, kind), delivers in list(self._streams.items()):
                 if delivers and instrument.venue == venue:
                     self._tell_stream(instrument, kind, is_right)

@@ -37,12 +37,13 @@ impl Engine {
             AccountEvent::Funding { instrument, amount } => {
                 self.state.accounts[account].apply_funding(&self.state.index, instrument, amount, time_ns);
                 let asset = self.state.index.instrument(instrument).settlement;
-                self.state.watch.pay(asset, -amount);
+                self.state.watch.pay(asset, asset, -amount);
                 self.output.charges.push(Charge { instrument, asset, paid: -amount, is_funding: true });
             }
             AccountEvent::Fee { instrument, asset, amount, kind } => {
                 self.state.accounts[account].apply_fee(asset, amount, kind, instrument, time_ns);
-                self.state.watch.pay(asset, amount);
+                let settlement = self.state.index.instrument(instrument).settlement;
+                self.state.watch.pay(settlement, asset, amount);
                 self.output.charges.push(Charge { instrument, asset, paid: amount, is_funding: false });
             }
             AccountEvent::Deposit { asset, amount } | AccountEvent::Foreign { asset, amount } => {
@@ -133,7 +134,7 @@ impl Engine {
         let value = instrument.specification.value(fill.price, fill.signed_quantity());
         let base_fee = base_fee(instrument, fill);
         if base_fee == 0 {
-            self.state.watch.pay(fill.fee_asset, fill.fee);
+            self.state.watch.pay(instrument.settlement, fill.fee_asset, fill.fee);
         }
         let position = &mut self.state.strategies[strategy.at()].positions[fill.instrument.at()];
         let change = position.apply(fill.signed_quantity(), value);

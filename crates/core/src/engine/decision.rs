@@ -71,7 +71,8 @@ impl Engine {
         }
         let missing = self.state.missing(strategy, &target);
         let free = self.state.sendable(strategy, &target, missing);
-        let sent = self.risk.piece(&self.state, strategy, &target, free);
+        let let_through = self.let_through(strategy, &target, free);
+        let sent = self.risk.piece(&self.state, strategy, &target, let_through);
         let order = difference(&self.state, &target, sent);
         if sent == missing {
             self.keep_dust(strategy, instrument, missing - order.map_or(0, |order| order.quantity * order.side.sign()));
@@ -95,6 +96,16 @@ impl Engine {
             target.order = strategy.orders;
         }
         Ok(())
+    }
+
+    /// So much of what is wanted as risk lets through: where it refuses what goes through zero, what closes the position (O4).
+    fn let_through(&self, strategy: StrategyIndex, target: &Target, wanted: i64) -> i64 {
+        let held = self.state.position(strategy, target.instrument).quantity;
+        if held.signum() != -wanted.signum() || wanted.abs() <= held.abs() {
+            return wanted;
+        }
+        let order = difference(&self.state, target, wanted);
+        if order.is_some_and(|order| self.risk.refuses(&self.state, strategy, order)) { -held } else { wanted }
     }
 
     /// Cancels the strategy's own earlier target orders, or those of a side; tells whether there were any. Their

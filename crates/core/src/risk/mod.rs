@@ -136,6 +136,7 @@ impl Risk {
     pub(crate) fn looks_at_daily_loss(&self, state: &mut State) -> bool {
         let Some(limit) = self.system.daily_loss.as_ref() else { return false };
         state.settle_adopted(&limit.valuation);
+        state.settle_spent(&limit.valuation);
         if state.watch.reached.is_none() {
             let is_reached = state.profit_of_day(&limit.valuation).is_some_and(|profit| -profit >= limit.limit);
             state.watch.reached = if is_reached { Some(limit.limit) } else { limit.carried_to(state.watch.day) };
@@ -176,6 +177,12 @@ impl Risk {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the built-in checks would refuse an order if it was placed now.
+    pub(crate) fn refuses(&self, state: &State, strategy: StrategyIndex, order: NewOrder) -> bool {
+        let order = Order::new(state.orders.next_id(), strategy, 0, order, state.now_ns, None);
+        self.built_in(state, &order).is_some()
     }
 
     fn built_in(&self, state: &State, order: &Order) -> Option<Code> {

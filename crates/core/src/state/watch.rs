@@ -8,6 +8,7 @@ use crate::risk::DailyLoss;
 use crate::time::{DAY_NS, DurationNs, SECOND_NS, TimeNs};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// How often the profit of the day is looked at; orders are judged by it at any time.
 const LOOK_NS: DurationNs = SECOND_NS;
@@ -30,8 +31,12 @@ pub struct Watch {
     pub(crate) next_ns: TimeNs,
     /// When the last orders left, oldest first; no more than the limit on their rate counts.
     sent_ns: VecDeque<TimeNs>,
-    /// Fees and funding since the start, by asset. Fees in a base asset are in the positions already.
+    /// Fees and funding since the start in what instruments settle in, by asset: it moves with what was earned in the same.
+    /// Fees in a base asset are in the positions already.
     paid: Vec<i128>,
+    /// Fees in other assets whose price at their time is not known yet, and the worth of all others.
+    spent: Vec<i128>,
+    spent_worth: f64,
     pub(crate) day: i64,
     /// The profit at the day's start.
     profit_before: f64,
@@ -47,6 +52,8 @@ impl Default for Watch {
             next_ns: TimeNs::MAX,
             sent_ns: VecDeque::new(),
             paid: Vec::new(),
+            spent: Vec::new(),
+            spent_worth: 0.0,
             day: i64::MIN,
             profit_before: 0.0,
             reached: None,
@@ -60,6 +67,7 @@ impl Watch {
     pub(crate) fn begin(&mut self, assets: usize) {
         self.next_ns = TimeNs::MIN;
         self.paid = vec![0; assets];
+        self.spent = vec![0; assets];
     }
 
     /// A strategy takes over what was held before, where somebody looks at the profit of the day.
@@ -78,6 +86,7 @@ impl Watch {
         } else if self.next_ns == TimeNs::MAX {
             self.next_ns = TimeNs::MIN;
             self.paid.resize(assets, 0);
+            self.spent.resize(assets, 0);
         }
         self.reached = self.reached.filter(|reached| limit.is_some_and(|limit| limit <= *reached));
         self.sent_ns.drain(..self.sent_ns.len().saturating_sub(counted));
@@ -96,10 +105,11 @@ impl Watch {
         self.sent_ns.len() >= counted && self.sent_ns.front().is_some_and(|&first_ns| first_ns > after_ns)
     }
 
-    /// A fee or funding was paid, or received when below zero.
+    /// A fee or funding was paid for an instrument that settles in some asset, or received when below zero.
     #[inline]
-    pub(crate) fn pay(&mut self, asset: AssetIndex, amount: i128) {
-        if let Some(paid) = self.paid.get_mut(asset.at()) {
+    pub(crate) fn pay(&mut self, settlement: AssetIndex, asset: AssetIndex, amount: i128) {
+        let paid = if asset == settlement { &mut self.paid } else { &mut self.spent };
+        if let Some(paid) = paid.get_mut(asset.at()) {
             *paid += amount;
         }
     }
@@ -110,7 +120,8 @@ impl Watch {
         let day = [self.next_ns.into(), self.day.into(), i128::from(self.profit_before.to_bits()), self.reached.is_some().into()];
         let sent = (!self.sent_ns.is_empty()).then_some(self.sent_ns.len() as i128).into_iter();
         let sent = sent.chain(self.sent_ns.iter().map(|&sent_ns| i128::from(sent_ns)));
-        sent.chain(day.into_iter().chain(self.paid.iter().copied()).filter(move |_| is_on))
+        let paid = self.paid.iter().chain(&self.spent).copied().chain([i128::from(self.spent_worth.to_bits())]);
+        sent.chain(day.into_iter().chain(paid).filter(move |_| is_on))
     }
 }
 
@@ -135,12 +146,13 @@ impl State {
             }
         }
         for (asset, definition) in self.index.assets() {
-            let paid = self.watch.paid.get(asset.at()).copied().unwrap_or(0);
+            let of_asset = |amounts: &[i128]| amounts.get(asset.at()).copied().unwrap_or(0);
+            let paid = of_asset(&self.watch.paid) + of_asset(&self.watch.spent);
             if paid != 0 {
                 profit -= wide_to_float(paid, definition.decimals) * valuation.rate(self, asset)?;
             }
         }
-        Some(profit)
+        Some(profit - self.watch.spent_worth)
     }
 
     /// The profit of the UTC day so far; unknown while a price is missing.
@@ -163,6 +175,18 @@ impl State {
             self.watch.next_ns = TimeNs::MIN;
         }
         self.watch.adopted = adopted;
+    }
+
+    /// What was spent in assets that nothing settles in counts at its price of then: what it would be worth later is no loss.
+    pub(crate) fn settle_spent(&mut self, valuation: &Valuation) {
+        let index = Arc::clone(&self.index);
+        for (asset, definition) in index.assets() {
+            let Some(spent) = self.watch.spent.get(asset.at()).copied().filter(|spent| *spent != 0) else { continue };
+            if let Some(rate) = valuation.rate(self, asset) {
+                self.watch.spent_worth += wide_to_float(spent, definition.decimals) * rate;
+                self.watch.spent[asset.at()] = 0;
+            }
+        }
     }
 
     fn gained(&self, held: &Holding, valuation: &Valuation) -> Option<f64> {
