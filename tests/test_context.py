@@ -388,6 +388,57 @@ class TestTarget:
         assert cls.made[8] == 1.0
         assert result.metrics["orders"] == 1
 
+    def test_dust_is_what_the_last_target_left(self) -> None:
+        """The fee in the coin leaves less than a lot of it; another target leaves nothing."""
+        script: dict[int, Act] = {
+            1: lambda ctx, coin: ctx.buy(coin, 0.12345),
+            3: lambda ctx, coin: ctx.close(coin),
+            6: lambda ctx, coin: (ctx.dust(coin) + ctx.position(coin).quantity, ctx.dust(coin) != 0),
+            7: lambda ctx, coin: ctx.target(coin, ctx.position(coin).quantity + 1),
+            9: lambda ctx, coin: ctx.target(coin, 1),
+            11: lambda ctx, coin: (ctx.dust(coin), ctx.position(coin).quantity < 1.00001),
+        }
+        cls, _ = scripted(script, instrument=SPOT, balances={"USDT": 1_000})
+        assert cls.made[6] == (0.0, True)
+        assert cls.made[11][1]
+
+    @pytest.mark.parametrize(
+        ("calls", "expected"),
+        [
+            ([("close",), ("sell", 1)], -1),
+            ([("close",), ("buy", 1)], 1),
+            ([("target", 0), ("sell", 1)], -1),
+            ([("target", 2), ("buy", 1)], 3),
+            ([("buy", 1), ("target", 3)], 3),
+        ],
+    )
+    def test_calls_of_one_callback_count_in_their_order(self, calls: list[Any], expected: float) -> None:
+        """Law 4: one behind the other, as in callbacks of their own."""
+
+        def act(ctx: tw.Context, btc: tw.Instrument) -> None:
+            for name, *given in calls:
+                getattr(ctx, name)(btc, *given)
+
+        rows = quote_rows([100.0] * 12, quantity=100)
+        cls, _ = scripted({1: lambda ctx, btc: ctx.buy(btc, 1), 4: act, 10: self.position}, rows)
+        assert cls.made[10] == expected
+
+    @pytest.mark.parametrize("is_off", [False, True])
+    def test_a_position_is_closed_where_no_order_may_go_through_zero(self, is_off: bool) -> None:
+        """A bid of the strategy's own counts as coming (O3); what closes the position goes first (O4)."""
+        script: dict[int, Act] = {
+            1: lambda ctx, btc: ctx.buy(btc, 5),
+            2: lambda ctx, btc: ctx.buy(btc, 5),
+            3: lambda ctx, btc: ctx.buy(btc, 1, 50),
+            5: lambda ctx, btc: ctx.target(btc, 0),
+            11: self.position,
+        }
+        off = tw.Command(START + timedelta(seconds=3.5), "trading_off")
+        rows = quote_rows([100.0] * 12, quantity=100)
+        cls, _ = scripted(script, rows, risk=tw.Limits(order_quantity=6), commands=[off] if is_off else [])
+        # With trading off nothing more is sold against the bid.
+        assert cls.made[11] == (0.0 if is_off else -1.0)
+
     @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "half", None])
     def test_a_target_must_be_a_number(self, wrong: Any) -> None:
         with pytest.raises(tw.TradewindError) as caught:
@@ -403,6 +454,31 @@ class TestTarget:
         cls, result = scripted(script)
         assert cls.made[8] == (0.0, [])
         assert sorted(result.orders["status"].to_list()) == ["cancelled", "filled", "filled"]
+
+
+class TestKeptOrders:
+    @pytest.mark.parametrize("others", [0, 300])
+    def test_a_kept_order_shows_how_it_ended(self, others: int) -> None:
+        """However many others there were since, of whichever strategy: the engine remembers so many."""
+        kept: list[tw.Order] = []
+
+        def flood(ctx: tw.Context, btc: tw.Instrument) -> None:
+            for _ in range(others):
+                ctx.buy(btc, 0.1, 60)
+            ctx.cancel_all()
+
+        rows = quote_rows([100.0] * 4 + [90.0] + [100.0] * 7)
+        patient: dict[int, Act] = {
+            1: lambda ctx, btc: kept.extend([ctx.buy(btc, 1, 95), ctx.buy(btc, 1, 50)]),
+            2: lambda ctx, btc: [order.status for order in kept],
+            7: lambda ctx, btc: ctx.cancel(kept[1]),
+            10: lambda ctx, btc: [(order.status, order.filled, order.is_closed) for order in kept],
+        }
+        first = type("First", (Scripted,), {"script": patient})
+        second = type("Second", (Scripted,), {"script": {8: flood, 9: flood}})
+        run([first(), second()], {BTC: rows})
+        assert first.made[2] == ["open", "open"]
+        assert first.made[10] == [("filled", 1.0, True), ("cancelled", 0.0, True)]
 
 
 class TestPositionsAndBalances:
@@ -458,6 +534,18 @@ class TestPositionsAndBalances:
         }
         _, result = scripted(script, instrument=SPOT, balances={"USDT": 1_000})
         assert result.orders["reason"].to_list() == [None, "reduce_only", None]
+
+    def test_another_strategys_position_is_not_reduced(self) -> None:
+        """Reduce-only looks at the strategy's position, on spot and on a perpetual."""
+        for instrument in (SPOT, BTC):
+            first = type(
+                "First", (Scripted,), {"script": {1: lambda ctx, one: ctx.buy(one, 3)}, "instrument": instrument}
+            )
+            acts = {1: lambda ctx, one: ctx.buy(one, 1), 4: lambda ctx, one: ctx.sell(one, 2, reduce_only=True)}
+            second = type("Second", (Scripted,), {"script": acts, "instrument": instrument})
+            money = {"USDT": 10_000}
+            result = run([first(), second()], {instrument: quote_rows([100.0] * 9, quantity=50)}, balances=money)
+            assert result.orders.filter(strategy="Second")["reason"].to_list() == [None, "reduce_only"]
 
     def test_spot_cannot_be_sold_before_it_is_owned(self) -> None:
         _, result = scripted({1: lambda ctx, coin: ctx.sell(coin, 1)}, instrument=SPOT, balances={"USDT": 1_000})

@@ -223,8 +223,8 @@ def check_orders(result: tw.Result) -> None:
     assert limited.filter(worse).is_empty()
     refused = orders.filter(pl.col("reason").str.starts_with("risk_") | (pl.col("reason") == "trading_off"))
     never_sent = orders.filter(
-            pl.col("reason").is_in(["requested", "reduce_only"]) & (pl.col("closed") == pl.col("decided"))
-        )
+        pl.col("reason").is_in(["requested", "reduce_only"]) & (pl.col("closed") == pl.col("decided"))
+    )
     sent = orders.height - refused.height
     assert sent - never_sent.height <= result.metrics["orders"] <= sent
     assert result.metrics["fills"] == result.fills.height

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from session_bench import STILL, Bench, is_up, on_bench
+from session_bench import HEAD, STILL, Bench, execution_of, is_up, on_bench
 
 from tradewind.session.clock import ClockJudge
 from tradewind.venues import ClockStatus, streaming
@@ -29,6 +30,61 @@ def test_a_row_from_the_far_future_does_not_move_the_clock(tmp_path: Path) -> No
             assert ready.session.health.misread
 
     on_bench(tmp_path, STILL, work)
+
+
+def test_a_restarted_run_waits_for_a_clock_that_is_behind_it(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        bench.faults.on("clock", seconds=120)
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: is_up(ready) and ready.kernel.rows > 5)
+        bench.faults.on("clock", seconds=0)
+        async with bench.session(ends="killed") as ready:
+            session, kernel = ready.session, ready.kernel
+            rows = kernel.rows
+            await bench.until(lambda: is_up(ready) and kernel.rows > rows + 5)
+            assert {up for name, up in session.health.connections.items() if not name.endswith(" orders")} == {False}
+            btc = session.index.instrument("binance_spot:BTCUSDT")
+            session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.01", None, "gtc"))
+            assert kernel.closed_orders(1)[0]["reason"] == "risk_stale_data"
+
+    on_bench(tmp_path, STILL, work)
+
+
+TIMED = (
+    HEAD
+    + """
+        ctx.timer(after=0.1)
+
+    def on_timer(self, ctx, number):
+        ctx.timer(after=0.1)
+        if ctx.is_trading:
+            ctx.buy(self.btc, 0.001)
+"""
+)
+
+
+def test_timers_of_a_standstill_open_nothing(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            kernel = ready.kernel
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.positions())
+            execution, sent = execution_of(ready), list[Any]()
+            place = execution.place
+
+            def placing(order: Any) -> None:
+                sent.append(order)
+                place(order)
+
+            execution.place = placing
+            time.sleep(4)
+            await bench.until(lambda: len(kernel.closed_orders(60)) > 30)
+            refused = [one["reason"] for one in kernel.closed_orders(60) if one["status"] == "rejected"]
+            # (While it has not connected, they are refused for that.)
+            assert refused.count("risk_stale_data") >= 30 and set(refused) <= {"risk_stale_data", "venue_disconnected"}
+            # Afterwards it trades on.
+            await bench.until(lambda: len(sent) > 2)
+
+    on_bench(tmp_path, TIMED, work)
 
 
 def test_nothing_is_opened_while_time_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,49 @@ def test_the_time_for_which_a_run_was_down_is_a_gap(tmp_path: Path) -> None:
     on_bench(tmp_path, STILL, work)
 
 
+ON_TIMERS = """
+import tradewind as tw
+
+class Busy(tw.Strategy):
+    timers: int = tw.state(0)
+
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+        ctx.timer(after=0.2)
+
+    def on_timer(self, ctx, number):
+        self.timers += 1
+        ctx.timer(after=0.2)
+
+    def on_status(self, ctx, status):
+        if status.kind == "stale" and self.timers:
+            ctx.buy(self.btc, round(0.001 + 0.00001 * self.timers, 5))
+"""
+
+
+def test_what_a_restart_tells_comes_behind_all_that_was_met(tmp_path: Path) -> None:
+    """Also where that was a timer, behind which a backtest takes nothing else of its time (T3)."""
+
+    async def work(bench: Bench) -> None:
+        async with bench.session("paper", ends="killed") as ready:
+            await bench.until(lambda: ready.kernel.rows > 5)
+            bench.faults.on("quiet_market")
+            # The last input is a timer.
+            rows = -1
+            while rows != ready.kernel.rows:
+                rows = ready.kernel.rows
+                await asyncio.sleep(0.5)
+        bench.faults.off("quiet_market")
+        async with bench.session("paper") as ready:
+            rows = ready.kernel.rows
+            await bench.until(lambda: ready.kernel.rows > rows + 5 and ready.kernel.closed_orders(1))
+
+    on_bench(tmp_path, ON_TIMERS, work)
+    found = parity(tmp_path / "runs/busy/paper")
+    assert found.is_equal, str(found)
+
+
 ANOTHER = (
     STILL
     + """

@@ -117,3 +117,34 @@ def test_a_days_loss_that_was_reached_stays_so_in_the_next_run(tmp_path: Path) -
             assert await reason(ready) != "risk_daily_loss"
 
     on_bench(tmp_path, STILL, work)
+
+
+REDUCES = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        pass
+
+    def on_fill(self, ctx, fill):
+        if fill.side == "buy":
+            for _ in range(3):
+                ctx.sell(self.btc, 0.04995, reduce_only=True)
+"""
+)
+
+
+def test_reduce_only_does_not_sell_the_owners_coins(tmp_path: Path) -> None:
+    """Binance Spot knows no such orders: the engine looks after them."""
+
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            kernel = await trading(bench, ready)
+            buy(ready, "0.05")
+            await bench.until(lambda: len(kernel.closed_orders(9)) == 4)
+            reasons = [one["reason"] for one in kernel.closed_orders(9) if one["side"] == "sell"]
+            assert sorted(reasons, key=str) == [None, "reduce_only", "reduce_only"]
+            assert not kernel.positions()
+            await bench.until(lambda: bench.equals(ready))
+            assert bench.held["BTC"] == Decimal("0.5")
+
+    on_bench(tmp_path, REDUCES, work, holds={"BTC": "0.5"})

@@ -339,6 +339,25 @@ fn the_limit_on_a_days_loss_looks_again_while_it_is_reached() {
 }
 
 #[test]
+fn what_fees_of_another_asset_would_be_worth_later_is_no_loss() {
+    let mut session = limited(maker());
+    session.start(S, false).unwrap();
+    session.row(&quote(1, 2 * S, 2 * S, 60_000, 60_000, 1)).unwrap();
+    session.row(&quote(0, 3 * S, 3 * S, 99_900, 100_100, 1)).unwrap();
+    // 0.00125 BNB at 600 is 0.75 USDT.
+    let fill = fill_of(&session, 1, 7, 40_000_000, 125_000, "BNB");
+    told(&mut session, 4 * S, fill);
+    let day = |session: &Session| session.engine().risk().day(session.engine().state()).unwrap().profit;
+    session.row(&quote(0, 6 * S, 6 * S, 99_900, 100_100, 1)).unwrap();
+    let before = day(&session);
+    // A hundred times the price.
+    session.row(&quote(1, 8 * S, 8 * S, 6_000_000, 6_000_000, 1)).unwrap();
+    session.row(&quote(0, 10 * S, 10 * S, 99_900, 100_100, 1)).unwrap();
+    assert!((day(&session) - before).abs() < 1e-9, "{} {before}", day(&session));
+    assert!(!session.engine().state().is_daily_loss_reached());
+}
+
+#[test]
 fn an_order_that_the_venue_may_not_have_stays_unknown_when_its_cancel_is_refused() {
     let mut session = live(targeting());
     session.start(S, false).unwrap();

@@ -39,7 +39,7 @@ class SessionClock:
 
     @property
     def is_right(self) -> bool:
-        """Whether it does not stand still for long, because a time was met that the venue's clock has yet to reach (T2)."""
+        """Whether it does not stand still for long, until the venue's clock has reached what was met (T2)."""
         return self._last_ns - self.now_ns() <= CLOCK_LIMIT_NS
 
     def start_after(self, time_ns: int) -> None:

@@ -351,5 +351,5 @@ class Reconciliation:
 
 
 def _had(order: dict[str, Any]) -> bool:
-    """Whether the venue has once said that it has an order: that it does not name it later does not say that it is gone."""
+    """Whether the venue has once said that it has an order: that it does not name it later, says little."""
     return order["is_accepted"] or Decimal(order["filled"]) > 0

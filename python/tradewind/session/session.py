@@ -166,7 +166,7 @@ class Session:
         return told
 
     def _catch_up(self, due_ns: int) -> None:
-        """Let happen what was due while this process stood still: streams are stale then, so that nothing opens by it."""
+        """Let happen what was due while this process stood still, with stale streams: nothing opens by it."""
         if self._is_catching_up:
             return
         fresh = [held for held, delivers in self._streams.items() if delivers and self._timely[held[0].venue]]

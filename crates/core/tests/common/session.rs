@@ -77,31 +77,27 @@ pub fn points(session: &Session) -> Vec<(i64, f64)> {
 
 /// A live world: one real venue with two spot pairs that share the quote.
 pub fn live(strategies: Vec<Named>) -> Session {
-    let specifications = [
-        tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BTCUSDT", "BTC", "USDT") },
-        tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BNBUSDT", "BNB", "USDT") },
-    ];
-    let world = {
-        let mut world = World::new(Arc::new(Index::new(&[], &specifications).unwrap()), 1);
-        world.keeps_journal = true;
-        world
-    };
-    let mut settings = world.settings();
-    settings.venues.clear();
-    Session::new(settings, strategies, Risk::default(), vec![quotes(0), quotes(1), trades(0)]).unwrap()
+    live_within(strategies, None)
 }
 
-/// A live world of one pair, in which at most fifty may be lost a day.
+/// The same, in which at most fifty may be lost a day.
 pub fn limited(strategies: Vec<Named>) -> Session {
-    let specification = tradewind_core::instrument::Specification { quantity_decimals: 8, ..spot("real", "BTCUSDT", "BTC", "USDT") };
-    let mut world = World::new(Arc::new(Index::new(&[], &[specification]).unwrap()), 1);
+    live_within(strategies, Some(50.0))
+}
+
+fn live_within(strategies: Vec<Named>, limit: Option<f64>) -> Session {
+    let specifications = ["BTC", "BNB"].map(|base| tradewind_core::instrument::Specification {
+        quantity_decimals: 8,
+        ..spot("real", &format!("{base}USDT"), base, "USDT")
+    });
+    let mut world = World::new(Arc::new(Index::new(&[], &specifications).unwrap()), 1);
     world.keeps_journal = true;
     let mut settings = world.settings();
     settings.venues.clear();
     let valuation = Valuation::new(&world.index, settings.currency);
-    let daily_loss = Some(DailyLoss { valuation, limit: 50.0, carried: None });
+    let daily_loss = limit.map(|limit| DailyLoss { valuation, limit, carried: None });
     let risk = Risk::default().with_system(SystemLimits { daily_loss, ..SystemLimits::default() });
-    Session::new(settings, strategies, risk, vec![quotes(0)]).unwrap()
+    Session::new(settings, strategies, risk, vec![quotes(0), quotes(1), trades(0)]).unwrap()
 }
 
 pub fn told(session: &mut Session, time_ns: i64, event: AccountEvent) {
