@@ -353,6 +353,21 @@ fn what_is_ordered_behind_a_held_back_target_comes_on_top_of_it() {
 }
 
 #[test]
+fn a_target_that_goes_through_zero_at_the_end_closes_once() {
+    for latency in LATENCIES {
+        let mut world = quotes(6);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let market = |state: &mut State, _: &MarketEvent| state.target(at(0), 4, Market);
+        // Nothing opens any more.
+        let stop = |state: &mut State| state.target(at(0), -4, Market);
+        let script = Script { streams: world.streams(), market: Some(Box::new(market)), stop: Some(Box::new(stop)), ..Script::default() };
+        let run = world.run(vec![script.named("stops")]);
+        assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [4, -4]);
+        assert_eq!(run.recorder().orders().iter().filter(|order| order.status == Status::Rejected).count(), 1);
+    }
+}
+
+#[test]
 fn what_may_only_reduce_is_looked_after_on_spot() {
     let quotes: Vec<_> = (1..=14).map(|second| (second, 1_000, 1_001)).collect();
     let reduce = |state: &mut State, side, quantity, order_type| {

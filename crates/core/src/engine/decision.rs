@@ -101,11 +101,13 @@ impl Engine {
     /// So much of what is wanted as risk lets through: where it refuses what goes through zero, what closes the position (O4).
     fn let_through(&self, strategy: StrategyIndex, target: &Target, wanted: i64) -> i64 {
         let held = self.state.position(strategy, target.instrument).quantity;
-        if held.signum() != -wanted.signum() || wanted.abs() <= held.abs() {
+        let working = self.state.working_towards(strategy, target, wanted.signum());
+        if held.signum() != -wanted.signum() || wanted.abs() + working <= held.abs() {
             return wanted;
         }
         let order = difference(&self.state, target, wanted);
-        if order.is_some_and(|order| self.risk.refuses(&self.state, strategy, order)) { -held } else { wanted }
+        let is_refused = order.is_some_and(|order| self.risk.refuses(&self.state, strategy, order));
+        if is_refused { (held.abs() - working).max(0) * wanted.signum() } else { wanted }
     }
 
     /// Cancels the strategy's own earlier target orders, or those of a side; tells whether there were any. Their

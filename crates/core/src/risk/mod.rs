@@ -228,8 +228,7 @@ impl Risk {
         if held.signum() != -wanted.signum() || wanted.abs() > held.abs() {
             return wanted;
         }
-        let open = state.orders.open(strategy).filter(|order| order.by_target && order.request.instrument == target.instrument);
-        let working: i64 = open.map(Order::working).filter(|working| working.signum() == wanted.signum()).map(i64::abs).sum();
+        let working = state.working_towards(strategy, target, wanted.signum());
         let whole = wanted.abs() + working;
         match piece(limits, state, target, whole) {
             piece if piece == whole => wanted,

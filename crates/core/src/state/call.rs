@@ -187,10 +187,12 @@ impl State {
         if let OrderType::Limit(_) = order_type {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
         }
-        self.forget_target(instrument);
+        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
         let target = self.target_of(instrument, quantity, order_type);
         let is_reached = self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument);
         if is_reached && !self.works_otherwise(strategy, &target) {
+            // Nothing is left of it, whatever one before has left.
+            self.strategies[strategy.at()].dust.retain(|(held, _)| *held != instrument);
             return Ok(());
         }
         self.strategies[strategy.at()].targets.push(target);
@@ -200,13 +202,6 @@ impl State {
 
     fn target_of(&self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Target {
         Target { instrument, quantity, order_type, order: 0, since: self.orders.next_id(), added: 0 }
-    }
-
-    /// Another one is stated, whose dust is not that of the one before.
-    fn forget_target(&mut self, instrument: InstrumentIndex) {
-        let strategy = &mut self.strategies[self.calling.at()];
-        strategy.targets.retain(|target| target.instrument != instrument);
-        strategy.dust.retain(|(held, _)| *held != instrument);
     }
 
     /// How much the strategy has ordered itself since a target was stated, by what it has moved and what still works.
@@ -234,6 +229,12 @@ impl State {
         missing.max(-(held + sold).max(0))
     }
 
+    /// How much orders of targets still want of one side.
+    pub(crate) fn working_towards(&self, strategy: StrategyIndex, target: &Target, sign: i64) -> i64 {
+        let open = self.orders.open(strategy).filter(|order| order.by_target && order.request.instrument == target.instrument);
+        open.map(Order::working).filter(|working| working.signum() == sign).map(i64::abs).sum()
+    }
+
     /// Whether an order of an earlier target works at another price than the target's.
     pub(crate) fn works_otherwise(&self, strategy: StrategyIndex, target: &Target) -> bool {
         let mut open = self.orders.open(strategy);
@@ -243,7 +244,6 @@ impl State {
     /// Cancels the calling strategy's open orders in an instrument and closes its position at market.
     pub fn close(&mut self, instrument: InstrumentIndex) -> Result<()> {
         self.cancel_all(Some(instrument));
-        self.forget_target(instrument);
         let target = self.target_of(instrument, 0, OrderType::Market);
         self.strategies[self.calling.at()].targets.push(target);
         self.outbox.push(Decision::Pursue(self.calling, instrument));
