@@ -353,6 +353,29 @@ fn what_is_ordered_behind_a_held_back_target_comes_on_top_of_it() {
 }
 
 #[test]
+fn a_target_closes_before_it_goes_through_zero_where_an_order_may_be_too_small_for_both() {
+    let limits = tradewind_core::risk::Limits { order_quantity: Some(20), ..Default::default() };
+    for latency in LATENCIES {
+        let mut world = quotes(12);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let strategy = counting(&world, |state, number| match number {
+            1 => state.target(at(0), 10, Market),
+            4 => {
+                place(state, Buy, 1, Market)?;
+                state.target(at(0), -20, Market)?;
+                place(state, Buy, 1, Market).map(|_| ())
+            }
+            _ => Ok(()),
+        });
+        let risk = tradewind_core::risk::Risk::new(vec![limits], Vec::new());
+        let mut run = Backtest::new(world.settings(), vec![strategy], risk, world.recordings.clone()).unwrap();
+        run.run().unwrap();
+        assert_eq!(run.engine().state().position(tradewind_core::order::StrategyIndex(0), at(0)).quantity, -19, "{latency:?}");
+        assert!(run.recorder().orders().len() <= 6, "{:?}", fills(&run));
+    }
+}
+
+#[test]
 fn a_target_that_goes_through_zero_at_the_end_closes_once() {
     for latency in LATENCIES {
         let mut world = quotes(6);

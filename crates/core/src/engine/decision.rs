@@ -105,6 +105,10 @@ impl Engine {
         if held.signum() != -wanted.signum() || wanted.abs() + working <= held.abs() {
             return wanted;
         }
+        if target.order != 0 && working > 0 {
+            // It closes: what comes behind zero is for later, also where it would be let through by now.
+            return 0;
+        }
         let order = difference(&self.state, target, wanted);
         let is_refused = order.is_some_and(|order| self.risk.refuses(&self.state, strategy, order));
         if is_refused { (held.abs() - working).max(0) * wanted.signum() } else { wanted }
