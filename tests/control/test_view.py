@@ -38,6 +38,7 @@ FLAT = Status(
     profit=None,
     fees=None,
     maximum_drawdown=None,
+    interval_ns=3_600 * 10**9,
     day_profit=None,
     balances={"binance_spot": {}},
     strategies=[StrategyStatus("cross", {"fast": 4, "slow": 12, "quantity": 0.01})],
