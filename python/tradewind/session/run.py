@@ -29,7 +29,7 @@ from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
-from tradewind.session.lock import only_one
+from tradewind.journal.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.report import SessionReport, reported
