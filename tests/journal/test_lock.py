@@ -42,7 +42,7 @@ def test_a_run_of_another_process_is_running(tmp_path: Path, capsys: pytest.Capt
         report = replay(tmp_path)
         assert (report.verdict, report.agrees, report.identical) == ("running", True, False)
         assert f"the run goes on (process {other.pid})" in str(report) and "unfinished" not in str(report)
-        assert f"running in 1 fresh processes (PYTHONHASHSEED 0)" in str(verify(tmp_path, hash_seeds=[0]))
+        assert "running in 1 fresh processes (PYTHONHASHSEED 0)" in str(verify(tmp_path, hash_seeds=[0]))
         assert run_cli(["journal", "info", str(tmp_path)]) == 0
         assert f"running (process {other.pid})" in capsys.readouterr().out
         assert run_cli(["replay", str(tmp_path)]) == 1

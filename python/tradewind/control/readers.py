@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Iterator
+from itertools import pairwise
 from types import CodeType
 
 from tradewind.strategy import Strategy
@@ -67,7 +68,7 @@ def _uses(kind: type[Strategy]) -> dict[str, set[str]]:
 def _of_object(code: CodeType, own: tuple[str, ...]) -> Iterator[str]:
     """The attributes of the object that code is given first."""
     steps = [step for step in dis.get_instructions(code) if step.opname not in _BETWEEN]
-    for step, after in zip(steps, steps[1:], strict=False):
+    for step, after in pairwise(steps):
         loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
         if step.opname.startswith(("LOAD_FAST", "LOAD_DEREF")) and loaded[-1:] == own:
             yield after.argval if after.opname in _OF_OBJECT else _ANY

@@ -113,7 +113,9 @@ def _head(status: Status, before: Status | None) -> RenderableType:
 
 def _money(status: Status) -> RenderableType:
     currency = f" {status.currency}" if status.currency else ""
-    profit = Text.assemble("profit ", _signed(status.profit), f"{currency} after {_number(status.fees)} of fees, today ")
+    profit = Text.assemble(
+        "profit ", _signed(status.profit), f"{currency} after {_number(status.fees)} of fees, today "
+    )
     profit.append_text(_signed(status.day_profit))
     drawdown = f"drawdown {_share(status.maximum_drawdown)} ({sampling_text(status.interval_ns)})"
     equity = Text(f"equity {_number(status.equity)}{currency}   {drawdown}")
@@ -187,7 +189,9 @@ def _trouble(status: Status) -> RenderableType:
         parts.append(Text.assemble("noticed ", noticed))
     if status.health.raw_recording:
         parts.append(Text(f"raw frames: {status.health.raw_recording}", _BAD))
-    parts += [Text(f"fees {amount:f} {asset} untracked", "yellow") for asset, amount in status.health.untracked_fees.items()]
+    parts += [
+        Text(f"fees {amount:f} {asset} untracked", "yellow") for asset, amount in status.health.untracked_fees.items()
+    ]
     return Text("; ").join(parts)
 
 

@@ -22,6 +22,7 @@ from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError, exception
 from tradewind.instruments import InstrumentFields
+from tradewind.journal.lock import only_one
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import FOLDER_NAME
@@ -29,7 +30,6 @@ from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
-from tradewind.journal.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
 from tradewind.session.report import SessionReport, reported
