@@ -3,7 +3,6 @@
 from tradewind.cli import main
 from tradewind.config import operation
 
-operation.SHORTEST_SEGMENT = "1s"
-
 if __name__ == "__main__":
+    operation.SHORTEST_SEGMENT = "1s"
     main()

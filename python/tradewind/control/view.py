@@ -29,7 +29,7 @@ class _Detail:
     most_closed
         How many closed orders.
     is_boxed
-        Whether parts stand in frames, and what changes nothing from day to day is there, too.
+        Whether parts stand in frames, with the strategies' parameters and the latencies among them.
     most_rows
         How many positions and open orders; all where there is none.
 
