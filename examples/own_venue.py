@@ -1,25 +1,25 @@
 """A venue of one's own in one file: market data and orders of an imaginary exchange.
 
 The exchange "tiny" streams lines of JSON over TCP and takes orders the same way. Two classes make it a venue: what a
-session, or `tradewind.venues.stream`, needs of one is in `tradewind.venues.MarketData` and `Execution`. A system file
-names the function that makes both:
+session, or `tradewind.venues.stream`, needs of one is in `tradewind.venues.MarketData` and `Execution`. A system file,
+own_venue.toml beside this one, names the function that makes both:
 
-    [venues.tiny]
-    adapter = "own_venue.py:tiny"
-    urls = { stream = "ws://127.0.0.1:7000" }
-
-    python examples/own_venue.py
+    python examples/own_venue.py                          # watches three trades, and buys
+    python examples/own_venue.py serve                    # the exchange alone, until Ctrl-C
+    tradewind run examples/own_venue.toml --mode paper    # a session on it, from another terminal
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from tradewind import InstrumentFields, TradewindError
+from tradewind import InstrumentFields, Strategy, TradewindError, param
 from tradewind.venues import (
     Accepted,
     AccountStatus,
@@ -40,6 +40,7 @@ from tradewind.venues import (
     stream,
 )
 
+PORT = 7000
 COIN = InstrumentFields(
     venue="tiny", symbol="COIN", kind="spot", base="COIN", quote="EUR", tick="0.01", lot="0.1",
     minimum_quantity="0.1", minimum_notional="1", maker_fee="0", taker_fee="0.001",
@@ -192,32 +193,53 @@ class TinyExecution(Execution):
 
 def tiny(access: VenueAccess) -> tuple[MarketData, Execution | None]:
     """The venue of a system: its market data, and its orders where real ones are wanted."""
-    port = urlsplit(access.stream_url).port or 7000
+    port = urlsplit(access.stream_url).port or PORT
     return TinyMarketData(port), None if access.credentials is None else TinyExecution(port)
+
+
+class Swing(Strategy):
+    """Holds a coin while it is cheap."""
+
+    cheap: float = param(10.03, low=0)
+
+    def on_start(self, ctx):
+        self.coin = ctx.instrument("tiny:COIN")
+        ctx.subscribe(self.coin.trades)
+
+    def on_trade(self, ctx, trade):
+        ctx.target(self.coin, 1 if trade.price < self.cheap else 0)
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """The exchange itself: a trade now and then, and a fill for each order."""
 
     async def trades() -> None:
-        for number in range(1, 1_000):
-            trade = {
-                "what": "trade",
-                "time_ns": str(number * 10**9),
-                "price": "10.01",
-                "quantity": "0.5",
-                "id": str(number),
-            }
+        for number in range(1, 100_000):
+            # Each ten trades a cent more, up to five, and from the beginning.
+            price = f"{10.01 + 0.01 * (number // 10 % 5):.2f}"
+            trade = {"what": "trade", "time_ns": now(), "price": price, "quantity": "0.5", "id": str(number)}
             writer.write(json.dumps(trade).encode() + b"\n")
             await asyncio.sleep(0.05)
 
     trading = asyncio.create_task(trades())
     async for line in reader:
         order = json.loads(line)
-        fill = order | {"what": "fill", "time_ns": "1", "trade": "7", "price": "10.02", "fee": "0.01"}
+        fill = order | {"what": "fill", "time_ns": now(), "trade": "7", "price": "10.02", "fee": "0.01"}
         writer.write(json.dumps(fill).encode() + b"\n")
     trading.cancel()
     writer.close()
+
+
+def now() -> str:
+    """The time, as the exchange writes it."""
+    return str(time.time_ns())
+
+
+async def serve() -> None:
+    """The exchange alone, for sessions."""
+    server = await asyncio.start_server(exchange, "127.0.0.1", PORT)
+    print(f"tiny trades on 127.0.0.1:{PORT}; Ctrl-C ends it", flush=True)
+    await server.serve_forever()
 
 
 async def main() -> tuple[list[str], list[str]]:
@@ -244,5 +266,8 @@ async def main() -> tuple[list[str], list[str]]:
 
 
 if __name__ == "__main__":
-    trades, told = asyncio.run(main())
-    print(*trades, *told, sep="\n")
+    if sys.argv[1:] == ["serve"]:
+        asyncio.run(serve())
+    else:
+        trades, told = asyncio.run(main())
+        print(*trades, *told, sep="\n")

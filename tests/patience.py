@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 PATIENCE_SECONDS = 60.0
@@ -36,10 +37,12 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def started(*arguments: str, **settings: Any) -> asyncio.subprocess.Process:
+async def started(
+    *arguments: str, program: Sequence[str | Path] = ("-m", "tradewind"), **settings: Any
+) -> asyncio.subprocess.Process:
     """The command in a process of its own."""
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONFAULTHANDLER": "1"}
-    command = [sys.executable, "-m", "tradewind", *arguments]
+    command = [sys.executable, *program, *arguments]
     return await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=environment, **settings)
 
 

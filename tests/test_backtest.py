@@ -104,7 +104,7 @@ def test_a_result_says_everything_that_decided_it() -> None:
     text = repr(result)
     for part in (
         *("Holds", "my:XYZUSD", "0.0011", "0.0022", "given", "latency 7ms", "answers 3ms", "next_trades", "touch"),
-        *("order_quantity", "0.25", "77", "252 days a year", "mid_quote"),
+        *("order_quantity", "0.25", "77", "252 a year", "mid_quote"),
         *(result.decisions_hash[:16], result.state_hash[:16]),
     ):
         assert part in text, part

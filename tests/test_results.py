@@ -92,3 +92,33 @@ def test_reasons_of_refusals_are_figures(holds: Any) -> None:
     assert (result.metrics["currency"], result.metrics["days"]) == ("USDT", 365)
     assert run(holds(), balances=RICH).metrics["rejections"] == {}
     assert run(holds(), keep="metrics", **settings).metrics["rejections"] is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "label"), [("1h", "hourly samples"), ("1d", "daily samples"), (900, "samples every 15m")]
+)
+def test_a_drawdown_names_what_it_is_of(holds: Any, interval: Any, label: str) -> None:
+    result = run(holds(), interval=interval)
+    assert f"({label})" in repr(result)
+    assert result.metrics["interval_ns"] == tw.times.duration_ns(interval)
+
+
+def test_returns_name_the_days_that_they_count(holds: Any) -> None:
+    # From 22:00 to 02:00 two days later: three UTC days are begun, though it lasts little more than one.
+    prices = [100.0 + at % 7 for at in range(29)]
+    times = [START + timedelta(hours=22 + at) for at in range(29)]
+    rows = tw.quotes(
+        pl.DataFrame({"time": times, "bid": prices, "ask": [price + 0.1 for price in prices]}), quantity="1"
+    )
+    figures = run(holds(), rows)
+    metrics = figures.metrics
+    assert metrics["counted_days"] == 3
+    assert metrics["annual_return"] == pytest.approx((1 + metrics["total_return"]) ** (365 / 3) - 1, rel=1e-9)
+    text = " ".join(repr(figures).split())
+    assert f"annual {tw.table.percent(metrics['annual_return'])}, Sharpe" in text
+    assert "(daily: 3 UTC days begun, 365 a year)" in text
+    calendar = run(holds(), rows, days=252, keep="metrics")
+    assert calendar.metrics["counted_days"] is None
+    assert "(daily: UTC days with samples, 252 a year)" in " ".join(repr(calendar).split())
+    assert run(holds(), rows, days=252).metrics["counted_days"] == 3
+    assert "1 UTC day begun" in repr(run(holds()))

@@ -92,6 +92,7 @@ def compare(result: tw.Result, returns: pd.Series, year: int) -> None:
         "daily_drawdown": empyrical.max_drawdown(returns),
     }
     assert {name: metrics[name] for name in expected} == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert metrics["counted_days"] == len(returns)
     assert metrics["fills"] > 10
 
 
@@ -128,7 +129,8 @@ def test_nine_years_of_days_with_a_calendar(recorded: Path) -> None:
 def test_nine_years_of_days_without_one(recorded: Path) -> None:
     result = goog(recorded, 365)
     compare(result, daily(result, every_day=True), 365)
-    assert "365 days a year" in repr(result)
+    days = len(daily(result, every_day=True))
+    assert f"(daily: {days:,} UTC days begun, 365 a year)" in " ".join(repr(result).split())
 
 
 class Nothing(tw.Strategy):

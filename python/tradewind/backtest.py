@@ -222,7 +222,8 @@ def backtest(
         The interval of the equity curve. The drawdown is that of the curve: what came and went between two of its
         points is not in it.
     days
-        The days by which returns are annualised (N6).
+        How many days make a year (N6). With 365 every UTC day that the run touches counts as a whole one, its first
+        and its last, too; with 252 only those of them that have a point of the equity curve.
     seed
         The seed of everything that is random.
     commands

@@ -15,6 +15,7 @@ from tradewind.dataset import Dataset
 from tradewind.errors import exception
 from tradewind.journal.manifest import Manifest
 from tradewind.table import render
+from tradewind.times import duration_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ _TIMES = {
     "arrival_time_ns": "arrival_time",
     "time_ns": "time",
 }
+
+
+_DAY_NS = 86_400 * 10**9
 
 
 class Result:
@@ -52,13 +56,12 @@ class Result:
         self.seconds = seconds
         self.manifest = manifest
         """Everything that decided the run, with the source of its code, as it was when the run began."""
+        outcome, interval_ns = run.outcome(), duration_ns(settings.interval)
         self.metrics: dict[str, Any] = {
-            **(outcome := run.outcome()),
-            "currency": settings.resolved_currency,
-            "days": settings.days,
+            **metrics_of(outcome, settings.resolved_currency, settings.days, interval_ns, run.equity()[0]),
             "rejections": self._rejections(outcome["total"]),
         }
-        """Every figure by name; what is not known is None."""
+        """Every figure by name, as docs/results.md explains them; what is not known is None."""
 
     @property
     def decisions_hash(self) -> str:
@@ -146,6 +149,47 @@ class Result:
 
     def __repr__(self) -> str:
         return render(self)
+
+
+def metrics_of(
+    outcome: Mapping[str, Any], currency: str, days: int, interval_ns: int, times_ns: Sequence[int]
+) -> dict[str, Any]:
+    """Figures with what they are counted in: the currency, the year, the days, and the interval of the equity curve.
+
+    Parameters
+    ----------
+    outcome
+        What the kernel says.
+    currency
+        That of the totals.
+    days
+        How many make a year.
+    interval_ns
+        The interval of the equity curve.
+    times_ns
+        The times of its points; none where they were not kept.
+
+    """
+    counted = _counted_days(outcome["span_ns"], times_ns, days)
+    return {
+        **outcome,
+        "currency": currency,
+        "days": days,
+        "counted_days": counted,
+        "interval_ns": interval_ns,
+        "rejections": None,
+    }
+
+
+def _counted_days(span_ns: tuple[int, int] | None, times_ns: Sequence[int], days: int) -> int | None:
+    """How many UTC days count: all that the curve touches, or those with a point of it (N6)."""
+    if span_ns is None or span_ns[0] == span_ns[1]:
+        return 0
+    first = span_ns[0] // _DAY_NS
+    # A point at midnight closes the day before.
+    if days == 365:
+        return max(first, (span_ns[1] - 1) // _DAY_NS) - first + 1
+    return len({max(first, (time_ns - 1) // _DAY_NS) for time_ns in times_ns}) or None
 
 
 def frame(columns: dict[str, tuple[str, Any]]) -> pl.DataFrame:

@@ -63,7 +63,11 @@ class Outcomes(Sequence[Outcome]):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """A row a run: the parameters of its first strategy, and its figures."""
+        """A row a run: the parameters of its first strategy, and its figures.
+
+        ``maximum_drawdown`` is that of the samples of the equity curve, one each `interval`; ``annual_return`` counts
+        each UTC day that the run touches as a whole one (N6).
+        """
         keep = (
             *("final_equity", "total_return", "annual_return", "volatility", "sharpe", "sortino", "calmar"),
             *("maximum_drawdown", "orders", "fills", "decisions_hash"),

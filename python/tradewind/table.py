@@ -16,7 +16,7 @@ from rich.table import Table
 
 from tradewind.risk import Limits
 from tradewind.simulation import simulated
-from tradewind.times import from_ns
+from tradewind.times import from_ns, interval_text
 
 if TYPE_CHECKING:
     from tradewind.backtest import Amount, Balances, Command
@@ -32,21 +32,42 @@ _Row = Mapping[str, Any]
 def render(result: Result) -> str:
     """The text of a result."""
     metrics = result.metrics
-    currency = result.settings.resolved_currency
     title = ", ".join(strategy.name for strategy in result.strategies)
+    market = " over a synthetic market" if result.data.is_synthetic else ""
     parts = [
-        f"{title}{' over a synthetic market' if result.data.is_synthetic else ''}{_span(metrics)}",
-        table_text(_instruments(metrics, currency)),
-        table_text(_assets(metrics["assets"])),
-        "\n".join(
-            _labelled([*_total(metrics, currency, result.settings.days), *_reasons(metrics), ("run", _counts(result))])
-        ),
-        "\n".join(_labelled(_assumptions(result))),
+        f"{title}{market}{span_text(metrics)}",
+        figures(metrics, [("run", _counts(result))]),
+        labelled(_assumptions(result)),
     ]
     return "\n\n".join(parts)
 
 
-def _span(metrics: _Row) -> str:
+def figures(metrics: _Row, more: Sequence[tuple[str, str]]) -> str:
+    """The figures of a run: by instrument and by asset, in total, and what else is said under them."""
+    return "\n\n".join(
+        [
+            table_text(_instruments(metrics, metrics["currency"])),
+            table_text(_assets(metrics["assets"])),
+            labelled([*_total(metrics), *_reasons(metrics), *more]),
+        ]
+    )
+
+
+def sampling_text(interval_ns: int) -> str:
+    """What a drawdown is of: the samples of the equity curve, and not each of its moments.
+
+    Examples
+    --------
+    >>> sampling_text(3_600_000_000_000), sampling_text(900_000_000_000)
+    ('hourly samples', 'samples every 15m')
+
+    """
+    every = interval_text(interval_ns)
+    return {"1h": "hourly samples", "1d": "daily samples"}.get(every, f"samples every {every}")
+
+
+def span_text(metrics: _Row) -> str:
+    """From when to when a run lasted, to be added to its title."""
     if not metrics["span_ns"]:
         return ""
     first, last = (from_ns(time_ns).strftime("%Y-%m-%d %H:%M:%S") for time_ns in metrics["span_ns"])
@@ -144,28 +165,34 @@ def _assets(rows: Sequence[_Row]) -> Table:
     return table
 
 
-def _labelled(lines: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines under each other, with their labels in a column of their own."""
+def labelled(lines: Sequence[tuple[str, str]], *, widest: int = _WIDTH) -> str:
+    """Lines under each other, with their labels in a column of their own; wider ones are wrapped."""
     width = max(len(label) for label, _ in lines) + 2
-    return [
+    return "\n".join(
         f"{label if place == 0 else '':<{width}}{part}"
         for label, line in lines
         for place, part in enumerate(
-            textwrap.wrap(line, _WIDTH - width, break_long_words=False, break_on_hyphens=False)
+            textwrap.wrap(line, widest - width, break_long_words=False, break_on_hyphens=False)
         )
-    ]
+    )
 
 
-def _total(metrics: _Row, currency: str, days: int) -> list[tuple[str, str]]:
-    equity = f"{number(metrics['starting_equity'], 2)} -> {number(metrics['final_equity'], 2)} {currency}"
+def _total(metrics: _Row) -> list[tuple[str, str]]:
+    equity = f"{number(metrics['starting_equity'], 2)} -> {number(metrics['final_equity'], 2)} {metrics['currency']}"
+    drawdown = f"drawdown {percent(metrics['maximum_drawdown'])} ({sampling_text(metrics['interval_ns'])})"
     ratios = ", ".join(f"{name} {number(metrics[name.lower()], 2)}" for name in ("Sharpe", "Sortino", "Calmar"))
     return [
-        (
-            "equity",
-            f"{equity} ({percent(metrics['total_return'])}), maximum drawdown {percent(metrics['maximum_drawdown'])}",
-        ),
-        ("returns", f"{ratios} (daily, {days} days a year)"),
+        ("equity", f"{equity} ({percent(metrics['total_return'])}), maximum {drawdown}"),
+        ("returns", f"annual {percent(metrics['annual_return'])}, {ratios} ({_basis(metrics)})"),
     ]
+
+
+def _basis(metrics: _Row) -> str:
+    """What makes a year of the returns (N6)."""
+    count = metrics["counted_days"]
+    counted = "UTC days" if count is None else f"{count:,} UTC day{'' if count == 1 else 's'}"
+    which = "with samples" if metrics["days"] == 252 else "begun"
+    return f"daily: {counted} {which}, {metrics['days']} a year"
 
 
 def _reasons(metrics: _Row) -> list[tuple[str, str]]:

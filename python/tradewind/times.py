@@ -70,6 +70,19 @@ def duration_text(duration_ns: int) -> str:
     return f"{(Decimal(duration_ns) / _UNITS_NS['ms']).normalize():f}ms"
 
 
+def interval_text(duration_ns: int) -> str:
+    """A duration in the largest unit of which it is a whole number, as `duration_ns` reads it.
+
+    Examples
+    --------
+    >>> interval_text(3_600_000_000_000), interval_text(90_000_000_000)
+    ('1h', '90s')
+
+    """
+    unit = max((unit for unit, size in _UNITS_NS.items() if duration_ns % size == 0), key=_UNITS_NS.__getitem__)
+    return f"{duration_ns // _UNITS_NS[unit]}{unit}"
+
+
 def _exact_ns(duration: timedelta | float | str) -> int:
     if isinstance(duration, timedelta):
         return duration // _MICROSECOND * 1000

@@ -102,7 +102,7 @@ def test_what_cannot_be_recorded(
 
 
 def test_two_recordings_do_not_go_into_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tradewind.session.lock import only_one
+    from tradewind.journal.lock import only_one
 
     (tmp_path / "binance_spot").mkdir()
     with only_one(tmp_path / "binance_spot"):

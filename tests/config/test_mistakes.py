@@ -68,14 +68,88 @@ def test_twenty_mistakes_are_listed_at_once(read, snapshot):
 
 
 def test_orders_are_not_kept_where_positions_are_closed(read):
-    message = 'orders = "keep" does not go with positions = "close"'
+    message = 'positions = "close": does not go with orders = "keep"'
     with pytest.raises(SystemFileError, match=message) as caught:
         read('[shutdown]\norders = "keep"\npositions = "close"\n')
     (problem,) = caught.value.problems
-    assert (problem.code, problem.line, problem.place) == ("bad_setting", 1, ("shutdown",))
+    assert (problem.code, problem.line, problem.place) == ("bad_setting", 3, ("shutdown", "positions"))
     assert "open orders are then cancelled" in problem.hint
     with pytest.raises(SystemFileError, match=message):
         tw.config.Shutdown(orders="keep", positions="close")
+
+
+SEVERAL = """
+[control]
+host = "0.0.0.0"
+port = -1
+
+[shutdown]
+orders = "keep"
+positions = "close"
+timeout = "10"
+
+[venues.binance_spot]
+
+[accounts.main]
+venue = "binance_sopt"
+leverage = 0
+
+[[accounts.main.adopt]]
+strategy = "corss"
+instrument = "binance_spot:BTCUSD"
+quantity = "lots"
+
+[instruments."binance_spot:BTCUSDT"]
+
+[strategies.cross]
+class = "strategy.py:Cross"
+
+[[backtest.commands]]
+word = "cancel_all"
+strategy = "corss"
+
+[[data]]
+instrument = "binance_sopt:ETHUSDT"
+kind = "trades"
+columns = { prize = "p" }
+"""
+
+
+def test_references_and_fields_that_disagree_are_told_beside_other_mistakes(read):
+    with pytest.raises(SystemFileError) as caught:
+        read(SEVERAL)
+    assert [(one.line, one.place[-1], one.code) for one in caught.value.problems] == [
+        (3, "host", "bad_setting"),
+        (4, "port", "bad_setting"),
+        (8, "positions", "bad_setting"),
+        (9, "timeout", "bad_setting"),
+        (14, "venue", "unknown_venue"),
+        (15, "leverage", "bad_setting"),
+        (17, "cost", "missing_setting"),
+        (18, "strategy", "bad_setting"),
+        (19, "instrument", "unknown_instrument"),
+        (20, "quantity", "not_a_number"),
+        (27, "time", "missing_setting"),
+        (29, "strategy", "bad_setting"),
+        (31, "files", "missing_setting"),
+        (32, "instrument", "unknown_venue"),
+        (32, "instrument", "unknown_instrument"),
+        (34, "prize", "bad_setting"),
+    ]
+
+
+def test_what_follows_from_a_mistake_is_none_of_its_own(read):
+    with pytest.raises(SystemFileError) as caught:
+        read('[control]\nallow_remote = "yes"\nhost = "0.0.0.0"\n[shutdown]\norders = "kep"\npositions = "close"\n')
+    assert [one.place for one in caught.value.problems] == [("control", "allow_remote"), ("shutdown", "orders")]
+
+
+@pytest.mark.parametrize("segment", ["1ns", "59s"])
+def test_a_segment_is_no_shorter_than_a_minute(read, segment):
+    with pytest.raises(SystemFileError, match=f'journal.segment = "{segment}": a segment spans at least 1m') as caught:
+        read(f'[journal]\nsegment = "{segment}"\n')
+    assert (caught.value.code, caught.value.problems[0].line) == ("bad_setting", 2)
+    assert read('[journal]\nsegment = "1m"\n').journal.segment == "1m"
 
 
 def test_a_wrong_key_of_a_file_is_on_its_line(read):

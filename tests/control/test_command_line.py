@@ -18,6 +18,7 @@ from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
 from tradewind.cli import run as run_cli
+from tradewind.cli.ctl import effect
 from tradewind.journal import Journal
 
 TRADER = Path(__file__).with_name("trader.py")
@@ -102,6 +103,7 @@ def test_a_session_is_steered_by_commands(tmp_path: Path, capsys: Any, snapshot:
             ("cancel",),
             ("close", "--instrument", BTC),
             ("set", "busy", "size", "0.5"),
+            ("set", "busy", "pace", "3", "--json"),
             ("set", "busy", "size", "5"),
             ("set", "busy", "tags", '["a"]'),
             ("trading", "off"),
@@ -172,13 +174,28 @@ def test_ctrl_c_closes_positions_where_the_file_says_so(tmp_path: Path, capsys: 
         while not json.loads((await ask("status", "--json"))[1])["positions"]:
             pass
         session.send_signal(signal.SIGINT)
-        code, _, err = await ended(session)
-        assert code == 0 and "open orders are cancelled, positions closed" in err and "| flat |" in err, err
+        code, out, err = await ended(session)
+        assert code == 0 and "open orders are cancelled, positions closed" in err, err
+        assert re.search(r"^left open +nothing$", out, re.MULTILINE), out
 
     on_session(tmp_path, capsys, work, "paper", '\n[shutdown]\npositions = "close"\n')
 
 
-@pytest.mark.parametrize("arguments", ["ctl --help", "ctl RUN open --help"])
+@pytest.mark.parametrize(
+    ("readers", "told"),
+    [
+        (["on_start", "on_trade"], ", which on_trade reads"),
+        (["on_trade", "on_start", "on_timer"], ", which on_trade, on_timer read"),
+        (["on_start"], "only on_start reads it"),
+        ([], "no callback reads it"),
+    ],
+)
+def test_what_a_parameter_does_is_told(readers: list[str], told: str) -> None:
+    assert told in effect(readers)
+    assert ("no effect" in effect(readers)) == (not set(readers) - {"on_start"})
+
+
+@pytest.mark.parametrize("arguments", ["ctl --help", "ctl RUN open --help", "ctl RUN set --help"])
 def test_help(arguments: str, snapshot: Any) -> None:
     async def run() -> tuple[int, str, str]:
         return await ended(await start(*arguments.split()))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from rich.console import Console
+from rich.screen import Screen
 
 from tradewind.control.latency import Latencies, Latency
 from tradewind.control.status import HealthStatus, OrderStatus, PositionStatus, Status, StrategyStatus
@@ -38,6 +39,7 @@ FLAT = Status(
     profit=None,
     fees=None,
     maximum_drawdown=None,
+    interval_ns=3_600 * 10**9,
     day_profit=None,
     balances={"binance_spot": {}},
     strategies=[StrategyStatus("cross", {"fast": 4, "slow": 12, "quantity": 0.01})],
@@ -145,6 +147,49 @@ def test_a_session_that_failed(snapshot: Any) -> None:
 def test_nothing_is_lost_in_another_width(width: int) -> None:
     text = shown(BUSY, width=width)
     assert "+123.46" in text and all(len(line) <= width for line in text.splitlines())
+
+
+def screen(status: Status, width: int, height: int) -> list[str]:
+    """The lines of a terminal that has no more than these."""
+    out = io.StringIO()
+    Console(file=out, width=width, height=height, highlight=False, no_color=True).print(
+        Screen(rendered(status, before=status, fits_screen=True))
+    )
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (120, 40), (200, 60)])
+def test_a_terminal_shows_all_that_is_important(width: int, height: int) -> None:
+    lines = screen(BUSY, width, height)
+    text = " ".join(" ".join(lines).split())
+    assert len(lines) <= height and all(len(line) <= width for line in lines)
+    assert "…" not in text
+    for told in (
+        *("running, trading", "profit +123.46 USDT after 45.60 of fees, today -12.50", "equity 100,123.46 USDT"),
+        *("drawdown 1.23% (hourly samples)", "99,084.16253721 USDT", "2 up, down: binance_spot orders", "2 gaps"),
+        *("BTCUSDT", "0.00999", "90,034.03", "90,354.085", "+3.20 USDT", "-8.31 USDT", "ETHUSDT", "3,000.00"),
+        *("12", "0.00400", "89,044.63", "partly filled", "09:12:00Z", "cancel in flight", "09:13:00Z"),
+        *("5 orders of others", "0.0001 BNB"),
+    ):
+        assert told in text, told
+
+
+def test_a_low_terminal(snapshot: Any) -> None:
+    assert "\n".join(screen(BUSY, 80, 24)) == snapshot
+
+
+def test_what_a_terminal_has_no_room_for_is_counted() -> None:
+    orders = [order(at, "buy", "open", price="89044.63") for at in range(1, 40)]
+    lines = screen(msgspec.structs.replace(BUSY, open_orders=orders), 80, 24)
+    count = sum("open" in line and "Z" in line for line in lines)
+    assert f"and {39 - count} more, which tradewind ctl RUN status shows" in lines and count >= 3
+    assert "more, which" not in shown(msgspec.structs.replace(BUSY, open_orders=orders))
+
+
+def test_what_goes_on_in_the_next_line_is_whole() -> None:
+    # 60 columns: no name is cut, wherever it is broken.
+    text = "".join(shown(BUSY, width=60).split())
+    assert "…" not in text and "risk_order_quantity" in text.replace("\n", "")
 
 
 def test_names_are_not_taken_for_markup() -> None:

@@ -32,6 +32,7 @@ from tradewind.session.recovery import earlier
 from tradewind.session.run import prepared
 
 RUN = Path("runs/busy")
+SHORT_SEGMENTS = (Path(__file__).parents[1] / "short_segments.py",)
 LONG_ENDING = '\n[shutdown]\ntimeout = "40s"\n'
 """Where an exchange that is slow to answer, as this machine may be, is no failure."""
 
@@ -92,11 +93,11 @@ def test_kills_between_segments_lose_nothing(tmp_path: Path, mode: str, archive:
 
     async def work(bench: Bench) -> None:
         for _ in range(2):
-            process = await bench.start(mode)
+            process = await bench.start(mode, program=SHORT_SEGMENTS)
             await bench.progress(mode, chance.randint(1, 500))
             code, said = await ended(process, signal.SIGKILL)
             assert code == -signal.SIGKILL, said
-        process = await bench.start(mode)
+        process = await bench.start(mode, program=SHORT_SEGMENTS)
         await bench.progress(mode, 800)
         if archive == "parquet":
             # Beside the session, in a process of a low priority: it takes as long as it takes.

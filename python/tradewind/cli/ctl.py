@@ -183,6 +183,9 @@ def set_parameter(
 ) -> None:
     """Set a parameter of a strategy while it runs.
 
+    It acts where a callback reads it, self.NAME, from then on, and the answer says which do. One that on_start alone
+    reads, such as the period of an indicator, has no effect: write it into the system file, for the next run.
+
     Parameters
     ----------
     strategy
@@ -196,13 +199,23 @@ def set_parameter(
 
     """
     done = session.set_parameter(strategy, name, value if text else _plain(value))
-    _say(done, f"{strategy}: {name} = {value}", json=json)
+    _say(done, f"{strategy}: {name} = {value}{effect(done.readers or [])}", json=json)
 
 
 @actions.command
 def stop(*, json: _Json = False, session: _Session) -> None:
     """End the session in order, as Ctrl-C does."""
     _say(session.stop(), "the session is ending; its own terminal says how it went", json=json)
+
+
+def effect(readers: list[str]) -> str:
+    """What becomes of a parameter that was set, by who reads it."""
+    live = [name for name in readers if name != "on_start"]
+    if live:
+        return f", which {', '.join(live)} {'reads' if len(live) == 1 else 'read'}"
+    if readers:
+        return "; it has no effect in this run: only on_start reads it, so write it into the system file for the next"
+    return "; it has no effect: no callback reads it"
 
 
 def _say(done: Done, text: str, *, json: bool) -> None:

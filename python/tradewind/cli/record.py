@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 from tradewind.cli.screen import SHOWN, note, status
 from tradewind.data.record import Recording, record
 from tradewind.errors import exception
-from tradewind.session.lock import only_one
+from tradewind.journal.lock import only_one
 from tradewind.times import duration_ns
 from tradewind.venues import StreamName
 from tradewind.venues.access import trusting

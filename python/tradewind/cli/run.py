@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 
 from tradewind.cli.backtest import show
-from tradewind.cli.screen import note, progress
+from tradewind.cli.screen import note, progress, show_json
 from tradewind.config import Mode, System
 from tradewind.config.backtests import load_data
 from tradewind.config.problem import SystemFileError
@@ -31,7 +31,7 @@ def run_system(
     record_raw
         Record the frames of market data as they came, too, beside the journal; paper and live.
     json
-        Print metrics as JSON.
+        Print the metrics as JSON; of a session when it has ended.
     accept_changes
         Go on with a run that was cut off although its code, parameters or limits were changed since; trading is off
         until `tradewind ctl RUN trading on`.
@@ -47,7 +47,13 @@ def run_system(
     if mode == "backtest":
         return _backtest(read, json=json)
     session = importlib.import_module("tradewind.session")
-    code: int = session.run(read, mode, note, accepts_changes=accept_changes)
+    code: int = session.run(
+        read,
+        mode,
+        note,
+        lambda report: show_json(report.to_dict()) if json else print(report),
+        accepts_changes=accept_changes,
+    )
     return code
 
 

@@ -33,7 +33,7 @@ def view(run_folder: Path, /, *, every: float = 1.0, once: bool = False) -> int:
     if once or not console.is_terminal:
         console.print(rendered(status))
         return 0
-    with Live(rendered(status), console=console, screen=True, auto_refresh=False) as live:
+    with Live(rendered(status, fits_screen=True), console=console, screen=True, auto_refresh=False) as live:
         last, reason = _follow(control, live, status, max(every, 0.1))
     # The screen was its own; what was there last stays.
     console.print(rendered(last))
@@ -46,7 +46,7 @@ def _follow(control: Control, live: Live, status: Status, every: float) -> tuple
         while True:
             time.sleep(every)
             before, status = status, control.status()
-            live.update(rendered(status, before=before), refresh=True)
+            live.update(rendered(status, before=before, fits_screen=True), refresh=True)
     except TradewindError as error:
         if error.code != "not_running":
             raise

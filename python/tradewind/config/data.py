@@ -283,16 +283,18 @@ def market_data(data: Iterable[Data]) -> list[tuple[int, MarketData]]:
     return [(at, one) for at, one in enumerate(data) if not isinstance(one, OutsideValues)]
 
 
-def columns_of(one: Data) -> tuple[str, ...]:
-    """The columns that a table of this kind has, by our names."""
-    if isinstance(one, OutsideValues):
+_TABLES: dict[str, type[TableStream]] = {
+    "trades": TradeStream,
+    "quotes": QuoteStream,
+    "bars": BarStream,
+    "marks": MarkStream,
+    "funding": FundingStream,
+}
+
+
+def columns_of(kind: str) -> tuple[str, ...]:
+    """The columns that a table of this kind has, by our names; none where it is no table."""
+    if kind == "values":
         return VALUE_COLUMNS
-    streams: dict[type[Section], type[TableStream]] = {
-        Trades: TradeStream,
-        Quotes: QuoteStream,
-        Bars: BarStream,
-        Marks: MarkStream,
-        Funding: FundingStream,
-    }
-    stream = streams.get(type(one))
+    stream = _TABLES.get(kind)
     return () if stream is None else tuple(column.name for column in stream.FIELDS)

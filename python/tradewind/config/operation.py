@@ -5,9 +5,19 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from tradewind.config.base import Flag, Lasting, PathText, Section, Text, Whole, mistake
+from tradewind.times import duration_ns
+
+SHORTEST_SEGMENT = "1m"
+
+
+def _segment(text: str) -> str:
+    if duration_ns(text) < duration_ns(SHORTEST_SEGMENT):
+        hint = 'the default, "1d", keeps a segment a day'
+        raise mistake("bad_setting", f"a segment spans at least {SHORTEST_SEGMENT}", hint)
+    return text
 
 
 class Journal(Section):
@@ -18,8 +28,8 @@ class Journal(Section):
     durability: Literal["process", "power"] = "process"
     """What an order's record survives before the order leaves: "process", the end of the process; "power", a power cut,
     at the cost of a write to the disk for each order. Default: "process"."""
-    segment: Lasting = "1d"
-    """The time that a segment spans, in UTC; it begins with a snapshot. Default: "1d"."""
+    segment: Annotated[Lasting, AfterValidator(_segment)] = "1d"
+    """The time that a segment spans, in UTC, at least "1m"; it begins with a snapshot. Default: "1d"."""
     archive: Literal["keep", "parquet", "drop"] = "keep"
     """What becomes of old segments: kept as they are, turned into Parquet, or deleted. Default: "keep"."""
     keep_days: Annotated[Whole, Field(ge=0)] = 7
@@ -34,22 +44,24 @@ class Control(Section):
 
     enabled: Flag = True
     """Whether there is one. Default: true."""
+    allow_remote: Flag = False
+    """Whether `host` may be an address that other machines reach. Default: false."""
     host: Text = "127.0.0.1"
     """The address that it listens on. Default: "127.0.0.1", this machine only."""
     port: Annotated[Whole, Field(ge=0, lt=2**16)] = 0
     """The port; 0 takes a free one. "control.json" in the folder of the run says which it is. Default: 0."""
-    allow_remote: Flag = False
-    """Whether `host` may be an address that other machines reach. Default: false."""
     token_file: PathText | None = None
     """The owner-only file of the token that callers show; made where it is not there, and kept. Default:
     "control.token" in the folder of the run, made anew for each session."""
 
-    @model_validator(mode="after")
-    def _is_local(self) -> Control:
-        if not (self.allow_remote or _is_loopback(self.host)):
+    @field_validator("host")
+    @classmethod
+    def _is_local(cls, host: str, info: ValidationInfo) -> str:
+        # Of the field and not of the table: it is found beside other mistakes, too, but not where it follows from one.
+        if not (info.data.get("allow_remote", True) or _is_loopback(host)):
             hint = 'write host = "127.0.0.1", or add allow_remote = true and mean it'
-            raise mistake("bad_setting", f'host = "{self.host}" can be reached from other machines', hint)
-        return self
+            raise mistake("bad_setting", "can be reached from other machines", hint)
+        return host
 
 
 class Shutdown(Section):
@@ -62,12 +74,13 @@ class Shutdown(Section):
     timeout: Lasting = "10s"
     """How long the venue's answers are waited for; what is open then is said. Default: "10s"."""
 
-    @model_validator(mode="after")
-    def _agree(self) -> Shutdown:
-        if self.orders == "keep" and self.positions == "close":
-            message = 'orders = "keep" does not go with positions = "close": a kept order would open what was closed'
+    @field_validator("positions")
+    @classmethod
+    def _agree(cls, positions: str, info: ValidationInfo) -> str:
+        if positions == "close" and info.data.get("orders") == "keep":
+            message = 'does not go with orders = "keep": a kept order would open what was closed'
             raise mistake("bad_setting", message, 'take out orders = "keep": open orders are then cancelled')
-        return self
+        return positions
 
 
 class Live(Section):

@@ -15,7 +15,7 @@ from tradewind.config.explanation import explained
 from tradewind.config.lines import Lines
 from tradewind.config.partial import pruned
 from tradewind.config.problem import Problem, SystemFileError
-from tradewind.config.references import Names, reference_problems
+from tradewind.config.references import reference_problems
 from tradewind.errors import exception
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ def examine(cls: type[SystemType], path: Path) -> tuple[SystemType, list[Problem
     except ValidationError as error:
         problems = explained(error, cls)
         system = _remainder(cls, document, problems)
-        # References are checked last, and only where the sections themselves are right.
+        # pydantic says nothing of references while a section has other mistakes.
         found = {problem.place for problem in problems}
-        known = Names.of_document(document)
-        problems += [problem for problem in reference_problems(system, known) if problem.place not in found]
+        problems += [one for one in reference_problems(document) if one.place not in found]
     system._folder = path.parent
     return system, in_order(problems, lines), lines
 
@@ -67,7 +66,7 @@ def _remainder(cls: type[SystemType], document: dict[str, Any], problems: list[P
         try:
             return cls.model_validate(left, context={"is_partial": True})
         except ValidationError as error:
-            wrong = [(one.place[:-1], False) for one in explained(error, cls)]
+            wrong = [(one.place[:-1] or one.place, False) for one in explained(error, cls)]
     return cls()
 
 

@@ -14,7 +14,7 @@ from tradewind.config.data import Data, market_data
 from tradewind.config.instrument import Instrument
 from tradewind.config.operation import Control, Journal, Live, Shutdown
 from tradewind.config.problem import SystemFileError
-from tradewind.config.references import Names, reference_problems
+from tradewind.config.references import reference_problems
 from tradewind.config.risk import Risk
 from tradewind.config.run import Backtest, Run, WarmUp
 from tradewind.config.strategy import Strategy
@@ -88,7 +88,9 @@ class System(Section):
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
-        if not (info.context or {}).get("is_partial") and (found := reference_problems(self, Names.of(self))):
+        if (info.context or {}).get("is_partial"):
+            return self
+        if found := reference_problems(self.model_dump(by_alias=True)):
             raise SystemFileError("System", found)
         return self
 

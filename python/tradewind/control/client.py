@@ -117,7 +117,7 @@ class Control:
         )
 
     def set_parameter(self, strategy: str, name: str, value: Any) -> Done:
-        """Set a parameter of a strategy."""
+        """Set a parameter of a strategy; the answer names its readers: if only `on_start` is one, it has no effect."""
         _check_numbers(f"{strategy}: {name}", value)
         return self._ask("POST", "/parameter", {"strategy": strategy, "name": name, "value": value}, Done)
 

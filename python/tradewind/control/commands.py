@@ -10,6 +10,7 @@ import msgspec
 
 from tradewind._core import NativeStrategy
 from tradewind.control import requests
+from tradewind.control.readers import readers
 from tradewind.control.status import OrderStatus, order_status
 from tradewind.data.values import row_of
 from tradewind.errors import TradewindError, exception
@@ -35,6 +36,9 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
         The positions that are closed, as strategy and instrument.
     order
         The order that was opened.
+    readers
+        The callbacks of the strategy that read the parameter that was set; one that only ``on_start`` reads has no
+        effect.
 
     """
 
@@ -43,6 +47,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     orders: list[int] | None = None
     positions: list[tuple[str, str]] | None = None
     order: OrderStatus | None = None
+    readers: list[str] | None = None
 
 
 class Commands:
@@ -138,11 +143,10 @@ class Commands:
             raise exception("bad_strategy", f"{strategy.name} is native: its parameters are set when a run begins")
         value = strategy.checked_parameter(asked.name, asked.value)
         kind, number, text = _as_data(value)
-        return Done(
-            self._carry_out(
-                lambda: self._kernel.parameter(self._session.stamp(), strategy.name, asked.name, kind, number, text)
-            )
+        sequence = self._carry_out(
+            lambda: self._kernel.parameter(self._session.stamp(), strategy.name, asked.name, kind, number, text)
         )
+        return Done(sequence, readers=readers(type(strategy), asked.name))
 
     def stop(self, asked: requests.Stop) -> Done:
         """End the session in order."""

@@ -15,9 +15,9 @@ import msgspec
 from tradewind import __version__
 from tradewind._core import NativeStrategy
 from tradewind.control.latency import Latencies, LatencyMeter
-from tradewind.journal.values import to_json
+from tradewind.journal.values import from_json, to_json
 from tradewind.strategy import Strategy
-from tradewind.times import from_ns
+from tradewind.times import duration_ns, from_ns
 
 if TYPE_CHECKING:
     from tradewind.session.session import Session
@@ -108,6 +108,8 @@ class Status(msgspec.Struct, frozen=True):
     profit: float | None
     fees: float | None
     maximum_drawdown: float | None
+    """That of the samples of the equity curve, one each `interval_ns`."""
+    interval_ns: int
     day_profit: float | None
     balances: dict[str, dict[str, Decimal]]
     strategies: list[StrategyStatus]
@@ -193,6 +195,7 @@ class Observer:
             profit=_profit(total),
             fees=total.get("fees"),
             maximum_drawdown=outcome["maximum_drawdown"],
+            interval_ns=duration_ns(from_json(manifest.settings["interval"])),
             day_profit=None if day is None else day[1],
             balances=self._balances(),
             strategies=[StrategyStatus(one.name, to_json(dict(one.parameters))) for one in about.strategies],

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from tradewind.control.latency import Latency
+from tradewind.control.listing import QUIET, Listing
 from tradewind.control.status import OrderStatus, PositionStatus, Status
+from tradewind.table import sampling_text
 
-_MOST_CLOSED = 5
-_GOOD, _BAD, _QUIET = "green", "bold red", "dim"
+_GOOD, _BAD = "green", "bold red"
 
 
-def rendered(status: Status, *, before: Status | None = None) -> RenderableType:
-    """How a session is.
+@dataclass(frozen=True)
+class _Detail:
+    """How much is shown: less where the screen is low.
+
+    Parameters
+    ----------
+    most_closed
+        How many closed orders.
+    is_boxed
+        Whether parts stand in frames, with the strategies' parameters and the latencies among them.
+    most_rows
+        How many positions and open orders; all where there is none.
+
+    """
+
+    most_closed: int
+    is_boxed: bool
+    most_rows: int | None = None
+
+
+_DETAILS = (
+    *(_Detail(closed, is_boxed=is_boxed) for is_boxed in (True, False) for closed in (5, 3, 1, 0)),
+    *(_Detail(0, is_boxed=False, most_rows=rows) for rows in (8, 6, 4, 3, 2, 1)),
+)
+
+
+def rendered(status: Status, *, before: Status | None = None, fits_screen: bool = False) -> RenderableType:
+    """How a session is, in what width there is: nothing is cut.
 
     Parameters
     ----------
@@ -28,45 +55,78 @@ def rendered(status: Status, *, before: Status | None = None) -> RenderableType:
         What it said.
     before
         What it said a while ago, for rates.
+    fits_screen
+        Whether the height of the terminal is all that there is, so that less is shown on a low one. How many positions
+        and open orders are left out is said.
 
     """
-    parts: list[RenderableType] = [_head(status, before), _money(status)]
+    return _View(status, before, fits_screen)
+
+
+@dataclass(frozen=True)
+class _View:
+    status: Status
+    before: Status | None
+    fits_screen: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """The most that there is room for."""
+        for detail in _DETAILS:
+            shown = Group(*_parts(self.status, self.before, detail, options.max_width))
+            if not self.fits_screen or len(console.render_lines(shown, options, pad=False)) <= console.height:
+                break
+        yield shown
+
+
+def _parts(status: Status, before: Status | None, detail: _Detail, width: int) -> Iterator[RenderableType]:
+    yield _head(status, before)
+    yield from _framed("profit", _money(status), detail)
     if status.failure is not None:
-        parts.append(Text(f"the session ends by {status.failure}", _BAD))
-    parts += [_positions(status.positions), _orders("open orders", status.open_orders)]
-    if status.closed_orders:
-        parts.append(_orders("closed orders, the newest", status.closed_orders[:_MOST_CLOSED]))
-    parts += [_strategies(status), _health(status)]
-    return Group(*parts)
+        yield Text(f"the session ends by {status.failure}", _BAD)
+    if not detail.is_boxed:
+        # What is wrong is told before what there may be no room for.
+        yield _trouble(status)
+    yield from _positions(status.positions).shown(width, detail.most_rows, is_boxed=detail.is_boxed)
+    yield from _orders("open orders", status.open_orders).shown(width, detail.most_rows, is_boxed=detail.is_boxed)
+    if closed := status.closed_orders[: detail.most_closed]:
+        yield from _orders("newest closed orders", closed).shown(width, None, is_boxed=detail.is_boxed)
+    if detail.is_boxed:
+        yield from _framed("strategies", _strategies(status), detail)
+        yield from _framed("health", _health(status), detail)
+
+
+def _framed(title: str, content: RenderableType, detail: _Detail) -> Iterator[RenderableType]:
+    yield Panel(content, title=title, title_align="left") if detail.is_boxed else content
 
 
 def _head(status: Status, before: Status | None) -> RenderableType:
     trading = ("trading", _GOOD) if status.is_trading else ("not trading", _BAD)
     stage = (status.stage, _GOOD if status.stage == "running" else "yellow")
     first = Text.assemble((f"{status.name} ", "bold"), f"({status.mode})  ", stage, ", ", trading, "  ")
-    first.append(f"since {_moment(status.started)}, for {_lasting(status.now - status.started)}", _QUIET)
+    first.append(f"since {_moment(status.started)}, for {_lasting(status.now - status.started)}", QUIET)
     rate = ""
     if before is not None and (seconds := (status.now - before.now).total_seconds()) > 0:
         rate = f" ({(status.rows - before.rows) / seconds:,.0f} a second)"
     counts = f"{status.rows:,} market events{rate}, {status.orders:,} orders, {status.fills:,} fills"
-    return Group(first, Text(f"{counts}; the journal has {status.sequence:,} entries", _QUIET))
+    return Group(first, Text(f"{counts}; the journal has {status.sequence:,} entries", QUIET))
 
 
 def _money(status: Status) -> RenderableType:
     currency = f" {status.currency}" if status.currency else ""
-    line = Text.assemble("profit ", _signed(status.profit), f"{currency} after {_number(status.fees)} of fees")
-    line.append(f"   equity {_number(status.equity)}{currency}, today ").append_text(_signed(status.day_profit))
-    line.append(f"   drawdown {_share(status.maximum_drawdown)}")
+    profit = Text.assemble(
+        "profit ", _signed(status.profit), f"{currency} after {_number(status.fees)} of fees, today "
+    )
+    profit.append_text(_signed(status.day_profit))
+    drawdown = f"drawdown {_share(status.maximum_drawdown)} ({sampling_text(status.interval_ns)})"
+    equity = Text(f"equity {_number(status.equity)}{currency}   {drawdown}")
     held = [f"{venue} {_amounts(one)}" for venue, one in status.balances.items() if one]
-    return Panel(Group(line, Text("; ".join(held) or "nothing is held", _QUIET)), title="profit", title_align="left")
+    return Group(profit, equity, Text("; ".join(held) or "nothing is held", QUIET))
 
 
-def _positions(positions: Iterable[PositionStatus]) -> RenderableType:
-    columns = ("strategy", "instrument", ">quantity", ">average price", ">mark", ">unrealised", ">realised")
-    table = _table("positions", *columns)
-    for one in positions:
-        _add(
-            table,
+def _positions(positions: Iterable[PositionStatus]) -> Listing:
+    columns = ("strategy", "instrument", "quantity", "average price", "mark", "unrealised", "realised")
+    rows = [
+        _cells(
             one.strategy,
             one.instrument,
             f"{one.quantity:f}",
@@ -75,15 +135,15 @@ def _positions(positions: Iterable[PositionStatus]) -> RenderableType:
             _signed(one.unrealised, one.currency),
             _signed(one.realised, one.currency),
         )
-    return _or_none(table, "none: every strategy is flat")
+        for one in positions
+    ]
+    return Listing("positions", columns, frozenset(columns[2:]), rows, "none: every strategy is flat")
 
 
-def _orders(title: str, orders: Iterable[OrderStatus]) -> RenderableType:
-    table = _table(title, ">#", "strategy", "instrument", "side", ">quantity", ">filled", ">price", "state", "decided")
-    for one in orders:
-        state = one.status.replace("_", " ") + ("" if one.reason in (None, "requested") else f" ({one.reason})")
-        _add(
-            table,
+def _orders(title: str, orders: Iterable[OrderStatus]) -> Listing:
+    columns = ("#", "strategy", "instrument", "side", "quantity", "filled", "price", "state", "decided")
+    rows = [
+        _cells(
             str(one.number),
             one.strategy,
             one.instrument,
@@ -91,10 +151,12 @@ def _orders(title: str, orders: Iterable[OrderStatus]) -> RenderableType:
             f"{one.quantity:f}",
             f"{one.filled:f}",
             "market" if one.price is None else f"{one.price:,f}",
-            state,
+            one.status.replace("_", " ") + ("" if one.reason in (None, "requested") else f" ({one.reason})"),
             _moment(one.decided),
         )
-    return _or_none(table, "none")
+        for one in orders
+    ]
+    return Listing(title, columns, frozenset({"#", "quantity", "filled", "price"}), rows)
 
 
 def _strategies(status: Status) -> RenderableType:
@@ -102,18 +164,45 @@ def _strategies(status: Status) -> RenderableType:
         f"{one.name}  {', '.join(f'{name} = {value}' for name, value in one.parameters.items())}"
         for one in status.strategies
     ]
-    return Panel(Text("\n".join(lines)), title="strategies", title_align="left")
+    return Text("\n".join(lines))
 
 
 def _health(status: Status) -> RenderableType:
     health = status.health
     grid = Table.grid(padding=(0, 2))
-    down = [name for name, is_up in health.connections.items() if not is_up]
-    up = len(health.connections) - len(down)
-    links = Text.assemble((f"{up} up", _GOOD), *([(f", down: {', '.join(down)}", _BAD)] if down else []))
-    _add(grid, "connections", links)
-    _add(grid, "market data", _took(status.latency.market_data, "from the venue to here"))
-    _add(grid, "orders", _took(status.latency.orders, "from the decision to the venue's answer"))
+    grid.add_row("connections", _connections(status))
+    grid.add_row("market data", _took(status.latency.market_data, "from the venue to here"))
+    grid.add_row("orders", _took(status.latency.orders, "from the decision to the venue's answer"))
+    grid.add_row("noticed", _noticed(status) or Text("nothing", QUIET))
+    if health.raw_recording:
+        grid.add_row("raw frames", Text(health.raw_recording, _BAD))
+    for asset, amount in health.untracked_fees.items():
+        grid.add_row("fees", Text(f"{amount:f} {asset} were paid beside the run's assets"))
+    grid.add_row("process", f"{status.pid}, {status.memory_bytes / 2**20:,.0f} MB")
+    return grid
+
+
+def _trouble(status: Status) -> RenderableType:
+    """Health in a few words: connections, and what is wrong."""
+    parts = [Text.assemble("connections ", _connections(status))]
+    if noticed := _noticed(status):
+        parts.append(Text.assemble("noticed ", noticed))
+    if status.health.raw_recording:
+        parts.append(Text(f"raw frames: {status.health.raw_recording}", _BAD))
+    parts += [
+        Text(f"fees {amount:f} {asset} untracked", "yellow") for asset, amount in status.health.untracked_fees.items()
+    ]
+    return Text("; ").join(parts)
+
+
+def _connections(status: Status) -> Text:
+    down = [name for name, is_up in status.health.connections.items() if not is_up]
+    up = len(status.health.connections) - len(down)
+    return Text.assemble((f"{up} up", _GOOD), *([(f", down: {', '.join(down)}", _BAD)] if down else []))
+
+
+def _noticed(status: Status) -> Text | None:
+    health = status.health
     counts = {
         "gaps": health.gaps,
         "misread messages": sum(health.misread.values()),
@@ -124,36 +213,19 @@ def _health(status: Status) -> RenderableType:
         "slow writes": health.slow_writes,
     }
     wrong = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    _add(grid, "noticed", Text(wrong, "yellow") if wrong else Text("nothing", _QUIET))
-    if health.raw_recording:
-        _add(grid, "raw frames", Text(health.raw_recording, _BAD))
-    for asset, amount in health.untracked_fees.items():
-        _add(grid, "fees", f"{amount:f} {asset} were paid beside the run's assets")
-    _add(grid, "process", f"{status.pid}, {status.memory_bytes / 2**20:,.0f} MB")
-    return Panel(grid, title="health", title_align="left")
+    return Text(wrong, "yellow") if wrong else None
 
 
 def _took(latency: Latency | None, what: str) -> Text:
     if latency is None:
-        return Text(f"not measured yet: {what}", _QUIET)
+        return Text(f"not measured yet: {what}", QUIET)
     times = f"median {_duration(latency.median_ns)}, 99 of 100 under {_duration(latency.percentile_99_ns)}"
-    return Text.assemble(times, (f"  {what}, of the last {latency.count:,}", _QUIET))
+    return Text.assemble(times, (f"  {what}, of the last {latency.count:,}", QUIET))
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left")
-    return table
-
-
-def _add(table: Table, *cells: str | Text) -> None:
+def _cells(*cells: str | Text) -> list[Text]:
     """A row whose words are taken as they are: names may look like markup."""
-    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
-
-
-def _or_none(table: Table, none: str) -> RenderableType:
-    return table if table.row_count else Text.assemble((f"{table.title}  ", "bold"), (none, _QUIET))
+    return [Text(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _amounts(held: Mapping[str, Decimal]) -> str:
@@ -170,7 +242,7 @@ def _share(value: float | None) -> str:
 
 def _signed(value: float | Decimal | None, currency: str = "") -> Text:
     if value is None:
-        return Text("unknown", _QUIET)
+        return Text("unknown", QUIET)
     return Text(f"{value:+,.2f}{f' {currency}' if currency else ''}", _GOOD if value >= 0 else "red")
 
 

@@ -49,7 +49,9 @@ class Info(msgspec.Struct, frozen=True):
     """The streams that strategies could name, by instrument."""
     finished: bool
     reason: str
-    """Why the run did not come to its end; empty for one that did."""
+    """Why the run did not come to its end; empty for one that did, and for one that goes on."""
+    process: int | None = None
+    """The process in which the run goes on; none where it does not."""
     accepted: list[str] = []
     """The changes with which the run went on, and where what lies before them is."""
 
@@ -84,9 +86,14 @@ class Info(msgspec.Struct, frozen=True):
             *(("strategy", f"{name}: {text}") for name, text in self.strategies.items()),
             *(("streams", f"{name}: {', '.join(kinds)}") for name, kinds in self.streams.items()),
             *(("changes", text) for text in self.accepted),
-            ("ending", "finished" if self.finished else f"unfinished: {self.reason}"),
+            ("ending", self._ending()),
         ]
         return "\n".join(f"{label:<11}{text}" for label, text in lines)
+
+    def _ending(self) -> str:
+        if self.finished:
+            return "finished"
+        return f"unfinished: {self.reason}" if self.process is None else f"running (process {self.process})"
 
     def _span(self) -> str:
         if self.first is None or self.last is None:
@@ -121,6 +128,7 @@ def info(journal: str | Path | Storage) -> Info:
     """
     with Journal(journal) as opened:
         manifest, ending = opened.manifest, opened.ending
+        is_running = opened.process is not None and not ending.finished
         decoder = Decoder(manifest, _COLUMNS)
         inputs, decisions = Counter[str](), Counter[str]()
         times: list[int] = []
@@ -149,7 +157,8 @@ def info(journal: str | Path | Storage) -> Info:
             strategies=_strategies(manifest),
             streams=_streams(manifest),
             finished=ending.finished,
-            reason=ending.reason,
+            reason="" if is_running else ending.reason,
+            process=opened.process if is_running else None,
             accepted=[str(one) for one in manifest.accepted],
         )
 

@@ -13,6 +13,7 @@ from tradewind.errors import TradewindError, exception
 from tradewind.journal.ahead import ahead
 from tradewind.journal.block import Block, Snapshot, seal_joint, seal_manifest, seal_snapshot
 from tradewind.journal.chain import Chain
+from tradewind.journal.lock import running_process
 from tradewind.journal.manifest import GOES_ON, Ending, Manifest, decode_manifest
 from tradewind.journal.segments import Segment, journal_folder, newest_first, opened, segments
 from tradewind.journal.storage import Kept, damaged
@@ -50,6 +51,9 @@ class Journal:
         self._reading: WeakSet[Generator[Block]] = WeakSet()
         self.place: str
         """Its name for messages."""
+        # Before it is read: a run that ends meanwhile is finished then.
+        self.process: int | None = running_process(place) if isinstance(place, str | Path) else None
+        """The process in which the run goes on; none where it does not."""
         if isinstance(place, str | Path):
             self._storages, self.place, self._problem = opened(place, after=after, whole=whole)
         else:

@@ -106,6 +106,8 @@ def _report(
     problem = ""
     if divergence is not None:
         verdict, problem = "diverged", f"first divergence {divergence}"
+    elif not ending.finished and recorded.process is not None:
+        verdict, problem = "running", f"the run goes on (process {recorded.process}); what there is of it so far agrees"
     elif not ending.finished:
         verdict, problem = (
             "unfinished",

@@ -41,7 +41,8 @@ class ReplayReport(msgspec.Struct, frozen=True):
 
     journal: str
     verdict: str
-    """``identical``, ``diverged`` or ``unfinished`` (the recorded run did not end, what there is agrees)."""
+    """``identical``, ``diverged``, ``unfinished`` (the recorded run did not come to its end, what there is agrees) or
+    ``running`` (it goes on, what there is so far agrees)."""
     inputs: int
     decisions: int
     """How many requests were compared and found equal."""

@@ -22,6 +22,7 @@ from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError, exception
 from tradewind.instruments import InstrumentFields
+from tradewind.journal.lock import only_one
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.segment_writer import Keeping, SegmentWriter
 from tradewind.journal.segments import FOLDER_NAME
@@ -29,9 +30,9 @@ from tradewind.session.client_ids import new_run
 from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
-from tradewind.session.lock import only_one
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
+from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
 from tradewind.session.specifications import misfits
@@ -65,18 +66,19 @@ def run(
     system: System,
     mode: Literal["paper", "live"],
     say: Callable[[str], None] = lambda _: None,
+    show: Callable[[SessionReport], None] = lambda _: None,
     *,
     accepts_changes: bool = False,
 ) -> int:
     """Run a system until Ctrl-C, SIGTERM or the end of its terminal; gives the exit code.
 
-    What goes on is said some times a minute.
+    What goes on is said some times a minute; how it went is shown at the end, also where an error ends it.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     runner = asyncio.Runner(loop_factory=lambda: event_loop(is_busy=system.run.busy_wait))
     try:
         with outlived_outputs(), runner:
-            runner.run(_run(system, mode, say, accepts_changes=accepts_changes))
+            runner.run(_run(system, mode, say, show, accepts_changes=accepts_changes))
     except KeyboardInterrupt:
         say("ended before it began; orders of an earlier start may be open: start it again, or tradewind cancel-all")
         return 130
@@ -84,10 +86,17 @@ def run(
 
 
 async def _run(
-    system: System, mode: Literal["paper", "live"], say: Callable[[str], None], *, accepts_changes: bool
+    system: System,
+    mode: Literal["paper", "live"],
+    say: Callable[[str], None],
+    show: Callable[[SessionReport], None],
+    *,
+    accepts_changes: bool,
 ) -> None:
-    preparing = prepared(system, mode, accepts_changes=accepts_changes)
-    with await preparing as ready, ended_by_signals(system.shutdown, ready.session, say):
+    preparing = await prepared(system, mode, accepts_changes=accepts_changes)
+    # Reported is what is there when the journal is closed.
+    with reported(show) as sessions, preparing as ready, ended_by_signals(system.shutdown, ready.session, say):
+        sessions.append(ready)
         await _told(system, mode, ready, say)
 
 
@@ -108,12 +117,6 @@ async def _told(system: System, mode: Literal["paper", "live"], ready: Prepared,
             say(f"tradewind view {ready.folder} shows it, tradewind ctl {ready.folder} steers it")
         with left_alone():
             await ready.session.run(is_recovered=ready.is_recovered)
-    say(_line(ready.kernel, ready.session))
-    if not ready.session.is_finished:
-        say("open orders and positions are kept: the next start of the same run goes on with them")
-    elif mode == "live" and (left := ready.kernel.positions()):
-        held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
-        say(f"left at the venue: {held}; the next run begins without, unless [[accounts.NAME.adopt]] hands it over")
 
 
 def served(system: System, ready: Prepared) -> AbstractAsyncContextManager[Any]:

@@ -1,0 +1,187 @@
+"""How a session went is said at its end, whatever the end is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from patience import PATIENCE_SECONDS, started
+from session_bench import ONCE, Bench, on_bench
+
+import tradewind as tw
+from tradewind.control.status import OrderStatus
+from tradewind.session import report as report_module
+from tradewind.session.report import SessionReport, reported
+
+HELD = [("cross", "synthetic:BTCUSDT", "0.05")]
+FAILING = (
+    ONCE
+    + """
+    def on_fill(self, ctx, fill):
+        raise ZeroDivisionError("mine")
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def result() -> tw.Result:
+    return tw.backtest(
+        tw.ema_cross("synthetic:BTCUSDT", fast=20, slow=100, quantity=0.05),
+        data={"synthetic:BTCUSDT": tw.synthetic(events=20_000)},
+        balances={"USDT": 100_000},
+    )
+
+
+def report(result: tw.Result, **changes: Any) -> SessionReport:
+    given: dict[str, Any] = {
+        "name": "demo",
+        "mode": "paper",
+        "metrics": result.metrics,
+        "entries": 20_345,
+        "journal": "runs/demo/paper",
+        "is_finished": True,
+        "failure": "",
+        "positions": [],
+        "orders": [],
+    }
+    return SessionReport(**{**given, **changes})
+
+
+def resting(result: tw.Result) -> OrderStatus:
+    one = result.orders.row(0, named=True)
+    return OrderStatus(
+        number=18,
+        strategy="cross",
+        instrument="synthetic:BTCUSDT",
+        side="buy",
+        quantity=Decimal("0.05"),
+        filled=Decimal("0.01"),
+        price=Decimal("61000.5"),
+        status="partly_filled",
+        reason=None,
+        note=None,
+        decided=one["decided"],
+    )
+
+
+def test_a_session_that_ended_in_order(result: tw.Result, snapshot: Any) -> None:
+    assert str(report(result)) == snapshot
+
+
+def test_its_figures_are_told_as_those_of_a_backtest(result: tw.Result) -> None:
+    # One table: what a backtest says between its title and what decided it.
+    _, table, assets, total, _ = str(result).split("\n\n")
+    text = str(report(result))
+    assert "\n\n".join([table, assets, total.partition("\nrun ")[0]]) in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"positions": HELD},
+        {"mode": "live", "positions": HELD},
+        {"mode": "live", "positions": HELD, "orders": True, "is_finished": False},
+        {"mode": "live", "positions": HELD, "orders": True, "is_finished": False, "failure": "ValueError: mine"},
+    ],
+    ids=["paper", "live", "kept", "failed"],
+)
+def test_what_is_left_open(result: tw.Result, changes: dict[str, Any], snapshot: Any) -> None:
+    orders = [resting(result)] if changes.get("orders") else []
+    text = str(report(result, **{**changes, "orders": orders}))
+    assert text[text.index("\nended ") + 1 :] == snapshot
+
+
+def test_parity_is_not_named_where_the_journal_begins_behind_changes(result: tw.Result) -> None:
+    assert "tradewind parity" in str(report(result))
+    assert "tradewind parity" not in str(report(result, has_beginning=False))
+
+
+def test_a_report_that_cannot_be_made_does_not_hide_the_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> SessionReport:
+        raise KeyError("figures")
+
+    monkeypatch.setattr(report_module.SessionReport, "of", broken)
+    with (
+        caplog.at_level(logging.ERROR),
+        pytest.raises(ZeroDivisionError, match="mine"),
+        reported(lambda _: None) as sessions,
+    ):
+        sessions.append(SimpleNamespace())  # type: ignore[arg-type]
+        raise ZeroDivisionError("mine")
+    assert "the report of the session cannot be made" in caplog.text and "figures" in caplog.text
+    with pytest.raises(KeyError), reported(lambda _: None) as sessions:
+        sessions.append(SimpleNamespace())  # type: ignore[arg-type]
+
+
+def test_nothing_is_reported_of_what_did_not_begin() -> None:
+    shown: list[SessionReport] = []
+    with pytest.raises(ZeroDivisionError), reported(shown.append):
+        raise ZeroDivisionError
+    assert not shown
+
+
+async def _run(bench: Bench, *arguments: str, ends_by_itself: bool = False) -> tuple[int | None, str, str]:
+    process = await started("run", str(bench.path), *arguments, stdout=asyncio.subprocess.PIPE)
+    saying = asyncio.create_task(process.communicate())
+    if not ends_by_itself:
+        url = bench.folder / "runs/busy/paper/control.json"
+        await bench.until(url.exists)
+        control = tw.control.Control(url.parent)
+
+        def is_filled() -> bool:
+            return control.status().fills > 0
+
+        while not await asyncio.to_thread(is_filled):
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        out, err = await saying
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_a_session_reports_when_it_has_ended(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        code, out, err = await _run(bench, "--mode", "paper")
+        assert code == 0, err
+        at = tmp_path / "runs/busy/paper"
+        lines = [" ".join(line.split()) for line in out.splitlines()]
+        assert out.startswith("busy (paper), 20") and "maximum drawdown" in out and "(hourly samples)" in out
+        assert f"journal {at}" in lines and f"next tradewind replay {at} --verify" in lines
+        assert f"next tradewind parity {at}" in lines and "of binance_spot:BTCUSDT (busy)" in out
+        assert "ended in order" in lines
+        assert tw.journal.replay(at).identical
+
+    on_bench(tmp_path, ONCE, work)
+
+
+def test_a_session_reports_as_json(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        code, out, err = await _run(bench, "--mode", "paper", "--json")
+        assert code == 0, err
+        found = json.loads(out)
+        assert found["is_finished"] and found["fills"] > 0 and found["failure"] == ""
+        assert found["positions"][0][:2] == ["busy", "binance_spot:BTCUSDT"]
+        assert (found["journal"], found["currency"]) == (str(tmp_path / "runs/busy/paper"), "USDT")
+
+    on_bench(tmp_path, ONCE, work)
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_session_that_fails_reports_and_shows_its_error(tmp_path: Path, mode: str) -> None:
+    async def work(bench: Bench) -> None:
+        code, out, err = await _run(bench, "--mode", mode, ends_by_itself=True)
+        assert code == 1
+        assert "ZeroDivisionError: mine" in err.rstrip().splitlines()[-1] or "ZeroDivisionError: mine" in err, err
+        assert f"busy ({mode}), 20" in out and "by ZeroDivisionError: mine" in out
+        assert "what the engine knew when it failed" in out
+
+    on_bench(tmp_path, FAILING, work)
