@@ -174,7 +174,7 @@ def parity(run: str | Path) -> Parity:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
         blocks = list(recorded.batches())
-        session, agrees = _session(manifest, blocks, is_finished=recorded.ending.finished)
+        session, agrees, notes = _session(manifest, blocks, is_finished=recorded.ending.finished)
         if session.failure:
             blocks = _through(manifest, blocks, session.inputs)
         until_ns = made_anew_until(manifest, blocks)
@@ -186,7 +186,7 @@ def parity(run: str | Path) -> Parity:
             backtests += [_backtest(manifest, blocks, until_ns, record, cause) for cause in CAUSES]
     sent = [one.orders.select(_KEYS) for one in (session, backtests[0])]
     differences = _with_causes([_differences(session.orders, one.orders) for one in backtests])
-    notes = _failures(session, blocks[-1].last, backtests)
+    notes += _failures(session, blocks, backtests)
     return Parity(mode, agrees, sent[0].height, pl.concat(sent).unique().height, differences, notes)
 
 
@@ -214,12 +214,12 @@ def _lived(kernel: _core.Session, live: Callable[[], _Found]) -> tuple[_Found | 
 
 
 def _run_of(kernel: _core.Session, failure: Exception | None) -> _Run:
-    words = "" if failure is None else f"{type(failure).__name__}: {failure}"
+    words = "" if failure is None else f"{type(failure).__name__}: {failure}".partition("\n")[0]
     return _Run(_orders(kernel), kernel.hashes, kernel.inputs, kernel.now_ns, words)
 
 
-def _session(manifest: Manifest, blocks: Sequence[Block], *, is_finished: bool) -> tuple[_Run, bool]:
-    """The session as it was, and whether it decides the same: its own reports are fed, and the strategy decides.
+def _session(manifest: Manifest, blocks: Sequence[Block], *, is_finished: bool) -> tuple[_Run, bool, tuple[str, ...]]:
+    """The session as it was, whether it decides the same, and notes: its own reports are fed, and the strategy decides.
 
     One that did not come to its end fails by what happened, as it did then.
     """
@@ -228,7 +228,7 @@ def _session(manifest: Manifest, blocks: Sequence[Block], *, is_finished: bool) 
         differs, failure = _lived(kernel, lambda: feed_all(kernel, blocks))
         if failure is not None and is_finished:
             raise failure
-        return _run_of(kernel, failure), differs is None
+        return _run_of(kernel, failure), differs is None, code.notes
 
 
 def _through(manifest: Manifest, blocks: Sequence[Block], count: int) -> list[Block]:
@@ -270,9 +270,11 @@ def _backtest(
         return _run_of(kernel, _lived(kernel, live)[1])
 
 
-def _failures(session: _Run, entry: int, backtests: Sequence[_Run]) -> tuple[str, ...]:
+def _failures(session: _Run, blocks: Sequence[Block], backtests: Sequence[_Run]) -> tuple[str, ...]:
     """What failed, and when; what others failed by before is told once."""
-    failed = {session.failure: f"at entry {entry:,} the strategy failed, and fails again"}
+    failed = {}
+    if session.failure:
+        failed[session.failure] = f"at entry {blocks[-1].last:,} the strategy failed, and fails again"
     for removed, one in enumerate(backtests):
         run = f"the backtest without {', '.join(CAUSES[:removed])}" if removed else "the backtest"
         failed.setdefault(one.failure, f"{run} failed at {from_ns(one.end_ns):%H:%M:%S.%f} and sends nothing more")
