@@ -164,7 +164,7 @@ AT_AN_ANSWER = """
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
-@pytest.mark.parametrize("fails", [AT_A_ROW, AT_AN_ANSWER])
+@pytest.mark.parametrize("fails", [AT_A_ROW, AT_AN_ANSWER], ids=["at a row", "at an answer"])
 def test_a_session_whose_strategy_failed_is_compared_up_to_there(
     trade: Any, tmp_path: Path, mode: str, fails: str
 ) -> None:
@@ -208,8 +208,8 @@ def test_a_paper_session_that_was_cut_off_has_no_difference(tmp_path: Path) -> N
 
     on_bench(tmp_path, BY_THE_CLOCK, work)
     run = tmp_path / "runs/busy/paper"
-    kinds = query(run, "SELECT kind FROM inputs ORDER BY sequence DESC LIMIT 5").collect()["kind"]
-    assert set(kinds) <= {"account", "timer"}
+    kinds = query(run, "SELECT kind FROM inputs ORDER BY sequence DESC LIMIT 20").collect()["kind"]
+    assert "market" not in set(kinds)
     found = parity(run)
     assert found.is_equal and found.orders > 20, str(found)
 
@@ -226,7 +226,7 @@ class Busy(tw.Strategy):
 
     def on_trade(self, ctx, trade):
         self.seen += 1
-        assert len(ctx.open_orders()) < 10, "the venue does not answer"
+        assert len(ctx.open_orders()) < 18, "the venue does not answer"
         if self.seen % 10 == 0:
             ctx.buy(self.btc, 0.001, time_in_force="ioc")
 """
