@@ -218,16 +218,16 @@ IMPATIENT = """
 import tradewind as tw
 
 class Busy(tw.Strategy):
-    seen: int = tw.state(0)
+    asked: float = tw.state(0.0)
 
     def on_start(self, ctx):
         self.btc = ctx.instrument("binance_spot:BTCUSDT")
         ctx.subscribe(self.btc.trades)
 
     def on_trade(self, ctx, trade):
-        self.seen += 1
         assert len(ctx.open_orders()) < 18, "the venue does not answer"
-        if self.seen % 10 == 0:
+        if ctx.now.timestamp() - self.asked > 0.05:
+            self.asked = ctx.now.timestamp()
             ctx.buy(self.btc, 0.001, time_in_force="ioc")
 """
 
