@@ -59,7 +59,7 @@ class Parity:
         (decision, decided, closed, filled, average price, fee, status), what it is in the ``session`` and in the
         ``backtest``, and the ``cause``. Empty where the backtest is the session.
     notes
-        What a reader should know: what was left out.
+        What a reader should know: which files were changed since, and what failed.
 
     """
 
