@@ -7,7 +7,8 @@ import pytest
 
 import tradewind as tw
 from tradewind.journal import MemoryStorage
-from tradewind.journal.latency import _ways, latencies, measured
+from tradewind.journal.latency import _answers, _ways, latencies, measured
+from tradewind.loading import load_strategy_class
 from tradewind.simulation import Exponential, Measured, Uniform, as_latency
 from tradewind.times import duration_text
 
@@ -32,6 +33,34 @@ def test_constant_latencies_are_found_exactly(market):
     assert set(answered["request_latency_ns"]) == {5_000_000}
     assert set(answered["answer_latency_ns"]) == {3_000_000}
     assert measured(found) == {"synthetic": ("5ms", "3ms")}
+
+
+def test_what_a_venue_ends_by_itself_answers_no_cancel(market, write):
+    file = write("""
+        ctx.cancel_all()
+        ctx.buy(self.btc, 0.001, trade.price, time_in_force="ioc")
+    """)
+    storage = MemoryStorage()
+    tw.backtest(
+        load_strategy_class(str(file))(),
+        data=market,
+        balances={"USDT": 100_000},
+        venues={"synthetic": tw.Simulated(latency="200ms", answer_latency="500ms")},
+        journal=storage,
+    )
+    cancels = latencies(storage).filter(kind="cancel").drop_nulls("answer")
+    assert cancels.height > 20
+    # Each order had come to its end before its cancel was there.
+    assert set(cancels["answer"]) == {"cancel_rejected"}
+    assert set(cancels["request_latency_ns"]) == {200_000_000}
+    assert set(cancels["answer_latency_ns"]) == {500_000_000}
+
+
+def test_a_cancel_that_is_asked_for_again_was_not_answered_before():
+    requests = pl.DataFrame({"sequence": [1, 2, 6, 7], "order_id": [1, 1, 1, 2], "kind": ["place", *["cancel"] * 3]})
+    reports = pl.DataFrame({"order_id": [2, 1], "answer": "cancelled", "answered": [8, 9]})
+    found = _answers(requests, reports, "cancel").sort("sequence")
+    assert found.rows() == [(2, 1, "cancel", None), (6, 1, "cancel", "cancelled"), (7, 2, "cancel", "cancelled")]
 
 
 def test_every_way_is_within_what_it_was_drawn_from(market):

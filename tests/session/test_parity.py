@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import session_exchange
 from patience import PATIENCE_SECONDS, until
+from session_bench import on_bench
 
 from tradewind.cli import run as command
 from tradewind.journal.query import query
@@ -151,19 +152,105 @@ async def until_failed(sandbox: Any, ready: Any) -> None:
     await until(lambda: ready.kernel.is_failed)
 
 
+AT_A_ROW = """
+    def on_trade(self, ctx, trade):
+        assert self.seen < 60, "it cannot go on"
+        super().on_trade(ctx, trade)
+"""
+AT_AN_ANSWER = """
+    def on_fill(self, ctx, fill):
+        assert self.seen < 30, "it cannot go on"
+"""
+
+
 @pytest.mark.parametrize("mode", ["paper", "live"])
-def test_a_session_whose_strategy_failed_is_compared_up_to_there(trade: Any, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize("fails", [AT_A_ROW, AT_AN_ANSWER], ids=["at a row", "at an answer"])
+def test_a_session_whose_strategy_failed_is_compared_up_to_there(
+    trade: Any, tmp_path: Path, mode: str, fails: str
+) -> None:
     failing = tmp_path / "failing.py"
-    source, counted = session_exchange.TRADER.read_text(), "self.seen += 1\n"
-    failing.write_text(source.replace(counted, f"{counted}        assert self.seen < 60, 'it cannot go on'\n"))
+    usual = session_exchange.TRADER.read_text().replace("class Busy", "class Usual")
+    failing.write_text(f"{usual}\n\nclass Busy(Usual):{fails}")
     with pytest.raises(AssertionError, match="it cannot go on"):
         trade(mode, until_failed, trader=failing)
     found = parity(tmp_path / "runs/busy" / mode)
     # Of a live session, what the venue answered behind that is not known to the backtest.
     assert found.decisions_agree and found.orders > 0 and (mode == "live" or found.is_explained), str(found)
     (note,) = found.notes
-    assert note.startswith("behind entry ") and note.endswith("and fails again: AssertionError: it cannot go on")
+    assert note.startswith("at entry ") and note.endswith("and fails again: AssertionError: it cannot go on")
     assert f"note: {note}" in str(found)
+
+
+BY_THE_CLOCK = """
+import tradewind as tw
+
+class Busy(tw.Strategy):
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+        ctx.timer(after=0.02)
+
+    def on_timer(self, ctx, number):
+        ctx.timer(after=0.02)
+        if ctx.last_trade(self.btc):
+            ctx.buy(self.btc, 0.001)
+"""
+
+
+def test_a_paper_session_that_was_cut_off_has_no_difference(tmp_path: Path) -> None:
+    async def work(bench: Any) -> None:
+        async with bench.session("paper", ends="killed") as ready:
+            await until(lambda: ready.kernel.outcome()["fills"])
+            bench.faults.on("quiet_market")
+            sent = ready.kernel.outcome()["orders"]
+            # Behind the last row there are timers and answers only.
+            await until(lambda: ready.kernel.outcome()["orders"] > sent + 20)
+
+    on_bench(tmp_path, BY_THE_CLOCK, work)
+    run = tmp_path / "runs/busy/paper"
+    kinds = query(run, "SELECT kind FROM inputs ORDER BY sequence DESC LIMIT 20").collect()["kind"]
+    assert "market" not in set(kinds)
+    found = parity(run)
+    assert found.is_equal and found.orders > 20, str(found)
+
+
+IMPATIENT = """
+import tradewind as tw
+
+class Busy(tw.Strategy):
+    asked: float = tw.state(0.0)
+
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+
+    def on_trade(self, ctx, trade):
+        assert len(ctx.open_orders()) < 18, "the venue does not answer"
+        if ctx.now.timestamp() - self.asked > 0.05:
+            self.asked = ctx.now.timestamp()
+            ctx.buy(self.btc, 0.001, time_in_force="ioc")
+"""
+
+
+def test_a_backtest_may_fail_where_the_session_did_not(
+    trade: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_exchange, "TEXT", session_exchange.TEXT.replace('latency = "3ms"', 'latency = "1h"'))
+    impatient = tmp_path / "impatient.py"
+    impatient.write_text(IMPATIENT)
+    trade("live", lasting(), trader=impatient)
+    found = explained(parity(tmp_path / LIVE))
+    assert found.causes["latency"] > 0
+    (note,) = found.notes
+    assert note.startswith("the backtest failed at ") and note.endswith("AssertionError: the venue does not answer")
+
+
+def test_a_strategy_that_was_changed_since_is_said(trade: Any, tmp_path: Path) -> None:
+    file = hasty_trader(tmp_path)
+    trade("paper", lasting(), trader=file)
+    file.write_text(file.read_text().replace("% 5", "% 7"))
+    found = parity(tmp_path / "runs/busy/paper")
+    assert not found.is_explained and found.notes == (f"{file} was changed after the run",)
 
 
 def test_what_no_cause_explains_is_said_and_fails(

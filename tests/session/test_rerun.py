@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from helpers import BTC, RICH, trade_rows
+from helpers import BTC, RICH, quote_rows, trade_rows
 from patience import until
 
 import tradewind as tw
@@ -188,6 +188,35 @@ def test_a_session_that_was_cut_off_is_run_to_where_it_was(kept: tuple[Path, tw.
     assert again.result.metrics["rows"] < 400
     # What was on its way arrives in the end, when trading is off already.
     assert again.other["orders"] == pytest.approx(again.session["orders"], abs=1)
+
+
+BY_THE_CLOCK = """
+import tradewind as tw
+
+
+class Clock(tw.Strategy):
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("synthetic:BTCUSDT")
+        ctx.subscribe(self.btc.quotes)
+        ctx.timer(after=1)
+
+    def on_timer(self, ctx, number):
+        ctx.timer(after=1)
+        ctx.buy(self.btc, 0.5)
+"""
+
+
+def test_a_session_that_was_cut_off_in_a_quiet_market_is_run_to_its_last_timer(tmp_path: Path) -> None:
+    (tmp_path / "clock.py").write_text(BY_THE_CLOCK)
+    whole, cut = tmp_path / "journal.sqlite", MemoryStorage()
+    data = {BTC: quote_rows([100.0] * 3, quantity=1_000, every_ms=60_000)}
+    tw.backtest(load_strategy_class(str(tmp_path / "clock.py"))(), data=data, balances=RICH, journal=whole)
+    last_row = query(whole, "select sequence from quotes order by sequence desc limit 1").collect().item()
+    with Journal(whole) as journal, JournalWriter(cut, journal.manifest) as writer:
+        block = next(journal.blocks())
+        writer.write((1, last_row - 1, first_entries(block.data, last_row - 1)))
+    again = rerun(cut, load_strategy_class(str(tmp_path / "clock.py"))())
+    assert again.other == again.session and again.session["fills"] > 100
 
 
 def test_the_file_of_the_session_may_have_changed(trade: Any, tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import polars as pl
+
 from tradewind import _core
 from tradewind.journal.block import Block
 from tradewind.journal.code import Rebuilt
 from tradewind.journal.manifest import Manifest
+from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
 
 
@@ -95,3 +98,31 @@ def feed(
 def feed_all(kernel: _core.Replay | _core.Session, blocks: Iterable[Block]) -> dict[str, Any] | None:
     """Feed a kernel all that was recorded; a decision that the journal does not hold differs, too."""
     return feed(kernel, blocks) or kernel.recovered()
+
+
+def made_anew_until(manifest: Manifest, blocks: Iterable[Block]) -> int:
+    """Until when to advance a kernel that lived through a session again, so that it comes to the session's end.
+
+    It makes answers and timers anew by the time of other inputs. Where a session was cut off, its last entries may be
+    answers and timers with nothing behind them.
+
+    Parameters
+    ----------
+    manifest
+        Of the session.
+    blocks
+        Of its journal.
+
+    Returns
+    -------
+    int
+        Nanoseconds; a time that is over where other inputs came behind.
+
+    """
+    decoder = Decoder(manifest, {"inputs": ["time", "kind"]})
+    until_ns = 0
+    for block in blocks:
+        made = decoder.decode(block)["inputs"].filter(pl.col("kind").is_in(["account", "timer"]))
+        if made.height:
+            until_ns = int(made["time"].to_physical()[-1]) + 1
+    return until_ns

@@ -118,7 +118,9 @@ def _requests(decisions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reports(account: pl.DataFrame) -> pl.DataFrame:
-    return account.filter(pl.col("order_id").is_not_null()).select(
+    # What the venue cancels by itself, such as the rest of an order that takes at once, answers no cancel.
+    is_asked_for = (pl.col("kind") != "cancelled") | (pl.col("code") == "requested")
+    return account.filter(pl.col("order_id").is_not_null() & is_asked_for).select(
         "order_id",
         answer="kind",
         answered="sequence",
@@ -131,9 +133,14 @@ def _answers(requests: pl.DataFrame, reports: pl.DataFrame, kind: str) -> pl.Dat
     """Each request of a kind with the first report behind it that answers it."""
     wanted = reports.filter(pl.col("answer").is_in(_ANSWERS[kind])).sort("answered")
     asked = requests.filter(pl.col("kind") == kind).sort("sequence")
-    return asked.join_asof(
+    found = asked.join_asof(
         wanted, left_on="sequence", right_on="answered", by="order_id", strategy="forward", check_sortedness=False
-    ).drop("answered", strict=False)
+    )
+    # What is asked again was not answered before.
+    again = pl.col("sequence").shift(-1).over("order_id")
+    is_own = again.is_null() | (pl.col("answered") < again)
+    told = [name for name in wanted.columns if name != "order_id"]
+    return found.with_columns(pl.when(is_own).then(pl.col(told))).drop("answered")
 
 
 def _ways(answers: pl.DataFrame, is_live: bool) -> pl.DataFrame:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -13,12 +13,13 @@ from tradewind import _core
 from tradewind.errors import exception
 from tradewind.journal import Block, Journal
 from tradewind.journal.code import rebuilt
-from tradewind.journal.kernel import feed_all, kernel_of
+from tradewind.journal.kernel import feed_all, kernel_of, made_anew_until
 from tradewind.journal.latency import latencies
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.tables import Decoder
 from tradewind.result import frame
 from tradewind.table import plain_table, table_text
+from tradewind.times import from_ns
 
 CAUSES = tuple(_core.Record.causes())
 """What a difference can come from, in the order in which it is removed from the backtest."""
@@ -58,7 +59,7 @@ class Parity:
         (decision, decided, closed, filled, average price, fee, status), what it is in the ``session`` and in the
         ``backtest``, and the ``cause``. Empty where the backtest is the session.
     notes
-        What a reader should know: what was left out.
+        What a reader should know: which files were changed since, and what failed.
 
     """
 
@@ -173,47 +174,71 @@ def parity(run: str | Path) -> Parity:
             raise exception("bad_journal", f"{recorded.place} is the journal of a backtest", "name that of a session")
         mode = str(manifest.settings["mode"])
         blocks = list(recorded.batches())
-        session, agrees, failure = _session(manifest, blocks)
-        notes: tuple[str, ...] = ()
-        if failure is not None:
-            if recorded.ending.finished:
-                raise failure
-            blocks = _before(manifest, blocks, session.inputs)
-            told = f"{type(failure).__name__}: {failure}"
-            notes = (f"behind entry {blocks[-1].last:,} the strategy failed, and fails again: {told}",)
-            session, agrees, _ = _session(manifest, blocks)
-        backtest = _backtest(manifest, blocks)
-        ours, theirs = _orders(session), _orders(backtest)
-        compared = pl.concat([ours.select(_KEYS), theirs.select(_KEYS)]).unique().height
-        runs = [_differences(ours, theirs)]
+        session, agrees, notes = _session(manifest, blocks, is_finished=recorded.ending.finished)
+        if session.failure:
+            blocks = _through(manifest, blocks, session.inputs)
+        until_ns = made_anew_until(manifest, blocks)
+        backtests = [_backtest(manifest, blocks, until_ns)]
         if mode == "paper":
-            agrees = agrees and session.hashes == backtest.hashes
-        elif not runs[0].is_empty():
+            agrees = agrees and session.hashes == backtests[0].hashes
+        elif not _differences(session.orders, backtests[0].orders).is_empty():
             record = _record(recorded, blocks)
-            runs += [_differences(ours, _orders(_backtest(manifest, blocks, record, cause))) for cause in CAUSES]
-    return Parity(mode, agrees, ours.height, compared, _with_causes(runs), notes)
+            backtests += [_backtest(manifest, blocks, until_ns, record, cause) for cause in CAUSES]
+    sent = [one.orders.select(_KEYS) for one in (session, backtests[0])]
+    differences = _with_causes([_differences(session.orders, one.orders) for one in backtests])
+    notes += _failures(session, blocks, backtests)
+    return Parity(mode, agrees, sent[0].height, pl.concat(sent).unique().height, differences, notes)
 
 
-def _session(manifest: Manifest, blocks: Sequence[Block]) -> tuple[_core.Session, bool, Exception | None]:
-    """The session as it was: its own reports are fed, and the strategy decides; or fails by what happened."""
+class _Run(NamedTuple):
+    """What became of the orders of a run, how far it came, and what it failed by, if it did."""
+
+    orders: pl.DataFrame
+    hashes: tuple[str, str]
+    inputs: int
+    end_ns: int
+    failure: str
+
+
+_Found = TypeVar("_Found")
+
+
+def _lived(kernel: _core.Session, live: Callable[[], _Found]) -> tuple[_Found | None, Exception | None]:
+    """What is found by letting a kernel live, or what it failed by: it has lived up to there."""
+    try:
+        return live(), None
+    except Exception as error:
+        if not kernel.is_failed:
+            raise
+        return None, error
+
+
+def _run_of(kernel: _core.Session, failure: Exception | None) -> _Run:
+    words = "" if failure is None else f"{type(failure).__name__}: {failure}".partition("\n")[0]
+    return _Run(_orders(kernel), kernel.hashes, kernel.inputs, kernel.now_ns, words)
+
+
+def _session(manifest: Manifest, blocks: Sequence[Block], *, is_finished: bool) -> tuple[_Run, bool, tuple[str, ...]]:
+    """The session as it was, whether it decides the same, and notes: its own reports are fed, and the strategy decides.
+
+    One that did not come to its end fails by what happened, as it did then.
+    """
     with rebuilt(manifest.code, None, None) as code:
         kernel = kernel_of(manifest, code)
-        try:
-            return kernel, feed_all(kernel, blocks) is None, None
-        except Exception as error:
-            if not kernel.is_failed:
-                raise
-            return kernel, False, error
+        differs, failure = _lived(kernel, lambda: feed_all(kernel, blocks))
+        if failure is not None and is_finished:
+            raise failure
+        return _run_of(kernel, failure), differs is None, code.notes
 
 
-def _before(manifest: Manifest, blocks: Sequence[Block], count: int) -> list[Block]:
-    """The entries before an input, by its number counted from one."""
+def _through(manifest: Manifest, blocks: Sequence[Block], count: int) -> list[Block]:
+    """The entries up to an input and with it, by its number counted from one."""
     decoder = Decoder(manifest, {"inputs": ["sequence"]})
     kept: list[Block] = []
     for block in blocks:
         sequences = decoder.decode(block)["inputs"]["sequence"]
         if count <= len(sequences):
-            last = int(sequences[count - 1]) - 1
+            last = int(sequences[count - 1])
             return [*kept, block._replace(last=last, data=_core.first_entries(block.data, last - block.first + 1))]
         count -= len(sequences)
         kept.append(block)
@@ -221,12 +246,12 @@ def _before(manifest: Manifest, blocks: Sequence[Block], count: int) -> list[Blo
 
 
 def _backtest(
-    manifest: Manifest, blocks: Sequence[Block], record: _core.Record | None = None, removed: str = ""
-) -> _core.Session:
+    manifest: Manifest, blocks: Sequence[Block], until_ns: int, record: _core.Record | None = None, removed: str = ""
+) -> _Run:
     """The backtest over what a session recorded: rows, commands and conditions reach the strategy as they did.
 
     Simulated venues answer in the place of all others. Where a cause is removed, they do as the record says in all that
-    differs by it and by those before it.
+    differs by it and by those before it. A strategy may fail by what the session never met.
     """
     with rebuilt(manifest.code, None, None) as code:
         kernel = kernel_of(manifest, code, is_simulated=True)
@@ -236,9 +261,24 @@ def _backtest(
                 # From here on rows reach the venue at its own time, before they arrive.
                 for block in blocks:
                     kernel.show_ahead(block.data)
-        for block in blocks:
-            kernel.live_again(block.data)
-    return kernel
+
+        def live() -> None:
+            for block in blocks:
+                kernel.live_again(block.data)
+            kernel.advance(until_ns)
+
+        return _run_of(kernel, _lived(kernel, live)[1])
+
+
+def _failures(session: _Run, blocks: Sequence[Block], backtests: Sequence[_Run]) -> tuple[str, ...]:
+    """What failed, and when; what others failed by before is told once."""
+    failed = {}
+    if session.failure:
+        failed[session.failure] = f"at entry {blocks[-1].last:,} the strategy failed, and fails again"
+    for removed, one in enumerate(backtests):
+        run = f"the backtest without {', '.join(CAUSES[:removed])}" if removed else "the backtest"
+        failed.setdefault(one.failure, f"{run} failed at {from_ns(one.end_ns):%H:%M:%S.%f} and sends nothing more")
+    return tuple(f"{where}: {words}" for words, where in failed.items() if words)
 
 
 def _record(recorded: Journal, blocks: Sequence[Block]) -> _core.Record:

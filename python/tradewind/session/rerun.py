@@ -21,7 +21,7 @@ from tradewind.errors import exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import Journal, Storage
 from tradewind.journal.code import AnyStrategy, Rebuilt, rebuilt
-from tradewind.journal.kernel import kernel_of
+from tradewind.journal.kernel import kernel_of, made_anew_until
 from tradewind.journal.latency import latencies, measured
 from tradewind.journal.manifest import Manifest, manifest_of
 from tradewind.journal.tables import Decoder
@@ -220,6 +220,7 @@ def _live_again(
         if progress is not None:
             progress(block.last)
     if not recorded.ending.finished:
+        kernel.advance(made_anew_until(recorded.manifest, recorded.batches()))
         kernel.finish()
     return left_out
 
