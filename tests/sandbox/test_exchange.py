@@ -117,3 +117,33 @@ def test_the_same_seed_gives_the_same_market() -> None:
     assert list(first.trades) == list(second.trades)
     assert len(first.trades) > 100
     assert first.book.levels(True) == second.book.levels(True)
+
+
+@pytest.mark.parametrize("self_trade", ["EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "NONE"])
+def test_a_purchase_by_value_never_spends_more_even_where_own_offers_were_in_its_way(self_trade: Any) -> None:
+    symbol = Symbol.packaged("BTCUSDT")
+    market = Market(symbol, MatchingBook())
+    exchange = Exchange([market], Nobody())
+    mine, other = (exchange.add_account(name, NOW_NS) for name in ("mine", "other"))
+    for account in (mine, other):
+        exchange.transfer(account, "USDT", 1_000_000 * UNIT, NOW_NS)
+        exchange.transfer(account, "BTC", 10 * UNIT, NOW_NS)
+    first = market.last_price
+    for place, account in enumerate((other, mine, other, mine, other)):
+        price, quantity = first + place * 100 * UNIT, UNIT // 10
+        offer = OrderRequest(
+            symbol="BTCUSDT", buy=False, kind="LIMIT", client_id=f"{place}", price=price, quantity=quantity
+        )
+        exchange.submit(account, offer, NOW_NS)
+    spent = first // 4
+    bought = exchange.submit(
+        mine,
+        OrderRequest(
+            symbol="BTCUSDT", buy=True, kind="MARKET", client_id="all", quote_quantity=spent, self_trade=self_trade
+        ),
+        NOW_NS,
+    )
+    assert 0 < bought.value <= spent
+    if self_trade in ("EXPIRE_MAKER", "NONE"):
+        assert spent - bought.value < symbol.lot * (first + 500 * UNIT) // UNIT
+    check(exchange)

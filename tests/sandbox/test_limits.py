@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tradewind.sandbox import Limits
 
 LIMIT = {
@@ -66,3 +68,64 @@ def test_orders_that_are_not_filled_are_counted_by_account(tell: Any) -> None:
         assert [row["count"] for row in rows if row["interval"] == "DAY"] == [3]
 
     tell(story, limits=Limits(orders_per_day=3))
+
+
+def test_a_replacement_is_counted_once_whether_it_is_attempted_or_not(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        given = {**LIMIT, "cancelReplaceMode": "STOP_ON_FAILURE"}
+        _, body = await client.ask("POST", "order/cancelReplace", **given, cancelOrigClientOrderId="nowhere")
+        assert body["data"]["newOrderResult"] == "NOT_ATTEMPTED"
+        assert await counted(client) == 1
+        await client.ask("POST", "order", **LIMIT, newClientOrderId="old")
+        await client.ask("POST", "order/cancelReplace", **given, cancelOrigClientOrderId="old")
+        assert await counted(client) == 3
+        wrong = {**given, "price": "80000.001", "cancelOrigClientOrderId": "old"}
+        assert (await client.ask("POST", "order/cancelReplace", **wrong))[1]["code"] == -1013
+        assert await counted(client) == 3
+
+    tell(story)
+
+
+@pytest.mark.parametrize("mode", ["STOP_ON_FAILURE", "ALLOW_FAILURE"])
+def test_a_replacement_over_the_limit_of_orders_does_nothing_or_only_cancels(tell: Any, mode: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.ask("POST", "order", **LIMIT, newClientOrderId="old")
+        given = {**LIMIT, "cancelReplaceMode": mode, "cancelOrigClientOrderId": "old"}
+        status, body = await client.ask("POST", "order/cancelReplace", **given)
+        assert (status, body["code"]) == (429, -1015)
+        assert len((await client.ask("GET", "openOrders"))[1]) == 1
+        given["orderRateLimitExceededMode"] = "CANCEL_ONLY"
+        status, body = await client.ask("POST", "order/cancelReplace", **given)
+        assert (status, body["code"]) == (409, -2021)
+        assert (body["data"]["cancelResult"], body["data"]["newOrderResult"]) == ("SUCCESS", "FAILURE")
+        message = "Too many new orders; current limit is 1 orders per 1 DAY."
+        assert body["data"]["newOrderResponse"] == {"code": -1015, "msg": message}
+        assert (await client.ask("GET", "openOrders"))[1] == []
+        status, body = await client.ask("POST", "order/cancelReplace", **given)
+        assert (status, body["code"], body["data"]["cancelResponse"]["code"]) == (400, -2022, -2011)
+        attempted = {"STOP_ON_FAILURE": "NOT_ATTEMPTED", "ALLOW_FAILURE": "FAILURE"}
+        assert body["data"]["newOrderResult"] == attempted[mode]
+        assert await counted(client) == 1
+
+    tell(story, limits=Limits(orders_per_day=1))
+
+
+def test_rates_that_are_computed_for_a_tested_order_weigh_more(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        meter = sandbox.server.venue.meter
+        charged: list[int] = []
+        charge = meter.charge
+        meter.charge = lambda address, weight, now_ms: (charged.append(weight), charge(address, weight, now_ms))
+        for rates in ("false", "true"):
+            assert (await client.ask("POST", "order/test", **LIMIT, computeCommissionRates=rates))[0] == 200
+            await client.call_signed("order.test", **LIMIT, computeCommissionRates=rates)
+        assert charged == [1, 1, 20, 20]
+
+    tell(story)
+
+
+async def counted(client: Any) -> int:
+    """How many orders of the day were counted."""
+    _, rows = await client.ask("GET", "rateLimit/order")
+    return next(int(row["count"]) for row in rows if row["interval"] == "DAY")

@@ -179,6 +179,42 @@ def test_cancel_replace_succeeds_fails_and_does_both(tell: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"price": "80000.001"}, "PRICE_FILTER"),
+        ({"price": "900000"}, "PERCENT_PRICE_BY_SIDE"),
+        ({"quantity": "0.010001"}, "LOT_SIZE"),
+        ({"quantity": "0.00001"}, "NOTIONAL"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["STOP_ON_FAILURE", "ALLOW_FAILURE"])
+def test_filters_are_looked_at_before_anything_is_cancelled(
+    tell: Any, mode: str, change: dict[str, str], message: str
+) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        _, order = await client.ask("POST", "order", **LIMIT)
+        given = {**LIMIT, **change, "cancelReplaceMode": mode, "cancelOrderId": order["orderId"]}
+        refused = await client.ask("POST", "order/cancelReplace", **given)
+        assert refused == (400, {"code": -1013, "msg": f"Filter failure: {message}"})
+        assert [row["orderId"] for row in (await client.ask("GET", "openOrders"))[1]] == [order["orderId"]]
+
+    tell(story)
+
+
+def test_a_replacement_counts_as_one_open_order_more(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        symbol = sandbox.server.exchange.markets["BTCUSDT"].symbol
+        for _ in range(symbol.maximum_orders):
+            _, order = await client.ask("POST", "order", **LIMIT)
+        given = {**LIMIT, "cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": order["orderId"]}
+        refused = await client.ask("POST", "order/cancelReplace", **given)
+        assert refused == (400, {"code": -1013, "msg": "Filter failure: MAX_NUM_ORDERS"})
+        assert len((await client.ask("GET", "openOrders"))[1]) == symbol.maximum_orders
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
     ("mode", "maker", "taker"),
     [
         ("EXPIRE_MAKER", "EXPIRED_IN_MATCH", "FILLED"),

@@ -279,7 +279,10 @@ class Exchange:
         if order.buy and order.kind == "MARKET":
             # What was to be had cheaply may have been our own.
             missing = self._market_cost(market, quantity) - order.locked
-            more = min(missing, self.accounts[order.account].balance(market.symbol.quote).free)
+            most = self.accounts[order.account].balance(market.symbol.quote).free
+            if order.quote_quantity:
+                most = min(most, order.quote_quantity - order.locked)
+            more = min(missing, most)
             if more > 0:
                 self.ledger.lock(order, market.symbol, more)
             quantity = min(quantity, market.book.affordable(True, order.locked * UNIT, market.symbol.lot))

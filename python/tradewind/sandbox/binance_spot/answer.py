@@ -194,11 +194,20 @@ def average(candle: Candle) -> str:
 
 
 def change(candle: Candle) -> tuple[str, str]:
-    """How much the price changed, and that in per cent with three decimals."""
+    """How much the price changed, and that in per cent with three decimals, rounded to the nearest.
+
+    Examples
+    --------
+    >>> change(Candle(0, open=99_00000000, high=0, low=0, close=4_00000200))
+    ('-94.99999800', '-95.960')
+    >>> change(Candle(0, open=90_000_00000000, high=0, low=0, close=89_999_99000000))
+    ('-0.01000000', '0.000')
+
+    """
     difference = candle.close - candle.open
-    thousandths = difference * 100_000 // candle.open
-    sign = "-" if thousandths < 0 else ""
-    whole, rest = divmod(abs(thousandths), 1_000)
+    thousandths = (2 * 100_000 * abs(difference) + candle.open) // (2 * candle.open)
+    sign = "-" if difference < 0 and thousandths else ""
+    whole, rest = divmod(thousandths, 1_000)
     return show(difference), f"{sign}{whole}.{rest:03d}"
 
 

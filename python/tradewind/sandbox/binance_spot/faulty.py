@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from tradewind.sandbox.account import Account
 from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure
+from tradewind.sandbox.binance_spot.trade_methods import replace_by
+from tradewind.sandbox.order import Order, OrderRequest
 from tradewind.sandbox.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ def run_with_faults(method: Method, call: Call) -> Any:
     if method.name == "order.place":
         return _place(method, call)
     if method.name == "order.cancelReplace" and faults.fires("partial_replace"):
-        return _replace_half(method, call)
+        return replace_by(call, _refuse)
     if method.name in _EMPTY and faults.fires("empty_answers"):
         return _emptied(method.run(call))
     if method.name == "order.cancel" and faults.fires("cancel_races_fill"):
@@ -76,10 +79,9 @@ def _place(method: Method, call: Call) -> Any:
     return result
 
 
-def _replace_half(method: Method, call: Call) -> Any:
-    """Cancel, and refuse the new order: it is one that no filter lets through."""
-    call.parameters.replace("quantity", lambda _: "0.00000001")
-    return method.run(call)
+def _refuse(account: Account, request: OrderRequest, now_ns: int) -> Order:
+    """What `Exchange.submit` does when an account has too little."""
+    raise Refusal(Reason.INSUFFICIENT_BALANCE)
 
 
 def _emptied(result: Any) -> Any:

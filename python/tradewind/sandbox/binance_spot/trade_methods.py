@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any, cast
 
+from tradewind.sandbox.account import Account
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
@@ -20,22 +22,27 @@ _UNSUPPORTED = {
     "TAKE_PROFIT_LIMIT": "Take profit limit orders are not supported for this symbol.",
 }
 _MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
+_RESTRICTIONS = {"ONLY_NEW": "NEW", "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED"}
+_RATE_LIMIT_MODES = ("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"), "DO_NOTHING")
+
+Submit = Callable[[Account, OrderRequest, int], Order]
+"""Sends an order of an account to the exchange at a time."""
 
 
 def place(call: Call) -> dict[str, Any]:
     """Place an order."""
     request, form = _request(call)
     call.parameters.finish()
-    order = place_request(call, request)
+    _count(call)
+    order = call.venue.exchange.submit(call.account, request, call.now_ns)
     return answer.placed(order, form, call.venue.exchange.fills_by_order.get(order.key, ()), call.scale)
 
 
-def place_request(call: Call, request: OrderRequest) -> Order:
-    """Send an order to the exchange, within the limit of orders."""
-    meter, account = call.venue.meter, call.account
-    meter.check_orders(account.number, call.now_ns // 1_000_000)
-    meter.count_order(account.number, 1, call.now_ns // 1_000_000)
-    return call.venue.exchange.submit(account, request, call.now_ns)
+def _count(call: Call) -> None:
+    """Count an order, within the limit of orders."""
+    meter, now_ms = call.venue.meter, call.now_ns // 1_000_000
+    meter.check_orders(call.account.number, now_ms)
+    meter.count_order(call.account.number, 1, now_ms)
 
 
 def test(call: Call) -> dict[str, Any]:
@@ -150,20 +157,23 @@ def _named_order(call: Call, id_name: str, client_name: str, reason: Reason) -> 
 def cancel(call: Call) -> dict[str, Any]:
     """Cancel an order."""
     new_id = call.parameters.client_id("newClientOrderId") or _client_id()
-    restriction = call.parameters.text("cancelRestrictions")
+    restriction = _restriction(call)
     order = _named_order(call, "orderId", "origClientOrderId", Reason.UNKNOWN_ORDER)
     call.parameters.finish()
     return cancel_order(call, order, new_id, restriction)
 
 
+def _restriction(call: Call) -> str | None:
+    word = call.parameters.text("cancelRestrictions")
+    if word is not None and word not in _RESTRICTIONS:
+        raise Failure(-1145, "Invalid cancelRestrictions")
+    return word
+
+
 def cancel_order(call: Call, order: Order, new_id: str, restriction: str | None) -> dict[str, Any]:
     """Cancel an order if the restriction allows it."""
-    statuses = {"ONLY_NEW": "NEW", "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED"}
-    if restriction is not None:
-        if restriction not in statuses:
-            raise Failure(-1145, "Invalid cancelRestrictions")
-        if order.is_open and order.status != statuses[restriction]:
-            raise Refusal(Reason.RESTRICTED_CANCEL)
+    if restriction is not None and order.is_open and order.status != _RESTRICTIONS[restriction]:
+        raise Refusal(Reason.RESTRICTED_CANCEL)
     call.venue.exchange.cancel(order, call.now_ns, new_id)
     return answer.cancelled(order, new_id, call.scale)
 
@@ -181,29 +191,30 @@ def cancel_all(call: Call) -> list[dict[str, Any]]:
 
 def replace(call: Call) -> dict[str, Any]:
     """Cancel an order and place another; either may fail alone."""
+    return replace_by(call, call.venue.exchange.submit)
+
+
+def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
+    """Cancel an order and place another by a function; filters and the limit of orders are looked at before both."""
     sent = call.parameters
     mode = sent.choice("cancelReplaceMode", ("STOP_ON_FAILURE", "ALLOW_FAILURE"), "")
     if not mode:
         raise mandatory("cancelReplaceMode")
-    new_id, restriction = sent.client_id("cancelNewClientOrderId") or _client_id(), sent.text("cancelRestrictions")
-    sent.choice("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"), "DO_NOTHING")
+    new_id, restriction = sent.client_id("cancelNewClientOrderId") or _client_id(), _restriction(call)
+    cancels_anyway = sent.choice(*_RATE_LIMIT_MODES) == "CANCEL_ONLY"
     request, form = _request(call)
     order_id, client_id = sent.integer("cancelOrderId"), sent.client_id("cancelOrigClientOrderId")
     if order_id is None and client_id is None:
         message = "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!"
         raise Failure(-1102, message)
     sent.finish()
-    call.venue.meter.check_orders(call.account.number, call.now_ns // 1_000_000)
+    _check_filters(call, request)
+    too_many = _excess(call, cancels_anyway)
     cancelled, cancel_failed = _attempt_cancel(call, request.symbol, order_id, client_id, new_id, restriction)
     placed: dict[str, Any] | None = None
     place_failed = False
     if not (cancel_failed and mode == "STOP_ON_FAILURE"):
-        try:
-            order = place_request(call, request)
-            fills = call.venue.exchange.fills_by_order.get(order.key, ())
-            placed = answer.placed(order, form, fills, call.scale)
-        except Refusal as refusal:
-            placed, place_failed = of_refusal(refusal).body(), True
+        placed, place_failed = _attempt_place(call, request, form, submit, too_many)
     body = {
         "cancelResult": "FAILURE" if cancel_failed else "SUCCESS",
         "newOrderResult": "NOT_ATTEMPTED" if placed is None else "FAILURE" if place_failed else "SUCCESS",
@@ -215,6 +226,26 @@ def replace(call: Call) -> dict[str, Any]:
     if cancel_failed and (placed is None or place_failed):
         raise Failure(-2022, "Order cancel-replace failed.", 400, body)
     raise Failure(-2021, "Order cancel-replace partially failed.", 409, body)
+
+
+def _check_filters(call: Call, request: OrderRequest) -> None:
+    """Refuse what a filter refuses; whatever else stands against an order shows when it is placed."""
+    try:
+        call.venue.exchange.check(call.account, request, call.now_ns)
+    except Refusal as refusal:
+        if refusal.reason is Reason.FILTER:
+            raise
+
+
+def _excess(call: Call, cancels_anyway: bool) -> Failure | None:
+    """Count the new order, attempted or not; the failure where it is one too many and there is a cancel anyway."""
+    try:
+        _count(call)
+    except Failure as failure:
+        if not cancels_anyway:
+            raise
+        return Failure(failure.code, failure.message)
+    return None
 
 
 def _attempt_cancel(
@@ -230,6 +261,20 @@ def _attempt_cancel(
         return of_refusal(refusal).body(), True
 
 
+def _attempt_place(
+    call: Call, request: OrderRequest, form: str, submit: Submit, too_many: Failure | None
+) -> tuple[dict[str, Any], bool]:
+    """The new order's answer, and whether it failed."""
+    if too_many is not None:
+        return too_many.body(), True
+    try:
+        order = submit(call.account, request, call.now_ns)
+    except Refusal as refusal:
+        return of_refusal(refusal).body(), True
+    fills = call.venue.exchange.fills_by_order.get(order.key, ())
+    return answer.placed(order, form, fills, call.scale), False
+
+
 def status(call: Call) -> dict[str, Any]:
     """An order as it is."""
     order = _named_order(call, "orderId", "origClientOrderId", Reason.NO_SUCH_ORDER)
@@ -241,11 +286,15 @@ def unsupported(call: Call) -> Any:
     raise Failure(-1013, "Order lists are not supported for this symbol.")
 
 
+def _test_weight(values: dict[str, str]) -> int:
+    return 20 if values.get("computeCommissionRates", "").lower() == "true" else 1
+
+
 _LISTS = ("oco", "oto", "otoco", "opo", "opoco")
 
 METHODS = (
     Method("order.place", "POST /api/v3/order", place, 1, "TRADE", is_order=True),
-    Method("order.test", "POST /api/v3/order/test", test, 1, "TRADE"),
+    Method("order.test", "POST /api/v3/order/test", test, _test_weight, "TRADE"),
     Method("order.cancel", "DELETE /api/v3/order", cancel, 1, "TRADE", is_order=True),
     Method("openOrders.cancelAll", "DELETE /api/v3/openOrders", cancel_all, 1, "TRADE", is_order=True),
     Method("order.cancelReplace", "POST /api/v3/order/cancelReplace", replace, 1, "TRADE", is_order=True),
