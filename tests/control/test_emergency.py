@@ -1,4 +1,4 @@
-"""Orders are cancelled straight at the venues, at all that can be reached."""
+"""Orders are cancelled straight at the venues, at all that can be reached, as soon as anything allows it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+from session_bench import RESTING, on_bench
+
 import tradewind as tw
 from tradewind.cli import run as run_cli
-from tradewind.control.emergency import cancel_all
+from tradewind.control.emergency import Cancelled, cancel_all
+from tradewind.venues import BinanceSpotExecution
 
 BTC = "binance_spot:BTCUSDT"
 ADAPTER = """
@@ -50,6 +54,16 @@ credentials = {{ file = "{folder}/keys.toml" }}
 """
 
 
+FATE_SECONDS = 2.0
+
+
+@pytest.fixture(autouse=True)
+def quick_fate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What becomes of an order at this venue is known soon."""
+    fate = property(lambda _: FATE_SECONDS, lambda *_: None)
+    monkeypatch.setattr(BinanceSpotExecution, "fate_seconds", fate, raising=False)
+
+
 def with_others(folder: Path, *left_out: str) -> Path:
     """A system file with accounts that fail, before the one that does not."""
     (folder / "mine.py").write_text(ADAPTER)
@@ -71,7 +85,7 @@ async def order_rests(one: Any) -> None:
 def test_what_fails_at_one_venue_keeps_no_order_of_another(steer: Any, tmp_path: Path) -> None:
     async def work(one: Any) -> None:
         await order_rests(one)
-        found = await cancel_all(tw.System.read(with_others(tmp_path)), timeout_seconds=2)
+        found = await cancel_all(tw.System.read(with_others(tmp_path)), timeout_seconds=10)
         assert not one.open_at_venue
         told = {each.account: each.problem and each.problem.code for each in found}
         assert told == {
@@ -91,8 +105,89 @@ def test_the_command_says_what_failed_and_that_a_session_runs(steer: Any, tmp_pa
         path = with_others(tmp_path, "unreachable", "broken")
         assert await asyncio.to_thread(run_cli, ["cancel-all", str(path)]) == 1
         out, err = capsys.readouterr()
-        assert "keyless (vault): failed, orders may be open" in out
-        assert "main (binance_spot): 1 cancelled, 0 left" in out
+        assert "keyless (vault): 0 cancelled, 0 left; failed, orders may be open" in out
+        assert "main (binance_spot): 1 cancelled, 0 left; nothing listed for " in out
         assert "[bad_credentials]" in err and "may order again" in err
+        told = [line for line in err.splitlines() if line.startswith("main (binance_spot): ")]
+        assert told == [
+            "main (binance_spot): connecting; it takes 60 s at most",
+            "main (binance_spot): connected",
+            "main (binance_spot): open orders are cancelled: 1",
+            "main (binance_spot): no order is listed; one that was just sent may appear: looking for 2 s more",
+        ]
 
     steer(work, mode="live")
+
+
+def test_who_has_no_time_to_see_that_nothing_is_open_is_told_so(steer: Any, tmp_path: Path, capsys: Any) -> None:
+    async def work(one: Any) -> None:
+        await order_rests(one)
+        arguments = ["cancel-all", str(tmp_path / "system.toml"), "--timeout", f"{FATE_SECONDS}s"]
+        assert await asyncio.to_thread(run_cli, arguments) == 1
+        out, err = capsys.readouterr()
+        assert "failed, orders may be open" in out and f"after {FATE_SECONDS:g} s" in err
+
+    steer(work, mode="live")
+
+
+def test_orders_of_others_are_left_alone_unless_they_are_asked_for(steer: Any, tmp_path: Path) -> None:
+    async def work(one: Any) -> None:
+        await order_rests(one)
+        given = {"account": one.account, "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.001"}
+        one.sandbox.server.faults.on("foreign_order", **given, price=one.price(0.8))
+        system = tw.System.read(tmp_path / "system.toml")
+        (found,) = await cancel_all(system)
+        assert (len(found.cancelled), len(found.foreign), found.problem) == (1, 1, None)
+        assert len(one.open_at_venue) == 1
+        (found,) = await cancel_all(system, foreign=True)
+        assert (len(found.cancelled), len(found.foreign), found.problem) == (1, 0, None)
+        assert not one.open_at_venue
+
+    steer(work, mode="live")
+
+
+def behind_a_kill(folder: Path, fault: str, **given: Any) -> tuple[Cancelled, int]:
+    """What is told of an order of a session that was killed, and how many are open afterwards, while a fault is on."""
+    told: list[tuple[Cancelled, int]] = []
+
+    async def work(bench: Any) -> None:
+        if fault == "read_lag":
+            bench.faults.on(fault, **given)
+        async with bench.session(ends="killed"):
+            await bench.until(lambda: bench.open_orders)
+        bench.faults.on(fault, **given)
+        (found,) = await cancel_all(tw.System.read(bench.path))
+        told.append((found, len(bench.open_orders)))
+
+    on_bench(folder, RESTING, work)
+    return told[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "given"),
+    [
+        ("slow_answers", {"delay_seconds": 600}),
+        ("rest_error", {"status": 429, "code": -1003, "message": "too much", "retry_after": 600}),
+        ("rest_error", {"status": 503}),
+        # Listed late, and first of all not at all.
+        ("read_lag", {"lag_seconds": FATE_SECONDS * 0.75}),
+    ],
+)
+def test_orders_are_cancelled_although_the_venue_hardly_answers_over_rest(
+    tmp_path: Path, fault: str, given: dict[str, Any]
+) -> None:
+    found, left = behind_a_kill(tmp_path, fault, **given)
+    assert (len(found.cancelled), found.left, found.problem, left) == (1, [], None, 0)
+
+
+def test_a_wrong_clock_is_put_right_without_rest(tmp_path: Path) -> None:
+    async def work(bench: Any) -> None:
+        async with bench.session(ends="killed"):
+            await bench.until(lambda: bench.open_orders)
+        bench.faults.on("clock", seconds=-30)
+        bench.faults.on("slow_answers", delay_seconds=600)
+        (found,) = await cancel_all(tw.System.read(bench.path))
+        assert (len(found.cancelled), found.problem) == (1, None), found
+        assert not bench.open_orders
+
+    on_bench(tmp_path, RESTING, work)

@@ -512,6 +512,42 @@ def test_a_secret_of_another_key_is_refused_once() -> None:
     run_whole(check())
 
 
+def test_orders_are_connected_and_listed_although_rest_says_nothing() -> None:
+    """At once, also where our clock is wrong: the venue tells its time on the same connection."""
+
+    async def check(trader: Trader) -> None:
+        for seconds, connected in ((0, 1), (30, 2)):
+            trader.faults.on("clock", seconds=seconds)
+            await trader.execution.start(trader.reports.append, lambda _: True)
+            await until(lambda connected=connected: trader.states().count("connected") == connected)
+            trader.buy(f"tw{connected}", REST)
+            await until(lambda connected=connected: trader.of(Accepted, f"tw{connected}"))
+            found = await trader.execution.open_orders_quickly()
+            assert sorted(one.client_id for one in found) == ["tw1", "tw2"][:connected]
+            await trader.execution.close()
+
+    async def wrapped() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0) as box:
+            box.server.faults.on("slow_answers", delay_seconds=600)
+            await check(Trader(box))
+
+    run_whole(wrapped())
+
+
+@pytest.mark.parametrize("kind", ["HMAC", "ED25519"])
+def test_what_is_open_is_asked_over_rest_where_the_connection_does_not_tell(kind: str) -> None:
+    async def check(trader: Trader) -> None:
+        trader.buy("tw1", REST)
+        await until(lambda: trader.of(Accepted, "tw1"))
+        assert await trader.execution.open_orders_quickly() == await trader.execution.open_orders()
+        trader.faults.on("half_open", kind="api")
+        (found,) = await trader.execution.open_orders_quickly()
+        assert found.client_id == "tw1"
+        assert "asked over REST instead: openOrders.status: no answer" in str(trader.reports)
+
+    trade(check, kind)
+
+
 def test_a_wrong_clock_is_put_right() -> None:
     async def check(trader: Trader) -> None:
         trader.faults.on("clock", seconds=30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -11,12 +12,13 @@ from tradewind.config import System
 from tradewind.control.client import Problem
 from tradewind.errors import TradewindError, exception
 from tradewind.session.client_ids import is_ours
-from tradewind.session.connect import venue_parts
-from tradewind.venues import AccountStatus, CancelRequest, Execution, OrderState, Report, VenueClock
+from tradewind.session.connect import silent_parts
+from tradewind.venues import AccountStatus, CancelRejected, CancelRequest, Execution, OrderState, Report, Unknown
 
 log = logging.getLogger(__name__)
 
-_GLANCE_SECONDS = 0.5
+_GLANCE_SECONDS = 1.0
+_QUESTION_SECONDS = 10.0
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -29,11 +31,13 @@ class Cancelled(msgspec.Struct, frozen=True):
     cancelled
         Those that were open and are not any more, by client id.
     left
-        Those that are still open.
+        Those that were still open when the venue was asked last.
     foreign
         Those of other programs or of people, which were left alone.
     problem
-        Why it is not known what is open; None where it is.
+        Why it is not known that nothing is open any more; None where it is.
+    quiet_seconds
+        For how long the venue has listed nothing that was to be cancelled.
 
     """
 
@@ -43,9 +47,12 @@ class Cancelled(msgspec.Struct, frozen=True):
     left: list[str]
     foreign: list[str]
     problem: Problem | None = None
+    quiet_seconds: float = 0.0
 
 
-async def cancel_all(system: System, *, foreign: bool = False, timeout_seconds: float = 10.0) -> list[Cancelled]:
+async def cancel_all(
+    system: System, *, foreign: bool = False, timeout_seconds: float = 60.0, say: Callable[[str], None] = log.info
+) -> list[Cancelled]:
     """Cancel the open orders of a system's accounts, of all at once: what fails at one keeps none of the others.
 
     Parameters
@@ -55,75 +62,148 @@ async def cancel_all(system: System, *, foreign: bool = False, timeout_seconds: 
     foreign
         Cancel orders that were not sent by Tradewind, too.
     timeout_seconds
-        How long the venue's answers are waited for.
+        How long it may take in all. A venue may list an order late: an account is done once nothing was listed for as
+        long as its orders' fate can be unknown (`Execution.fate_seconds`).
+    say
+        Is told what goes on.
 
     """
-    return await asyncio.gather(*(_of_account(system, name, foreign, timeout_seconds) for name in system.accounts))
+    accounts = [_Account(name, one.venue, foreign, say) for name, one in system.accounts.items()]
+    return await asyncio.gather(*(one.cancel_all(system, timeout_seconds) for one in accounts))
 
 
-async def _of_account(system: System, name: str, foreign: bool, timeout_seconds: float) -> Cancelled:
-    venue = system.accounts[name].venue
-    try:
-        return Cancelled(name, venue, *await _at_venue(system, venue, foreign, timeout_seconds))
-    except TradewindError as error:
-        problem = Problem(error.code, error.message, error.hint)
-    except Exception as error:
-        # A defect of ours, or of an adapter, at one venue must not keep the orders of the others.
-        log.exception("cancel-all: %s", name)
-        problem = Problem("internal", f"{venue}: {type(error).__name__}: {error}")
-    return Cancelled(name, venue, [], [], [], problem)
+class _Account:
+    """One account whose orders are cancelled until none is open, and none can appear that was sent before."""
 
-
-async def _at_venue(
-    system: System, name: str, foreign: bool, timeout_seconds: float
-) -> tuple[list[str], list[str], list[str]]:
-    if system.venues[name].adapter_of(name) is None:
-        hint = f'add adapter = "binance_spot" to [venues.{name}]'
-        raise exception("missing_setting", f"nothing says how {name} is spoken to", hint)
-    parts = await venue_parts(system, name, "live", VenueClock())
-    assert parts.execution is not None
-    try:
-        return await _Venue(parts.execution, foreign, timeout_seconds).cancel_all()
-    finally:
-        await parts.execution.close()
-        await parts.market_data.close()
-
-
-class _Venue:
-    """One account whose orders are cancelled until none is open."""
-
-    def __init__(self, execution: Execution, foreign: bool, timeout_seconds: float) -> None:
-        self._execution = execution
-        self._takes_foreign = foreign
-        self._timeout = timeout_seconds
+    def __init__(self, name: str, venue: str, takes_foreign: bool, say: Callable[[str], None]) -> None:
+        self._name = name
+        self._venue = venue
+        self._takes_foreign = takes_foreign
+        self._tell = say
+        self._told = ""
+        self._trouble = ""
+        self._refused: str | None = None
         self._connected = asyncio.Event()
-        self._refused = ""
+        self._seen: dict[str, OrderState] = {}
+        self._open: dict[str, OrderState] | None = None
+        self._foreign: list[str] = []
+        self._quiet_since: float | None = None
+        self._quiet_seconds = 0.0
 
-    async def cancel_all(self) -> tuple[list[str], list[str], list[str]]:
-        """Cancel; gives what was cancelled, what is left, and what was left alone."""
+    async def cancel_all(self, system: System, seconds: float) -> Cancelled:
+        """Cancel, and tell how far it came, whatever ends it."""
+        problem = None
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._execution.start(self._take, is_ours)
-                await self._connected.wait()
+            await self._within(system, seconds)
+        except TradewindError as error:
+            problem = Problem(error.code, error.message, error.hint)
+        except Exception as error:
+            # A defect of ours, or of an adapter, at one venue must not keep the orders of the others.
+            log.exception("cancel-all: %s", self._name)
+            problem = Problem("internal", f"{self._venue}: {type(error).__name__}: {error}")
+        left = list(self._open or {})
+        cancelled = [name for name in self._seen if name not in left]
+        return Cancelled(self._name, self._venue, cancelled, left, self._foreign, problem, self._quiet_seconds)
+
+    async def _within(self, system: System, seconds: float) -> None:
+        market_data, execution = silent_parts(system, self._venue)
+        self._say(f"connecting; it takes {seconds:g} s at most")
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                await execution.start(self._take, is_ours)
+                await self._until_quiet(execution)
         except TimeoutError:
-            message = f"{self._execution.venue}: no connection for orders within {self._timeout:g} s"
-            raise exception("unreachable", message, "cancel them at the venue's own page") from None
-        if self._refused:
-            raise exception("bad_credentials", f"{self._execution.venue}: the key is refused: {self._refused}")
-        seen: dict[str, OrderState] = {}
-        until = asyncio.get_running_loop().time() + self._timeout
+            if not limit.expired():
+                raise
+            raise self._too_late(seconds, execution.fate_seconds) from None
+        finally:
+            await execution.close()
+            await market_data.close()
+
+    async def _until_quiet(self, execution: Execution) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            now_open = {one.client_id: one for one in await self._execution.open_orders()}
-            wanted = {name: one for name, one in now_open.items() if self._takes_foreign or is_ours(name)}
-            seen |= wanted
-            if not wanted or asyncio.get_running_loop().time() > until:
-                cancelled = [name for name in seen if name not in wanted]
-                return cancelled, list(wanted), [name for name in now_open if name not in wanted]
-            for name, one in wanted.items():
-                self._execution.cancel(CancelRequest(name, one.instrument))
+            await self._connected.wait()
+            if self._refused is not None:
+                raise exception("bad_credentials", f"{self._venue}: the key is refused: {self._refused}")
+            asked_at = loop.time()
+            if await self._look(execution):
+                if self._open:
+                    self._cancel_open(execution)
+                elif self._is_quiet(asked_at, execution.fate_seconds):
+                    return
             await asyncio.sleep(_GLANCE_SECONDS)
 
+    async def _look(self, execution: Execution) -> bool:
+        """Ask what is open; tells whether it was answered."""
+        try:
+            async with asyncio.timeout(_QUESTION_SECONDS):
+                listed = {one.client_id: one for one in await execution.open_orders_quickly()}
+        except TimeoutError:
+            self._complain(f"what is open was not answered within {_QUESTION_SECONDS:g} s")
+            return False
+        except TradewindError as error:
+            if error.code == "bad_credentials":
+                raise
+            self._complain(f"what is open was not answered: {error.message}")
+            return False
+        self._open = {name: one for name, one in listed.items() if self._takes_foreign or is_ours(name)}
+        self._seen |= self._open
+        self._foreign = [name for name in listed if name not in self._open]
+        return True
+
+    def _cancel_open(self, execution: Execution) -> None:
+        self._quiet_since, self._quiet_seconds = None, 0.0
+        self._say(f"open orders are cancelled: {len(self._open or {})}")
+        for name, one in (self._open or {}).items():
+            execution.cancel(CancelRequest(name, one.instrument))
+
+    def _is_quiet(self, asked_at: float, fate_seconds: float) -> bool:
+        """Whether nothing was listed for so long that none can appear any more that was sent before."""
+        if self._quiet_since is None:
+            self._quiet_since = asked_at
+            self._say(f"no order is listed; one that was just sent may appear: looking for {fate_seconds:g} s more")
+        self._quiet_seconds = asked_at - self._quiet_since
+        return self._quiet_seconds >= fate_seconds
+
+    def _too_late(self, seconds: float, fate_seconds: float) -> TradewindError:
+        if self._open is None:
+            what = "it is not known what is open" if self._connected.is_set() else "there is no connection for orders"
+        elif self._open:
+            what = "orders are still open, or new ones are"
+        else:
+            what = f"nothing was listed for {self._quiet_seconds:.0f} s, and orders may appear for {fate_seconds:g} s"
+        last = f"; the last trouble: {self._trouble}" if self._trouble else ""
+        code = "unreachable" if self._open is None else "run_interrupted"
+        hint = "try again, or cancel them at the venue's own page"
+        return exception(code, f"{self._venue}: after {seconds:g} s {what}{last}", hint)
+
     def _take(self, report: Report) -> None:
-        if isinstance(report, AccountStatus) and report.state in ("connected", "credentials_lost"):
-            self._refused = report.reason or "it is not valid" if report.state == "credentials_lost" else ""
+        if isinstance(report, AccountStatus):
+            self._take_status(report)
+        elif isinstance(report, CancelRejected) and report.code != "order_not_open":
+            self._complain(f"{report.client_id} was not cancelled: {report.message}")
+        elif isinstance(report, Unknown):
+            self._complain(f"{report.client_id}: {report.why}")
+
+    def _take_status(self, report: AccountStatus) -> None:
+        if report.state == "connected":
             self._connected.set()
+            self._say("connected")
+        elif report.state == "credentials_lost":
+            self._refused = report.reason or "it is not valid"
+            self._connected.set()
+        else:
+            if report.state == "disconnected":
+                self._connected.clear()
+            self._complain(report.reason)
+
+    def _complain(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._say(trouble)
+
+    def _say(self, text: str) -> None:
+        """Tell what goes on, once."""
+        if text != self._told:
+            self._told = text
+            self._tell(f"{self._name} ({self._venue}): {text}")

@@ -33,8 +33,28 @@ Adapter = Callable[[VenueAccess], tuple[MarketData, Execution | None]]
 async def venue_parts(system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock) -> VenueParts:
     """A venue of a system: its market data, and live its orders."""
     access = _access(system, name, mode, clock)
+    market_data, execution = _made(system, name, mode, access)
+    # Before the first stamp: the session's time is the venue's from its start on.
+    await market_data.observe_clock()
+    wanted = execution if mode == "live" else None
+    found = await reached(system.venues[name].adapter_of(name) or "", access, wanted)
+    return VenueParts(name, market_data, execution=wanted, reached=found)
+
+
+def silent_parts(system: System, name: str) -> tuple[MarketData, Execution]:
+    """The same for real orders, while nothing was asked of the venue yet."""
+    market_data, execution = _made(system, name, "live", _access(system, name, "live", VenueClock()))
+    assert execution is not None
+    return market_data, execution
+
+
+def _made(system: System, name: str, mode: str, access: VenueAccess) -> tuple[MarketData, Execution | None]:
+    """What an adapter makes of a venue."""
     adapter = system.venues[name].adapter_of(name)
-    assert adapter is not None  # the system was checked for the mode
+    if adapter is None:
+        # A system was checked for its mode before it runs; who cancels in an emergency has only read it.
+        hint = f'add adapter = "binance_spot" to [venues.{name}]'
+        raise exception("missing_setting", f"nothing says how {name} is spoken to", hint)
     market_data, execution = _made_by(adapter, system)(access)
     if market_data.venue != name:
         message = f"venues.{name}: its adapter speaks with {market_data.venue}, whose instruments carry that name"
@@ -42,10 +62,7 @@ async def venue_parts(system: System, name: str, mode: Literal["paper", "live"],
     if mode == "live" and execution is None:
         message = f"venues.{name}: its adapter brings market data, and takes no orders"
         raise exception("bad_setting", message, "run it with --mode paper, or give the adapter an Execution")
-    # Before the first stamp: the session's time is the venue's from its start on.
-    await market_data.observe_clock()
-    wanted = execution if mode == "live" else None
-    return VenueParts(name, market_data, execution, reached=await reached(adapter, access, wanted))
+    return market_data, execution
 
 
 def _made_by(named: str, system: System) -> Adapter:

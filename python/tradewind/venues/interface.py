@@ -304,7 +304,7 @@ class Execution(ABC):
 
     @abstractmethod
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
-        """Connect and log on.
+        """Connect and log on, at once: in an emergency nothing was asked of the venue before, and its REST may be slow.
 
         `is_own` tells our client ids from those of others (`Foreign`), in whatever letters: one that the venue keeps
         in capitals is reported in small ones, as we wrote it.
@@ -325,6 +325,10 @@ class Execution(ABC):
     @abstractmethod
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account, ours and others'."""
+
+    async def open_orders_quickly(self) -> list[OrderState]:
+        """The same for emergencies, asked in the way that is most likely answered, where there is more than one."""
+        return await self.open_orders()
 
     @abstractmethod
     async def order(self, client_id: str, instrument: str) -> OrderState | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from tradewind.errors import TradewindError
+from tradewind.errors import TradewindError, exception
 from tradewind.venues.binance_spot.account import (
     AccountPosition,
     AccountReader,
@@ -30,7 +31,7 @@ from tradewind.venues.binance_spot.signing import (
     signed_query,
 )
 from tradewind.venues.connection.clock import VenueClock
-from tradewind.venues.connection.rest import VenueError
+from tradewind.venues.connection.rest import VenueError, read_by
 from tradewind.venues.connection.websocket import Channel, Link
 from tradewind.venues.constants import constants
 from tradewind.venues.credentials import Credentials
@@ -59,7 +60,7 @@ _SERVER_ERROR = 500
 _CLOCK_SECONDS = 60.0
 _SWEEP_SECONDS = 0.5
 _READ_LAG_SECONDS = 2.0
-_LOGON, _SUBSCRIBE, _PLACE, _CANCEL = "logon", "subscribe", "p", "c"
+_LOGON, _SUBSCRIBE, _PLACE, _CANCEL, _QUESTION = "logon", "subscribe", "p", "c", "q"
 _OK = 200
 _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
@@ -183,6 +184,8 @@ class BinanceSpotExecution(Execution):
         # What was sent and not answered, and when it was.
         self._pending: dict[str, int] = {}
         self._logons: dict[Channel, int] = {}
+        self._questions: dict[str, asyncio.Future[Any]] = {}
+        self._asked = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sink: ReportSink
         self._reader: AccountReader
@@ -201,7 +204,7 @@ class BinanceSpotExecution(Execution):
         """Connect, log on and subscribe to the account's events; the sink is told when that is done."""
         self._sink = sink
         self._reader = AccountReader(_VENUE, is_own)
-        await self._compare_clocks()
+        # No clock is waited for: where ours is wrong the venue refuses the logon, and tells its time.
         self._link.start()
         self._start_task(self._sweep())
         self._start_task(self._compare_on())
@@ -243,6 +246,16 @@ class BinanceSpotExecution(Execution):
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account."""
         return await self._orders("/api/v3/openOrders")
+
+    async def open_orders_quickly(self) -> list[OrderState]:
+        """All open orders, over the connection on which they are cancelled, and over REST where that does not tell."""
+        method = "openOrders.status"
+        try:
+            answer = await self._asked_on(self._ready, method, self._signed_times())
+            return self._named(read_by(_states, method, answer))
+        except TradewindError as error:
+            self._sink(AccountStatus("error", f"asked over REST instead: {error.message}"))
+        return await self.open_orders()
 
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         """The order of a client id; the venue may not know one yet that it took just now (F29)."""
@@ -329,8 +342,10 @@ class BinanceSpotExecution(Execution):
             raise
 
     async def _orders(self, path: str, parameters: dict[str, Any] | None = None) -> list[OrderState]:
-        found = await self._ask(path, lambda orders: [_state(one) for one in orders], parameters)
-        return [msgspec.structs.replace(one, client_id=self._name(one)) for one in found]
+        return self._named(await self._ask(path, _states, parameters))
+
+    def _named(self, orders: list[OrderState]) -> list[OrderState]:
+        return [msgspec.structs.replace(one, client_id=self._name(one)) for one in orders]
 
     def _name(self, order: OrderState) -> str:
         return self._reader.name_of(_symbol(order.instrument), int(order.venue_order_id), order.client_id)
@@ -374,6 +389,9 @@ class BinanceSpotExecution(Execution):
         if number in (_LOGON, _SUBSCRIBE):
             self._logged_on(channel, number, message)
             return
+        if number in self._questions:
+            self._settle(self._questions[number], message)
+            return
         self._pending.pop(number, None)
         client_id, is_place = number[1:], number[0] == _PLACE
         if message.status != _OK:
@@ -399,9 +417,7 @@ class BinanceSpotExecution(Execution):
             return
         code = code_of(error.code, error.msg)
         text = f"{error.code} {error.msg}"
-        if error.code == _TOO_MUCH and error.data is not None:
-            wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
-            self._rest.allowance.pause(wait)
+        self._heed_ban(error)
         if error.code in self._unknown_errors or status >= _SERVER_ERROR:
             self._sink(Unknown(client_id, f"HTTP {status}: {text}"))
         elif is_place:
@@ -412,6 +428,23 @@ class BinanceSpotExecution(Execution):
             self._credentials_lost(text)
         elif error.code == self._clock_error:
             self._start_task(self._compare_clocks())
+
+    def _settle(self, question: asyncio.Future[Any], message: _Message) -> None:
+        """Take the answer to a question, unless it was given up just now."""
+        if question.done():
+            return
+        if message.status == _OK:
+            question.set_result(msgspec.json.decode(message.result))
+            return
+        error = message.error or _Error()
+        self._heed_ban(error)
+        text = f"HTTP {message.status}: {error.code} {error.msg}"
+        question.set_exception(VenueError("venue_refused", text, status=message.status, number=error.code))
+
+    def _heed_ban(self, error: _Error) -> None:
+        if error.code == _TOO_MUCH and error.data is not None:
+            wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
+            self._rest.allowance.pause(wait)
 
     def _logged_on(self, channel: Channel, number: str, message: _Message) -> None:
         if message.status == _OK and number == _LOGON:
@@ -430,10 +463,11 @@ class BinanceSpotExecution(Execution):
         if error.code in self._credential_errors or is_wrong_secret:
             self._credentials_lost(f"{error.code} {error.msg}")
             return
-        if error.code == self._clock_error:
-            self._start_task(self._compare_clocks())
         self._sink(AccountStatus("error", f"{number}: {error.code} {error.msg}"))
-        channel.close()
+        if error.code == self._clock_error:
+            self._start_task(self._end_with_the_time(channel))
+        else:
+            channel.close()
 
     def _event(self, channel: Channel, event: Raw) -> None:
         kind = _read_kind(event).e
@@ -467,12 +501,30 @@ class BinanceSpotExecution(Execution):
     def _request(self, channel: Channel, method: str, number: str, parameters: dict[str, Any]) -> None:
         channel.send(_encode(_Request(number, method, parameters)))
 
+    async def _asked_on(self, channel: Channel | None, method: str, parameters: dict[str, Any]) -> Any:
+        """Ask over a connection: it may be quick where REST is slow, or takes no more requests."""
+        if channel is None:
+            raise exception("unreachable", f"{method}: there is no connection to the venue")
+        number = f"{_QUESTION}{next(self._asked)}"
+        self._questions[number] = asyncio.get_running_loop().create_future()
+        self._request(channel, method, number, parameters)
+        try:
+            async with asyncio.timeout(self._patience_ns / 1e9):
+                return await self._questions[number]
+        except TimeoutError:
+            raise exception("unreachable", f"{method}: no answer within {self._patience_ns / 1e9:g} s") from None
+        finally:
+            del self._questions[number]
+
     def _timestamp_ms(self) -> int:
         # The venue's time as it is, although our clock may stand still until it has been caught up with.
         return (self.clock.monotonic_ns() + self.clock.offset_ns) // _MILLISECOND_NS
 
     def _times(self) -> dict[str, Any]:
         return {"recvWindow": self._window, "timestamp": self._timestamp_ms()}
+
+    def _signed_times(self) -> dict[str, Any]:
+        return self._times() if self._is_logged_on else signed(self._credentials, self._times())
 
     def _sign_query(self, parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
         return signed_query(self._credentials, parameters | self._times()), {"X-MBX-APIKEY": self._credentials.api_key}
@@ -507,8 +559,20 @@ class BinanceSpotExecution(Execution):
 
     async def _compare_on(self) -> None:
         while True:
-            await asyncio.sleep(_CLOCK_SECONDS)
             await self._compare_clocks()
+            await asyncio.sleep(_CLOCK_SECONDS)
+
+    async def _end_with_the_time(self, channel: Channel) -> None:
+        """Ask for the time where a logon was refused for ours, before the connection is made anew."""
+        sent_ns = self.clock.monotonic_ns()
+        try:
+            venue_ns = read_by(server_time_ns, "time", await self._asked_on(channel, "time", {}))
+        except TradewindError as error:
+            self._sink(AccountStatus("error", f"clocks were not compared: {error.message}"))
+        else:
+            self.clock.observe(sent_ns, venue_ns, self.clock.monotonic_ns())
+            self._tell_clock()
+        channel.close()
 
     async def _compare_clocks(self) -> None:
         try:
@@ -516,7 +580,10 @@ class BinanceSpotExecution(Execution):
         except TradewindError as error:
             self._sink(AccountStatus("error", f"clocks were not compared: {error.message}"))
         else:
-            self._sink(ClockStatus(_VENUE, self.clock.offset_ns, self.clock.uncertainty_ns))
+            self._tell_clock()
+
+    def _tell_clock(self) -> None:
+        self._sink(ClockStatus(_VENUE, self.clock.offset_ns, self.clock.uncertainty_ns))
 
     async def _first_fill(self, parameters: dict[str, Any], since_ns: int) -> int | None:
         day_ms, start, now = 86_400_000, since_ns // _MILLISECOND_NS, self.clock() // _MILLISECOND_NS
@@ -553,6 +620,10 @@ def _state(order: dict[str, Any]) -> OrderState:
         order["updateTime"] * _MILLISECOND_NS,
         order["time"] * _MILLISECOND_NS,
     )
+
+
+def _states(orders: list[dict[str, Any]]) -> list[OrderState]:
+    return [_state(one) for one in orders]
 
 
 def _commission(instrument: str, answer: dict[str, Any]) -> Commission:

@@ -151,15 +151,8 @@ class Rest:
         *,
         is_signed: bool = False,
     ) -> _Answer:
-        """Ask for JSON and read it; what the reader does not find in it is an error of the venue's, not of ours."""
-        answer = await self.get(path, parameters, is_signed=is_signed)
-        try:
-            return reader(answer)
-        except TradewindError:
-            raise
-        except _MISREAD as error:
-            shown = msgspec.json.encode(answer)[:120]
-            raise exception("bad_frame", f"{path}: {type(error).__name__} {error} in {shown!r}") from error
+        """Ask for JSON and read it."""
+        return read_by(reader, path, await self.get(path, parameters, is_signed=is_signed))
 
     async def get_bytes(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False
@@ -246,6 +239,17 @@ class Rest:
         return VenueError(
             code, f"{path}: HTTP {response.status}: {number} {message}", status=response.status, number=number
         )
+
+
+def read_by(reader: Callable[[Any], _Answer], asked: str, answer: Any) -> _Answer:
+    """Read an answer; what the reader does not find in it is an error of the venue's, not of ours."""
+    try:
+        return reader(answer)
+    except TradewindError:
+        raise
+    except _MISREAD as error:
+        shown = msgspec.json.encode(answer)[:120]
+        raise exception("bad_frame", f"{asked}: {type(error).__name__} {error} in {shown!r}") from error
 
 
 async def _whole(path: str, response: aiohttp.ClientResponse) -> bytes:
