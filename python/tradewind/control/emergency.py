@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _GLANCE_SECONDS = 1.0
 _QUESTION_SECONDS = 10.0
+_BY_HAND = "cancel them at the venue's own page"
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -125,7 +126,8 @@ class _Account:
         while True:
             await self._connected.wait()
             if self._refused is not None:
-                raise exception("bad_credentials", f"{self._venue}: the key is refused: {self._refused}")
+                message = f"{self._venue}: the key is refused: {self._refused}"
+                raise exception("bad_credentials", message, _BY_HAND)
             asked_at = loop.time()
             if await self._look(execution):
                 if self._open:
@@ -175,8 +177,7 @@ class _Account:
             what = f"nothing was listed for {self._quiet_seconds:.0f} s, and orders may appear for {fate_seconds:g} s"
         last = f"; the last trouble: {self._trouble}" if self._trouble else ""
         code = "unreachable" if self._open is None else "run_interrupted"
-        hint = "try again, or cancel them at the venue's own page"
-        return exception(code, f"{self._venue}: after {seconds:g} s {what}{last}", hint)
+        return exception(code, f"{self._venue}: after {seconds:g} s {what}{last}", f"try again, or {_BY_HAND}")
 
     def _take(self, report: Report) -> None:
         if isinstance(report, AccountStatus):

@@ -204,7 +204,7 @@ class BinanceSpotExecution(Execution):
         """Connect, log on and subscribe to the account's events; the sink is told when that is done."""
         self._sink = sink
         self._reader = AccountReader(_VENUE, is_own)
-        # No clock is waited for: where ours is wrong the venue refuses the logon, and tells its time.
+        # No clock is waited for: where ours is wrong the venue refuses the logon, and is then asked for its time.
         self._link.start()
         self._start_task(self._sweep())
         self._start_task(self._compare_on())
