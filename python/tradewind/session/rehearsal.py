@@ -13,7 +13,7 @@ from tradewind.indicators import Ema
 from tradewind.strategy import Strategy
 from tradewind.venues import Execution, OrderRequest
 
-_EVERY_NS = 100_000
+_EVERY_NS = 50_000
 _RUN = "rehearse"
 _PERIOD = 20
 
