@@ -29,6 +29,7 @@ SYSTEM = """
 name = "w9"
 currency = "USDT"
 directory = "{folder}/runs"
+busy_wait = {busy_wait}
 
 [venues.binance_spot.urls]
 rest = "{one.rest_url}"
@@ -70,9 +71,11 @@ class Answers(tw.Strategy):
             ctx.buy(self.btc, quantity_of(trade.id), price_of(trade.price), time_in_force="ioc")
 
 
-def write_system(folder: Path, one: Exchange) -> Path:
+def write_system(folder: Path, one: Exchange, *, is_busy: bool) -> Path:
     path = folder / "system.toml"
-    path.write_text(SYSTEM.format(folder=folder, one=one, file=Path(__file__).resolve()))
+    path.write_text(
+        SYSTEM.format(folder=folder, one=one, file=Path(__file__).resolve(), busy_wait=str(is_busy).lower())
+    )
     with os.fdopen(os.open(folder / "keys.toml", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         file.write(f'api_key = "{one.key}"\nsecret = """{one.secret}"""\n')
     return path
@@ -110,7 +113,7 @@ def main(*, is_busy: bool) -> None:
     watch = watch_inside()
     with tempfile.TemporaryDirectory() as folder, exchange("ED25519") as one:
         with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=is_busy)) as runner:
-            runner.run(run(write_system(Path(folder), one), watch))
+            runner.run(run(write_system(Path(folder), one, is_busy=is_busy), watch))
         print(json.dumps(watch.line(one, tw.__version__)))
 
 

@@ -8,15 +8,22 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from patience import PATIENCE_SECONDS, until
 from session_exchange import exchange, write_keys, write_system
 
 import tradewind as tw
+from tradewind import instruments
+from tradewind._core import Index
+from tradewind.dataset import Dataset, definition
 from tradewind.journal import Journal
+from tradewind.session import rehearsal
+from tradewind.session.client_ids import read_client_id
 from tradewind.session.run import run
-from tradewind.session.waiting import event_loop
+from tradewind.session.waiting import event_loop, while_waiting
+from tradewind.venues import OrderRequest
 
 
 @pytest.mark.parametrize("is_busy", [False, True])
@@ -36,6 +43,44 @@ def test_timers_threads_and_sockets_wake_it(is_busy: bool) -> None:
 
     with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=is_busy)) as runner:
         assert runner.run(work()) == ["timer", "socket"]
+
+
+class Renders:
+    """An execution that notes what it is to rehearse."""
+
+    def __init__(self) -> None:
+        self.rehearsed: list[OrderRequest] = []
+
+    def rehearse(self, order: OrderRequest) -> None:
+        self.rehearsed.append(order)
+
+
+def test_a_rehearsal_goes_from_a_trade_to_the_request_and_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "_EVERY_NS", 0)
+    fields = (instruments.load("binance_spot:BTCUSDT"),)
+    data = Dataset(Index([definition(one) for one in fields]), fields, ())
+    # It has nothing but `rehearse`.
+    renders: Any = Renders()
+    rehearse = rehearsal.Rehearsal(data, "USDT", {"binance_spot": renders})
+    for _ in range(5_000):
+        rehearse()
+    assert len(renders.rehearsed) == 5_000 - 19
+    one = renders.rehearsed[-1]
+    assert (one.instrument, one.side, one.quantity, one.price) == ("binance_spot:BTCUSDT", "buy", "0.00001", "0.01")
+    assert not read_client_id(one.client_id, "w9")
+
+
+def test_what_is_done_while_waiting_is_done_only_by_a_busy_loop() -> None:
+    for is_busy in (False, True):
+        done: list[int] = []
+
+        async def work(done: list[int] = done) -> None:
+            while_waiting(lambda: done.append(1))
+            await asyncio.sleep(0.01)
+
+        with asyncio.Runner(loop_factory=lambda is_busy=is_busy: event_loop(is_busy=is_busy)) as runner:
+            runner.run(work())
+        assert bool(done) == is_busy
 
 
 def test_a_session_that_waits_busily_trades_and_ends_by_a_signal(tmp_path: Path) -> None:

@@ -32,12 +32,13 @@ from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
+from tradewind.session.rehearsal import Rehearsal
 from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
 from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
-from tradewind.session.waiting import event_loop
+from tradewind.session.waiting import event_loop, while_waiting
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
 
@@ -237,6 +238,9 @@ def _prepared(
             run_name, ending = run.manifest.settings["run"], system.shutdown
             adopts = _adopted(system, mode, parts)
             session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
+            executions = {one.name: one.execution for one in parts if one.execution is not None}
+            if executions and system.run.busy_wait:
+                while_waiting(Rehearsal(data, system.currency, executions))
             about = About(system.run.name, mode, folder, journals, running)
             is_recovered = before.is_cut_off and not kernel.awaits_start
             with raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw):

@@ -322,6 +322,12 @@ class Execution(ABC):
     def cancel(self, order: CancelRequest) -> None:
         """Send a cancel at once. What becomes of it comes through the sink."""
 
+    def rehearse(self, order: OrderRequest) -> None:  # noqa: B027 - to do nothing is enough
+        """Do what `place` does with an order, but for sending it: what has just run is quick when it counts.
+
+        A session that waits busily calls it thousands of times a second.
+        """
+
     @abstractmethod
     async def open_orders(self) -> list[OrderState]:
         """All open orders of the account, ours and others'."""

@@ -232,6 +232,11 @@ class BinanceSpotExecution(Execution):
             return
         self._pending[number] = self.clock.monotonic_ns()
 
+    def rehearse(self, order: OrderRequest) -> None:
+        """Render the order, unless it would have to be signed, which takes too long."""
+        if self._is_logged_on:
+            self._render("order.place", _PLACE + order.client_id, order_parameters(order))
+
     def cancel(self, order: CancelRequest) -> None:
         """Write the cancel to the socket now."""
         channel = self._ready
