@@ -100,8 +100,8 @@ class Differences:
     def _judge(self, look: Look, settling_seconds: float, doubtful: Set[str]) -> Difference:
         """What differs for certain after a look."""
         since = look.asked - settling_seconds
-        possible = {difference(look.held, known) for known in self._known_since(since)}
-        if _NOTHING in possible:
+        around = list(self._known_since(since))
+        if look.held in around:
             self.seen, self._possible = {}, frozenset()
             return _NOTHING
         first, earliest = self._known[0]
@@ -109,6 +109,7 @@ class Differences:
         self.seen = dict(difference(look.held, then))
         if look.orders & doubtful or since < first:
             return _NOTHING
+        possible = frozenset(difference(look.held, known) for known in around)
         common = possible & self._possible
         self._possible = common or possible
         return next(iter(common)) if len(common) == 1 else _NOTHING

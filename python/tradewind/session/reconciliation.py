@@ -141,7 +141,7 @@ class Reconciliation:
         """Ask no more."""
         self._is_over = True
         if self._differences.seen:
-            log.warning("%s: it holds %s than is known", self._venue, _said(self._differences.seen))
+            log.warning("%s: it holds %s than is known; not posted", self._venue, _said(self._differences.seen))
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
