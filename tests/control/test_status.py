@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -51,5 +52,17 @@ def test_slow_writes_are_in_the_health(steer: Any) -> None:
         console = Console(file=io.StringIO(), width=120)
         console.print(rendered(status))
         assert "3 slow writes" in console.file.getvalue()  # type: ignore[attr-defined]
+
+    steer(work)
+
+
+def test_a_difference_of_balances_that_is_not_posted_is_in_the_health(steer: Any) -> None:
+    async def work(one: Any) -> None:
+        one.session.health.unposted |= {"elsewhere": {"USDT": Decimal("-50.5")}, "other": {}}
+        status = await one.ask(Control.status)
+        assert status.health.unposted == {"elsewhere": {"USDT": Decimal("-50.5")}}
+        console = Console(file=io.StringIO(), width=160)
+        console.print(rendered(status))
+        assert "elsewhere differs by -50.5 USDT" in console.file.getvalue()  # type: ignore[attr-defined]
 
     steer(work)

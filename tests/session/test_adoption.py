@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import HEAD, STILL, Bench, is_up, on_bench, postings
+from session_bench import HEAD, STILL, Bench, execution_of, is_up, on_bench, postings
 
 import tradewind as tw
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
+from tradewind.session import reconciliation
 from tradewind.session.parity import parity
 from tradewind.session.reconciliation import Reconciliation
 
@@ -62,10 +63,15 @@ def test_a_strategy_trades_what_it_adopted_and_nothing_else(tmp_path: Path, mode
     assert ("adopt", "busy", "binance_spot:BTCUSDT", Decimal("0.05")) in rows.rows()
 
 
-def test_an_account_that_was_emptied_and_filled_again_is_not_adopted_again(tmp_path: Path) -> None:
+def test_an_account_that_was_emptied_and_filled_again_is_not_adopted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_COMPARE_SECONDS", 0.5)
+
     async def work(bench: Bench) -> None:
         async with bench.session(ends="killed") as ready:
             await bench.until(lambda: is_up(ready) and _held(ready))
+            execution_of(ready).fate_seconds = 1.0
             for asset, amount in (("USDT", "-100000"), ("BTC", "-0.05")):
                 bench.faults.on("transfer", account=bench.account, asset=asset, amount=amount)
             await bench.until(lambda: bench.equals(ready))
@@ -105,7 +111,7 @@ def test_a_run_that_is_killed_before_the_first_comparison_adopts_after_it(
 
     async def work(bench: Bench) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(Reconciliation, "_post_what_differs", never)
+            patched.setattr(Reconciliation, "_open", never)
             async with bench.session(ends="killed") as ready:
                 await bench.until(lambda: ready.kernel.rows)
                 assert not _held(ready)
@@ -121,7 +127,7 @@ def test_a_run_that_is_killed_before_the_first_comparison_adopts_after_it(
 def test_what_others_trade_before_the_first_comparison_takes_nothing_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
 ) -> None:
-    compare = Reconciliation._post_what_differs
+    compare = Reconciliation._open
 
     async def work(bench: Bench) -> None:
         async def disturbed(self: Reconciliation) -> None:
@@ -134,7 +140,7 @@ def test_what_others_trade_before_the_first_comparison_takes_nothing_away(
 
         told: list[Any] = []
         with monkeypatch.context() as patched:
-            patched.setattr(Reconciliation, "_post_what_differs", disturbed)
+            patched.setattr(Reconciliation, "_open", disturbed)
             async with bench.session(ends="killed") as ready:
                 told.append(ready)
                 await bench.until(lambda: ready.session.health.foreign_reports > 1 and (is_killed or is_up(ready)))

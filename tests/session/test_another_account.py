@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import HEAD, Bench, is_up, on_bench
+from session_bench import HEAD, Bench, execution_of, is_up, on_bench
 from session_exchange import exchange, write_keys
 
 import tradewind as tw
@@ -118,6 +118,7 @@ def test_coins_that_are_gone_are_not_sold(tmp_path: Path) -> None:
         for _ in range(2):
             with pytest.raises(TradewindError, match=r"its account at binance_spot changed since: it holds 0\.02"):
                 async with bench.session() as ready:
+                    execution_of(ready).fate_seconds = 1.0
                     await bench.until(lambda: ready.session.is_ending)
             assert not is_up(ready)
         venue.transfer(venue.accounts[bench.account], "BTC", -gone, bench.sandbox.server.clock.now_ns())
@@ -132,6 +133,7 @@ def test_what_was_gone_before_is_no_news(tmp_path: Path) -> None:
         venue = bench.sandbox.server.exchange
         async with bench.session(ends="killed") as ready:
             await bench.until(lambda: is_up(ready) and ready.kernel.rows > 5)
+            execution_of(ready).fate_seconds = 1.0
             ready.session.send("want", 0.05)
             await bench.until(lambda: bench.held.get("BTC") and not ready.kernel.open_orders())
             account = venue.accounts[bench.account]

@@ -78,6 +78,8 @@ class HealthStatus(msgspec.Struct, frozen=True):
     """Why raw frames are not recorded any more."""
     slow_writes: int = 0
     """How often writing the journal took over 100 ms."""
+    unposted: dict[str, dict[str, Decimal]] = {}
+    """What accounts hold more than is known, by venue and asset, and is not certain enough to be posted."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -226,6 +228,7 @@ class Observer:
             untracked_fees=dict(health.untracked_fees),
             raw_recording=health.raw_recording,
             slow_writes=health.slow_writes,
+            unposted={venue: dict(one) for venue, one in health.unposted.items() if one},
         )
 
 

@@ -178,6 +178,8 @@ def _health(status: Status) -> RenderableType:
         grid.add_row("raw frames", Text(health.raw_recording, _BAD))
     for asset, amount in health.untracked_fees.items():
         grid.add_row("fees", Text(f"{amount:f} {asset} were paid beside the run's assets"))
+    for told in _unposted(status):
+        grid.add_row("balances", told)
     grid.add_row("process", f"{status.pid}, {status.memory_bytes / 2**20:,.0f} MB")
     return grid
 
@@ -192,7 +194,7 @@ def _trouble(status: Status) -> RenderableType:
     parts += [
         Text(f"fees {amount:f} {asset} untracked", "yellow") for asset, amount in status.health.untracked_fees.items()
     ]
-    return Text("; ").join(parts)
+    return Text("; ").join(parts + _unposted(status))
 
 
 def _connections(status: Status) -> Text:
@@ -214,6 +216,15 @@ def _noticed(status: Status) -> Text | None:
     }
     wrong = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     return Text(wrong, "yellow") if wrong else None
+
+
+def _unposted(status: Status) -> list[Text]:
+    """By how much accounts differ from what is known, while that is not certain."""
+    found = {
+        venue: ", ".join(f"{amount:+f} {asset}" for asset, amount in amounts.items())
+        for venue, amounts in status.health.unposted.items()
+    }
+    return [Text(f"{venue} differs by {told}, not posted", _BAD) for venue, told in found.items()]
 
 
 def _took(latency: Latency | None, what: str) -> Text:

@@ -137,6 +137,7 @@ class AccountFeed:
             return
         try:
             self._take(report)
+            self.reconciliation.booked()
         except TradewindError as error:
             # Money may have moved by what cannot be read: the order is asked for.
             self._session.health.misread[error.code] += 1
@@ -173,8 +174,7 @@ class AccountFeed:
                 pass  # balances are asked for when both sides are compared; of the clock market data tell
 
     def _transferred(self, report: Transferred) -> None:
-        if not self.reconciliation.is_up:
-            # Before both sides were compared, what is there is found by comparing them.
+        if not self.reconciliation.is_opened:
             self.reconciliation.leave_out()
         elif report.asset in dict(self._session.kernel.balances(self._venue)):
             self._session.transfer(self._venue, "deposit", report.asset, Decimal(report.amount))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError, exception
+from tradewind.session.differences import Difference, Differences, Look, difference
 from tradewind.session.fees import untracked_fees
 from tradewind.session.opening import is_opened
 from tradewind.session.shortfall import shortfall
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 10.0
+_WAITING_SECONDS = 2.0
+"""The time between comparisons while orders wait for one."""
 _ASK_SECONDS = 0.5
 _AGAIN_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0
@@ -70,11 +74,13 @@ class Reconciliation:
         self._seen: dict[str, float] = {}
         self._is_connected = False
         self._wanted = asyncio.Event()
-        self._differences: dict[str, Decimal] = {}
+        self._differences = Differences(asyncio.get_running_loop().time(), self._known())
         self._knows_fees = False
-        self._has_compared = False
+        # Whether the account was seen to hold, since the process began, what strategies hold of it.
+        self._has_enough = False
+        self._is_told = False
         self._is_opened = is_opened(session, venue)
-        # Reports of money that moved which were left to the comparison of balances.
+        # Reports of money that moved which are in what the account held at its start.
         self._left_out = 0
         self._is_over = False
 
@@ -99,8 +105,12 @@ class Reconciliation:
         return self._is_opened
 
     def leave_out(self) -> None:
-        """Money moved, which is left to the comparison of balances: one that goes on looks again."""
+        """Money moved before the start was booked, and is in it: a look that goes on looks again."""
         self._left_out += 1
+
+    def booked(self) -> None:
+        """Something was reported, by which balances may have changed."""
+        self._differences.booked(asyncio.get_running_loop().time(), self._known())
 
     @property
     def is_up(self) -> bool:
@@ -112,7 +122,7 @@ class Reconciliation:
         backoff = Backoff()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_COMPARE_SECONDS):
+                async with asyncio.timeout(_COMPARE_SECONDS if self.is_up else _WAITING_SECONDS):
                     await self._wanted.wait()
             if not self._is_connected:
                 self._wanted.clear()
@@ -130,18 +140,20 @@ class Reconciliation:
     async def close(self) -> None:
         """Ask no more."""
         self._is_over = True
+        if self._differences.seen:
+            log.warning("%s: it holds %s than is known; not posted", self._venue, _said(self._differences.seen))
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
-        is_up = self.is_up
-        await self._compare_orders(everything=not is_up)
-        if is_up:
-            await self._post_what_lasts()
-            return
-        await self._post_what_differs()
-        if self._session.failure is not None:
+        is_up, begun = self.is_up, asyncio.get_running_loop().time()
+        doubtful = await self._compare_orders(everything=not is_up)
+        if self._is_opened:
+            await self._compare_balances(begun, doubtful)
+        else:
+            await self._open()
+        if is_up or not self._has_enough:
             return
         if not self._knows_fees:
             names = [one.name for one in self._session.index.instruments if one.venue == self._venue]
@@ -156,19 +168,27 @@ class Reconciliation:
 
     # Orders.
 
-    async def _compare_orders(self, *, everything: bool) -> None:
+    async def _compare_orders(self, *, everything: bool) -> Set[str]:
+        """Ask for orders that the venue says otherwise about; gives those of unknown fate."""
         theirs = {one.client_id: one for one in await self._execution.open_orders()}
-        ours = {self._session.name_of(one): one for one in self._session.real_orders(self._venue)}
+        ours = self._orders()
         now = asyncio.get_running_loop().time()
         self._seen = {name: self._seen.get(name, now) for name in ours}
-        for name, order in ours.items():
-            if everything or self._is_doubtful(order, theirs.get(name)):
-                self.ask_later(name)
+        asked = {name for name, order in ours.items() if everything or self._is_doubtful(order, theirs.get(name))}
+        for name in asked:
+            self.ask_later(name)
         for name, state in theirs.items():
             if name not in ours and self._session.is_own(name) and self._session.open_order(name) is None:
                 # It was given up, and the venue took it after all: nobody wants it any more.
                 self._execution.cancel(CancelRequest(name, state.instrument))
         await self._answered(everything=everything)
+        # What was asked for and is not any more was told, and is booked.
+        untold = {name for name, order in self._orders().items() if _differs(order, theirs.get(name))} - asked
+        return untold | self._asking.keys()
+
+    def _orders(self) -> dict[str, dict[str, Any]]:
+        """Orders of ours that are not closed, by their client ids."""
+        return {self._session.name_of(one): one for one in self._session.real_orders(self._venue)}
 
     async def _answered(self, *, everything: bool) -> None:
         """Wait for what is asked about orders, for each once: one that nobody can tell of holds up nothing else."""
@@ -180,7 +200,7 @@ class Reconciliation:
         if names := sorted(awaited[task] for task in silent):
             self._unanswered.update(names)
             what = ", ".join(names)
-            log.warning("%s: it does not tell what became of %s; all else is compared without", self._venue, what)
+            log.warning("%s: it does not tell what became of %s; balances are not settled meanwhile", self._venue, what)
 
     def _is_doubtful(self, order: dict[str, Any], state: OrderState | None) -> bool:
         """Whether the venue says otherwise of an order that it had the time to know."""
@@ -188,8 +208,7 @@ class Reconciliation:
         known_for = asyncio.get_running_loop().time() - self._seen[self._session.name_of(order)]
         if known_for < _YOUNG_SECONDS:
             return False
-        is_settled = order["status"] in _RESTING
-        return state is None or not is_settled or Decimal(state.filled) != Decimal(order["filled"])
+        return _differs(order, state)
 
     def ask_later(self, name: str, seconds: float = 0.0) -> None:
         """Ask what became of an order, from some seconds on, until it is known; it is never sent again."""
@@ -248,6 +267,7 @@ class Reconciliation:
         self._session.report(self._venue, order_id, "accepted", "requested", state.created_ns)
         for fill in fills:
             self._session.fill(self._venue, order_id, fill)
+            self.booked()
         if end is not None:
             self.ended(end)
         elif state.status in _ENDS:
@@ -295,59 +315,80 @@ class Reconciliation:
 
     # Balances.
 
-    async def _post_what_differs(self) -> None:
-        """After a connect: nothing leaves, so what is the same twice in short succession is so.
+    async def _open(self) -> None:
+        """Take what is there before the run for a deposit, which belongs to no strategy (M3).
 
-        A fill between the venue's answer and its report is in one side and not yet in the other: posted as a
-        difference, it would count twice.
+        Nothing of ours was traded yet; what others do meanwhile is in what is the same twice in short succession.
         """
-        before: tuple[dict[str, Decimal], int] | None = None
-        while True:
-            known = self._known()
-            found = await self._found()
-            now = found, self._left_out
-            if not found or (now == before and known == self._known()):
-                break
+        before: tuple[Difference, int] | None = None
+        while (now := (difference(await self._held(), self._known()), self._left_out)) != before:
             before = now
             await asyncio.sleep(_AGAIN_SECONDS)
-        # Money that was there before the run is no difference; it belongs to no strategy (M3).
-        is_first = not self._is_opened
-        if is_first and (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
+        found = dict(now[0])
+        if (wrong := self._session.adoptions.missing(self._venue, found)) is not None:
             self._session.fail(wrong)
             return
-        if not (is_first or self._has_compared):
-            wrong = shortfall(self._session, self._venue, {one: known[one] + more for one, more in found.items()})
-            if wrong is not None:
-                self._session.fail(wrong)
-                return
-        self._has_compared = self._is_opened = True
-        kind = "deposit" if is_first else "unexplained"
+        self._is_opened = self._has_enough = True
+        self._post("deposit", found)
+        # In one go with the money: a run that is killed around it has taken both or neither.
+        self._session.adoptions.take(self._venue)
+
+    async def _compare_balances(self, begun: float, doubtful: Set[str]) -> None:
+        """Post what differs for certain (M5); a run that goes on must hold what its strategies do."""
+        certain = self._differences.judge(begun, self._execution.fate_seconds, doubtful)
+        if (wrong := self._missing(certain)) is not None:
+            self._session.fail(wrong)
+            return
+        if certain:
+            log.warning("%s: it holds %s than is known; posted as unexplained", self._venue, _said(certain))
+            self._post("unexplained", certain)
+        self._session.health.unposted[self._venue] = self._differences.seen
+        if (wrong := self._missing(await self._look())) is None:
+            self._has_enough = True
+        elif not self._is_told:
+            # The answer may be old, and an order may have been filled that is still asked for.
+            self._is_told = True
+            log.warning("%s: orders wait until this is over or certain: %s", self._venue, wrong.message)
+
+    async def _look(self) -> dict[str, Decimal]:
+        """Look at what the account holds, to be judged later; gives what it seems to hold more."""
+        loop = asyncio.get_running_loop()
+        asked, held = loop.time(), await self._held()
+        self._differences.take(Look(asked, loop.time(), held, frozenset(self._orders())))
+        return dict(difference(held, self._known()))
+
+    def _missing(self, found: Mapping[str, Decimal]) -> TradewindError | None:
+        """What is wrong where strategies hold more than there is; what goes out while the run is there is no news."""
+        if self._has_enough:
+            return None
+        known = self._known()
+        return shortfall(self._session, self._venue, {one: known[one] + more for one, more in found.items()})
+
+    def _post(self, kind: str, found: Mapping[str, Decimal]) -> None:
         for asset, amount in found.items():
             self._session.transfer(self._venue, kind, asset, amount)
-        if is_first:
-            # In one go with the money: a run that is killed around it has taken both or neither.
-            self._session.adoptions.take(self._venue)
-        self._differences = {}
-
-    async def _post_what_lasts(self) -> None:
-        """While orders leave, both sides are never equally old: what is the same at the next comparison is so."""
-        found = await self._found()
-        lasting = {asset: amount for asset, amount in found.items() if self._differences.get(asset) == amount}
-        for asset, amount in lasting.items():
-            self._session.transfer(self._venue, "unexplained", asset, amount)
-        self._differences = {asset: amount for asset, amount in found.items() if asset not in lasting}
+        self.booked()
 
     def _known(self) -> dict[str, Decimal]:
         return {asset: Decimal(held) for asset, held in self._session.kernel.balances(self._venue)}
 
-    async def _found(self) -> dict[str, Decimal]:
-        """What the venue holds more than we know, by asset. Assets that no instrument of the run knows do not count."""
+    async def _held(self) -> dict[str, Decimal]:
+        """What the venue holds, by asset. Assets that no instrument of the run knows do not count."""
         theirs = {one.asset: Decimal(one.total) for one in await self._execution.balances()}
-        known = self._known()
-        if missing := sorted(known.keys() - theirs.keys()):
+        known = self._known().keys()
+        if missing := sorted(known - theirs.keys()):
             # An empty answer is not an empty account (F43).
             raise exception("bad_frame", f"{self._venue}: its balances do not name {', '.join(missing)}")
-        return {asset: theirs[asset] - held for asset, held in known.items() if theirs[asset] != held}
+        return {asset: theirs[asset] for asset in known}
+
+
+def _differs(order: dict[str, Any], state: OrderState | None) -> bool:
+    """Whether an order is not known to rest here as it does there."""
+    return state is None or order["status"] not in _RESTING or Decimal(state.filled) != Decimal(order["filled"])
+
+
+def _said(found: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{abs(amount):f} {asset} {'more' if amount > 0 else 'less'}" for asset, amount in found.items())
 
 
 def _had(order: dict[str, Any]) -> bool:

@@ -66,6 +66,8 @@ class Health:
     foreign_reports: int = 0
     gaps: int = 0
     untracked_fees: dict[str, Decimal] = field(default_factory=dict)
+    unposted: dict[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    """What accounts hold more than is known, by venue and asset, while it is not certain enough to be posted (M5)."""
     early_reports: int = 0
     slow_writes: int = 0
     raw_recording: str = ""

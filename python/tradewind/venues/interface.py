@@ -293,7 +293,10 @@ class Execution(ABC):
 
     venue: str
     fate_seconds: float = 10.0
-    """How long after an order was sent the venue may still take it, and be about to name it among its orders."""
+    """How long after an order was sent the venue may still take it, and be about to name it among its orders.
+
+    What it answers about the account is not older than that, and reports are not later.
+    """
 
     async def account(self) -> str:
         """What the venue calls the account, whichever of its keys is used; asked for before `start`.
