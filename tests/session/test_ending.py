@@ -11,6 +11,8 @@ import pytest
 from session_bench import HEAD, ONCE, RESTING, STILL, Bench, execution_of, is_up, on_bench
 
 import tradewind as tw
+from tradewind.control.commands import Commands
+from tradewind.control.requests import Trading
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.session.parity import parity
@@ -249,5 +251,149 @@ def test_a_journal_that_cannot_be_written_once_ends_trading_and_has_no_hole(tmp_
         assert bench.open_orders == {}
         with Journal(tmp_path / "runs/busy/live") as journal:
             assert sum(1 for _ in journal.blocks()) > 1 and not journal.ending.finished
+
+    on_bench(tmp_path, RESTING, work)
+
+
+SINKING = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        if ctx.open_orders(self.btc):
+            raise ZeroDivisionError
+        ctx.buy(self.btc, 0.001, round(trade.price * 0.9, 2))
+"""
+)
+
+
+def orders_of(bench: Bench) -> list[str]:
+    """What became of all orders of the account."""
+    return [one.status for one in bench.sandbox.server.exchange.orders.values() if one.account == bench.account]
+
+
+@pytest.mark.parametrize("late", ["on its way", "not listed yet", "never listed"])
+def test_an_order_is_cancelled_although_a_run_fails_before_it_is_listed(tmp_path: Path, late: str) -> None:
+    async def nothing() -> list[Any]:
+        return []
+
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session() as ready:
+                if late == "on its way":
+                    bench.faults.on("slow_order", delay_seconds=1.0)
+                elif late == "not listed yet":
+                    bench.faults.on("read_lag", lag_seconds=2.0)
+                else:
+                    execution_of(ready).open_orders = nothing
+                await ready.running
+        assert bench.open_orders == {} and orders_of(bench) == ["CANCELED"]
+
+    on_bench(tmp_path, SINKING, work)
+
+
+@pytest.mark.parametrize("is_in_time", [True, False])
+def test_an_order_that_never_arrived_is_awaited_until_it_cannot_arrive(
+    tmp_path: Path, is_in_time: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session() as ready:
+                session, kernel = ready.session, ready.kernel
+                btc = session.index.instrument("binance_spot:BTCUSDT")
+                execution_of(ready).fate_seconds = 1.5 if is_in_time else 30.0
+                await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading)
+                bench.faults.on("half_open", kind="api")
+                session.act(lambda: kernel.open_order(session.stamp(), "busy", btc, "buy", "0.05", None, "gtc"))
+                session.fail(ZeroDivisionError())
+                await ready.running
+        (order,) = ready.kernel.open_orders()
+        told = [one for one in caplog.messages if "trading has ended, and orders are open or may be" in one]
+        assert [ready.session.name_of(order) in one for one in told] == ([] if is_in_time else [True])
+        assert orders_of(bench) == []
+
+    on_bench(tmp_path, STILL, work, '\n[shutdown]\ntimeout = "4s"\n')
+
+
+def test_orders_that_are_kept_are_told_where_the_run_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session() as ready:
+                await ready.running
+        (order,) = ready.kernel.open_orders()
+        assert [one for one in caplog.messages if "orders are kept" in one and ready.session.name_of(order) in one]
+
+    on_bench(tmp_path, SINKING, work, '\n[shutdown]\norders = "keep"\n')
+
+
+CLOSING = (
+    ONCE
+    + """
+    def on_stop(self, ctx):
+        ctx.close(self.btc)
+"""
+)
+
+
+async def interrupt_behind_its_stop(bench: Bench) -> Any:
+    """A run whose strategy closes its position as it stops, with an order that never reaches the venue."""
+    with pytest.raises(TradewindError, match="it settles them, and ends"):
+        async with bench.session() as ready:
+            await bench.until(lambda: ready.kernel.positions() and not ready.kernel.open_orders())
+            bench.faults.on("half_open", kind="api")
+    bench.faults.clear()
+    return ready
+
+
+@pytest.mark.parametrize("orders", ["cancel", "keep"])
+def test_a_run_that_was_interrupted_behind_its_stop_settles_what_is_left_and_ends(tmp_path: Path, orders: str) -> None:
+    async def work(bench: Bench) -> None:
+        before = await interrupt_behind_its_stop(bench)
+        async with bench.session() as ready:
+            assert ready.is_recovered and "what is left of it is settled, and it ends" in ready.told[0]
+            with pytest.raises(TradewindError, match="not_running"):
+                Commands(ready.session, ready.about.strategies).trading(Trading(on=True))
+            execution_of(ready).fate_seconds = 1.0
+            # Longer than the file says: an order that never arrived is awaited.
+            await ready.running
+        (closed, _) = ready.kernel.closed_orders(2)
+        assert (closed["side"], closed["status"]) == ("sell", "cancelled")
+        assert ready.session.is_finished and ready.kernel.positions() == before.kernel.positions()
+        with Journal(tmp_path / "runs/busy/live") as journal:
+            assert journal.ending.finished
+        assert tw.journal.replay(tmp_path / "runs/busy/live").identical
+
+    on_bench(tmp_path, CLOSING, work, f'\n[shutdown]\norders = "{orders}"\ntimeout = "1s"\n')
+
+
+def test_strategies_that_had_stopped_start_anew_where_a_person_says_so(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        await interrupt_behind_its_stop(bench)
+        async with bench.session(accepts_changes=True) as ready:
+            assert "its strategies had stopped" in ready.told[0]
+            execution_of(ready).fate_seconds = 1.0
+            await bench.until(lambda: is_up(ready) and not ready.kernel.open_orders())
+            ready.session.command("trading_on")
+            assert ready.kernel.is_trading and ready.kernel.positions()
+            await bench.until(lambda: ready.kernel.rows > 5)
+        assert ready.kernel.positions() == [] and not bench.held.get("BTC")
+
+    on_bench(tmp_path, CLOSING, work, '\n[shutdown]\ntimeout = "1s"\n')
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_run_that_was_killed_behind_its_stop_ends(tmp_path: Path, mode: str) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(mode, ends="killed") as ready:
+            await bench.until(lambda: [one for one in ready.kernel.open_orders() if one["status"] == "open"])
+            ready.session.command("cancel_all")
+            await bench.until(lambda: not ready.kernel.open_orders())
+            ready.session.act(ready.kernel.finish)
+            ready.session.write()
+        async with bench.session(mode) as ready:
+            await ready.running
+        with Journal(tmp_path / "runs/busy" / mode) as journal:
+            assert journal.ending.finished
+        assert tw.journal.replay(tmp_path / "runs/busy" / mode).identical
+        assert parity(tmp_path / "runs/busy" / mode).is_explained
 
     on_bench(tmp_path, RESTING, work)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tradewind.config.operation import Shutdown
 from tradewind.errors import TradewindError, exception
+from tradewind.session.remains import Remains
 from tradewind.times import duration_ns
 
 if TYPE_CHECKING:
-    from tradewind.session.feeds import AccountFeed
     from tradewind.session.session import Session
 
 log = logging.getLogger(__name__)
 _GLANCE_SECONDS = 0.1
 _ASK_SECONDS = 1.0
+_SETTLE_SECONDS = 60.0
+"""A run that was started to settle what is left has the time to connect, and to know what became of every order."""
 
 
 class Ending:
@@ -32,26 +33,29 @@ class Ending:
         What ends.
     shutdown
         What becomes of orders and positions.
-    accounts
-        The real venues, as far as they were reached for.
     reaching
-        What connects them; an end that comes early waits for it.
+        What connects the real venues; an end that comes early waits for it.
 
     """
 
-    def __init__(
-        self, session: Session, shutdown: Shutdown, accounts: Collection[AccountFeed], reaching: asyncio.Task[None]
-    ) -> None:
+    def __init__(self, session: Session, shutdown: Shutdown, reaching: asyncio.Task[None]) -> None:
         self._session = session
         self._shutdown = shutdown
-        self._accounts = accounts
         self._reaching = reaching
+        self._remains = Remains(session)
+        stated = duration_ns(shutdown.timeout) / 1e9
+        self._patience_seconds = max(stated, _SETTLE_SECONDS) if session.has_stopped else stated
         self._cancelled_at = 0.0
 
     async def run(self) -> None:
         """End."""
         session = self._session
-        if self._shutdown.orders == "keep" and session.kernel.open_orders():
+        # Nobody goes on with what is kept where the strategies have stopped.
+        if self._shutdown.orders == "keep" and session.kernel.open_orders() and not session.has_stopped:
+            if session.failure is not None:
+                log.error(
+                    "trading has ended, and orders are kept, as the system says: %s", ", ".join(self._remains.names)
+                )
             session.suspend()
             return
         session.command("trading_off")
@@ -60,6 +64,7 @@ class Ending:
             await self._closed()
         is_settled = await self._settled()
         if session.failure is None and is_settled:
+            session.has_stopped = True
             session.act(session.kernel.finish)
             is_settled = await self._settled()
         if session.failure is None:
@@ -78,9 +83,10 @@ class Ending:
             log.error("trading has ended, and positions are left that were to be closed: %s", held)
 
     def _left_open(self) -> TradewindError:
-        names = [self._session.name_of(one) for one in self._session.real_orders()]
+        names = self._remains.names
         what = f"orders are open or may be: {', '.join(names)}" if names else "open orders may be left"
-        hint = "start the same run again: it goes on with them; or cancel them at the venue"
+        goes_on = "it settles them, and ends" if self._session.has_stopped else "it goes on with them"
+        hint = f"start the same run again: {goes_on}; or cancel them at the venue"
         return exception("run_interrupted", f"trading has ended, and {what}", hint)
 
     async def _closed(self) -> None:
@@ -113,10 +119,6 @@ class Ending:
         held = [one for one in session.kernel.positions_to_close() if one not in working]
         return [(strategy, name) for strategy, name in held if session.index.instrument(name).venue not in down]
 
-    @property
-    def _patience_seconds(self) -> float:
-        return duration_ns(self._shutdown.timeout) / 1e9
-
     async def _settled(self) -> bool:
         """Wait until no order of this run is open, here and at the venues, for as long as the system says."""
         settling = asyncio.create_task(self._settle())
@@ -147,14 +149,10 @@ class Ending:
         if not self._reaching.done():
             await asyncio.sleep(_GLANCE_SECONDS)
             return False
-        try:
-            left = [name for account in self._accounts for name in await account.reconciliation.cancel_left()]
-        except TradewindError as error:
-            log.warning("%s", error)
-            left = ["unknown"]
-        if left:
+        is_settled = await self._remains.settle()
+        if not is_settled:
             await asyncio.sleep(_ASK_SECONDS)
-        return not left
+        return is_settled
 
     def _cancel_again(self) -> None:
         """Cancel what rests at a venue: an earlier cancel did not get through."""

@@ -43,7 +43,7 @@ _ENDS = {
     "filled": "order_not_open",
 }
 _IN_THE_AIR = ("in_flight", "unknown")
-_RESTING = ("open", "partly_filled")
+RESTING = ("open", "partly_filled")
 
 
 class Reconciliation:
@@ -242,7 +242,7 @@ class Reconciliation:
                 continue
             if state is not None or not is_missed:
                 continue
-            if loop.time() > begun + _HAD_SECONDS or not _had(order):
+            if loop.time() > begun + _HAD_SECONDS or not had(order):
                 self._give_up(name)
                 return
             log.warning("%s: it does not name %s, which it had; it is open until it does", self._venue, name)
@@ -302,16 +302,9 @@ class Reconciliation:
         order = self._session.open_order(name)
         if order is not None:
             # An order that was there once was not rejected.
-            is_new = order["status"] in _IN_THE_AIR and not _had(order)
+            is_new = order["status"] in _IN_THE_AIR and not had(order)
             kind = "rejected" if is_new else "cancelled"
             self._session.report(self._venue, order["order_id"], kind, "order_not_open", None)
-
-    async def cancel_left(self) -> list[str]:
-        """Cancel what the venue has open of this run, known to the engine or not; gives the client ids."""
-        left = [one for one in await self._execution.open_orders() if self._session.is_own(one.client_id)]
-        for one in left:
-            self._execution.cancel(CancelRequest(one.client_id, one.instrument))
-        return [one.client_id for one in left]
 
     # Balances.
 
@@ -384,13 +377,13 @@ class Reconciliation:
 
 def _differs(order: dict[str, Any], state: OrderState | None) -> bool:
     """Whether an order is not known to rest here as it does there."""
-    return state is None or order["status"] not in _RESTING or Decimal(state.filled) != Decimal(order["filled"])
+    return state is None or order["status"] not in RESTING or Decimal(state.filled) != Decimal(order["filled"])
 
 
 def _said(found: Mapping[str, Decimal]) -> str:
     return ", ".join(f"{abs(amount):f} {asset} {'more' if amount > 0 else 'less'}" for asset, amount in found.items())
 
 
-def _had(order: dict[str, Any]) -> bool:
+def had(order: dict[str, Any]) -> bool:
     """Whether the venue has once said that it has an order: that it does not name it later, says little."""
     return order["is_accepted"] or Decimal(order["filled"]) > 0

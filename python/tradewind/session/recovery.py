@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from tradewind.errors import TradewindError, exception
 from tradewind.journal import Journal
 from tradewind.journal.kernel import feed_all
 from tradewind.journal.manifest import Manifest
-from tradewind.journal.reader import last_entry
+from tradewind.journal.reader import last_entry, snapshots
 from tradewind.journal.segments import journal_folder
 from tradewind.journal.succession import aside, finish_succession
+from tradewind.journal.tables import Decoder
 from tradewind.session.acceptance import accept
 from tradewind.session.changes import ACCEPT, changes
 from tradewind.session.resuming import resumed
@@ -70,6 +71,8 @@ class GoingOn:
         The last entry that is there, and the checksum of what is there.
     told
         What a person should know, line by line.
+    has_stopped
+        Whether its strategies have stopped for good: what is left of it is settled, and it ends.
 
     """
 
@@ -78,6 +81,7 @@ class GoingOn:
     last: int
     checksum: bytes
     told: tuple[str, ...] = ()
+    has_stopped: bool = False
 
 
 def go_on(
@@ -92,20 +96,38 @@ def go_on(
     """Go on with a run that was cut off: as it was, or with what was changed since where that is accepted (D5)."""
     kernel = make_kernel()
     if not accepts_changes:
-        return GoingOn(kernel, *recover(kernel, journal, now))
+        return _as_it_was(kernel, journal, now)
     found = changes(_manifest(journal), now)
     found.need_acceptable(journal)
     accepted = found.acceptable
     if not accepted:
         try:
-            held = recover(kernel, journal, now)
+            going_on = _as_it_was(kernel, journal, now)
         except TradewindError as error:
             if error.code != "divergence":
                 raise
             accepted, kernel = [error.message.removeprefix(f"{journal}: ")], make_kernel()
         else:
-            return GoingOn(kernel, *held, ("nothing was changed since: there is nothing to accept",))
+            if not going_on.has_stopped:
+                return replace(going_on, told=("nothing was changed since: there is nothing to accept",))
+            accepted, kernel = ["its strategies had stopped"], make_kernel()
     return GoingOn(kernel, *accept(kernel, journal, now, accepted, strategies, now_ns))
+
+
+def _as_it_was(kernel: _core.Session, journal: Path, now: Manifest) -> GoingOn:
+    """Go on behind the journal; a run whose strategies have stopped has its end before it."""
+    held = recover(kernel, journal, now)
+    has_stopped = not kernel.is_trading and _holds_stop(journal)
+    told = f"its strategies had stopped: what is left of it is settled, and it ends; to start them anew, {ACCEPT}"
+    return GoingOn(kernel, *held, (told,) if has_stopped else (), has_stopped)
+
+
+def _holds_stop(journal: Path) -> bool:
+    """Whether strategies stop in a journal. Sessions save no snapshot behind that."""
+    after = next((one.sequence for one in snapshots(journal)), 0)
+    with Journal(journal, after=after, checked=False) as kept:
+        decoder = Decoder(kept.manifest, {"commands": ["command"]})
+        return any("stop" in decoder.decode(block)["commands"]["command"] for block in kept.batches())
 
 
 def recover(kernel: _core.Session, journal: Path, now: Manifest) -> tuple[Manifest, int, bytes]:

@@ -127,6 +127,8 @@ class Session:
         self._armed_ns = _NEVER_NS
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
+        self.has_stopped = False
+        """Whether the strategies have stopped for good: what is open can be settled, and nothing more."""
         self.is_finished = False
         self.hurried = asyncio.Event()
         self.is_sending = False
@@ -328,7 +330,7 @@ class Session:
             await self._stopped.wait()
             # Of market data nothing more is needed; orders of before are still to be cancelled.
             listening.cancel()
-            await Ending(self, self._shutdown, self._accounts.values(), reaching).run()
+            await Ending(self, self._shutdown, reaching).run()
         finally:
             await self._close(work)
             self.audit.close()
@@ -464,7 +466,9 @@ class Session:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
             self._look_at_clocks()
-            self._writer.keep_up(self.kernel)
+            if not self.has_stopped:
+                # No snapshot lies behind a stop: who goes on finds it behind the last one.
+                self._writer.keep_up(self.kernel)
             self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()
@@ -487,6 +491,12 @@ class Session:
         """An order of this run that is not closed."""
         held = read_client_id(name, self._run)
         return next((one for one in self.kernel.open_orders() if (one["strategy_index"], one["count"]) == held), None)
+
+    @property
+    def executions(self) -> dict[str, Execution]:
+        """What sends orders to the real venues, as far as they were reached for."""
+        sending = {name: venue.execution for name, venue in self._venues.items() if name in self._accounts}
+        return {name: execution for name, execution in sending.items() if execution is not None}
 
     def real_orders(self, venue: str | None = None) -> list[dict[str, Any]]:
         """Orders at a real venue, or at all, that are not closed."""

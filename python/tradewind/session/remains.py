@@ -1,0 +1,86 @@
+"""What a session that ends leaves at its venues."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tradewind.errors import TradewindError
+from tradewind.session.reconciliation import RESTING, had
+from tradewind.venues import CancelRequest, Execution
+
+if TYPE_CHECKING:
+    from tradewind.session.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class Remains:
+    """Orders that are open at a venue when a session ends, or may be.
+
+    The venue lists what the engine does not know of. An engine that has failed takes no answer any more: what it held
+    then is cancelled and asked for by its client id, as it can be on its way still, or not be listed yet (F29).
+
+    Parameters
+    ----------
+    session
+        What ends.
+
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._listed: set[str] = set()
+        self._gone: set[str] = set()
+        self._begun: float | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The client ids of what is open, or may be."""
+        return sorted(self._held().keys() | self._listed)
+
+    async def settle(self) -> bool:
+        """Cancel what there is, and ask what became of it; whether nothing is open any more."""
+        if self._begun is None and self._held():
+            self._begun = asyncio.get_running_loop().time()
+        self._listed.clear()
+        try:
+            for venue, execution in self._session.executions.items():
+                await self._settle(venue, execution)
+        except TradewindError as error:
+            log.warning("%s", error)
+            return False
+        return not self.names
+
+    def _held(self, venue: str | None = None) -> dict[str, dict[str, Any]]:
+        """What the engine holds as open and the venue has not ended; what is queued has never left."""
+        held = {
+            self._session.name_of(one): one for one in self._session.real_orders(venue) if one["status"] != "queued"
+        }
+        return {name: order for name, order in held.items() if name not in self._gone}
+
+    async def _settle(self, venue: str, execution: Execution) -> None:
+        held = self._held(venue)
+        for name, order in held.items():
+            execution.cancel(CancelRequest(name, order["instrument"].name))
+        listed = {one.client_id: one for one in await execution.open_orders() if self._session.is_own(one.client_id)}
+        self._listed |= listed.keys()
+        for name in listed.keys() - held.keys():
+            execution.cancel(CancelRequest(name, listed[name].instrument))
+        await asyncio.gather(*(self._ask(execution, name, held[name]) for name in held.keys() - listed.keys()))
+
+    async def _ask(self, execution: Execution, name: str, order: dict[str, Any]) -> None:
+        """Ask what became of an order: it has ended, or was never taken and can be no more."""
+        now, begun = asyncio.get_running_loop().time(), self._begun
+        try:
+            state = await execution.order(name, order["instrument"].name)
+        except TradewindError as error:
+            log.warning("%s", error)
+            return
+        if state is not None:
+            is_gone = state.status not in RESTING
+        else:
+            is_gone = begun is not None and now > begun + execution.fate_seconds and not had(order)
+        if is_gone:
+            self._gone.add(name)
