@@ -31,27 +31,22 @@ class Remains:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._listed: set[str] = set()
+        self._listed: dict[str, set[str]] = {}
         self._gone: set[str] = set()
         self._begun: float | None = None
 
     @property
     def names(self) -> list[str]:
         """The client ids of what is open, or may be."""
-        return sorted(self._held().keys() | self._listed)
+        return sorted(self._held().keys() | set().union(*self._listed.values()))
 
     async def settle(self) -> bool:
         """Cancel what there is, and ask what became of it; whether nothing is open any more."""
         if self._begun is None and self._held():
+            # The engine has failed: nothing is sent any more.
             self._begun = asyncio.get_running_loop().time()
-        self._listed.clear()
-        try:
-            for venue, execution in self._session.executions.items():
-                await self._settle(venue, execution)
-        except TradewindError as error:
-            log.warning("%s", error)
-            return False
-        return not self.names
+        asking = (self._settle(venue, execution) for venue, execution in self._session.executions.items())
+        return all(await asyncio.gather(*asking)) and not self.names
 
     def _held(self, venue: str | None = None) -> dict[str, dict[str, Any]]:
         """What the engine holds as open and the venue has not ended; what is queued has never left."""
@@ -60,15 +55,22 @@ class Remains:
         }
         return {name: order for name, order in held.items() if name not in self._gone}
 
-    async def _settle(self, venue: str, execution: Execution) -> None:
+    async def _settle(self, venue: str, execution: Execution) -> bool:
+        """Do so at a venue; whether it says what is open."""
         held = self._held(venue)
         for name, order in held.items():
             execution.cancel(CancelRequest(name, order["instrument"].name))
-        listed = {one.client_id: one for one in await execution.open_orders() if self._session.is_own(one.client_id)}
-        self._listed |= listed.keys()
+        try:
+            found = await execution.open_orders()
+        except TradewindError as error:
+            log.warning("%s: what is open is not known: %s", venue, error)
+            return False
+        listed = {one.client_id: one for one in found if self._session.is_own(one.client_id)}
+        self._listed[venue] = set(listed)
         for name in listed.keys() - held.keys():
             execution.cancel(CancelRequest(name, listed[name].instrument))
         await asyncio.gather(*(self._ask(execution, name, held[name]) for name in held.keys() - listed.keys()))
+        return True
 
     async def _ask(self, execution: Execution, name: str, order: dict[str, Any]) -> None:
         """Ask what became of an order: it has ended, or was never taken and can be no more."""
@@ -76,7 +78,7 @@ class Remains:
         try:
             state = await execution.order(name, order["instrument"].name)
         except TradewindError as error:
-            log.warning("%s", error)
+            log.warning("%s: what became of %s is not known: %s", execution.venue, name, error)
             return
         if state is not None:
             is_gone = state.status not in RESTING
