@@ -25,7 +25,8 @@ _SETTLE_SECONDS = 60.0
 class Ending:
     """Ends trading in order: no new positions, orders cancelled and their outcome awaited; then the strategies stop.
 
-    A run whose orders are open afterwards is not finished: it goes on with them when it is started again.
+    A run whose orders are open afterwards is not finished: it goes on with them when it is started again. One whose
+    strategies had stopped by then is only settled, and ends.
 
     Parameters
     ----------
@@ -52,10 +53,8 @@ class Ending:
         session = self._session
         # Nobody goes on with what is kept where the strategies have stopped.
         if self._shutdown.orders == "keep" and session.kernel.open_orders() and not session.has_stopped:
-            if session.failure is not None:
-                log.error(
-                    "trading has ended, and orders are kept, as the system says: %s", ", ".join(self._remains.names)
-                )
+            if session.failure is not None and (kept := self._remains.names):
+                log.error("trading has ended, and orders are kept, as the system says: %s", ", ".join(kept))
             session.suspend()
             return
         session.command("trading_off")
