@@ -137,7 +137,8 @@ class AccountFeed:
             return
         try:
             self._take(report)
-            self.reconciliation.booked()
+            if isinstance(report, Filled | Transferred | Foreign):
+                self.reconciliation.booked()
         except TradewindError as error:
             # Money may have moved by what cannot be read: the order is asked for.
             self._session.health.misread[error.code] += 1
