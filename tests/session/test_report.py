@@ -103,6 +103,39 @@ def test_parity_is_not_named_where_the_journal_begins_behind_changes(result: tw.
     assert "tradewind parity" not in str(report(result, has_beginning=False))
 
 
+RESTS = (
+    ONCE
+    + """
+    def on_fill(self, ctx, fill):
+        ctx.buy(self.btc, 0.001, round(ctx.price(self.btc) * 0.9, 2))
+        self.seen = 2
+
+    def more(self, order):
+        if self.seen == 2 and order.status == "open":
+            raise ZeroDivisionError("mine")
+"""
+)
+
+
+def test_what_a_failed_session_has_cancelled_is_not_left_open(tmp_path: Path) -> None:
+    shown: list[SessionReport] = []
+
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError), reported(shown.append) as sessions:
+            async with bench.session() as ready:
+                sessions.append(ready)
+                await asyncio.wait_for(asyncio.shield(ready.running), PATIENCE_SECONDS)
+        assert not bench.open_orders
+
+    on_bench(tmp_path, RESTS, work)
+    (found,) = shown
+    assert found.positions and not found.orders and not found.is_finished
+    # The curve has its beginning only: the worth of now is told, and no return.
+    metrics = found.metrics
+    assert metrics["final_equity"] != metrics["starting_equity"] and metrics["total_return"] is None
+    assert metrics["span_ns"][1] > metrics["span_ns"][0]
+
+
 def test_a_report_that_cannot_be_made_does_not_hide_the_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -182,6 +215,6 @@ def test_a_session_that_fails_reports_and_shows_its_error(tmp_path: Path, mode: 
         assert code == 1
         assert "ZeroDivisionError: mine" in err.rstrip().splitlines()[-1] or "ZeroDivisionError: mine" in err, err
         assert f"busy ({mode}), 20" in out and "by ZeroDivisionError: mine" in out
-        assert "what the engine knew when it failed" in out
+        assert "what was known at the failure" in out
 
     on_bench(tmp_path, FAILING, work)

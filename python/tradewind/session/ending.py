@@ -71,8 +71,10 @@ class Ending:
                 self._tell_what_is_held()
                 raise self._left_open()
             session.is_finished = True
-        elif not is_settled:
-            log.error("%s", self._left_open())
+        else:
+            session.left = self._remains.names
+            if not is_settled:
+                log.error("%s", self._left_open())
         self._tell_what_is_held()
 
     def _tell_what_is_held(self) -> None:

@@ -42,7 +42,7 @@ class SessionReport:
     positions
         What strategies hold: strategy, instrument, quantity.
     orders
-        Orders that are not closed, as far as the engine knows.
+        Orders that are not closed, as far as is known.
     has_beginning
         Whether the journal has the beginning of the run, which the parity line needs.
 
@@ -66,16 +66,23 @@ class SessionReport:
         settings = session.audit.manifest.settings
         interval_ns = duration_ns(from_json(settings["interval"]))
         counted = settings["currency"], settings["days"], interval_ns, kernel.equity()[0]
+        outcome = kernel.outcome()
+        if not session.is_finished:
+            # The equity curve has no point at its end: what was earned is told as it is now, in amounts.
+            span = outcome["span_ns"] and (outcome["span_ns"][0], kernel.now_ns)
+            outcome |= {"final_equity": kernel.equity_now, "total_return": None, "span_ns": span}
+        # An engine that has failed does not hear that its orders were cancelled.
+        orders = [one for one in kernel.open_orders() if session.left is None or session.name_of(one) in session.left]
         return cls(
             name=about.name,
             mode=about.mode,
-            metrics=metrics_of(kernel.outcome(), *counted),
+            metrics=metrics_of(outcome, *counted),
             entries=session.audit.last,
             journal=str(about.journal),
             is_finished=session.is_finished,
             failure="" if error is None else _named(error),
             positions=kernel.positions(),
-            orders=[order_status(one) for one in kernel.open_orders()],
+            orders=[order_status(one) for one in orders],
             has_beginning=not session.audit.manifest.accepted,
         )
 
@@ -128,7 +135,7 @@ class SessionReport:
     def _fate(self) -> str:
         """What becomes of what is left open."""
         if self.failure:
-            return "that is what the engine knew when it failed; the next start of the same run goes on with it"
+            return "that is what was known at the failure; the next start of the same run goes on with it"
         if not self.is_finished:
             return "the next start of the same run goes on with it"
         if self.mode == "live":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -130,6 +130,8 @@ class Session:
         self.has_stopped = False
         """Whether the strategies have stopped for good: what is open can be settled, and nothing more."""
         self.is_finished = False
+        self.left: Collection[str] | None = None
+        """The client ids of what is open at the venues behind a failure, or may be; None where nobody looked."""
         self.hurried = asyncio.Event()
         self.is_sending = False
         self._is_suspended = False
