@@ -151,6 +151,10 @@ def test_a_run_that_fails_is_marked_and_never_identical(write, record, tmp_path)
     with Journal(journal) as recorded:
         assert not recorded.ending.finished
         assert recorded.ending.reason == "RuntimeError: no more"
+    failed = replay(journal)
+    assert (failed.verdict, failed.identical, failed.agrees) == ("unfinished", False, True)
+    assert "fails again, at its last event: RuntimeError: no more" in failed.problem
+    write("if self.seen == 200:\n    raise RuntimeError('no more')\n" + EVERY_50)
     with pytest.raises(RuntimeError, match="no more"):
         replay(journal)
     write(EVERY_50)

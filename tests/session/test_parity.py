@@ -15,6 +15,7 @@ from patience import PATIENCE_SECONDS, until
 from session_bench import on_bench
 
 from tradewind.cli import run as command
+from tradewind.journal import replay
 from tradewind.journal.query import query
 from tradewind.session.parity import CAUSES, UNEXPLAINED, Parity, _with_causes, parity
 
@@ -179,6 +180,12 @@ def test_a_session_whose_strategy_failed_is_compared_up_to_there(
     (note,) = found.notes
     assert note.startswith("at entry ") and note.endswith("and fails again: AssertionError: it cannot go on")
     assert f"note: {note}" in str(found)
+    replayed = replay(tmp_path / "runs/busy" / mode)
+    assert replayed.verdict == "unfinished" and "fails again" in replayed.problem and replayed.decisions > 0
+    # One that fails before it did then is no such run.
+    failing.write_text(f"{usual}\n\nclass Busy(Usual):{AT_A_ROW.replace('60', '10')}")
+    with pytest.raises(AssertionError, match="it cannot go on"):
+        replay(tmp_path / "runs/busy" / mode)
 
 
 BY_THE_CLOCK = """

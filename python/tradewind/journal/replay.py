@@ -15,6 +15,7 @@ from tradewind.journal.manifest import Manifest, need_state_hash
 from tradewind.journal.reader import Journal
 from tradewind.journal.report import Divergence, ReplayReport
 from tradewind.journal.storage import Storage
+from tradewind.journal.tables import Decoder
 
 _READ_BYTES = 2**18
 """How much is read at once, while the entries before are gone through."""
@@ -66,8 +67,8 @@ def replay(
         manifest = recorded.manifest
         need_state_hash(recorded.place, manifest)
         kernel = _kernel(manifest, code, recorded.snapshot)
-        divergence = _compare(kernel, recorded, progress)
-        return _report(kernel, recorded, code, divergence, time.perf_counter() - started)
+        divergence, failure = _compare(kernel, recorded, progress)
+        return _report(kernel, recorded, code, divergence, failure, time.perf_counter() - started)
 
 
 def _kernel(manifest: Manifest, code: Rebuilt, snapshot: Snapshot | None) -> _core.Replay | _core.Session:
@@ -81,16 +82,28 @@ def _kernel(manifest: Manifest, code: Rebuilt, snapshot: Snapshot | None) -> _co
 
 def _compare(
     kernel: _core.Replay | _core.Session, recorded: Journal, progress: Callable[[int], None] | None
-) -> Divergence | None:
+) -> tuple[Divergence | None, str]:
+    """The first decision that differs, and what the recorded code fails by, as it did then."""
     blocks = recorded.batches(_READ_BYTES)
-    found = feed(kernel, blocks, progress)
+    try:
+        found = feed(kernel, blocks, progress)
+    except Exception as error:
+        if recorded.ending.finished or kernel.inputs != _inputs(recorded):
+            raise
+        return None, f"{type(error).__name__}: {error}".partition("\n")[0]
     # Behind a divergence the rest is still read: where it is damaged, that is what there is to say.
     for block in blocks:
         if progress is not None:
             progress(block.last)
     if found is None and recorded.ending.finished:
         found = kernel.recovered()
-    return None if found is None else Divergence(**found)
+    return None if found is None else Divergence(**found), ""
+
+
+def _inputs(recorded: Journal) -> int:
+    """How many inputs were recorded: a run that fails takes no more."""
+    decoder = Decoder(recorded.manifest, {"inputs": ["sequence"]})
+    return sum(decoder.decode(block)["inputs"].height for block in recorded.batches())
 
 
 def _report(
@@ -98,6 +111,7 @@ def _report(
     recorded: Journal,
     code: Rebuilt,
     divergence: Divergence | None,
+    failure: str,
     seconds: float,
 ) -> ReplayReport:
     ending = recorded.ending
@@ -106,6 +120,9 @@ def _report(
     problem = ""
     if divergence is not None:
         verdict, problem = "diverged", f"first divergence {divergence}"
+    elif failure:
+        verdict = "unfinished"
+        problem = f"the recorded run failed, and fails again, at its last event: {failure}; all before it agrees"
     elif not ending.finished and recorded.process is not None:
         verdict, problem = "running", f"the run goes on (process {recorded.process}); what there is of it so far agrees"
     elif not ending.finished:
