@@ -79,7 +79,8 @@ def test_a_cancel_that_a_closed_market_refuses_is_sent_again_and_not_at_once(
 ) -> None:
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
-            await bench.until(lambda: is_up(ready) and bench.open_orders)
+            # Here, too: that it was accepted is news, by which the cancel would be sent again at once.
+            await bench.until(lambda: [one["status"] for one in ready.kernel.open_orders()] == ["open"])
             tried = refuse_the_first(execution_of(ready), "trading_off", most=2)
             ready.session.command("cancel_all")
             await asyncio.sleep(2)
