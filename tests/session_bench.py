@@ -69,6 +69,15 @@ TARGET = (
         ctx.target(self.btc, 0.01)
 """
 )
+WANTS = (
+    HEAD
+    + """
+        ctx.subscribe("want")
+
+    def on_data(self, ctx, data):
+        ctx.target(self.btc, data.value)
+"""
+)
 STILL = (
     HEAD
     + """

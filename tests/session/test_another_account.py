@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import HEAD, Bench, execution_of, is_up, on_bench
+from session_bench import WANTS, Bench, execution_of, is_up, on_bench
 from session_exchange import exchange, write_keys
 
 import tradewind as tw
@@ -16,16 +16,6 @@ from tradewind.journal import Journal
 from tradewind.session.reached import key_digest, reached
 from tradewind.session.run import prepared
 from tradewind.venues import BinanceSpotExecution, Credentials, VenueAccess, VenueClock
-
-WANTS = (
-    HEAD
-    + """
-        ctx.subscribe("want")
-
-    def on_data(self, ctx, data):
-        ctx.target(self.btc, data.value)
-"""
-)
 
 
 async def _bought(bench: Bench) -> None:

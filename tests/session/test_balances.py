@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_bench import HEAD, ONCE, Bench, execution_of, is_up, on_bench, postings
+from session_bench import HEAD, ONCE, WANTS, Bench, execution_of, is_up, on_bench, postings
 
 from tradewind.sandbox.units import parse
 from tradewind.session import reconciliation
@@ -17,15 +17,6 @@ from tradewind.venues import Balance
 from tradewind.venues.binance_spot.execution import BinanceSpotExecution
 
 _SETTLING = 2.0
-WANTS = (
-    HEAD
-    + """
-        ctx.subscribe("want")
-
-    def on_data(self, ctx, data):
-        ctx.target(self.btc, data.value)
-"""
-)
 FLIPPING = (
     HEAD
     + """

@@ -274,13 +274,12 @@ pub(crate) fn is_uncovered(state: &State, order: &Order) -> bool {
     if !request.reduce_only {
         return false;
     }
+    if !state.index.instrument(request.instrument).is_margined() {
+        return !reduces(state, order);
+    }
     let held = state.position(order.strategy, request.instrument).quantity;
     let is_too_much = order.status == Status::Queued && request.quantity > held.abs();
-    if state.index.instrument(request.instrument).is_margined() {
-        held.signum() != -request.side.sign() || is_too_much
-    } else {
-        !reduces(state, order)
-    }
+    held.signum() != -request.side.sign() || is_too_much
 }
 
 /// The strategy's other working orders in the order's instrument; those that were asked for

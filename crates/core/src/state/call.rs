@@ -205,7 +205,7 @@ impl State {
     }
 
     /// How much the strategy has ordered itself since a target was stated, by what it has moved and what still works.
-    pub(crate) fn asked_since(&self, strategy: StrategyIndex, target: &Target) -> i64 {
+    fn asked_since(&self, strategy: StrategyIndex, target: &Target) -> i64 {
         let is_later = |order: &&Order| order.id >= target.since && order.request.instrument == target.instrument && !order.by_target;
         target.added + self.orders.open(strategy).filter(is_later).map(Order::working).sum::<i64>()
     }
