@@ -201,6 +201,9 @@ class Session:
     @property
     def is_warming(self) -> bool:
         """Whether the strategies have started and warm-up is not over."""
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the strategies have stopped for good."""
     def last_trade(self, instrument: Instrument) -> tuple[int, int] | None:
         """The number and the venue's time of the last trade that is known of an instrument."""
     def command(

@@ -136,7 +136,10 @@ def _limit_order(course: Course) -> None:
 
 
 def _market_order(course: Course) -> None:
-    """Both sides; what comes of them is computed from the book that was there before."""
+    """Both sides; what comes of them is computed from the book that was there before.
+
+    Fees alone are by fill, not by level: a level can hold several orders, and each fill's fee is rounded.
+    """
     for side, look in (("BUY", course.exchange.asks), ("SELL", course.exchange.bids)):
         levels = list(_taken(look(), Decimal("0.02")))
         quantity, value = sum(size for _, size in levels), sum(price * size for price, size in levels)
@@ -144,8 +147,10 @@ def _market_order(course: Course) -> None:
         said = course.said("market_order", side=side, quantity=str(quantity))
         demand(said, held_order(course.exchange.order(said["id"])))
         demand([said["status"], said["executed"], said["value"]], ["FILLED", quantity, value])
-        received = [size if side == "BUY" else price * size for price, size in levels]
-        net = sum(received) - sum((part * FEE_RATE).quantize(UNIT, ROUND_HALF_EVEN) for part in received)
+        fills = [(Decimal(fill["price"]), Decimal(fill["qty"])) for fill in course.exchange.fills(said["id"])]
+        received = [size if side == "BUY" else price * size for price, size in fills]
+        fees = sum((part * FEE_RATE).quantize(UNIT, ROUND_HALF_EVEN) for part in received)
+        net = (quantity if side == "BUY" else value) - fees
         usdt, btc = (-value, net) if side == "BUY" else (net, -quantity)
         moved = {"USDT": usdt, "BTC": btc}
         after = {asset: [before[asset][0] + change, before[asset][1]] for asset, change in moved.items()}

@@ -259,6 +259,12 @@ impl Session {
         Ok(self.lock()?.engine().state().is_warming())
     }
 
+    /// Whether the strategies have stopped for good.
+    #[getter]
+    fn has_stopped(&self) -> PyResult<bool> {
+        Ok(self.lock()?.engine().state().has_stopped())
+    }
+
     /// The number and the venue's time of the last trade that is known of an instrument.
     fn last_trade(&self, instrument: &Instrument) -> PyResult<Option<(i64, i64)>> {
         let session = self.lock()?;

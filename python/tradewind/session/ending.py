@@ -45,14 +45,14 @@ class Ending:
         self._reaching = reaching
         self._remains = Remains(session)
         stated = duration_ns(shutdown.timeout) / 1e9
-        self._patience_seconds = max(stated, _SETTLE_SECONDS) if session.has_stopped else stated
+        self._patience_seconds = max(stated, _SETTLE_SECONDS) if session.kernel.has_stopped else stated
         self._cancelled_at = 0.0
 
     async def run(self) -> None:
         """End."""
         session = self._session
         # Nobody goes on with what is kept where the strategies have stopped.
-        if self._shutdown.orders == "keep" and session.kernel.open_orders() and not session.has_stopped:
+        if self._shutdown.orders == "keep" and session.kernel.open_orders() and not session.kernel.has_stopped:
             if session.failure is not None and (kept := self._remains.names):
                 log.error("trading has ended, and orders are kept, as the system says: %s", ", ".join(kept))
             session.suspend()
@@ -63,7 +63,6 @@ class Ending:
             await self._closed()
         is_settled = await self._settled()
         if session.failure is None and is_settled:
-            session.has_stopped = True
             session.act(session.kernel.finish)
             is_settled = await self._settled()
         if session.failure is None:
@@ -86,7 +85,7 @@ class Ending:
     def _left_open(self) -> TradewindError:
         names = self._remains.names
         what = f"orders are open or may be: {', '.join(names)}" if names else "open orders may be left"
-        goes_on = "it settles them, and ends" if self._session.has_stopped else "it goes on with them"
+        goes_on = "it settles them, and ends" if self._session.kernel.has_stopped else "it goes on with them"
         hint = f"start the same run again: {goes_on}; or cancel them at the venue"
         return exception("run_interrupted", f"trading has ended, and {what}", hint)
 

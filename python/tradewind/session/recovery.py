@@ -12,10 +12,9 @@ from tradewind.errors import TradewindError, exception
 from tradewind.journal import Journal
 from tradewind.journal.kernel import feed_all
 from tradewind.journal.manifest import Manifest
-from tradewind.journal.reader import last_entry, snapshots
+from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import journal_folder
 from tradewind.journal.succession import aside, finish_succession
-from tradewind.journal.tables import Decoder
 from tradewind.session.acceptance import accept
 from tradewind.session.changes import ACCEPT, changes
 from tradewind.session.resuming import resumed
@@ -71,8 +70,6 @@ class GoingOn:
         The last entry that is there, and the checksum of what is there.
     told
         What a person should know, line by line.
-    has_stopped
-        Whether its strategies have stopped for good: what is left of it is settled, and it ends.
 
     """
 
@@ -81,7 +78,6 @@ class GoingOn:
     last: int
     checksum: bytes
     told: tuple[str, ...] = ()
-    has_stopped: bool = False
 
 
 def go_on(
@@ -108,7 +104,7 @@ def go_on(
                 raise
             accepted, kernel = [error.message.removeprefix(f"{journal}: ")], make_kernel()
         else:
-            if not going_on.has_stopped:
+            if not going_on.kernel.has_stopped:
                 return replace(going_on, told=("nothing was changed since: there is nothing to accept",))
             accepted, kernel = ["its strategies had stopped"], make_kernel()
     return GoingOn(kernel, *accept(kernel, journal, now, accepted, strategies, now_ns))
@@ -117,17 +113,8 @@ def go_on(
 def _as_it_was(kernel: _core.Session, journal: Path, now: Manifest) -> GoingOn:
     """Go on behind the journal; a run whose strategies have stopped has its end before it."""
     held = recover(kernel, journal, now)
-    has_stopped = not kernel.is_trading and _holds_stop(journal)
     told = f"its strategies had stopped: what is left of it is settled, and it ends; to start them anew, {ACCEPT}"
-    return GoingOn(kernel, *held, (told,) if has_stopped else (), has_stopped)
-
-
-def _holds_stop(journal: Path) -> bool:
-    """Whether strategies stop in a journal. Sessions save no snapshot behind that."""
-    after = next((one.sequence for one in snapshots(journal)), 0)
-    with Journal(journal, after=after, checked=False) as kept:
-        decoder = Decoder(kept.manifest, {"commands": ["command"]})
-        return any("stop" in decoder.decode(block)["commands"]["command"] for block in kept.batches())
+    return GoingOn(kernel, *held, (told,) if kernel.has_stopped else ())
 
 
 def recover(kernel: _core.Session, journal: Path, now: Manifest) -> tuple[Manifest, int, bytes]:

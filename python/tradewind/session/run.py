@@ -110,7 +110,7 @@ async def _told(system: System, mode: Literal["paper", "live"], ready: Prepared,
     switch = f"tradewind ctl {ready.folder} trading on"
     if ready.kernel.awaits_start:
         say(f"trading is off until you turn it on, as changes were accepted: {switch}")
-    elif ready.is_recovered and not (ready.session.has_stopped or ready.kernel.is_trading or ready.kernel.is_warming):
+    elif ready.is_recovered and not (ready.kernel.has_stopped or ready.kernel.is_trading or ready.kernel.is_warming):
         say(f"trading is off, as it was when the run was cut off: {switch}")
     ready.session.watch(_now_and_then(lambda: say(_line(ready.kernel, ready.session))))
     async with served(system, ready) as server:
@@ -241,8 +241,8 @@ def _prepared(
             executions = {one.name: one.execution for one in parts if one.execution is not None}
             if executions and system.run.busy_wait:
                 while_waiting(Rehearsal(data, system.currency, executions))
-            if run.has_stopped:
-                session.has_stopped = True
+            if kernel.has_stopped:
+                # What is left of it is settled, and it ends.
                 session.stop()
             about = About(system.run.name, mode, folder, journals, running)
             is_recovered = before.is_cut_off and not kernel.awaits_start

@@ -127,8 +127,6 @@ class Session:
         self._armed_ns = _NEVER_NS
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        self.has_stopped = False
-        """Whether the strategies have stopped for good: what is open can be settled, and nothing more."""
         self.is_finished = False
         self.left: Collection[str] | None = None
         """The client ids of what is open at the venues behind a failure, or may be; None where nobody looked."""
@@ -468,9 +466,7 @@ class Session:
             await asyncio.sleep(_WRITE_SECONDS)
             self.write()
             self._look_at_clocks()
-            if not self.has_stopped:
-                # No snapshot lies behind a stop: who goes on finds it behind the last one.
-                self._writer.keep_up(self.kernel)
+            self._writer.keep_up(self.kernel)
             self.health.slow_writes = self._writer.slow_writes
             for watcher in self._watchers:
                 watcher()

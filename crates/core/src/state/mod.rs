@@ -162,6 +162,11 @@ impl State {
         self.warming
     }
 
+    /// Whether the strategies have stopped for good.
+    pub fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// What a strategy's targets could not reach in an instrument: under a lot or the smallest order (O3).
     pub fn dust(&self, strategy: StrategyIndex, instrument: InstrumentIndex) -> i64 {
         let dust = &self.strategies[strategy.at()].dust;
