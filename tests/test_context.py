@@ -445,6 +445,26 @@ class TestTarget:
             scripted({1: lambda ctx, btc: ctx.target(btc, wrong)})
         assert caught.value.code == "bad_quantity"
 
+    @pytest.mark.parametrize(
+        ("quantity", "held"),
+        [
+            (Decimal("0.2999999999999999999999999999999999999999999"), 0.299),
+            (Decimal("0.12345"), 0.123),
+            (Decimal("1e-6"), 0.0),
+            ("-0.99999999999999999999", -0.999),
+            (1, 1.0),
+        ],
+    )
+    def test_a_target_is_rounded_towards_zero_from_what_is_written(self, quantity: Any, held: float) -> None:
+        """A Decimal is not made a float on the way, which would round the first to 0.3."""
+        kept: list[float] = []
+        script: dict[int, Act] = {
+            1: lambda ctx, btc: ctx.target(btc, quantity),
+            8: lambda ctx, btc: kept.append(ctx.position(btc).quantity),
+        }
+        scripted(script)
+        assert kept == [held]
+
     def test_close_cancels_and_flattens(self) -> None:
         script: dict[int, Act] = {
             1: lambda ctx, btc: (ctx.buy(btc, 0.5), ctx.buy(btc, 1, 50)),

@@ -307,6 +307,27 @@ fn close_cancels_and_closes() {
 }
 
 #[test]
+fn a_close_on_every_row_sends_what_one_sends() {
+    // An order needs three rows to arrive; it is not cancelled meanwhile, whether it goes in one or in pieces.
+    for (largest, sent) in [(10, vec![3, -3]), (2, vec![2, 1, -2, -1])] {
+        let mut world = quotes(24);
+        world.request_latency = Latency::Constant(3 * SECOND_NS);
+        let strategy = counting(&world, move |state, number| match number {
+            1 if largest < 3 => place(state, Buy, 2, Market).and_then(|_| place(state, Buy, 1, Market)).map(|_| ()),
+            1 => place(state, Buy, 3, Market).map(|_| ()),
+            10.. => state.close(at(0)),
+            _ => Ok(()),
+        });
+        let limits = tradewind_core::risk::Limits { order_quantity: Some(largest), ..Default::default() };
+        let risk = tradewind_core::risk::Risk::new(vec![limits], Vec::new());
+        let mut run = Backtest::new(world.settings(), vec![strategy], risk, world.recordings.clone()).unwrap();
+        run.run().unwrap();
+        assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), sent);
+        assert_eq!(run.recorder().orders().len(), sent.len());
+    }
+}
+
+#[test]
 fn what_is_asked_for_in_one_callback_counts_the_cancels_before_it() {
     // A sale that takes profit rests; a target first, or not; and then out, whichever way that is said.
     for latency in LATENCIES {

@@ -5,11 +5,11 @@ use crate::event;
 use crate::history::History;
 use crate::indicator::{Indicator, IndicatorSpecification};
 use crate::instrument::{Instrument, Stream, price_of, quantity_of};
-use crate::number::{datetime, decimal, duration, instant};
+use crate::number::{datetime, decimal, duration, instant, truncated};
 use crate::order::{Order, Position, Seen};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyFloat, PyTuple};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
@@ -328,11 +328,7 @@ impl Context {
     #[pyo3(signature = (instrument, quantity, price=None))]
     fn target(&self, instrument: &Bound<'_, Instrument>, quantity: &Bound<'_, PyAny>, price: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let definition = instrument.get().definition();
-        let quantity = match quantity.extract::<f64>() {
-            // A target may lie between two lots: it is rounded, not refused.
-            Ok(wanted) if wanted.is_finite() => target_quantity(definition, wanted)?,
-            _ => quantity_of(definition, quantity)?,
-        };
+        let quantity = target_quantity(definition, quantity)?;
         let order_type = order_type(instrument, price)?;
         let at = instrument.get().instrument;
         self.with(|state| state.target(at, quantity, order_type).or_raise())
@@ -474,8 +470,15 @@ impl Context {
     }
 }
 
-/// A float target on the instrument's decimals, rounded towards zero.
-fn target_quantity(definition: &tradewind_core::instrument::Instrument, wanted: f64) -> PyResult<i64> {
+/// A target on the instrument's decimals: it may lie between two lots, and is rounded towards zero, not refused.
+fn target_quantity(definition: &tradewind_core::instrument::Instrument, wanted: &Bound<'_, PyAny>) -> PyResult<i64> {
+    match wanted.cast::<PyFloat>() {
+        Ok(float) if float.value().is_finite() => float_quantity(definition, float.value()),
+        _ => truncated(wanted, definition.specification.quantity_decimals, "quantity", &definition.name),
+    }
+}
+
+fn float_quantity(definition: &tradewind_core::instrument::Instrument, wanted: f64) -> PyResult<i64> {
     use tradewind_core::number::{from_float, power_of_ten};
     let decimals = definition.specification.quantity_decimals;
     if let Ok(quantity) = from_float(wanted, decimals) {

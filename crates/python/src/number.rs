@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFloat, PyString};
 use tradewind_core::error::{Code, Error};
-use tradewind_core::number::{NumberProblem, format_decimal, from_float, parse_decimal};
+use tradewind_core::number::{NumberProblem, format_decimal, from_float, parse_decimal, parse_truncated};
 
 /// Reads a float, an integer, a `Decimal` or text as a fixed-point number (N2).
 #[inline]
@@ -15,6 +15,11 @@ pub fn fixed(value: &Bound<'_, PyAny>, decimals: u8, what: &str, name: &str) -> 
         Err(_) => parse_decimal(&text_of(value)?, decimals),
     };
     read.map_err(|problem| refusal(problem, value, decimals, what, name))
+}
+
+/// Reads an integer, a `Decimal` or text as a fixed-point number, rounded towards zero.
+pub fn truncated(value: &Bound<'_, PyAny>, decimals: u8, what: &str, name: &str) -> PyResult<i64> {
+    parse_truncated(&text_of(value)?, decimals).map_err(|problem| refusal(problem, value, decimals, what, name))
 }
 
 fn text_of(value: &Bound<'_, PyAny>) -> PyResult<String> {

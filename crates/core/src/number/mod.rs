@@ -84,6 +84,34 @@ pub fn parse_decimal(text: &str, decimals: u8) -> Result<i64, NumberProblem> {
 
 /// Reads a decimal as [`parse_decimal`] does, into 128 bits: for amounts of money.
 pub fn parse_wide(text: &str, decimals: u8) -> Result<i128, NumberProblem> {
+    let (negative, whole, fraction, exponent) = split(text)?;
+    let value = value_of(whole.bytes().chain(fraction.bytes()))?;
+    let shift = i64::from(decimals) + exponent - fraction.len() as i64;
+    let scaled = shift_decimal(value, shift)?;
+    Ok(if negative { -scaled } else { scaled })
+}
+
+/// Reads a decimal as [`parse_decimal`] does, rounded towards zero where it has more decimals.
+///
+/// ```
+/// use tradewind_core::number::parse_truncated;
+/// assert_eq!(parse_truncated("-0.0999999999999999999999999999999999999999999", 2), Ok(-9));
+/// assert_eq!(parse_truncated("1.5e1", 0), Ok(15));
+/// ```
+pub fn parse_truncated(text: &str, decimals: u8) -> Result<i64, NumberProblem> {
+    let (negative, whole, fraction, exponent) = split(text)?;
+    if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(NumberProblem::NotANumber);
+    }
+    let length = whole.len() as i64 + exponent + i64::from(decimals);
+    let kept = usize::try_from(length).unwrap_or(0).min(whole.len() + fraction.len());
+    let value = value_of(whole.bytes().chain(fraction.bytes()).take(kept))?;
+    let scaled = shift_decimal(value, length.max(0) - kept as i64)?;
+    i64::try_from(if negative { -scaled } else { scaled }).map_err(|_| NumberProblem::OutOfRange)
+}
+
+/// Whether it is negative, its digits before and behind the point, and its exponent.
+fn split(text: &str) -> Result<(bool, &str, &str, i64), NumberProblem> {
     let (mantissa, exponent) = split_exponent(text)?;
     let (negative, digits) = match mantissa.as_bytes().first() {
         Some(b'-') => (true, &mantissa[1..]),
@@ -94,16 +122,18 @@ pub fn parse_wide(text: &str, decimals: u8) -> Result<i128, NumberProblem> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(NumberProblem::NotANumber);
     }
+    Ok((negative, whole, fraction, exponent))
+}
+
+fn value_of(digits: impl Iterator<Item = u8>) -> Result<i128, NumberProblem> {
     let mut value: i128 = 0;
-    for byte in whole.bytes().chain(fraction.bytes()) {
+    for byte in digits {
         if !byte.is_ascii_digit() {
             return Err(NumberProblem::NotANumber);
         }
         value = value.checked_mul(10).and_then(|value| value.checked_add(i128::from(byte - b'0'))).ok_or(NumberProblem::OutOfRange)?;
     }
-    let shift = i64::from(decimals) + exponent - fraction.len() as i64;
-    let scaled = shift_decimal(value, shift)?;
-    Ok(if negative { -scaled } else { scaled })
+    Ok(value)
 }
 
 fn split_exponent(text: &str) -> Result<(&str, i64), NumberProblem> {

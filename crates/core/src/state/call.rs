@@ -241,13 +241,31 @@ impl State {
         open.any(|order| order.by_target && order.request.instrument == target.instrument && order.request.order_type != target.order_type)
     }
 
-    /// Cancels the calling strategy's open orders in an instrument and closes its position at market.
+    /// Cancels the calling strategy's open orders in an instrument and closes its position at market; what one before
+    /// has sent goes on: called on every row, it would cancel that again and again.
     pub fn close(&mut self, instrument: InstrumentIndex) -> Result<()> {
+        if self.is_closing(instrument) {
+            return Ok(());
+        }
         self.cancel_all(Some(instrument));
         let target = self.target_of(instrument, 0, OrderType::Market);
         self.strategies[self.calling.at()].targets.push(target);
         self.outbox.push(Decision::Pursue(self.calling, instrument));
         Ok(())
+    }
+
+    /// Whether all that is on its way in an instrument closes the calling strategy's position at market.
+    fn is_closing(&self, instrument: InstrumentIndex) -> bool {
+        let strategy = self.calling;
+        let mut open = self.orders.open(strategy).filter(|order| order.request.instrument == instrument).peekable();
+        let closes = |order: &Order| order.by_target && order.request.order_type == OrderType::Market;
+        let is_sent = open.peek().is_some() && open.all(closes) && !self.is_unsettled(strategy, instrument);
+        is_sent
+            && match self.strategies[strategy.at()].targets.iter().find(|target| target.instrument == instrument) {
+                // The rest follows piece by piece.
+                Some(target) => target.quantity == 0 && target.order_type == OrderType::Market && target.added == 0,
+                None => self.exposure(strategy, instrument) == 0,
+            }
     }
 
     /// Asks for a timer; returns its number, which the event carries.
