@@ -17,9 +17,6 @@ from tradewind.journal.report import Divergence, ReplayReport
 from tradewind.journal.storage import Storage
 from tradewind.journal.tables import Decoder
 
-_READ_BYTES = 2**18
-"""How much is read at once, while the entries before are gone through."""
-
 
 def replay(
     journal: str | Path | Storage,
@@ -84,7 +81,7 @@ def _compare(
     kernel: _core.Replay | _core.Session, recorded: Journal, progress: Callable[[int], None] | None
 ) -> tuple[Divergence | None, str]:
     """The first decision that differs, and what the recorded code fails by, as it did then."""
-    blocks = recorded.batches(_READ_BYTES)
+    blocks = recorded.batches()
     try:
         found = feed(kernel, blocks, progress)
     except Exception as error:
