@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from session_bench import RESTING, on_bench
 import tradewind as tw
 from tradewind.cli import run as run_cli
 from tradewind.control.emergency import Cancelled, cancel_all
-from tradewind.venues import BinanceSpotExecution
+from tradewind.venues import BinanceSpotExecution, CancelRequest, Execution
+from tradewind.venues.credentials import Credentials
 
 BTC = "binance_spot:BTCUSDT"
 ADAPTER = """
@@ -191,3 +193,46 @@ def test_a_wrong_clock_is_put_right_without_rest(tmp_path: Path) -> None:
         assert not bench.open_orders
 
     on_bench(tmp_path, RESTING, work)
+
+
+@pytest.mark.parametrize("clock_seconds", [0, -30])
+def test_orders_are_cancelled_over_rest_where_the_connection_for_orders_cannot_be_had(
+    tmp_path: Path, clock_seconds: int
+) -> None:
+    async def work(bench: Any) -> None:
+        async with bench.session(ends="killed"):
+            await bench.until(lambda: bench.open_orders)
+        bench.faults.on("clock", seconds=clock_seconds)
+        text = bench.path.read_text()
+        (api,) = re.findall(r'^api = "(.*)"$', text, re.MULTILINE)
+        bench.path.write_text(text.replace(api, "ws://127.0.0.1:9/ws-api/v3"))
+        told: list[str] = []
+        (found,) = await cancel_all(tw.System.read(bench.path), say=told.append)
+        assert (len(found.cancelled), found.left, found.problem) == (1, [], None), told
+        assert not bench.open_orders
+        assert "main (binance_spot): open orders are cancelled without a connection for orders: 1" in told
+
+    on_bench(tmp_path, RESTING, work)
+
+
+def test_an_order_that_is_not_open_any_more_is_cancelled_over_rest_without_an_error(tmp_path: Path) -> None:
+    async def work(bench: Any) -> None:
+        async with bench.session() as ready:
+            session = ready.session
+            await bench.until(lambda: bench.open_orders)
+            (execution,) = session.executions.values()
+            (name,) = (session.name_of(one) for one in session.real_orders("binance_spot"))
+            for _ in range(2):
+                await execution.cancel_otherwise(CancelRequest(name, BTC))
+            await bench.until(lambda: not session.real_orders("binance_spot"))
+
+    on_bench(tmp_path, RESTING, work)
+
+
+def test_a_venue_without_another_way_says_so() -> None:
+    class One(BinanceSpotExecution):
+        cancel_otherwise = Execution.cancel_otherwise
+
+    one = One(Credentials("key", "secret"))
+    with pytest.raises(tw.TradewindError, match="no other way to cancel"):
+        asyncio.run(one.cancel_otherwise(CancelRequest("tw1", BTC)))

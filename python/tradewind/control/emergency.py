@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _GLANCE_SECONDS = 1.0
 _QUESTION_SECONDS = 10.0
+_CONNECTION_SECONDS = 5.0
+"""For so long the connection for orders is waited for; then orders are cancelled in the other way that a venue has."""
 _BY_HAND = "cancel them at the venue's own page"
 
 
@@ -123,15 +126,18 @@ class _Account:
 
     async def _until_quiet(self, execution: Execution) -> None:
         loop = asyncio.get_running_loop()
+        late = loop.time() + _CONNECTION_SECONDS
         while True:
-            await self._connected.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(late):
+                    await self._connected.wait()
             if self._refused is not None:
                 message = f"{self._venue}: the key is refused: {self._refused}"
                 raise exception("bad_credentials", message, _BY_HAND)
             asked_at = loop.time()
             if await self._look(execution):
                 if self._open:
-                    self._cancel_open(execution)
+                    await self._cancel_open(execution)
                 elif self._is_quiet(asked_at, execution.fate_seconds):
                     return
             await asyncio.sleep(_GLANCE_SECONDS)
@@ -154,11 +160,27 @@ class _Account:
         self._foreign = [name for name in listed if name not in self._open]
         return True
 
-    def _cancel_open(self, execution: Execution) -> None:
+    async def _cancel_open(self, execution: Execution) -> None:
         self._quiet_since, self._quiet_seconds = None, 0.0
-        self._say(f"open orders are cancelled: {len(self._open or {})}")
-        for name, one in (self._open or {}).items():
-            execution.cancel(CancelRequest(name, one.instrument))
+        requests = [CancelRequest(name, one.instrument) for name, one in (self._open or {}).items()]
+        if self._connected.is_set():
+            self._say(f"open orders are cancelled: {len(requests)}")
+            for request in requests:
+                execution.cancel(request)
+        else:
+            self._say(f"open orders are cancelled without a connection for orders: {len(requests)}")
+            await asyncio.gather(*(self._cancel_otherwise(execution, request) for request in requests))
+
+    async def _cancel_otherwise(self, execution: Execution, request: CancelRequest) -> None:
+        try:
+            async with asyncio.timeout(_QUESTION_SECONDS):
+                await execution.cancel_otherwise(request)
+        except TimeoutError:
+            self._complain(f"{request.client_id}: its cancel was not answered within {_QUESTION_SECONDS:g} s")
+        except TradewindError as error:
+            if error.code == "bad_credentials":
+                raise
+            self._complain(f"{request.client_id} was not cancelled: {error.message}")
 
     def _is_quiet(self, asked_at: float, fate_seconds: float) -> bool:
         """Whether nothing was listed for so long that none can appear any more that was sent before."""

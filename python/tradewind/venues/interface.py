@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from tradewind.errors import exception
+
 if TYPE_CHECKING:
     from tradewind.instruments import InstrumentFields
     from tradewind.venues.sink import MarketSink
@@ -338,6 +340,17 @@ class Execution(ABC):
     async def open_orders_quickly(self) -> list[OrderState]:
         """The same for emergencies, asked in the way that is most likely answered, where there is more than one."""
         return await self.open_orders()
+
+    async def cancel_otherwise(self, order: CancelRequest) -> None:
+        """Cancel an order in an emergency, while there is no connection for orders; one that is not open is no error.
+
+        Raises
+        ------
+        TradewindError
+            It was not cancelled, or the venue has no other way.
+
+        """
+        raise exception("unreachable", f"{self.venue}: there is no connection for orders, and no other way to cancel")
 
     @abstractmethod
     async def order(self, client_id: str, instrument: str) -> OrderState | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -195,7 +195,8 @@ class BinanceSpotExecution(Execution):
     async def account(self) -> str:
         """The account's number, which all of its keys share."""
         try:
-            return await self._read_own("/api/v3/account", _account, {"omitZeroBalances": "true"})
+            asked = {"omitZeroBalances": "true"}
+            return await self._as_own_once(lambda: self._rest.read("/api/v3/account", _account, asked, is_signed=True))
         finally:
             # What is prepared may never run; it connects anew when it does.
             await self._rest.close()
@@ -262,12 +263,20 @@ class BinanceSpotExecution(Execution):
             self._sink(AccountStatus("error", f"asked over REST instead: {error.message}"))
         return await self.open_orders()
 
+    async def cancel_otherwise(self, order: CancelRequest) -> None:
+        """Cancel an order over REST."""
+        parameters = {"symbol": order.symbol} | self._named_order(order.client_id)
+        try:
+            await self._as_own(lambda: self._rest.delete("/api/v3/order", parameters))
+        except VenueError as error:
+            if code_of(error.number, str(error)) != "order_not_open":
+                raise
+
     async def order(self, client_id: str, instrument: str) -> OrderState | None:
         """The order of a client id; the venue may not know one yet that it took just now (F29)."""
-        number = self._reader.number_of(client_id)
-        named: dict[str, Any] = {"origClientOrderId": client_id} if number is None else {"orderId": number}
+        asked = {"symbol": _symbol(instrument)} | self._named_order(client_id)
         try:
-            found = await self._ask("/api/v3/order", _state, {"symbol": _symbol(instrument)} | named)
+            found = await self._ask("/api/v3/order", _state, asked)
         except VenueError as error:
             if error.number == -2013:  # no such order
                 return None
@@ -326,25 +335,31 @@ class BinanceSpotExecution(Execution):
     async def _ask(
         self, path: str, reader: Callable[[Any], _Answer], parameters: dict[str, Any] | None = None
     ) -> _Answer:
-        """Ask in the account's name; where the venue says that our clock is wrong, once more with a right one."""
+        """Ask in the account's name."""
+        return await self._as_own(lambda: self._rest.read(path, reader, parameters, is_signed=True))
+
+    async def _as_own(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Do so in the account's name; where the venue says that our clock is wrong, once more with a right one."""
         try:
-            return await self._read_own(path, reader, parameters)
+            return await self._as_own_once(ask)
         except VenueError as error:
             if error.number != self._clock_error:
                 raise
         await self._compare_clocks()
-        return await self._read_own(path, reader, parameters)
+        return await self._as_own_once(ask)
 
-    async def _read_own(
-        self, path: str, reader: Callable[[Any], _Answer], parameters: dict[str, Any] | None
-    ) -> _Answer:
-        """Ask in the account's name, once."""
+    async def _as_own_once(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         try:
-            return await self._rest.read(path, reader, parameters, is_signed=True)
+            return await ask()
         except VenueError as error:
             if error.number in self._credential_errors or error.number == self._signature_error:
                 raise _refused_key(error) from None
             raise
+
+    def _named_order(self, client_id: str) -> dict[str, Any]:
+        """How an order is named: by the venue's number, where it is known."""
+        number = self._reader.number_of(client_id)
+        return {"origClientOrderId": client_id} if number is None else {"orderId": number}
 
     async def _orders(self, path: str, parameters: dict[str, Any] | None = None) -> list[OrderState]:
         return self._named(await self._ask(path, _states, parameters))

@@ -158,10 +158,17 @@ class Rest:
         self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False
     ) -> bytes:
         """Ask for a body as it is; tried again like `get`."""
+        return await self._repeated("GET", path, parameters, is_signed)
+
+    async def delete(self, path: str, parameters: Mapping[str, Any]) -> None:
+        """Take back what is named, in the account's name; tried again, because taking back twice does no harm."""
+        await self._repeated("DELETE", path, parameters, is_signed=True)
+
+    async def _repeated(self, verb: str, path: str, parameters: Mapping[str, Any] | None, is_signed: bool) -> bytes:
         backoff = Backoff()
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._once(path, dict(parameters or {}), is_signed)
+                return await self._once(verb, path, dict(parameters or {}), is_signed)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failure: TradewindError = exception(
                     "unreachable", f"{self._url}{path}: {error or type(error).__name__}"
@@ -187,7 +194,7 @@ class Rest:
             if abs(venue_ns - received_ns - middle_ns) <= received_ns - sent_ns + _FAR_NS:
                 self._clock.observe(sent_ns, venue_ns, received_ns)
 
-    async def _once(self, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
+    async def _once(self, verb: str, path: str, parameters: dict[str, Any], is_signed: bool) -> bytes:
         share = _PATIENT_SHARE if path in self._patient else 1.0
         # By the venue's minutes as they are: ours may stand still.
         await self.allowance.wait(self._weights.get(path, 20), lambda: self._clock.venue_ns, share)
@@ -203,8 +210,8 @@ class Rest:
         from yarl import URL  # noqa: PLC0415 - comes with aiohttp
 
         # A redirection is not followed: the key would go wherever it leads.
-        async with self._session.get(
-            URL(url, encoded=True), headers=headers, ssl=self._ssl, allow_redirects=False
+        async with self._session.request(
+            verb, URL(url, encoded=True), headers=headers, ssl=self._ssl, allow_redirects=False
         ) as response:
             body = await _whole(path, response)
             self._account(response.headers)
