@@ -28,7 +28,7 @@ from tradewind.journal.segments import segments
 from tradewind.journal.storage import SqliteStorage
 from tradewind.result import frame
 from tradewind.session.parity import parity
-from tradewind.session.recovery import earlier
+from tradewind.session.recovery import Earlier, earlier
 from tradewind.session.run import prepared
 
 RUN = Path("runs/busy")
@@ -207,6 +207,28 @@ def test_the_loss_of_the_day_is_carried_on_where_a_start_fails(tmp_path: Path, m
             assert day is not None and earlier(tmp_path / RUN / "live/journal").carried == day
 
     on_bench(tmp_path, work)
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_start_that_fails_says_that_orders_of_before_may_be_open(tmp_path: Path, is_killed: bool) -> None:
+    async def work(bench: Bench) -> None:
+        process = await bench.start("live")
+        await bench.progress("live")
+        await ended(process, signal.SIGKILL if is_killed else signal.SIGINT)
+        write_keys(tmp_path, "no such key", "secret")
+        code, said = await ended(await bench.start("live"))
+        assert code == 1 and "[bad_credentials]" in said, said
+        assert ("orders of it may be open" in said) == is_killed, said
+
+    on_bench(tmp_path, work)
+
+
+def test_what_was_lost_today_in_another_currency_is_not_carried_on(caplog: pytest.LogCaptureFixture) -> None:
+    before = Earlier(carried=(20_000, -50.0, None), currency="USDT")
+    assert before.carried_in("USDT") == before.carried and not caplog.text
+    assert before.carried_in("EUR") is None
+    assert "in USDT, this one in EUR" in caplog.text
+    assert Earlier().carried_in("EUR") is None
 
 
 def test_a_journal_that_is_being_read_is_set_aside_whole(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from tradewind import _core
 from tradewind.errors import TradewindError, exception
 from tradewind.journal import Journal
 from tradewind.journal.kernel import feed_all
+from tradewind.journal.lock import running_process
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.reader import last_entry
 from tradewind.journal.segments import journal_folder
@@ -18,6 +20,8 @@ from tradewind.journal.succession import aside, finish_succession
 from tradewind.session.acceptance import accept
 from tradewind.session.changes import ACCEPT, changes
 from tradewind.session.resuming import resumed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,23 +35,49 @@ class Earlier:
     carried
         A UTC day, counted from 1970, and the profit on it before the next run: the limit on the loss of a day counts
         it, or a restart would allow the loss anew.
+    currency
+        What that profit is in.
 
     """
 
     is_cut_off: bool = False
     carried: tuple[int, float, float | None] | None = None
+    currency: str = ""
+
+    def carried_in(self, currency: str) -> tuple[int, float, float | None] | None:
+        """What is carried to a run whose totals are in a currency; in another one it is not known."""
+        if self.carried is not None and self.currency != currency:
+            message = "the run before counted in %s, this one in %s: what it lost today does not count for daily_loss"
+            log.warning(message, self.currency, currency)
+            return None
+        return self.carried
 
 
 def earlier(journal: Path) -> Earlier:
     """Look at the journal of an earlier run, if there is one."""
     finish_succession(journal)
+    return _kept(journal)
+
+
+def may_have_left_orders(journal: Path) -> bool:
+    """Whether a run was cut off here, as far as can be told; nothing is changed."""
+    if running_process(journal) is not None:
+        return False
+    try:
+        return _kept(journal).is_cut_off
+    except TradewindError:
+        return True
+
+
+def _kept(journal: Path) -> Earlier:
     if journal_folder(journal) is None:
         return Earlier()
     with Journal(journal, after=last_entry(journal)) as kept:
+        currency = kept.manifest.settings["currency"]
         if kept.ending.finished:
-            return Earlier(carried=kept.ending.day)
+            return Earlier(carried=kept.ending.day, currency=currency)
         # One that was cut off before its first entry has done nothing.
-        return Earlier(is_cut_off=kept.last > 0, carried=kept.manifest.system_limits["carried"])
+        return Earlier(kept.last > 0, kept.manifest.system_limits["carried"], currency)
 
 
 def set_aside(folder: Path) -> None:

@@ -31,7 +31,7 @@ from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
 from tradewind.session.raw import RAW, raw_recorded
-from tradewind.session.recovery import GoingOn, earlier, go_on, set_aside
+from tradewind.session.recovery import Earlier, GoingOn, earlier, go_on, may_have_left_orders, set_aside
 from tradewind.session.rehearsal import Rehearsal
 from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
@@ -94,11 +94,17 @@ async def _run(
     *,
     accepts_changes: bool,
 ) -> None:
-    preparing = await prepared(system, mode, accepts_changes=accepts_changes)
     # Reported is what is there when the journal is closed.
-    with reported(show) as sessions, preparing as ready, ended_by_signals(system.shutdown, ready.session, say):
-        sessions.append(ready)
-        await _told(system, mode, ready, say)
+    with reported(show) as sessions:
+        try:
+            preparing = await prepared(system, mode, accepts_changes=accepts_changes)
+            with preparing as ready, ended_by_signals(system.shutdown, ready.session, say):
+                sessions.append(ready)
+                await _told(system, mode, ready, say)
+        except TradewindError:
+            if mode == "live" and not sessions and may_have_left_orders(system.journal_folder(mode) / FOLDER_NAME):
+                say("the run was cut off before, and does not go on: orders of it may be open (tradewind cancel-all)")
+            raise
 
 
 async def _told(system: System, mode: Literal["paper", "live"], ready: Prepared, say: Callable[[str], None]) -> None:
@@ -203,7 +209,7 @@ def _prepared(
             if mode == "live" and not before.is_cut_off:
                 raise error
             log.warning("%s", error)
-        settings = _settings(system, mode, before.carried)
+        settings = _settings(system, mode, before)
         data = Dataset(index, fields, (), (f"{mode} market data",))
         offered = {one.name: one.market_data.offers for one in parts}
         streams = [
@@ -267,9 +273,7 @@ def _keeping(system: System) -> Keeping:
     return Keeping(stated.durability, duration_ns(stated.segment), stated.archive, stated.keep_days)
 
 
-def _settings(
-    system: System, mode: Literal["paper", "live"], carried: tuple[int, float, float | None] | None
-) -> Settings:
+def _settings(system: System, mode: Literal["paper", "live"], before: Earlier) -> Settings:
     venues: dict[str, Any] = {}
     balances: dict[str, Any] = {}
     for name in _venue_names(system):
@@ -280,15 +284,17 @@ def _settings(
             venues[name] = simulated.paper(leverage)
         if owner is not None and mode == "paper":
             balances[name] = dict(owner[1].balances)
-    return Settings(
+    settings = Settings(
         balances=balances,
         venues=venues,
-        risk=replace(system.risk.whole(system.folder), carried=carried),
+        risk=system.risk.whole(system.folder),
         currency=system.currency,
         interval=system.run.interval,
         days=system.run.days,
         seed=system.run.seed,
     )
+    carried = before.carried_in(settings.resolved_currency)
+    return replace(settings, risk=replace(settings.risk, carried=carried))
 
 
 def _venue_names(system: System) -> list[str]:
