@@ -134,6 +134,9 @@ def test_a_session_in_segments_is_entered_at_a_snapshot(tmp_path: Path) -> None:
     whole = [state_at(segmented.journal, one) for one in wanted]
     assert whole[-1].state_hash == ending.state_hash
     assert [one.values["Patient"]["seen"] for one in whole] == sorted(one.values["Patient"]["seen"] for one in whole)
+    with pytest.raises(tw.TradewindError, match="has no entry") as caught:
+        state_at(segmented.journal, last + 1)
+    assert caught.value.hint == f"its entries are 1 to {last:,}"
     kept[0].path.write_bytes(b"nothing" * 2_000)
     assert [state_at(segmented.journal, one) for one in wanted] == whole
     kept[0].path.unlink()

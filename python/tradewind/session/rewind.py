@@ -147,7 +147,7 @@ def state_at(
         Journal(journal, after=_from_where(journal, sequence)) as recorded,
         rebuilt(recorded.manifest.code, strategies, None, as_recorded=True) as code,
     ):
-        _need(recorded, sequence)
+        _need(journal, recorded, sequence)
         kernel, notes = _beginning(recorded, code)
         entry = _go_to(kernel, recorded, sequence, progress)
         index = recorded.manifest.index()
@@ -178,9 +178,11 @@ def _from_where(journal: str | Path | Storage, sequence: int) -> int:
     return next((one.sequence for one in usable if one.sequence < sequence), 0)
 
 
-def _need(recorded: Journal, sequence: int) -> None:
+def _need(journal: str | Path | Storage, recorded: Journal, sequence: int) -> None:
     if not recorded.first <= sequence <= recorded.last:
-        there = f"its entries are {recorded.first:,} to {recorded.last:,}" if recorded.last else "it has no entries"
+        with Journal(journal, checked=False) as whole:
+            first = whole.first
+        there = f"its entries are {first:,} to {recorded.last:,}" if recorded.last else "it has no entries"
         raise exception("bad_setting", f"{recorded.place} has no entry {sequence:,}", there)
 
 
