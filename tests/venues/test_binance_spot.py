@@ -537,6 +537,22 @@ def test_orders_are_connected_and_listed_although_rest_says_nothing() -> None:
     run_whole(wrapped())
 
 
+@pytest.mark.parametrize("number", [-2013, -2026, -1121])
+def test_an_order_that_the_venue_cannot_have_any_more_is_none(number: int) -> None:
+    """Unknown, archived, or of a symbol that is gone: asking again would never end."""
+
+    async def check(trader: Trader) -> None:
+        for path in ("/api/v3/order", "/api/v3/allOrders"):
+            trader.faults.on("rest_error", path=path, status=400, code=number, message="it is gone")
+        assert await trader.execution.order("tw1", BTC) is None
+        assert await trader.execution.find_order("tw1", BTC, time.time_ns()) is None
+        trader.faults.on("rest_error", path="/api/v3/order", status=400, code=-1100, message="something else")
+        with pytest.raises(tw.TradewindError, match="something else"):
+            await trader.execution.order("tw1", BTC)
+
+    trade(check)
+
+
 @pytest.mark.parametrize("kind", ["HMAC", "ED25519"])
 def test_what_is_open_is_asked_over_rest_where_the_connection_does_not_tell(kind: str) -> None:
     async def check(trader: Trader) -> None:

@@ -166,6 +166,7 @@ class BinanceSpotExecution(Execution):
         self.fate_seconds = receive_window_ms / 1_000 + _READ_LAG_SECONDS
         self._rest = make_rest(rest_url, self.clock, sign=self._sign_query, ssl_context=ssl_context)
         self._credential_errors = frozenset(words["errors"]["credentials"])
+        self._missing_errors = frozenset(words["errors"]["missing"])
         self._unknown_errors = frozenset(words["errors"]["unknown"])
         self._signature_error = words["errors"]["signature"]
         self._clock_error = words["errors"]["clock"]
@@ -278,7 +279,7 @@ class BinanceSpotExecution(Execution):
         try:
             found = await self._ask("/api/v3/order", _state, asked)
         except VenueError as error:
-            if error.number == -2013:  # no such order
+            if error.number in self._missing_errors:
                 return None
             raise
         # Of a cancelled order the venue names the id of the cancel.
@@ -290,7 +291,12 @@ class BinanceSpotExecution(Execution):
         first_ms, last_ms = ((sent_ns + far) // _MILLISECOND_NS for far in (-_ABOUT_NS, _ABOUT_NS))
         named: dict[str, Any] = {"startTime": first_ms, "endTime": last_ms}
         while True:
-            page = await self._orders("/api/v3/allOrders", asked | named)
+            try:
+                page = await self._orders("/api/v3/allOrders", asked | named)
+            except VenueError as error:
+                if error.number in self._missing_errors:
+                    return None
+                raise
             for one in page:
                 if one.client_id == client_id:
                     return one
