@@ -8,7 +8,7 @@ use common::{World, at, perpetual, quoted};
 use proptest::prelude::*;
 use tradewind_core::account::{Account, FeeKind, Fill, MarginCheck, MarginState};
 use tradewind_core::instrument::{AssetIndex, Index, InstrumentIndex, Specification};
-use tradewind_core::market::{MarketData, MarketEvent, Side};
+use tradewind_core::market::{Mark, MarkSource, MarketData, MarketEvent, Side};
 use tradewind_core::order::{Liquidity, OrderId, OrderType, StrategyIndex};
 use tradewind_core::state::State;
 use tradewind_core::time::SECOND_NS;
@@ -58,7 +58,12 @@ proptest! {
                 open(&mut account, &index, at(place as u32), quantity, price);
             }
         }
-        let marks = |instrument: InstrumentIndex| Some(positions[instrument.at()].1);
+        let mark = |price: i64| {
+            let mut mark = Mark::default();
+            mark.update(MarkSource::Venue, price, 0);
+            mark
+        };
+        let marks = |instrument: InstrumentIndex| mark(positions[instrument.at()].1);
         // A wallet that leaves just a little more than a call needs.
         let needed = MarginState::of(&account, &index, SETTLEMENT, marks);
         let wallet = (needed.maintenance * 5 + 3) / 4 - needed.equity + 1 + slack;
@@ -77,7 +82,7 @@ proptest! {
                 if to_the_end { price - distance * quantity.signum() } else { price + (distance as f64 * part) as i64 }
             })
             .collect();
-        let after = MarginState::of(&account, &index, SETTLEMENT, |instrument| Some(moved[instrument.at()]));
+        let after = MarginState::of(&account, &index, SETTLEMENT, |instrument| mark(moved[instrument.at()]));
         prop_assert_eq!(after.check(), MarginCheck::Enough, "{:?} {:?} {:?}", state, after, moved);
     }
 }

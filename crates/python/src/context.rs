@@ -375,7 +375,7 @@ impl Context {
     fn price(&self, instrument: &Bound<'_, Instrument>) -> PyResult<Option<f64>> {
         let decimals = instrument.get().definition().specification.price_decimals;
         let at = instrument.get().instrument;
-        self.with(|state| Ok(state.market(at).mark.price().map(|price| to_float(price, decimals))))
+        self.with(|state| Ok(state.market(at).mark.to_float(decimals)))
     }
 
     /// The last trade, if there was one; its times are those of now.
@@ -429,7 +429,7 @@ impl Context {
         let at = instrument.get().instrument;
         slf.get().with(|state| {
             let position = state.position(state.calling(), at);
-            Ok(Position::new(instrument.clone().unbind(), position, state.market(at).mark.price()))
+            Ok(Position::new(instrument.clone().unbind(), position, state.market(at).mark))
         })
     }
 

@@ -7,7 +7,7 @@ use crate::number::datetime;
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tradewind_core::account;
-use tradewind_core::market::Side;
+use tradewind_core::market::{Mark, Side};
 use tradewind_core::number::{to_float, wide_to_float};
 use tradewind_core::order::{self, OrderId, StrategyIndex};
 
@@ -215,11 +215,11 @@ impl Order {
 pub struct Position {
     instrument: Py<Instrument>,
     position: account::Position,
-    mark: Option<i64>,
+    mark: Mark,
 }
 
 impl Position {
-    pub fn new(instrument: Py<Instrument>, position: account::Position, mark: Option<i64>) -> Self {
+    pub fn new(instrument: Py<Instrument>, position: account::Position, mark: Mark) -> Self {
         Self { instrument, position, mark }
     }
 
@@ -275,7 +275,7 @@ impl Position {
             return Some(0.0);
         }
         let specification = &self.instrument.get().definition().specification;
-        self.mark.map(|mark| self.value(self.position.unrealised(specification, mark)))
+        self.position.unrealised(specification, &self.mark).map(|value| self.value(value))
     }
 
     fn __bool__(&self) -> bool {

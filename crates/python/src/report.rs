@@ -52,7 +52,7 @@ impl Outcome {
         let instruments = recorder.instruments(state).into_iter().map(|report| {
             let definition = index.instrument(report.instrument);
             let mark = state.market(report.instrument).mark;
-            let price = mark.price().map(|price| to_float(price, definition.specification.price_decimals));
+            let price = mark.to_float(definition.specification.price_decimals);
             (definition.name.clone(), definition.specification.settlement.clone(), mark.source().name().to_owned(), price, report)
         });
         let assets = Recorder::assets(state).into_iter().map(|report| {

@@ -651,8 +651,8 @@ impl Session {
                 dict.set_item("quantity", format_decimal(position.quantity.into(), specification.quantity_decimals))?;
                 dict.set_item("cost", money(position.cost))?;
                 dict.set_item("realised", money(position.realised))?;
-                dict.set_item("unrealised", mark.price().map(|price| money(position.unrealised(specification, price))))?;
-                dict.set_item("mark", mark.price().map(|price| format_decimal(price.into(), specification.price_decimals)))?;
+                dict.set_item("unrealised", position.unrealised(specification, &mark).map(money))?;
+                dict.set_item("mark", mark.to_text(specification.price_decimals))?;
                 dict.set_item("mark_source", mark.source().name())?;
                 dict.set_item("currency", &specification.settlement)?;
                 list.append(dict)?;

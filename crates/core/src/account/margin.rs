@@ -2,6 +2,7 @@
 
 use super::Account;
 use crate::instrument::{AssetIndex, Index, Instrument, InstrumentIndex};
+use crate::market::Mark;
 use crate::number::{RATE_DECIMALS, Rate, Rounding, divide, power_of_ten, rescale};
 use serde::{Deserialize, Serialize};
 
@@ -27,22 +28,22 @@ pub struct MarginState {
 }
 
 impl MarginState {
-    /// The state of the account's positions in `settlement`; `marks` gives the mark price by instrument.
-    pub fn of(account: &Account, index: &Index, settlement: AssetIndex, marks: impl Fn(InstrumentIndex) -> Option<i64>) -> Self {
+    /// The state of the account's positions in `settlement`; `marks` gives the mark by instrument.
+    pub fn of(account: &Account, index: &Index, settlement: AssetIndex, marks: impl Fn(InstrumentIndex) -> Mark) -> Self {
         let mut state = Self { equity: account.wallet(settlement), ..Self::default() };
         for (instrument, definition) in index.instruments().take(account.positions().len()) {
             let position = account.position(instrument);
             if position.quantity == 0 || definition.settlement != settlement {
                 continue;
             }
-            let (Some(margin), Some(mark)) = (definition.specification.margin, marks(instrument)) else { continue };
+            let (Some(margin), mark) = (definition.specification.margin, marks(instrument)) else { continue };
+            let Some(value) = mark.value(&definition.specification, position.quantity) else { continue };
             let decimals = index.asset(settlement).decimals;
-            let unrealised = position.unrealised(&definition.specification, mark);
+            let unrealised = value - position.cost;
             let unit = 10_i128.pow(u32::from(definition.specification.value_decimals().saturating_sub(decimals)));
             state.equity +=
                 rescale(unrealised.div_euclid(unit) * unit, definition.specification.value_decimals(), decimals, Rounding::Down);
-            let value = definition.specification.value(mark, position.quantity).abs();
-            state.maintenance += part_of(value, margin.maintenance, definition, decimals);
+            state.maintenance += part_of(value.abs(), margin.maintenance, definition, decimals);
         }
         state
     }

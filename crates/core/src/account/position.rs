@@ -1,6 +1,7 @@
 //! A position: quantity and total cost, never an average (N3).
 
 use crate::instrument::Specification;
+use crate::market::Mark;
 use serde::{Deserialize, Serialize};
 
 /// What is held of one instrument.
@@ -64,10 +65,10 @@ impl Position {
         Change { realised }
     }
 
-    /// What the position would realise at a price, with the instrument's value decimals.
+    /// What the position would realise at the mark, with the instrument's value decimals; unknown without a mark.
     #[inline]
-    pub fn unrealised(&self, specification: &Specification, price: i64) -> i128 {
-        specification.value(price, self.quantity) - self.cost
+    pub fn unrealised(&self, specification: &Specification, mark: &Mark) -> Option<i128> {
+        if self.quantity == 0 { Some(-self.cost) } else { Some(mark.value(specification, self.quantity)? - self.cost) }
     }
 }
 

@@ -105,7 +105,7 @@ impl Recorder {
         })
     }
 
-    /// When the equity curve wants its next point.
+    /// Behind when the equity curve wants its next point.
     #[inline]
     pub fn next_sample_ns(&self) -> TimeNs {
         self.curve.next_boundary_ns()
@@ -294,14 +294,14 @@ impl Recorder {
         let quantity: i64 = positions().map(|position| position.quantity).sum();
         let dust = (0..state.strategies().len()).map(|place| state.dust(StrategyIndex(place as u16), instrument)).sum();
         let is_flat = positions().all(|position| position.quantity == 0);
-        let mark = state.market(instrument).mark.price();
-        let unrealised = |mark| positions().map(|position| position.unrealised(specification, mark)).sum();
+        let mark = &state.market(instrument).mark;
+        let unrealised: Option<i128> = positions().map(|position| position.unrealised(specification, mark)).sum();
         InstrumentReport {
             instrument,
             summary: self.summaries[instrument.at()].clone(),
             trips,
             is_open: self.trips.iter().any(|strategy| strategy[instrument.at()].is_open()),
-            unrealised: if is_flat { Some(0.0) } else { mark.map(|mark| wide_to_float(unrealised(mark), specification.value_decimals())) },
+            unrealised: if is_flat { Some(0.0) } else { unrealised.map(|value| wide_to_float(value, specification.value_decimals())) },
             quantity: to_float(quantity, specification.quantity_decimals),
             dust: to_float(dust, specification.quantity_decimals),
         }

@@ -276,7 +276,7 @@ impl Timeline {
     /// Takes the point of the equity curve that lies before an event, if there is one.
     #[inline]
     fn sample_before(&mut self, time_ns: TimeNs) {
-        if time_ns >= self.recorder.next_sample_ns() {
+        if time_ns > self.recorder.next_sample_ns() {
             self.recorder.sample(self.engine.state(), time_ns);
         }
     }

@@ -3,7 +3,7 @@
 use super::{Booked, Charge, Engine, Notice};
 use crate::account::{Fill, base_fee};
 use crate::event::{AccountEvent, AccountReport, Holding};
-use crate::instrument::{AccountIndex, InstrumentIndex};
+use crate::instrument::AccountIndex;
 use crate::market::Side;
 use crate::order::{OrderId, Outcome, Report, StrategyIndex, next_status};
 use crate::risk::is_uncovered;
@@ -85,9 +85,7 @@ impl Engine {
         let held = self.state.position(strategy, fill.instrument).quantity;
         let realised = self.attribute(strategy, fill);
         self.count_on_top(fill, strategy, held);
-        if held.signum() == -fill.signed_quantity().signum() {
-            self.cancel_uncovered(strategy, fill.instrument);
-        }
+        self.cancel_uncovered(strategy, fill, held);
         self.output.fills.push(Booked { fill: *fill, strategy, count, realised, decision_mid_doubled, arrival_time_ns: self.state.now_ns });
         if self.strategies[strategy.at()].callbacks.fill {
             self.notices.push(Notice::Fill(strategy, *fill));
@@ -112,11 +110,19 @@ impl Engine {
         }
     }
 
-    /// Cancels orders that may only reduce and that what is held does not cover any more (O4).
-    fn cancel_uncovered(&mut self, strategy: StrategyIndex, instrument: InstrumentIndex) {
-        let open = self.state.orders.open(strategy).filter(|order| order.request.instrument == instrument);
-        let uncovered = open.filter(|order| order.remaining() > 0 && is_uncovered(&self.state, order));
-        self.state.outbox.extend(uncovered.map(|order| Decision::Cancel(order.id)).collect::<SmallVec<[Decision; 4]>>());
+    /// Cancels orders that may only reduce and that what is held does not cover any more (O4): of a strategy whose position
+    /// has become smaller, and at a margined venue, which looks at the account's, of the others where that became larger.
+    fn cancel_uncovered(&mut self, strategy: StrategyIndex, fill: &Fill, held_before: i64) {
+        let is_reduced = held_before.signum() == -fill.signed_quantity().signum();
+        let concerns_others = self.strategies.len() > 1 && self.state.index.instrument(fill.instrument).is_margined();
+        for place in 0..self.strategies.len() {
+            let one = StrategyIndex(place as u16);
+            if if one == strategy { is_reduced } else { concerns_others } {
+                let open = self.state.orders.open(one).filter(|order| order.request.instrument == fill.instrument);
+                let uncovered = open.filter(|order| order.remaining() > 0 && is_uncovered(&self.state, order));
+                self.state.outbox.extend(uncovered.map(|order| Decision::Cancel(order.id)).collect::<SmallVec<[Decision; 4]>>());
+            }
+        }
     }
 
     /// What the account holds already becomes a strategy's position, at its stated cost: no money moves (M3).

@@ -1,5 +1,8 @@
 //! The mark: which price an instrument is valued at (N4).
 
+use crate::instrument::Specification;
+use crate::market::Quote;
+use crate::number::{format_decimal, to_float};
 use crate::time::{DurationNs, SECOND_NS, TimeNs};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +24,7 @@ pub enum MarkSource {
     Bar = 1,
     /// The last trade.
     Trade = 2,
-    /// The middle of the last quote, rounded down to a price unit.
+    /// The middle of the last quote.
     Quote = 3,
     /// The venue's mark price.
     Venue = 4,
@@ -40,23 +43,49 @@ impl MarkSource {
     }
 }
 
-/// An instrument's mark price and where it comes from.
+/// An instrument's mark price and where it comes from. It is held doubled, because a middle may lie between two price
+/// units: rounded, it would favour shorts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    price: i64,
+    doubled: i64,
     source: MarkSource,
     /// When the source spoke, by venue time.
     time_ns: TimeNs,
 }
 
 impl Mark {
-    /// The price, once one is known.
+    /// Twice the price, once one is known.
     #[inline]
-    pub const fn price(&self) -> Option<i64> {
+    pub const fn doubled(&self) -> Option<i64> {
         match self.source {
             MarkSource::None => None,
-            _ => Some(self.price),
+            _ => Some(self.doubled),
         }
+    }
+
+    /// The price, rounded down to a price unit: what an order, or a fill at the mark, can have.
+    #[inline]
+    pub fn price(&self) -> Option<i64> {
+        self.doubled().map(|doubled| doubled.div_euclid(2))
+    }
+
+    /// What a quantity is worth, with the instrument's value decimals.
+    #[inline]
+    pub fn value(&self, specification: &Specification, quantity: i64) -> Option<i128> {
+        self.doubled().map(|doubled| specification.value(doubled, quantity).div_euclid(2))
+    }
+
+    /// The price with its half unit, as a float.
+    pub fn to_float(&self, price_decimals: u8) -> Option<f64> {
+        self.doubled().map(|doubled| to_float(doubled, price_decimals) / 2.0)
+    }
+
+    /// The price with its half unit, as text.
+    pub fn to_text(&self, price_decimals: u8) -> Option<String> {
+        self.doubled().map(|doubled| match doubled % 2 {
+            0 => format_decimal((doubled / 2).into(), price_decimals),
+            _ => format_decimal(i128::from(doubled) * 5, price_decimals + 1),
+        })
     }
 
     /// Where the price comes from.
@@ -74,8 +103,19 @@ impl Mark {
     /// Takes a price from a source, unless a better one has spoken within [`MARK_FRESH_NS`].
     #[inline]
     pub fn update(&mut self, source: MarkSource, price: i64, time_ns: TimeNs) {
+        self.update_doubled(source, price.saturating_mul(2), time_ns);
+    }
+
+    /// Takes the middle of a quote in the same way.
+    #[inline]
+    pub fn update_quote(&mut self, quote: &Quote, time_ns: TimeNs) {
+        self.update_doubled(MarkSource::Quote, quote.bid.saturating_add(quote.ask), time_ns);
+    }
+
+    #[inline]
+    fn update_doubled(&mut self, source: MarkSource, doubled: i64, time_ns: TimeNs) {
         if source >= self.source || time_ns.saturating_sub(self.time_ns) > MARK_FRESH_NS {
-            *self = Self { price, source, time_ns };
+            *self = Self { doubled, source, time_ns };
         }
     }
 }
@@ -111,5 +151,16 @@ mod tests {
         assert_eq!(mark_after(&[(MarkSource::Bar, 5, TimeNs::MIN)]), (MarkSource::Bar, Some(5)));
         assert_eq!(mark_after(&[(MarkSource::Quote, 5, TimeNs::MAX), (MarkSource::Trade, 6, TimeNs::MIN)]), (MarkSource::Quote, Some(5)));
         assert_eq!(mark_after(&[(MarkSource::Quote, 5, TimeNs::MIN), (MarkSource::Trade, 6, TimeNs::MAX)]), (MarkSource::Trade, Some(6)));
+    }
+
+    #[test]
+    fn a_middle_between_two_price_units_is_kept() {
+        let mut mark = Mark::default();
+        assert_eq!((mark.to_float(4), mark.to_text(4), mark.doubled()), (None, None, None));
+        for (ask, float, text, price) in [(5_001, 0.50005, "0.50005", 5_000), (5_002, 0.5001, "0.5001", 5_001)] {
+            mark.update_quote(&Quote { bid: 5_000, ask, bid_quantity: 1, ask_quantity: 1 }, 0);
+            assert_eq!((mark.to_float(4), mark.to_text(4).as_deref()), (Some(float), Some(text)));
+            assert_eq!(mark.price(), Some(price));
+        }
     }
 }

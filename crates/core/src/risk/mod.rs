@@ -268,16 +268,17 @@ pub(crate) fn reduces(state: &State, order: &Order) -> bool {
 /// Whether an order may only reduce its strategy's position and could do more (O4).
 ///
 /// A spot venue knows no such orders. A margined one looks after them itself, but at the account's position, of all
-/// strategies together: there what rests is cut when another one has reduced before it, and need not be cancelled.
+/// strategies together. Where the others hold none of the order's kind, what rests is cut there and need not be cancelled.
 pub(crate) fn is_uncovered(state: &State, order: &Order) -> bool {
     let request = &order.request;
     if !request.reduce_only {
         return false;
     }
-    if !state.index.instrument(request.instrument).is_margined() {
+    let held = state.position(order.strategy, request.instrument).quantity;
+    let of_others = state.accounts[request.account.at()].position(request.instrument).quantity - held;
+    if !state.index.instrument(request.instrument).is_margined() || of_others.signum() == -request.side.sign() {
         return !reduces(state, order);
     }
-    let held = state.position(order.strategy, request.instrument).quantity;
     let is_too_much = order.status == Status::Queued && request.quantity > held.abs();
     held.signum() != -request.side.sign() || is_too_much
 }
@@ -369,7 +370,7 @@ fn open_orders(limits: &Limits, state: &State, order: &Order) -> Option<Code> {
 fn price_collar(limits: &Limits, state: &State, request: &NewOrder) -> Option<Code> {
     let collar = limits.price_collar?;
     let price = request.order_type.price()?;
-    let Some(mark) = state.market(request.instrument).mark.price() else { return Some(Code::RiskNoMark) };
-    let distance = i128::from((price - mark).abs()) * i128::from(power_of_ten(RATE_DECIMALS));
+    let Some(mark) = state.market(request.instrument).mark.doubled() else { return Some(Code::RiskNoMark) };
+    let distance = (2 * i128::from(price) - i128::from(mark)).abs() * i128::from(power_of_ten(RATE_DECIMALS));
     (distance > i128::from(mark) * i128::from(collar)).then_some(Code::RiskPriceCollar)
 }

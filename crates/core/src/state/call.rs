@@ -187,17 +187,29 @@ impl State {
         if let OrderType::Limit(_) = order_type {
             self.check_call(&self.order_of(instrument, Side::Buy, lot, order_type))?;
         }
-        self.strategies[strategy.at()].targets.retain(|target| target.instrument != instrument);
-        let target = self.target_of(instrument, quantity, order_type);
-        let is_reached = self.exposure(strategy, instrument) == quantity && !self.is_unsettled(strategy, instrument);
-        if is_reached && !self.works_otherwise(strategy, &target) {
+        let is_reached = self.position(strategy, instrument).quantity == quantity
+            && !self.orders.open(strategy).any(|order| order.request.instrument == instrument);
+        if is_reached {
             // Nothing is left of it, whatever one before has left.
-            self.strategies[strategy.at()].dust.retain(|(held, _)| *held != instrument);
+            let strategy = &mut self.strategies[strategy.at()];
+            strategy.targets.retain(|target| target.instrument != instrument);
+            strategy.dust.retain(|(held, _)| *held != instrument);
             return Ok(());
         }
-        self.strategies[strategy.at()].targets.push(target);
-        self.outbox.push(Decision::Pursue(strategy, instrument));
+        self.want_reached(self.target_of(instrument, quantity, order_type));
         Ok(())
+    }
+
+    /// A target in the place of what was wanted before: it is looked at behind all that was asked for until now, some of
+    /// which may be refused.
+    fn want_reached(&mut self, target: Target) {
+        let (strategy, instrument) = (self.calling, target.instrument);
+        let targets = &mut self.strategies[strategy.at()].targets;
+        targets.retain(|before| before.instrument != instrument);
+        targets.push(target);
+        let pursue = Decision::Pursue(strategy, instrument);
+        self.outbox.retain(|decision| *decision != pursue);
+        self.outbox.push(pursue);
     }
 
     fn target_of(&self, instrument: InstrumentIndex, quantity: i64, order_type: OrderType) -> Target {
@@ -248,9 +260,7 @@ impl State {
             return Ok(());
         }
         self.cancel_all(Some(instrument));
-        let target = self.target_of(instrument, 0, OrderType::Market);
-        self.strategies[self.calling.at()].targets.push(target);
-        self.outbox.push(Decision::Pursue(self.calling, instrument));
+        self.want_reached(self.target_of(instrument, 0, OrderType::Market));
         Ok(())
     }
 

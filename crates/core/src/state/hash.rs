@@ -215,7 +215,7 @@ impl State {
         instruments.sort_by(|left, right| left.1.name.cmp(&right.1.name));
         for (instrument, definition) in instruments {
             let market = &self.markets[instrument.at()];
-            out.text(&definition.name).text(market.mark.source().name()).number(market.mark.price().unwrap_or(0).into());
+            out.text(&definition.name).text(market.mark.source().name()).number(market.mark.doubled().unwrap_or(0).into());
             out.number(market.mark.time_ns().into());
             if let Some(trade) = market.trade {
                 out.text("trade").number(trade.price.into()).number(trade.quantity.into()).number(trade.id.into());

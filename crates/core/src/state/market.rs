@@ -36,14 +36,14 @@ impl Market {
                 (self.trade, self.trade_time_ns) = (Some(trade), time_ns);
             }
             MarketData::Quote(quote) => {
-                self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), time_ns);
+                self.mark.update_quote(&quote, time_ns);
                 self.quote = Some(quote);
             }
             MarketData::Book(delta) => {
                 let book = self.book.get_or_insert_default();
                 book.apply(&delta);
                 if let Some(quote) = book.quote().filter(|_| delta.last) {
-                    self.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), time_ns);
+                    self.mark.update_quote(&quote, time_ns);
                 }
             }
             MarketData::Mark(price) => self.mark.update(MarkSource::Venue, price, time_ns),
@@ -67,6 +67,6 @@ impl Market {
     #[inline]
     pub fn mid_doubled(&self) -> Option<i64> {
         let best = self.quote.or_else(|| self.book.as_ref().and_then(|book| book.quote()));
-        best.map(|quote| quote.bid + quote.ask).or_else(|| self.mark.price().map(|price| price * 2))
+        best.map(|quote| quote.bid + quote.ask).or_else(|| self.mark.doubled())
     }
 }

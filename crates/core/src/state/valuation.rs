@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::instrument::{AssetIndex, Index, InstrumentIndex, Kind};
-use crate::number::{to_float, wide_to_float};
+use crate::number::wide_to_float;
 use serde::{Deserialize, Serialize};
 
 /// How an asset is turned into the currency.
@@ -56,8 +56,7 @@ impl Valuation {
     /// The price of one unit of an asset, if it is known.
     pub fn rate(&self, state: &State, asset: AssetIndex) -> Option<f64> {
         let price = |instrument: InstrumentIndex| {
-            let mark = state.market(instrument).mark.price()?;
-            Some(to_float(mark, state.index().instrument(instrument).specification.price_decimals))
+            state.market(instrument).mark.to_float(state.index().instrument(instrument).specification.price_decimals)
         };
         match self.rates.get(asset.at())? {
             Rate::One => Some(1.0),
@@ -86,8 +85,7 @@ impl Valuation {
                 let instrument = InstrumentIndex(at as u32);
                 let definition = state.index().instrument(instrument);
                 if definition.is_margined() {
-                    let mark = state.market(instrument).mark.price()?;
-                    let unrealised = position.unrealised(&definition.specification, mark);
+                    let unrealised = position.unrealised(&definition.specification, &state.market(instrument).mark)?;
                     equity +=
                         wide_to_float(unrealised, definition.specification.value_decimals()) * self.rate(state, definition.settlement)?;
                 }

@@ -133,11 +133,7 @@ impl State {
         for strategy in &self.strategies {
             for (at, position) in strategy.positions.iter().enumerate() {
                 let definition = self.index.instrument(InstrumentIndex(at as u32));
-                let unrealised = if position.quantity == 0 {
-                    -position.cost
-                } else {
-                    position.unrealised(&definition.specification, self.markets[at].mark.price()?)
-                };
+                let unrealised = position.unrealised(&definition.specification, &self.markets[at].mark)?;
                 let earned = position.realised + unrealised;
                 if earned != 0 {
                     profit +=
@@ -192,7 +188,7 @@ impl State {
     fn gained(&self, held: &Holding, valuation: &Valuation) -> Option<f64> {
         let definition = self.index.instrument(held.instrument);
         let specification = &definition.specification;
-        let value = specification.value(self.markets[held.instrument.at()].mark.price()?, held.quantity);
+        let value = self.markets[held.instrument.at()].mark.value(specification, held.quantity)?;
         Some(wide_to_float(value - held.cost, specification.value_decimals()) * valuation.rate(self, definition.settlement)?)
     }
 

@@ -76,28 +76,31 @@ impl EquityCurve {
         }
     }
 
-    /// From when on an event must be preceded by [`EquityCurve::sample`]: never before the curve has begun, and
+    /// Behind when an event must be preceded by [`EquityCurve::sample`]: never before the curve has begun, and
     /// always until the equity is first known.
     #[inline]
     pub fn next_boundary_ns(&self) -> TimeNs {
         self.next_boundary_ns
     }
 
-    /// Takes the equity from before an event at `time_ns`, which is at or past the next boundary.
+    /// Takes the equity from before an event at `time_ns`, which is past the next boundary.
     ///
-    /// The point belongs to that boundary; further boundaries that were passed without
+    /// The point belongs to that boundary, and what happened right at it counts: a bar that closes at midnight closes the
+    /// day. Further boundaries that were passed without
     /// an event repeat it and get none. The first point is the starting equity and
     /// belongs to the event's time. Unknown equity (N4) makes no point, and the start
     /// waits until it is known.
     pub fn sample(&mut self, time_ns: TimeNs, equity: Option<f64>) {
-        debug_assert!(time_ns >= self.next_boundary_ns);
         let is_first = self.next_boundary_ns == TimeNs::MIN;
+        debug_assert!(is_first || time_ns > self.next_boundary_ns);
         if let Some(equity) = equity {
             self.add(if is_first { time_ns } else { self.next_boundary_ns }, equity);
         } else if is_first {
             return;
         }
-        self.next_boundary_ns = floor_to(time_ns, self.interval_ns) + self.interval_ns;
+        // What is at the start at its very time is the start; later, what happens right at a boundary is before it.
+        let after_ns = if is_first { time_ns } else { time_ns - 1 };
+        self.next_boundary_ns = floor_to(after_ns, self.interval_ns) + self.interval_ns;
     }
 
     /// Takes the equity after the last event.
@@ -151,8 +154,8 @@ mod tests {
         not_kept.begin(-1, Some(1000.0));
         for minute in 0..5_000_i32 {
             let equity = Some(1000.0 + f64::from(minute * 7 % 13));
-            kept.sample(i64::from(minute) * MINUTE_NS, equity);
-            not_kept.sample(i64::from(minute) * MINUTE_NS, equity);
+            kept.sample(i64::from(minute) * MINUTE_NS + 1, equity);
+            not_kept.sample(i64::from(minute) * MINUTE_NS + 1, equity);
         }
         assert_eq!(kept.returns(), not_kept.returns());
         assert_eq!((kept.points().len(), not_kept.points().len()), (5_001, 0));
@@ -166,14 +169,14 @@ mod tests {
         // The start comes asset by asset.
         curve.flow(Some(0.0), Some(30.0));
         curve.flow(Some(30.0), Some(100.0));
-        curve.sample(10, Some(110.0));
+        curve.sample(11, Some(110.0));
         // Half as much again comes in, then a thing without a price, which turns out to be worth 40.
         curve.flow(Some(110.0), Some(165.0));
-        curve.sample(20, Some(165.0));
+        curve.sample(21, Some(165.0));
         curve.flow(Some(165.0), None);
         curve.flow(None, None);
-        curve.sample(30, None);
-        curve.sample(40, Some(205.0));
+        curve.sample(31, None);
+        curve.sample(41, Some(205.0));
         // All but five goes out, of which one is lost.
         curve.flow(Some(205.0), Some(5.0));
         curve.finish(45, Some(4.0));
@@ -182,6 +185,22 @@ mod tests {
         assert_eq!((returns.starting_equity(), returns.final_equity()), (Some(100.0), Some(4.0)));
         assert!((returns.total_return().unwrap() - (1.1 * 0.8 - 1.0)).abs() < 1e-12);
         assert!((returns.maximum_drawdown().unwrap() + 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_happens_right_at_a_boundary_is_before_it() {
+        let mut curve = EquityCurve::new(10, Annualisation::EveryDay, true).unwrap();
+        let mut equity = 1.0;
+        curve.begin(0, Some(equity));
+        for time_ns in [10, 20, 20, 35, 40] {
+            if time_ns > curve.next_boundary_ns() {
+                curve.sample(time_ns, Some(equity));
+            }
+            equity += 1.0;
+        }
+        curve.finish(40, Some(equity));
+        let points: Vec<_> = curve.points().iter().map(|point| (point.time_ns, point.equity)).collect();
+        assert_eq!(points, [(0, 1.0), (10, 2.0), (20, 4.0), (40, 6.0)]);
     }
 
     #[test]

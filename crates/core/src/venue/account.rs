@@ -217,9 +217,9 @@ impl SimulatedVenue {
     pub(super) fn pay_funding(&mut self, instrument: InstrumentIndex, rate: Rate, time_ns: TimeNs) {
         let definition = self.index.instrument(instrument);
         let held = self.account.position(instrument).quantity;
-        let (Some(mark), true) = (self.markets[instrument.at()].mark.price(), held != 0 && definition.is_margined()) else { return };
         let specification = &definition.specification;
-        let value = specification.value(mark, held);
+        let value = self.markets[instrument.at()].mark.value(specification, held);
+        let (Some(value), true) = (value, held != 0 && definition.is_margined()) else { return };
         let amount = -rescale(
             value.saturating_mul(rate.into()),
             specification.value_decimals() + RATE_DECIMALS,
@@ -255,7 +255,7 @@ impl SimulatedVenue {
 
     /// Equity and margin of everything that settles in an asset, at the marks of now.
     pub fn margin(&self, settlement: AssetIndex) -> MarginState {
-        MarginState::of(&self.account, &self.index, settlement, |instrument| self.markets[instrument.at()].mark.price())
+        MarginState::of(&self.account, &self.index, settlement, |instrument| self.markets[instrument.at()].mark)
     }
 
     /// Cancels all orders and closes all positions that settle in the asset, at the mark,
@@ -306,8 +306,8 @@ impl SimulatedVenue {
                 if !shares(at) {
                     return Some(ALWAYS_SAFE);
                 }
-                Some(self.markets[at].mark.price().map_or(NEVER_SAFE, |mark| {
-                    let distance = state.safe_distance(other, held(at), decimals, positions);
+                Some(self.markets[at].mark.doubled().map_or(NEVER_SAFE, |mark| {
+                    let distance = state.safe_distance(other, held(at), decimals, positions).saturating_mul(2);
                     (mark.saturating_sub(distance), mark.saturating_add(distance))
                 }))
             })

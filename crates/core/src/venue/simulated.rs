@@ -88,7 +88,7 @@ pub(super) struct VenueMarket {
     pub path: Option<BarPath>,
     pub orders: Vec<VenueOrder>,
     pub trades: u64,
-    /// While the mark stays between these, the account's margin cannot be short.
+    /// While twice the mark stays between these, the account's margin cannot be short.
     pub safe: (i64, i64),
     /// The finest bars that the data hold; coarser ones tell nothing more.
     pub bars: Option<BarInterval>,
@@ -104,7 +104,7 @@ impl VenueMarket {
     /// Whether the mark is where the account's margin cannot be short.
     #[inline]
     fn is_safe(&self) -> bool {
-        self.mark.price().is_none_or(|mark| (self.safe.0..=self.safe.1).contains(&mark))
+        self.mark.doubled().is_none_or(|mark| (self.safe.0..=self.safe.1).contains(&mark))
     }
 }
 
@@ -245,7 +245,7 @@ impl SimulatedVenue {
                 }
             }
             MarketData::Quote(quote) => {
-                market.mark.update(MarkSource::Quote, i64::midpoint(quote.bid, quote.ask), event.venue_time_ns);
+                market.mark.update_quote(&quote, event.venue_time_ns);
                 if market.source == Source::Quotes {
                     market.liquidity.observe_quote(quote);
                     if !market.orders.is_empty() {
@@ -266,8 +266,8 @@ impl SimulatedVenue {
         let market = &mut self.markets[instrument.at()];
         market.liquidity.observe_delta(delta);
         if delta.last {
-            if let Some(mid) = market.liquidity.mid() {
-                market.mark.update(MarkSource::Quote, mid, time_ns);
+            if let Some(quote) = market.liquidity.best_quote() {
+                market.mark.update_quote(&quote, time_ns);
             }
             if !market.orders.is_empty() {
                 self.match_shown(instrument, time_ns);

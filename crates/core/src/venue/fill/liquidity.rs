@@ -49,10 +49,9 @@ impl Liquidity {
         }
     }
 
-    /// The middle of the best prices, rounded down to a price unit.
-    pub fn mid(&self) -> Option<i64> {
-        let quote = self.book.as_ref().map_or(self.quote, |book| book.quote())?;
-        Some(i64::midpoint(quote.bid, quote.ask))
+    /// The best prices.
+    pub fn best_quote(&self) -> Option<Quote> {
+        self.book.as_ref().map_or(self.quote, |book| book.quote())
     }
 
     /// Takes up to `wanted` from prices that pass `accepts`, best first.
