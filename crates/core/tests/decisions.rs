@@ -411,13 +411,84 @@ fn a_target_that_goes_through_zero_at_the_end_closes_once() {
     }
 }
 
+fn reduce(state: &mut State, side: Side, quantity: i64, order_type: OrderType) -> Result<()> {
+    let order = state.order_of(at(0), side, quantity, order_type);
+    state.place(tradewind_core::order::NewOrder { reduce_only: true, ..order }).map(|_| ())
+}
+
+#[test]
+fn a_target_counts_what_becomes_of_orders_of_its_callback() {
+    // A sale that risk refuses, as it reduces nothing, before the last target of three.
+    for latency in LATENCIES {
+        let mut world = quotes(12);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        for earlier in [None, Some(1)] {
+            let run = script(&world, move |state, number| match number {
+                2 => {
+                    earlier.map_or(Ok(()), |quantity| state.target(at(0), quantity, Market))?;
+                    reduce(state, Sell, 3, Market)?;
+                    state.target(at(0), 3, Market)
+                }
+                _ => Ok(()),
+            });
+            assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [3], "{latency:?} {earlier:?}");
+        }
+        // As much as is wanted rests, and is cancelled behind the target; or is refused before it.
+        let bid = Arc::new(Mutex::new(OrderId(0)));
+        for quantity in [2, 3, 4] {
+            let kept = Arc::clone(&bid);
+            let run = script(&world, move |state, number| match number {
+                1 => place(state, Buy, 3, Limit(900)).map(|id| *kept.lock().unwrap() = id),
+                3 => {
+                    state.target(at(0), quantity, Market)?;
+                    state.cancel(*kept.lock().unwrap())
+                }
+                _ => Ok(()),
+            });
+            assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [quantity], "{latency:?}");
+        }
+        let strategy = counting(&world, |state, number| match number {
+            2 => place(state, Buy, 3, Limit(2_000)).and_then(|_| state.target(at(0), 3, Market)),
+            _ => Ok(()),
+        });
+        let collar = tradewind_core::risk::Limits { price_collar: Some(100_000), ..Default::default() };
+        let risk = tradewind_core::risk::Risk::new(vec![collar], Vec::new());
+        let mut run = Backtest::new(world.settings(), vec![strategy], risk, world.recordings.clone()).unwrap();
+        run.run().unwrap();
+        assert_eq!(fills(&run).iter().map(|fill| fill.1).collect::<Vec<_>>(), [3], "{latency:?}");
+    }
+}
+
+#[test]
+fn what_may_only_reduce_is_its_strategys_where_others_hold_the_same() {
+    let rises: Vec<_> = (1..=14).map(|second| if second < 8 { (second, 1_000, 1_001) } else { (second, 1_200, 1_201) }).collect();
+    for latency in LATENCIES {
+        let mut world = quoted(&rises);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        for (is_late, two_at_once) in [(false, false), (true, false), (false, true)] {
+            let (_, other) = counting(&world, move |state, number| match number {
+                1 if !is_late => place(state, Buy, 10, Market).map(|_| ()),
+                6 if is_late => place(state, Buy, 10, Market).map(|_| ()),
+                _ => Ok(()),
+            });
+            let (_, ours) = counting(&world, move |state, number| match number {
+                1 => place(state, Buy, 10, Market).map(|_| ()),
+                2 if two_at_once => reduce(state, Sell, 8, Market).and_then(|()| reduce(state, Sell, 8, Market)),
+                // It rests, and is more than what is left of the position.
+                2 => reduce(state, Sell, 10, Limit(1_100)),
+                4 if !two_at_once => place(state, Sell, 7, Market).map(|_| ()),
+                _ => Ok(()),
+            });
+            let run = world.run(vec![("other".to_owned(), other), ("ours".to_owned(), ours)]);
+            let held = |place: u16| run.engine().state().position(tradewind_core::order::StrategyIndex(place), at(0)).quantity;
+            assert_eq!((held(0), held(1)), (10, if two_at_once { 2 } else { 3 }), "{latency:?} {is_late} {two_at_once}");
+        }
+    }
+}
+
 #[test]
 fn what_may_only_reduce_is_looked_after_on_spot() {
     let quotes: Vec<_> = (1..=14).map(|second| (second, 1_000, 1_001)).collect();
-    let reduce = |state: &mut State, side, quantity, order_type| {
-        let order = state.order_of(at(0), side, quantity, order_type);
-        state.place(tradewind_core::order::NewOrder { reduce_only: true, ..order }).map(|_| ())
-    };
     for latency in LATENCIES {
         // The account holds coins of somebody else: the venue would sell them.
         let mut world = common::quoted_as(common::spot("v", "X", "X", "USD"), &quotes).with_balance("v", "X", 50);

@@ -16,7 +16,7 @@ use tradewind_core::time::{HOUR_NS, MILLISECOND_NS, SECOND_NS};
 use tradewind_core::venue::Latency;
 
 /// A change of this is a change of what runs decide, which has to be meant.
-const DECISIONS: &str = "b0d8b0c5bad3b438";
+const DECISIONS: &str = "25c17a6e9b1fbaf3";
 
 /// Two hours of a synthetic perpetual with quotes and trades, and a cross of two averages.
 fn run() -> Backtest {

@@ -1,13 +1,14 @@
 //! The connection between the engine and a simulated venue: what is on its way.
 
 use super::Outage;
+use super::lines::Lines;
 use super::script::{CancelFate, Happening, Script, What};
 use crate::error::Code;
 use crate::event::{AccountEvent, AccountReport};
 use crate::instrument::InstrumentIndex;
 use crate::order::{OrderId, Request};
 use crate::time::{DurationNs, TimeNs};
-use crate::venue::{Line, SimulatedVenue};
+use crate::venue::SimulatedVenue;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -44,8 +45,7 @@ pub(super) struct Link {
     /// How long after its venue time the venue meets a row (F6). Its own times are that much behind the timeline's.
     pub lag_ns: DurationNs,
     outages: Vec<Outage>,
-    requests: Line,
-    answers: Line,
+    lines: Lines,
     to_venue: VecDeque<OnTheWay<ToVenue>>,
     to_engine: VecDeque<OnTheWay<AccountReport>>,
     /// What is taken over from a recorded session, where one is run again.
@@ -65,12 +65,11 @@ pub(super) enum Step {
 }
 
 impl Link {
-    pub fn new(venue: SimulatedVenue, seed: u64, outages: Vec<Outage>) -> Self {
+    pub fn new(venue: SimulatedVenue, seed: u64, strategies: &[String], outages: Vec<Outage>) -> Self {
         let settings = venue.settings();
-        let requests = Line::new(settings.request_latency, seed, &settings.venue, "requests");
-        let answers = Line::new(settings.answer_latency, seed, &settings.venue, "answers");
+        let lines = Lines::new(&settings.venue, (settings.request_latency, settings.answer_latency), seed, strategies);
         let lag_ns = settings.lag_ns.unwrap_or(0);
-        Self { venue, lag_ns, outages, requests, answers, to_venue: VecDeque::new(), to_engine: VecDeque::new(), script: None }
+        Self { venue, lag_ns, outages, lines, to_venue: VecDeque::new(), to_engine: VecDeque::new(), script: None }
     }
 
     /// Takes over what a session recorded. Its latencies are measured, so that the venue needs not wait for late rows.
@@ -89,7 +88,7 @@ impl Link {
             self.fail(&request, now_ns, round);
             return;
         }
-        let arrival_ns = self.requests.arrival_ns(now_ns) + self.lag_ns;
+        let arrival_ns = self.lines.request_ns(&request, now_ns) + self.lag_ns;
         if self.script.is_some() {
             self.send_scripted(request, now_ns, arrival_ns, round);
             return;
@@ -169,7 +168,7 @@ impl Link {
         let account = self.venue.account_index();
         for (venue_time_ns, event) in self.venue.output.drain(..) {
             // What a venue that lags says is not known before it has met the rows up to then.
-            let sent_ns = self.answers.arrival_ns(venue_time_ns).max(venue_time_ns + self.lag_ns);
+            let sent_ns = self.lines.answer_ns(&event, venue_time_ns).max(venue_time_ns + self.lag_ns);
             let outage = self.outages.iter().find(|outage| (outage.from_ns..outage.until_ns).contains(&sent_ns));
             let arrival_ns = outage.map_or(sent_ns, |outage| outage.until_ns);
             let message = AccountReport { account, venue_time_ns, arrival_time_ns: arrival_ns, event };
@@ -264,7 +263,7 @@ impl Link {
             let about = |other: &&(TimeNs, AccountEvent)| id.is_some() && other.1.order() == id;
             let (before, count) = (output[..place].iter().filter(about).count(), output.iter().filter(about).count());
             let measured = self.script.as_ref().and_then(|script| script.answer_ns(id?, before, count));
-            let arrival_ns = measured.map_or_else(|| self.answers.arrival_ns(venue_time_ns), |answer_ns| venue_time_ns + answer_ns);
+            let arrival_ns = measured.map_or_else(|| self.lines.answer_ns(&event, venue_time_ns), |answer_ns| venue_time_ns + answer_ns);
             self.answer(event, venue_time_ns, arrival_ns, round);
         }
     }

@@ -1,6 +1,7 @@
 //! Feed, venues and engine on the two-sided timeline: backtests and their replay.
 
 mod backtest;
+mod lines;
 mod link;
 mod record;
 mod recorder;

@@ -181,7 +181,7 @@ impl Recorder {
             Status::Filled => Report::LastFill,
             Status::Cancelled => Report::Cancelled,
             Status::Expired => Report::Expired,
-            _ if order.reason.is_some_and(is_ours) => Report::Refused,
+            _ if order.report == Report::Refused => Report::Refused,
             _ => Report::Rejected,
         };
         self.summaries[order.instrument.at()].add_report(report);
@@ -363,10 +363,4 @@ impl Recorder {
         }
         reports
     }
-}
-
-/// Whether a reason for an order's end is a refusal of ours.
-fn is_ours(code: crate::error::Code) -> bool {
-    use crate::error::Code;
-    matches!(code, Code::TradingOff | Code::VenueDisconnected) || code.slug().starts_with("risk_")
 }

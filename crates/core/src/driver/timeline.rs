@@ -145,6 +145,9 @@ impl Timeline {
     /// A timeline before its first event.
     pub fn new(settings: Settings, strategies: Vec<(String, Box<dyn Strategy>)>, risk: Risk, available: Vec<Stream>) -> Result<Self> {
         let index = settings.index;
+        // As the engine counts them.
+        let mut names: Vec<String> = strategies.iter().map(|(name, _)| name.clone()).collect();
+        names.sort();
         let mut links = Vec::new();
         for venue in &settings.venues {
             venue.validate()?;
@@ -152,7 +155,7 @@ impl Timeline {
             check_leverage(&index, place, venue)?;
             let outages = settings.outages.iter().filter(|outage| outage.venue == place).copied().collect();
             let simulated = SimulatedVenue::new(Arc::clone(&index), place, venue.clone(), &available);
-            links.push((place, Link::new(simulated, settings.seed, outages)));
+            links.push((place, Link::new(simulated, settings.seed, &names, outages)));
         }
         links.sort_by(|left, right| index.venue(left.0).name.cmp(&index.venue(right.0).name));
         let place_of = |venue: VenueIndex| links.iter().position(|(place, _)| *place == venue);

@@ -165,7 +165,7 @@ impl Engine {
                 if reason.is_some() {
                     order.reason = reason;
                 }
-                self.changed(id);
+                self.changed(id, report);
                 if matches!(report, Report::Refused | Report::Rejected) || self.state.orders.get(id).is_some_and(is_in_vain) {
                     self.give_up(id);
                 }
@@ -198,14 +198,14 @@ impl Engine {
     }
 
     /// What follows from a change of an order.
-    pub(super) fn changed(&mut self, id: OrderId) {
+    pub(super) fn changed(&mut self, id: OrderId, report: Report) {
         let Some(order) = self.state.orders.get(id) else { return };
         let (strategy, instrument) = (order.strategy, order.request.instrument);
         if self.strategies[strategy.at()].callbacks.order {
             self.notices.push(Notice::Order(Box::new(order.clone())));
         }
         if order.status.is_closed() {
-            self.output.closed.push(Closed { instrument, status: order.status, reason: order.reason });
+            self.output.closed.push(Closed { instrument, status: order.status, report });
             if self.keeps_details {
                 self.output.orders.push(order.clone());
             }

@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::{Command, Event, Filter, encode_decision, encode_input};
 use crate::instrument::{AssetIndex, Index};
 use crate::market::MarketEvent;
-use crate::order::{Order, OrderId, Request, Status, StrategyIndex, TimerPurpose};
+use crate::order::{Order, OrderId, Report, Request, Status, StrategyIndex, TimerPurpose};
 use crate::risk::Risk;
 use crate::state::{Decision, DecisionHasher, State, Stream};
 use crate::strategy::{Callbacks, StatusChange, Strategy};
@@ -57,8 +57,8 @@ pub struct Closed {
     pub instrument: crate::instrument::InstrumentIndex,
     /// Its last status.
     pub status: Status,
-    /// Why it was rejected, refused or cancelled.
-    pub reason: Option<Code>,
+    /// The report that ended it: whether it was refused here or rejected there tells no reason.
+    pub report: Report,
 }
 
 /// Money that moved without a fill, as statistics want to know it.

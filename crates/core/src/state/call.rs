@@ -166,6 +166,7 @@ impl State {
         let held = &self.strategies[strategy.at()];
         // Most calls repeat a target that is reached.
         if self.orders.are_closed(strategy)
+            && (quantity >= 0 || self.index.instrument(instrument).is_margined())
             && self.position(strategy, instrument).quantity == quantity
             && held.targets.is_empty()
             && held.dust.is_empty()

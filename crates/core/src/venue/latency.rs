@@ -60,27 +60,30 @@ impl Latency {
 }
 
 /// One direction of a connection: messages keep their order, as on one TCP connection.
+///
+/// Each sender has chance of its own, so that the messages of one do not shift that of another (D1).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     latency: Latency,
-    chance: Chance,
+    chances: Vec<Chance>,
     last_arrival_ns: TimeNs,
 }
 
 impl Line {
-    /// A line whose chance is keyed by the venue and the direction.
-    pub fn new(latency: Latency, seed: u64, venue: &str, direction: &str) -> Self {
-        Self { latency, chance: Chance::new(seed, &["latency", venue, direction]), last_arrival_ns: TimeNs::MIN }
+    /// A line whose chance is keyed by the venue, the direction and the sender.
+    pub fn new(latency: Latency, seed: u64, venue: &str, direction: &str, senders: &[String]) -> Self {
+        let chances = senders.iter().map(|sender| Chance::new(seed, &["latency", venue, direction, sender])).collect();
+        Self { latency, chances, last_arrival_ns: TimeNs::MIN }
     }
 
-    /// When a message that is sent now arrives.
+    /// When a message of a sender that is sent now arrives.
     #[inline]
-    pub fn arrival_ns(&mut self, sent_ns: TimeNs) -> TimeNs {
+    pub fn arrival_ns(&mut self, sender: usize, sent_ns: TimeNs) -> TimeNs {
         let delay_ns = match self.latency {
             Latency::Constant(delay_ns) => delay_ns,
-            Latency::Uniform { low_ns, high_ns } => low_ns + (self.chance.uniform() * (high_ns - low_ns + 1) as f64) as i64,
-            Latency::Exponential { minimum_ns, mean_ns } => minimum_ns + (self.chance.exponential() * mean_ns as f64) as i64,
-            Latency::Measured(quantiles_ns) => between(&quantiles_ns, self.chance.uniform()),
+            Latency::Uniform { low_ns, high_ns } => low_ns + (self.chances[sender].uniform() * (high_ns - low_ns + 1) as f64) as i64,
+            Latency::Exponential { minimum_ns, mean_ns } => minimum_ns + (self.chances[sender].exponential() * mean_ns as f64) as i64,
+            Latency::Measured(quantiles_ns) => between(&quantiles_ns, self.chances[sender].uniform()),
         };
         self.last_arrival_ns = self.last_arrival_ns.max(sent_ns.saturating_add(delay_ns));
         self.last_arrival_ns
@@ -107,9 +110,9 @@ mod tests {
     fn a_measured_delay_is_drawn_from_where_the_measurements_lie() {
         let mut quantiles_ns = every_second();
         quantiles_ns[PARTS] = 1_000_000;
-        let mut line = Line::new(Latency::Measured(quantiles_ns), 1, "v", "requests");
+        let mut line = Line::new(Latency::Measured(quantiles_ns), 1, "v", "requests", &["s".to_owned()]);
         let sent_ns = (0..100_000_i64).map(|place| place * 2_000_000);
-        let mut delays_ns: Vec<i64> = sent_ns.map(|sent_ns| line.arrival_ns(sent_ns) - sent_ns).collect();
+        let mut delays_ns: Vec<i64> = sent_ns.map(|sent_ns| line.arrival_ns(0, sent_ns) - sent_ns).collect();
         delays_ns.sort_unstable();
         for (place, quantile_ns) in quantiles_ns.iter().enumerate().take(PARTS - 1).skip(1) {
             assert!((delays_ns[place * 5_000] - quantile_ns).abs() < 200, "{place}");
@@ -120,8 +123,8 @@ mod tests {
 
     #[test]
     fn a_measured_delay_that_never_varied_is_a_constant() {
-        let mut line = Line::new(Latency::Measured([7; PARTS + 1]), 3, "v", "answers");
-        assert!((0..100).all(|sent_ns| line.arrival_ns(sent_ns) == sent_ns + 7));
+        let mut line = Line::new(Latency::Measured([7; PARTS + 1]), 3, "v", "answers", &["s".to_owned()]);
+        assert!((0..100).all(|sent_ns| line.arrival_ns(0, sent_ns) == sent_ns + 7));
     }
 
     #[test]
