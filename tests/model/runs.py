@@ -1,0 +1,142 @@
+"""Random runs, and what their results must say."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from helpers import BTC, ETH, SPOT
+
+import tradewind as tw
+from model.audit import Audit, Rules
+from model.money import Books
+from model.rows import MILLISECOND_NS, Row, Walk, rows, streams
+from model.tape import Tape
+from model.trader import Habits, Trader
+from model.venue import Venue
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a run."""
+
+    seed: int
+    walks: dict[str, Walk] = field(default_factory=lambda: {BTC: Walk()})
+    traders: tuple[str, ...] = ("a",)
+    latency_ms: int = 20
+    answer_ms: int = 20
+    touch: bool = False
+    rules: Rules = field(default_factory=Rules)
+    habits: Habits = field(default_factory=Habits)
+
+
+def random_plan(seed: int) -> Plan:
+    chance = random.Random(seed)
+    kinds = chance.choice([("quote",), ("quote",), ("trade",), ("quote", "trade")])
+    walk = Walk(
+        kinds, count=chance.choice([30, 60]), step=chance.choice([1, 3, 12]), delay_ms=chance.choice([0, 0, 40, 700])
+    )
+    names = chance.choice([(BTC,), (BTC,), (SPOT,), (BTC, ETH), (BTC, SPOT)])
+    latency_ms = chance.choice([0, 20, 20, 300, 1_500])
+    assets = tuple(sorted({"USDT"} | {"BTC" for name in names if name == SPOT}))
+    return Plan(
+        seed,
+        dict.fromkeys(names, walk),
+        chance.choice([("a",), ("a", "b"), ("a", "b", "c")]),
+        latency_ms,
+        chance.choice([latency_ms, 0, 30]),
+        chance.random() < 0.3,
+        habits=Habits(
+            seed, at_rows=chance.choice([0.1, 0.35, 0.9]), at_reports=chance.choice([0, 0.06, 0.15]), assets=assets
+        ),
+    )
+
+
+def market_of(plan: Plan) -> dict[str, list[Row]]:
+    return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
+
+
+def carried_out(plan: Plan, **settings: Any) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
+    """The run in the kernel."""
+    tape, made = Tape(), market_of(plan)
+    available = frozenset((name, f"{row.kind}s") for name, held in made.items() for row in held)
+    cls = type("Gambler", (Trader,), {"tape": tape, "available": available})
+    limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
+    simulated = tw.Simulated(
+        latency=f"{plan.latency_ms}ms",
+        answer_latency=f"{plan.answer_ms}ms",
+        resting="touch" if plan.touch else "through",
+    )
+    given: dict[str, Any] = {
+        "balances": {"USDT": 1_000_000, "BTC": 1_000} if SPOT in plan.walks else {"USDT": 1_000_000},
+        "currency": "USDT",
+        "interval": "2s",
+        "venues": {"synthetic": simulated},
+        "risk": tw.Limits(**limits),
+        "seed": plan.seed,
+    }
+    result = tw.backtest(
+        [cls(name=name, habits=plan.habits) for name in plan.traders],
+        data={name: streams(held) for name, held in made.items()},
+        **{**given, **settings},
+    )
+    return result, tape, made
+
+
+def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
+    """The model, at the start of the run."""
+    specifications = {one.name: one for one in result.data.instruments}
+    wallets = {"USDT": Decimal(1_000_000)} | ({"BTC": Decimal(1_000)} if SPOT in plan.walks else {})
+    books = Books(specifications, wallets)
+    everything = [row for held in made.values() for row in held]
+    venue = Venue(
+        books, everything, plan.latency_ms * MILLISECOND_NS, plan.answer_ms * MILLISECOND_NS, touch=plan.touch
+    )
+    return Audit(books, venue, replace(plan.rules))
+
+
+def check_run(plan: Plan, **settings: Any) -> Audit:
+    result, tape, made = carried_out(plan, **settings)
+    audit = audit_of(plan, result, made)
+    audit.check(tape)
+    check_result(audit, result)
+    return audit
+
+
+def check_result(audit: Audit, result: tw.Result) -> None:
+    """The frames say what the model knows."""
+    ours = [
+        (number, life.placed.strategy, life.placed.instrument, float(life.filled), life.status, life.reason)
+        for number, life in sorted(audit.lives.items())
+    ]
+    theirs = result.orders.sort("order_id").select("order_id", "strategy", "instrument", "filled", "status", "reason")
+    assert theirs.rows() == ours
+    fills = [
+        (
+            one.order_id,
+            one.strategy,
+            one.instrument,
+            float(one.price),
+            float(one.quantity),
+            "maker" if one.is_maker else "taker",
+        )
+        for one in audit.fills
+    ]
+    assert result.fills.select("order_id", "strategy", "instrument", "price", "quantity", "liquidity").rows() == fills
+    wallets = {row["asset"]: Decimal(row["wallet"]) for row in result.metrics["assets"]}
+    assert wallets == {asset: amount for asset, amount in audit.books.wallets.items() if asset in wallets}
+    for row in result.metrics["instruments"]:
+        held = [
+            one for (strategy, name), one in audit.books.positions.items() if strategy and name == row["instrument"]
+        ]
+        assert row["position"] == float(sum(one.quantity for one in held))
+        assert abs(row["realised"] - float(sum(one.realised for one in held))) < 1e-6
+    curve = result.equity["equity"]
+    falls = (curve / curve.cum_max() - 1).min()
+    assert isinstance(falls, float)
+    assert abs(result.metrics["maximum_drawdown"] - min(falls, 0.0)) < 1e-12
+    assert result.equity["time"].is_sorted()
+    assert result.fills.filter(pl.col("quantity") <= 0).is_empty()
