@@ -238,12 +238,13 @@ class Audit:
         name, sign, quantity, price, time_in_force, reduce_only = terms
         key = (strategy, name)
         stated = [target for other, target in [*self.targets.items(), *self.former] if other == key]
-        assert stated, f"order {number}, that nobody asked for"
+        assert stated or not self.is_trading, f"order {number}, that nobody asked for"
         placed = Placed(number, strategy, name, sign, quantity, price, time_in_force, reduce_only)
         self.lives[number] = Life(placed, by_target=True)
         mine = [target for target in stated if target.price == price]
-        assert mine, f"{price} is not the price of {stated}"
-        mine[-1].own.add(number)
+        assert mine or not self.is_trading, f"{price} is not the price of {stated}"
+        for target in mine[-1:]:
+            target.own.add(number)
         if key in self.expected:
             assert sign * quantity == self.expected.pop(key)
         assert (time_in_force, reduce_only) == ("gtc", False)
@@ -318,7 +319,8 @@ class Audit:
         price = order.price if order.price is not None else mark
         if rules.order_quantity is not None and order.quantity > rules.order_quantity:
             wrong.add("risk_order_quantity")
-        if rules.order_notional is not None and price is not None and price * order.quantity > rules.order_notional:
+        worth = None if price is None else max(price, mark or NOTHING)
+        if rules.order_notional is not None and worth is not None and worth * order.quantity > rules.order_notional:
             wrong.add("risk_order_notional")
         if rules.position is not None and not reduces and abs(held + order.sign * same_way) > rules.position:
             wrong.add("risk_position")
@@ -327,6 +329,9 @@ class Audit:
         collar = None if rules.price_collar is None or mark is None else rules.price_collar * mark
         if collar is not None and mark is not None and order.price is not None and abs(order.price - mark) > collar:
             wrong.add("risk_price_collar")
+        needs_mark = rules.price_collar is not None if order.price is not None else rules.order_notional is not None
+        if needs_mark and mark is None:
+            wrong.add("risk_no_mark")
         return wrong
 
     # What is asked for
@@ -347,10 +352,10 @@ class Audit:
                 if key in self.targets:
                     self.targets[key].behind.add(act.order_id)
             case "target":
-                self._state(key, act.quantity, act.price)
+                self._state(call, act)
             case "close":
                 self._want_cancelled(call.strategy, act.instrument)
-                self._state(key, NOTHING, None, is_close=True)
+                self._state(call, act)
             case "cancel":
                 self._ask_cancel(self.lives[act.order_id])
             case "cancel_all":
@@ -360,16 +365,20 @@ class Audit:
                 ]:
                     self.former.append((other, self.targets.pop(other)))
 
-    def _state(self, key: tuple[str, str], quantity: Decimal, price: Decimal | None, *, is_close: bool = False) -> None:
+    def _state(self, call: Callback, act: Act) -> None:
+        """A target is stated."""
+        key, is_close = (call.strategy, act.instrument), act.kind == "close"
         one = self.books.specifications[key[1]]
-        wanted = on_grid(quantity, one.lot)
+        wanted = on_grid(act.quantity, one.lot)
         if key in self.targets:
             self.former.append((key, self.targets[key]))
-        target = self.targets[key] = Target(max(wanted, NOTHING) if one.kind == "spot" else wanted, price)
+        target = self.targets[key] = Target(max(wanted, NOTHING) if one.kind == "spot" else wanted, act.price)
         self.dust[key] = None
-        mine = self._mine(*key)
+        # What was refused already, which is told later, does not count.
+        counted = {one.id for one in call.state.open_orders} | {act.order_id for act in call.acts}
+        mine = [life for life in self._mine(*key) if life.status != "queued" or life.placed.id in counted]
         is_open_ended = is_close or any(life.is_cancel_asked or life.status == "cancel_in_flight" for life in mine)
-        works_otherwise = any(life.by_target and life.placed.price != price for life in mine)
+        works_otherwise = any(life.by_target and life.placed.price != act.price for life in mine)
         if not is_open_ended and not works_otherwise and not self._missing(key, target, mine)[0]:
             # It is reached when it is stated: nothing is left of it.
             del self.targets[key]
@@ -407,6 +416,8 @@ class Audit:
     def _settle(self, *, is_over: bool = True) -> None:
         """After an input nothing is missing to any target, unless the outcome of a cancel is awaited (O3)."""
         for key, target in list(self.targets.items()):
+            # While trading is off it may stay out of reach, and nothing is sent for it when trading is on again.
+            target.is_disturbed |= not self.is_trading
             mine = self._mine(*key)
             if any(life.is_cancel_asked or life.status in ("queued", "cancel_in_flight") for life in mine):
                 continue
@@ -431,8 +442,10 @@ class Audit:
             assert is_dust or not is_bound, f"{key}: {sendable} is missing to the target {target}"
             differs = [life for life in mine if life.by_target and life.placed.price != target.price]
             assert not differs or not is_bound, f"{key}: works at another price than {target}"
+            # What could not be sold any more may have been reached before.
+            target.is_disturbed |= is_dust and missing != sendable and self._is_dust(key, target, missing)
             if missing == sendable and is_dust and not differs:
-                self.dust[key] = None if target.is_disturbed else missing
+                self.dust[key] = None if target.is_disturbed or self.rules.is_any else missing
                 del self.targets[key]
 
     def _missing(self, key: tuple[str, str], target: Target, mine: list[Life]) -> tuple[Decimal, Decimal]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
-from helpers import BTC, ETH, SPOT
+from helpers import BTC, ETH, SPOT, START
 
 import tradewind as tw
 from model.audit import Audit, Rules
@@ -31,6 +32,21 @@ class Plan:
     touch: bool = False
     rules: Rules = field(default_factory=Rules)
     habits: Habits = field(default_factory=Habits)
+    # From when until when trading is off, in milliseconds.
+    pause: tuple[int, int] | None = None
+
+
+def random_rules(chance: random.Random) -> Rules:
+    """Mostly none; else some that are met now and then."""
+    if chance.random() < 0.7:
+        return Rules()
+    return Rules(
+        chance.choice([None, Decimal(1)]),
+        chance.choice([None, Decimal(60)]),
+        chance.choice([None, Decimal("1.5")]),
+        chance.choice([None, 3]),
+        chance.choice([None, Decimal("0.01")]),
+    )
 
 
 def random_plan(seed: int) -> Plan:
@@ -52,6 +68,8 @@ def random_plan(seed: int) -> Plan:
         habits=Habits(
             seed, at_rows=chance.choice([0.1, 0.35, 0.9]), at_reports=chance.choice([0, 0.06, 0.15]), assets=assets
         ),
+        rules=random_rules(chance),
+        pause=(3_333, 8_888) if chance.random() < 0.2 else None,
     )
 
 
@@ -73,9 +91,10 @@ def carried_out(plan: Plan, **settings: Any) -> tuple[tw.Result, Tape, dict[str,
     given: dict[str, Any] = {
         "balances": {"USDT": 1_000_000, "BTC": 1_000} if SPOT in plan.walks else {"USDT": 1_000_000},
         "currency": "USDT",
-        "interval": "2s",
+        "interval": "1777ms",
         "venues": {"synthetic": simulated},
         "risk": tw.Limits(**limits),
+        "commands": commands_of(plan),
         "seed": plan.seed,
     }
     result = tw.backtest(
@@ -84,6 +103,12 @@ def carried_out(plan: Plan, **settings: Any) -> tuple[tw.Result, Tape, dict[str,
         **{**given, **settings},
     )
     return result, tape, made
+
+
+def commands_of(plan: Plan) -> list[tw.Command]:
+    words: tuple[Literal["trading_off", "trading_on"], ...] = ("trading_off", "trading_on")
+    at = [START + timedelta(milliseconds=offset) for offset in plan.pause or ()]
+    return [tw.Command(time, word) for time, word in zip(at, words, strict=False)]
 
 
 def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:

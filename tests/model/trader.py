@@ -116,6 +116,9 @@ class Trader(tw.Strategy):
             case "target" | "limit_target":
                 price = self.price(ctx, one) if kind == "limit_target" else None
                 wanted = size * chance.choice([0, 1, 1, -1, -1]) + Decimal(chance.choice(["0", "0", "0.0004"]))
+                if one.kind == "spot" and wanted < 0 and float(wanted) == ctx.position(one).quantity:
+                    # Where others' coins were sold, a target of just that counts as reached, and not as zero.
+                    return None
                 ctx.target(one, float(wanted), None if price is None else float(price))
                 return Act("target", name, quantity=wanted, price=price)
             case "close":
