@@ -22,6 +22,7 @@ class Life:
     placed: Placed
     status: str = "queued"
     by_target: bool = False
+    was_sent: bool = False
     is_cancel_asked: bool = False
     reason: str | None = None
     filled: Decimal = NOTHING
@@ -220,7 +221,7 @@ class Audit:
         wrong = self._objections(life)
         if call.status == "in_flight":
             assert not wrong, f"it should be refused: {wrong}"
-            life.status = "in_flight"
+            life.status, life.was_sent = "in_flight", True
             self.venue.send(call.now_ns, order)
         elif call.status == "cancelled":
             assert (call.reason, life.is_cancel_asked or life.by_target) == ("requested", True)

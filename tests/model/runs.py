@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
 import polars as pl
@@ -13,7 +14,7 @@ from helpers import BTC, ETH, SPOT, START
 
 import tradewind as tw
 from model.audit import Audit, Rules
-from model.money import Books
+from model.money import Books, Position
 from model.rows import MILLISECOND_NS, Row, Walk, rows, streams
 from model.tape import Tape
 from model.trader import Habits, Trader
@@ -154,14 +155,44 @@ def check_result(audit: Audit, result: tw.Result) -> None:
     wallets = {row["asset"]: Decimal(row["wallet"]) for row in result.metrics["assets"]}
     assert wallets == {asset: amount for asset, amount in audit.books.wallets.items() if asset in wallets}
     for row in result.metrics["instruments"]:
-        held = [
-            one for (strategy, name), one in audit.books.positions.items() if strategy and name == row["instrument"]
-        ]
-        assert row["position"] == float(sum(one.quantity for one in held))
-        assert abs(row["realised"] - float(sum(one.realised for one in held))) < 1e-6
+        check_figures(audit, result, row)
+    held = {name: audit.books.position("", name) for name in audit.books.specifications}
+    marks = {row["instrument"]: row["mark"] for row in result.metrics["instruments"]}
+    if None not in marks.values():
+        equity = sum(
+            float(amount) * (marks[SPOT] if asset == "BTC" else 1) for asset, amount in audit.books.wallets.items()
+        )
+        equity += sum(value_of(position, marks[name]) for name, position in held.items() if name != SPOT)
+        assert abs(result.metrics["final_equity"] - equity) < 1e-5
     curve = result.equity["equity"]
     falls = (curve / curve.cum_max() - 1).min()
     assert isinstance(falls, float)
     assert abs(result.metrics["maximum_drawdown"] - min(falls, 0.0)) < 1e-12
     assert result.equity["time"].is_sorted()
     assert result.fills.filter(pl.col("quantity") <= 0).is_empty()
+
+
+def value_of(position: Position, mark: float) -> float:
+    """What is not realised of a position."""
+    return float(position.quantity * Fraction(repr(mark)) - position.cost)
+
+
+def check_figures(audit: Audit, result: tw.Result, row: dict[str, Any]) -> None:
+    """The figures of an instrument are those of the model's orders, fills and positions."""
+    name = row["instrument"]
+    held = [one for (strategy, other), one in audit.books.positions.items() if strategy and other == name]
+    assert row["position"] == float(sum(one.quantity for one in held))
+    assert abs(row["realised"] - float(sum(one.realised for one in held))) < 1e-6
+    if row["mark"] is not None:
+        assert abs(row["unrealised"] - sum(value_of(one, row["mark"]) for one in held)) < 1e-6
+    lives = [life for life in audit.lives.values() if life.placed.instrument == name]
+    ended = {status: sum(life.status == status for life in lives) for status in ("filled", "cancelled", "rejected")}
+    assert (row["orders_filled"], row["orders_cancelled"]) == (ended["filled"], ended["cancelled"])
+    # Whether an order that may only reduce was refused or rejected, the counts do not tell.
+    assert row["orders_refused"] + row["orders_rejected"] == ended["rejected"]
+    assert row["orders"] == sum(life.was_sent for life in lives)
+    fills = [fill for fill in audit.fills if fill.instrument == name]
+    assert row["fills"] == len(fills)
+    assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills))) < 1e-6
+    if name != SPOT:
+        assert abs(row["exchange_fees"] - float(audit.books.fees.get((name, "USDT"), Decimal(0)))) < 1e-9
