@@ -239,11 +239,12 @@ class Audit:
         name, sign, quantity, price, time_in_force, reduce_only = terms
         key = (strategy, name)
         stated = [target for other, target in [*self.targets.items(), *self.former] if other == key]
-        assert stated or not self.is_trading, f"order {number}, that nobody asked for"
+        is_bound = self.is_trading and not self.rules.is_any
+        assert stated or not is_bound, f"order {number}, that nobody asked for"
         placed = Placed(number, strategy, name, sign, quantity, price, time_in_force, reduce_only)
         self.lives[number] = Life(placed, by_target=True)
         mine = [target for target in stated if target.price == price]
-        assert mine or not self.is_trading, f"{price} is not the price of {stated}"
+        assert mine or not is_bound, f"{price} is not the price of {stated}"
         for target in mine[-1:]:
             target.own.add(number)
         if key in self.expected:
