@@ -1,0 +1,98 @@
+"""Seeded markets, as rows for the model and as streams for the kernel."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+import polars as pl
+from helpers import START
+
+import tradewind as tw
+
+START_NS = int(START.timestamp()) * 10**9
+MILLISECOND_NS = 10**6
+RANKS = {"quote": 0, "trade": 1}
+STEP_PRICE = Decimal("0.1")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A quote, or a trade: then both sides are its price and size."""
+
+    time_ns: int
+    arrival_ns: int
+    instrument: str
+    kind: str
+    bid: Decimal
+    bid_size: Decimal
+    ask: Decimal
+    ask_size: Decimal
+
+    @property
+    def price(self) -> Decimal:
+        return self.bid
+
+    @property
+    def size(self) -> Decimal:
+        return self.bid_size
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """Rows of one time: by kind, then by instrument (T3)."""
+        return self.time_ns, RANKS[self.kind], self.instrument
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a random market goes."""
+
+    kinds: tuple[str, ...] = ("quote",)
+    count: int = 60
+    every_ms: int = 250
+    step: int = 3
+    delay_ms: int = 0
+
+
+def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
+    """A random walk around 100, with quotes that now and then stay as they are, and pauses."""
+    sizes = [Decimal(text) for text in ("0.05", "0.4", "1", "1", "2.5", "20")]
+    bid, time_ns, made = Decimal(100), START_NS, list[Row]()
+    last = (bid, sizes[2], bid + STEP_PRICE, sizes[2])
+    for _ in range(walk.count):
+        bid = max(bid + chance.randint(-walk.step, walk.step) * STEP_PRICE, Decimal(20))
+        time_ns += walk.every_ms * MILLISECOND_NS * chance.choice([1, 1, 1, 2, 8])
+        kind = chance.choice(walk.kinds)
+        arrival_ns = time_ns + chance.randint(0, walk.delay_ms) * MILLISECOND_NS
+        if kind == "trade":
+            price, size = bid + chance.choice([0, 0, 1]) * STEP_PRICE, chance.choice(sizes)
+            made.append(Row(time_ns, arrival_ns, instrument, kind, price, size, price, size))
+            continue
+        if chance.random() < 0.8:
+            last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice([1, 1, 1, 3]), chance.choice(sizes))
+        made.append(Row(time_ns, arrival_ns, instrument, kind, *last))
+    return made
+
+
+def streams(made: Iterable[Row]) -> list[tw.data.Stream]:
+    """The rows of one instrument, a stream for each kind, in the order in which they arrived."""
+    by_kind: dict[str, list[Row]] = {}
+    for row in sorted(made, key=lambda row: row.arrival_ns):
+        by_kind.setdefault(row.kind, []).append(row)
+    return [_stream(kind, held) for kind, held in by_kind.items()]
+
+
+def _stream(kind: str, held: list[Row]) -> tw.data.Stream:
+    times = {"time": [row.time_ns for row in held], "arrival": [row.arrival_ns for row in held]}
+    if kind == "trade":
+        table = {"price": [float(row.price) for row in held], "quantity": [float(row.size) for row in held]}
+        return tw.trades(pl.DataFrame({**times, **table}), time_unit="ns")
+    table = {
+        "bid": [float(row.bid) for row in held],
+        "bid_quantity": [float(row.bid_size) for row in held],
+        "ask": [float(row.ask) for row in held],
+        "ask_quantity": [float(row.ask_size) for row in held],
+    }
+    return tw.quotes(pl.DataFrame({**times, **table}), time_unit="ns")

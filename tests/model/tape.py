@@ -1,0 +1,69 @@
+"""What a run did and said, in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+# Instrument, sign, quantity, price, time in force, and whether it may only reduce.
+Terms = tuple[str, int, Decimal, Decimal | None, str, bool]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One of a strategy's own open orders."""
+
+    id: int
+    status: str
+    filled: Decimal
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class State:
+    """What a strategy can read in a callback."""
+
+    positions: dict[str, tuple[float, float, float]]
+    balances: dict[str, tuple[Decimal, Decimal, Decimal]]
+    open_orders: tuple[Seen, ...]
+    marks: dict[str, float | None]
+    dust: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a strategy asked for."""
+
+    kind: str
+    instrument: str = ""
+    order_id: int = 0
+    sign: int = 0
+    quantity: Decimal = Decimal(0)
+    price: Decimal | None = None
+    time_in_force: str = "gtc"
+    reduce_only: bool = False
+
+
+@dataclass
+class Callback:
+    """One call of a strategy, and what it asked for in it."""
+
+    strategy: str
+    now_ns: int
+    kind: str
+    state: State
+    order_id: int = 0
+    status: str = ""
+    reason: str | None = None
+    filled: Decimal = Decimal(0)
+    fill: Any = None
+    terms: Terms | None = None
+    acts: list[Act] = field(default_factory=list)
+
+
+@dataclass
+class Tape:
+    """All calls of all strategies."""
+
+    callbacks: list[Callback] = field(default_factory=list)

@@ -1,0 +1,278 @@
+"""What a venue must answer, and when (T1, T3, F1 to F5)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from model.money import Books, Fill
+from model.rows import Row
+from tradewind.instruments import InstrumentFields
+
+NOTHING = Decimal(0)
+
+
+@dataclass
+class Placed:
+    """An order as it was sent."""
+
+    id: int
+    strategy: str
+    instrument: str
+    sign: int
+    quantity: Decimal
+    price: Decimal | None
+    time_in_force: str
+    reduce_only: bool
+    filled: Decimal = NOTHING
+    is_maker: bool = False
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    def accepts(self, price: Decimal) -> bool:
+        """Whether a price is within its limit."""
+        return self.price is None or self.sign * (self.price - price) >= 0
+
+    def is_passed_by(self, price: Decimal, *, touch: bool) -> bool:
+        """Whether the market went through its limit (F3)."""
+        assert self.price is not None
+        beyond = self.sign * (self.price - price)
+        return beyond > 0 or (touch and beyond == 0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the venue says of an order, and when it is heard."""
+
+    due_ns: int
+    kind: Literal["open", "rejected", "cancelled", "fill", "not_open"]
+    order_id: int
+    reason: str | None = None
+    fill: Fill | None = None
+
+
+@dataclass
+class Market:
+    """What the venue knows of an instrument, and what rests there."""
+
+    row: Row | None = None
+    last: Decimal | None = None
+    has_quotes: bool = False
+    taken: dict[int, Decimal] = field(default_factory=lambda: {1: NOTHING, -1: NOTHING})
+    orders: list[Placed] = field(default_factory=list)
+
+    def shown(self, sign: int) -> tuple[Decimal, Decimal] | None:
+        """The price that a taker of this side gets, and the size that is left there (F2)."""
+        if self.row is None:
+            return None
+        price, size = (self.row.ask, self.row.ask_size) if sign > 0 else (self.row.bid, self.row.bid_size)
+        return price, size - self.taken[sign]
+
+    @property
+    def mark(self) -> Decimal | None:
+        return (self.row.bid + self.row.ask) / 2 if self.row is not None else self.last
+
+
+class Venue:
+    """A simulated venue, fed with rows by venue time and requests after their latency."""
+
+    def __init__(
+        self,
+        books: Books,
+        rows: Iterable[Row],
+        latency_ns: int,
+        answer_ns: int,
+        *,
+        touch: bool,
+    ) -> None:
+        self.books, self.specifications = books, books.specifications
+        self.rows = deque(sorted(rows, key=lambda row: row.key))
+        self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
+        self.markets = {name: Market() for name in self.specifications}
+        for row in self.rows:
+            self.markets[row.instrument].has_quotes |= row.kind == "quote"
+        self.requests = deque[tuple[int, Placed | int]]()
+        self.answers = deque[Answer]()
+        self.open: dict[int, Placed] = {}
+        self.now_ns = 0
+        self.held: dict[str, Decimal] = {}
+
+    def send(self, now_ns: int, request: Placed | int) -> None:
+        """An order, or the number of one that is to be cancelled."""
+        self.requests.append((now_ns + self.latency_ns, request))
+
+    def advance(self, now_ns: int) -> None:
+        """Everything whose answer is heard up to a time; requests act after all rows of their time (T3)."""
+        limit_ns = now_ns - self.answer_ns
+        while True:
+            row_ns = self.rows[0].time_ns if self.rows else None
+            request_ns = self.requests[0][0] if self.requests else None
+            if row_ns is not None and row_ns <= limit_ns and (request_ns is None or row_ns <= request_ns):
+                self.now_ns = row_ns
+                self._meet(self.rows.popleft())
+            elif request_ns is not None and request_ns <= limit_ns:
+                self.now_ns = request_ns
+                request = self.requests.popleft()[1]
+                if isinstance(request, Placed):
+                    self._place(request)
+                else:
+                    self._cancel(request)
+            else:
+                return
+
+    def end(self, order_id: int) -> None:
+        """The run is over for an order, wherever it is."""
+        if order_id in self.open:
+            self._forget(self.open[order_id])
+        kept = [one for one in self.requests if (one[1].id if isinstance(one[1], Placed) else one[1]) != order_id]
+        self.requests = deque(kept)
+        self.answers = deque(answer for answer in self.answers if answer.order_id != order_id)
+
+    def _say(self, kind: Literal["open", "rejected", "cancelled", "fill", "not_open"], order_id: int,
+             reason: str | None = None, fill: Fill | None = None) -> None:  # fmt: skip
+        self.answers.append(Answer(self.now_ns + self.answer_ns, kind, order_id, reason, fill))
+
+    # Requests
+
+    def _place(self, order: Placed) -> None:
+        market, one = self.markets[order.instrument], self.specifications[order.instrument]
+        reason = self._objection(order, market, one)
+        if reason is not None:
+            self._say("rejected", order.id, reason)
+            return
+        self._say("open", order.id)
+        self.open[order.id] = order
+        market.orders.append(order)
+        if market.has_quotes:
+            self._take(order, market)
+            if order.time_in_force == "ioc" and order.id in self.open:
+                self._end(order, "immediate_or_cancel" if order.filled else "no_liquidity")
+            self._rest(order, market)
+        elif order.price is not None:
+            order.is_maker = not self._is_better_than_last(order, market)
+            if order.time_in_force == "ioc" and order.is_maker:
+                self._end(order, "no_liquidity")
+
+    def _objection(self, order: Placed, market: Market, one: InstrumentFields) -> str | None:
+        price = order.price if order.price is not None else self._expected(order, market)
+        if order.quantity < one.minimum_quantity:
+            return "below_minimum_quantity"
+        if order.time_in_force == "post_only":
+            shown = market.shown(order.sign) if market.has_quotes else None
+            takes = shown is not None and order.accepts(shown[0])
+            if takes or (not market.has_quotes and self._is_better_than_last(order, market)):
+                return "would_take"
+        is_reducing = order.reduce_only and one.kind != "spot"
+        if is_reducing and order.quantity > self._reducible(order):
+            return "reduce_only"
+        if price is None:
+            return "no_liquidity"
+        return "below_minimum_notional" if price * order.quantity < one.minimum_notional and not is_reducing else None
+
+    def _expected(self, order: Placed, market: Market) -> Decimal | None:
+        """What a market order will trade at, as far as is known."""
+        shown = market.shown(order.sign)
+        return shown[0] if shown is not None else market.last
+
+    def _is_better_than_last(self, order: Placed, market: Market) -> bool:
+        return market.last is not None and order.is_passed_by(market.last, touch=False)
+
+    def _reducible(self, order: Placed) -> Decimal:
+        """How much an order of the account may still reduce."""
+        held = self.account_position(order.instrument)
+        return max(-order.sign * held, NOTHING)
+
+    def account_position(self, instrument: str) -> Decimal:
+        return self.held.get(instrument, NOTHING)
+
+    def _cancel(self, order_id: int) -> None:
+        order = self.open.get(order_id)
+        if order is None:
+            self._say("not_open", order_id)
+        else:
+            self._end(order, "requested")
+
+    def _end(self, order: Placed, reason: str) -> None:
+        self._forget(order)
+        self._say("cancelled", order.id, reason)
+
+    def _forget(self, order: Placed) -> None:
+        del self.open[order.id]
+        self.markets[order.instrument].orders.remove(order)
+
+    # Rows
+
+    def _meet(self, row: Row) -> None:
+        market = self.markets[row.instrument]
+        if row.kind == "trade":
+            market.last = row.price
+            self._trade(row, market)
+            return
+        before, market.row = market.row, row
+        if before is None or (before.bid, before.bid_size) != (row.bid, row.bid_size):
+            market.taken[-1] = NOTHING
+        if before is None or (before.ask, before.ask_size) != (row.ask, row.ask_size):
+            market.taken[1] = NOTHING
+        for order in list(market.orders):
+            self._cross(order, market)
+
+    def _cross(self, order: Placed, market: Market) -> None:
+        shown = market.shown(order.sign)
+        assert shown is not None
+        if not order.is_maker:
+            self._take(order, market)
+            self._rest(order, market)
+        elif order.is_passed_by(shown[0], touch=self.touch):
+            assert order.price is not None
+            filled = self._fill(order, order.price, min(order.remaining, shown[1]), is_maker=True)
+            market.taken[order.sign] += filled
+
+    def _rest(self, order: Placed, market: Market) -> None:
+        """A limit order rests where its price is not met; before, it takes at the prices that come (F1)."""
+        shown = market.shown(order.sign)
+        order.is_maker = order.price is not None and (shown is None or not order.accepts(shown[0]))
+
+    def _take(self, order: Placed, market: Market) -> None:
+        shown = market.shown(order.sign)
+        if shown is not None and order.accepts(shown[0]):
+            market.taken[order.sign] += self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False)
+
+    def _trade(self, row: Row, market: Market) -> None:
+        left = row.size
+        for order in list(market.orders):
+            if order.is_maker:
+                if order.is_passed_by(row.price, touch=self.touch):
+                    assert order.price is not None
+                    quantity = min(order.remaining, left)
+                    left -= self._fill(order, order.price, quantity, is_maker=True)
+            elif not market.has_quotes:
+                if order.accepts(row.price):
+                    quantity = min(order.remaining, left)
+                    left -= self._fill(order, row.price, quantity, is_maker=False)
+                elif order.price is not None:
+                    order.is_maker = True
+                if order.time_in_force == "ioc" and order.id in self.open:
+                    self._end(order, "immediate_or_cancel")
+
+    def _fill(self, order: Placed, price: Decimal, offered: Decimal, *, is_maker: bool) -> Decimal:
+        """Fill an order; gives how much of what it was offered is gone, which is all: what it may not take is lost."""
+        one = self.specifications[order.instrument]
+        most = self._reducible(order) if order.reduce_only and one.kind != "spot" else offered
+        quantity = min(offered, most)
+        if not offered:
+            return NOTHING
+        if quantity:
+            order.filled += quantity
+            fill = Fill(order.id, order.strategy, order.instrument, order.sign, price, quantity, is_maker)
+            self.held[order.instrument] = self.held.get(order.instrument, NOTHING) + order.sign * quantity
+            self._say("fill", order.id, fill=fill)
+        if not order.remaining:
+            self._forget(order)
+        elif order.reduce_only and one.kind != "spot" and quantity == most:
+            self._end(order, "reduce_only")
+        return offered
