@@ -1132,6 +1132,8 @@ class Inbox:
         Gives the times between which trades are still missing. Where the venue does not number its trades without
         holes, times decide, and nothing can be said of what is missing.
         """
+    def bring_back(self, now_ns: int, limit_ns: int) -> bool:
+        """Bring rows that are ahead of a time by more than a limit back to it; tells whether there were any."""
     def clear(self) -> None:
         """Forget all rows."""
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import time
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -208,6 +209,60 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
     if mode == "live":
         assert held["EUR"] == Decimal(1000) - Decimal("0.5") * Decimal("10.02") - Decimal("0.01")
     assert replay(tmp_path / "runs/own" / mode).identical
+
+
+BESIDE = """
+[venues.binance_spot.simulated]
+latency = "3ms"
+
+[venues.binance_spot.urls]
+rest = "{rest}"
+stream = "{stream}"
+
+[accounts.beside]
+venue = "binance_spot"
+balances = {{ USDT = "1000" }}
+
+[instruments."binance_spot:BTCUSDT"]
+"""
+
+
+class Both(tw.Strategy):
+    """Wants a little of everything that trades."""
+
+    def on_start(self, ctx: tw.Context) -> None:
+        ctx.subscribe(ctx.instrument("tiny:COIN").trades, ctx.instrument("binance_spot:BTCUSDT").trades)
+
+    def on_trade(self, ctx: tw.Context, trade: tw.Trade) -> None:
+        if ctx.last_trade(ctx.instrument("binance_spot:BTCUSDT")):
+            ctx.target(trade.instrument, 0.5)
+
+
+def test_a_venue_whose_clock_is_far_ahead_takes_no_other_with_it(
+    tmp_path: Path, own: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def trade() -> None:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        async with exchange() as sandbox, server:
+            sandbox.server.faults.on("clock", seconds=30)
+            path = tmp_path / "system.toml"
+            tiny = {"example": EXAMPLE, "adapter": "tiny", "port": server.sockets[0].getsockname()[1]}
+            text = OWN.replace("Once", "Both").replace('daily_loss = "100"', "") + BESIDE
+            where = {"rest": sandbox.rest_url, "stream": sandbox.stream_url}
+            path.write_text(text.format(folder=tmp_path, file=__file__, **tiny, **where))
+            with await prepared(tw.System.read(path), "paper") as ready:
+                running = asyncio.create_task(ready.session.run())
+                await soon(lambda: running.done() or ready.kernel.positions())
+                assert [name for _, name, _ in ready.kernel.positions()] == ["tiny:COIN"]
+                assert abs(ready.kernel.now_ns - time.time_ns()) < 10**9
+                fresh = ready.session.health.connections
+                assert fresh["tiny:COIN trades"] and not fresh["binance_spot:BTCUSDT trades"]
+                ready.session.stop()
+                await running
+
+    run(trade())
+    assert "binance_spot: its clock is more than 1 s ahead of that of tiny, which stamps everything" in caplog.text
+    assert replay(tmp_path / "runs/own/paper").identical and parity(tmp_path / "runs/own/paper").is_equal
 
 
 OTHER = """

@@ -275,6 +275,11 @@ impl Inbox {
         Ok(line.windows(2).filter(|pair| is_hole(pair[0], pair[1])).map(|pair| (pair[0].1, pair[1].1)).collect())
     }
 
+    /// Brings rows that are ahead of a time by more than a limit back to it; tells whether there were any.
+    fn bring_back(&mut self, now_ns: i64, limit_ns: i64) -> bool {
+        self.rows.bring_back(now_ns, limit_ns)
+    }
+
     /// Forget all rows.
     fn clear(&mut self) {
         self.rows.undo_to(0);

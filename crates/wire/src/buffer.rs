@@ -50,6 +50,22 @@ impl Buffer {
         std::mem::take(&mut self.rows)
     }
 
+    /// Brings rows that are ahead of a time by more than a limit back to it, and what they say of their own time with
+    /// them: another clock, which is wrong, must not take the session's with it (T2). Tells whether there were any.
+    pub fn bring_back(&mut self, now_ns: TimeNs, limit_ns: DurationNs) -> bool {
+        if self.rows.last().is_none_or(|row| row.arrival_time_ns - now_ns <= limit_ns) {
+            return false;
+        }
+        for row in &mut self.rows {
+            let ahead_ns = row.arrival_time_ns - now_ns;
+            if ahead_ns > 0 {
+                row.arrival_time_ns = now_ns;
+                row.venue_time_ns -= ahead_ns;
+            }
+        }
+        true
+    }
+
     /// Moves all rows behind those of `rows`, so that both keep their memory.
     pub fn move_into(&mut self, rows: &mut Vec<MarketEvent>) {
         rows.append(&mut self.rows);
@@ -73,5 +89,23 @@ impl Buffer {
     /// The latency that is taken for rows without a venue time.
     pub fn latency_ns(&self) -> i64 {
         self.latency_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_clock_that_is_far_ahead_are_brought_back_with_their_own_times() {
+        let mut buffer = Buffer::new(0);
+        for (venue_ns, arrival_ns) in [(90, 100), (95, 140), (110, 150)] {
+            buffer.push(InstrumentIndex(0), Some(venue_ns), arrival_ns, MarketData::Mark(1)).unwrap();
+        }
+        assert!(!buffer.bring_back(100, 50));
+        assert!(buffer.bring_back(100, 49));
+        let times: Vec<_> = buffer.rows().iter().map(|row| (row.venue_time_ns, row.arrival_time_ns)).collect();
+        assert_eq!(times, [(90, 100), (55, 100), (60, 100)]);
+        assert!(!buffer.bring_back(100, 0));
     }
 }

@@ -57,6 +57,7 @@ class MarketFeed:
         self._session = session
         self._venue = venue
         self._inbox = Inbox(session.index)
+        self._has_own_clock = venue.name != session.stamping
         self.past = Past(session, venue, self._inbox)
         self.waits = False
         """Whether what comes waits until warm-up is over."""
@@ -78,6 +79,8 @@ class MarketFeed:
         await self.past.close()
 
     def _take(self) -> None:
+        if self._has_own_clock:
+            self._session.bring_back(self._venue.name, self._inbox)
         if self.waits:
             return
         self._session.take_rows(self._inbox)

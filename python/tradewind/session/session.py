@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,12 +36,15 @@ from tradewind.venues import (
     OrderRequest,
     StreamName,
 )
+from tradewind.venues.connection.clock import CLOCK_LIMIT_NS
 
 log = logging.getLogger(__name__)
 _NEVER_NS = 2**63 - 1
 _WRITE_SECONDS = 0.2
 _STANDSTILL_NS = 10**9
 """What was due for longer happens while nothing is known of the market (T4)."""
+_AHEAD_NS = 5 * 10**9
+"""For so long a venue whose clock was far ahead counts as that: longer than a busy market is silent."""
 _FUTURE_NS = 5 * 10**9
 """By how much a venue's time may be after ours: clocks differ by less, so what says more says nothing (T2)."""
 _LARGEST_ID = 2**63 - 1
@@ -120,6 +124,8 @@ class Session:
         self.health = Health()
         self.index = index
         self._venues = {venue.name: venue for venue in venues}
+        self.stamping = next(iter(self._venues))
+        """The venue whose clock stamps everything."""
         self._writer = writer
         self._run = run
         self._clock = clock
@@ -142,6 +148,8 @@ class Session:
         self._watchers: list[Callable[[], None]] = []
         self._judges = {name: ClockJudge() for name in self._venues}
         self._timely = dict.fromkeys(self._venues, True)
+        # Until when a venue counts as ahead of the clock that stamps everything, by our monotonic clock.
+        self._ahead_until_ns: dict[str, int] = {}
         self._streams: dict[tuple[Instrument, str], bool] = {}
 
     # What feeds the kernel.
@@ -420,16 +428,33 @@ class Session:
         self._judges[status.venue].take(status)
         self._look_at_clocks()
 
+    def bring_back(self, venue: str, inbox: Inbox) -> None:
+        """Keep a venue whose clock is far ahead of the one that stamps everything from taking it along (T2)."""
+        if inbox.bring_back(self._clock.now_ns(), CLOCK_LIMIT_NS):
+            self._ahead_until_ns[venue] = time.monotonic_ns() + _AHEAD_NS
+            if self._timely[venue]:
+                self._look_at_clocks()
+
     def _look_at_clocks(self) -> None:
         """Streams are stale while their venue's clock, or the one that stamps everything, cannot be traded by."""
-        is_stamping_right = self._clock.is_right and next(iter(self._judges.values())).is_right
+        is_stamping_right = self._clock.is_right and self._judges[self.stamping].is_right
+        now_ns, stamping = time.monotonic_ns(), self.stamping
         for venue, judge in self._judges.items():
-            is_right = is_stamping_right and judge.is_right
+            is_ahead = self._ahead_until_ns.get(venue, 0) > now_ns
+            is_right = is_stamping_right and judge.is_right and not is_ahead
             if is_right == self._timely[venue]:
                 continue
             self._timely[venue] = is_right
             if not self._clock.is_right:
-                log.warning("%s: its clock is before what the run has met: time stands still until then", venue)
+                log.warning("%s: its clock is before what the run has met: time stands still until then", stamping)
+            elif is_ahead:
+                limit = CLOCK_LIMIT_NS / 1e9
+                log.warning(
+                    "%s: its clock is more than %g s ahead of that of %s, which stamps everything",
+                    venue,
+                    limit,
+                    stamping,
+                )
             for (instrument, kind), delivers in list(self._streams.items()):
                 if delivers and instrument.venue == venue:
                     self._tell_stream(instrument, kind, is_right)
