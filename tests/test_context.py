@@ -516,8 +516,8 @@ class TestPositionsAndBalances:
         }
         cls, result = scripted(script, quote_rows([100.0, 100.0, 100.0, 90.0, 90.0, 90.0, 90.0, 90.0]))
         assert cls.made[1] == (False, None, 0.0, None, 0.0, 0.0, 0.0)
-        # The mark is the middle of 90 and 90.1, rounded down to a price unit.
-        assert cls.made[4] == (True, "short", -1.0, 100.0, -100.0, 10.0, 0.0)
+        # The mark is the middle of 90 and 90.1: half a price unit counts.
+        assert cls.made[4] == (True, "short", -1.0, 100.0, -100.0, 9.95, 0.0)
         assert cls.made[7][-1] == pytest.approx(100 - 90.1)
         check_accounts(result)
 
@@ -630,7 +630,7 @@ class TestTimeAndChance:
 
         rows = [quote_rows([100.0] * 3), trade_rows([101.0, 102.0], every_ms=1_500)]
         cls, _ = scripted({1: look, 3: look}, rows)
-        assert cls.made[3] == ((100.0, 100.1), 100.0)
+        assert cls.made[3] == ((100.0, 100.1), 100.05)
 
     def test_what_was_not_named_cannot_be_read(self) -> None:
         class Curious(tw.Strategy):

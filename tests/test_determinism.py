@@ -143,7 +143,7 @@ def trades_and_quotes() -> dict[str, Any]:
 @pytest.mark.parametrize("seed", ["average", "first"])
 def test_python_and_rust_give_identical_orders(data: tw.Dataset, short: bool, seed: Any) -> None:
     ours = run(Cross(name="cross", short=short, seed=seed), data, venues=NOISY)
-    native = run(tw.ema_cross(BTC, quantity=0.05, short=short, seed=seed), data, venues=NOISY)
+    native = run(tw.ema_cross(BTC, quantity=0.05, short=short, seed=seed, name="cross"), data, venues=NOISY)
     assert ours.metrics["orders"] > 20
     assert ours.orders.drop("strategy").equals(native.orders.drop("strategy"))
     assert ours.fills.drop("strategy").equals(native.fills.drop("strategy"))

@@ -84,7 +84,8 @@ def test_open_orders() -> None:
 
 
 def test_price_collar() -> None:
-    acts = [buy(1, 95), buy(1, 94.9), sell(1, 105), sell(1, 105.1), buy(1)]
+    # Of the middle of 100 and 100.1: from 95.0475 to 105.0525.
+    acts = [buy(1, 95.1), buy(1, 95), sell(1, 105), sell(1, 105.1), buy(1)]
     ended = attempt(tw.Limits(price_collar=0.05), *acts)
     assert [reason for _, reason, _ in ended] == [
         "requested",
