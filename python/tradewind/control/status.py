@@ -80,6 +80,8 @@ class HealthStatus(msgspec.Struct, frozen=True):
     """How often writing the journal took over 100 ms."""
     unposted: dict[str, dict[str, Decimal]] = {}
     """What accounts hold more than is known, by venue and asset, and is not certain enough to be posted."""
+    reasons: dict[str, str] = {}
+    """Why connections are down, where it was said."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -228,6 +230,7 @@ class Observer:
             untracked_fees=dict(health.untracked_fees),
             raw_recording=health.raw_recording,
             slow_writes=health.slow_writes,
+            reasons=dict(health.reasons),
             unposted={venue: dict(one) for venue, one in health.unposted.items() if one},
         )
 

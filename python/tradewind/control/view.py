@@ -198,9 +198,14 @@ def _trouble(status: Status) -> RenderableType:
 
 
 def _connections(status: Status) -> Text:
-    down = [name for name, is_up in status.health.connections.items() if not is_up]
-    up = len(status.health.connections) - len(down)
+    health = status.health
+    down = [_down(name, health.reasons.get(name)) for name, is_up in health.connections.items() if not is_up]
+    up = len(health.connections) - len(down)
     return Text.assemble((f"{up} up", _GOOD), *([(f", down: {', '.join(down)}", _BAD)] if down else []))
+
+
+def _down(name: str, reason: str | None) -> str:
+    return name if reason is None else f"{name} ({reason})"
 
 
 def _noticed(status: Status) -> Text | None:

@@ -62,6 +62,8 @@ class Health:
     """What a person wants to know of a session's connections."""
 
     connections: dict[str, bool] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why connections are down, where it was said."""
     misread: Counter[str] = field(default_factory=Counter)
     foreign_reports: int = 0
     gaps: int = 0
@@ -447,9 +449,18 @@ class Session:
     def connection(self, venue: str, *, is_connected: bool, time_ns: int | None = None) -> None:
         """Tell the engine whether orders reach a venue, since a time or from now on."""
         self.health.connections[f"{venue} orders"] = is_connected
+        if is_connected:
+            self.health.reasons.pop(f"{venue} orders", None)
         kind = "connected" if is_connected else "disconnected"
         now_ns = self.stamp() if time_ns is None else time_ns
         self.act(lambda: self.kernel.connection(now_ns, kind, venue, "orders"))
+
+    def cannot_order(self, venue: str, reason: str, level: int = logging.WARNING) -> None:
+        """Say why orders do not reach a venue: once, and not at each attempt that fails in the same way."""
+        name = f"{venue} orders"
+        if reason and self.health.reasons.get(name) != reason:
+            self.health.reasons[name] = reason
+            log.log(level, "%s are down: %s", name, reason)
 
     def take_rows(self, inbox: Inbox) -> None:
         """Give the engine what has arrived."""
