@@ -51,6 +51,8 @@ class Timing:
     problems: Problems
     report: LoadReport
     has_arrivals: bool = True
+    written_after_ns: int = 0
+    """How much later than the venue time the time of a row is written, as that of a bar at its end is."""
     shift_ns: int = 0
     is_on_venue_clock: bool = False
     """Whether arrivals were stamped by the venue's clock, as a session does: what comes before it happened does so by
@@ -119,7 +121,8 @@ class Timing:
             what = "arrival is before venue time, by ns"
             self.problems.add("arrival_before_venue_time", what, frame.filter(early), ahead, hint)
         back = (arrival < arrival.shift(1, fill_value=self._last_arrival)).fill_null(value=False)
-        values = (_ARRIVAL.filter(pl.Series(back))).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
+        written = _ARRIVAL - self.shift_ns if self.has_arrivals else _VENUE + self.written_after_ns
+        values = written.filter(pl.Series(back)).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
         hint = "add sort=True to sort the rows by arrival, or is the file another kind of data?"
         bad = frame.filter(back)
         self.problems.add(
