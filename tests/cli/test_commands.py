@@ -357,6 +357,19 @@ def test_an_exception_of_the_strategy_is_shown_as_itself(cli, folder):
         assert not recorded.ending.finished
 
 
+def test_an_error_of_ours_in_a_callback_says_where_it_was_raised(cli, folder):
+    line = "ctx.buy(self.traded, 1, trade.price * 1.00001)"
+    source = f"{(folder / 'strategy.py').read_text()}            {line}\n"
+    (folder / "strategy.py").write_text(source)
+    code, _, err = cli("backtest", "strategy.py", *MARKET)
+    assert code == 1 and "Traceback" not in err
+    first, place, when, hint = err[err.index("error [") :].splitlines()
+    assert first.startswith("error [off_grid] synthetic:BTCUSDT: price ")
+    assert place.endswith(f"strategy.py:{len(source.splitlines())}, in on_trade: {line}")
+    assert re.fullmatch(r"  raised in on_trade at 2026-01-01 00:\d\d:\d\d\.\d{6} UTC \(\d{19} ns\)", when)
+    assert hint.startswith("hint: ")
+
+
 def test_a_file_that_does_not_load_is_explained(cli, folder):
     (folder / "strategy.py").write_text("import tradewind as tw\n\nclass X(tw.Strategy)\n")
     code, _, err = cli("backtest", "strategy.py", *MARKET)
