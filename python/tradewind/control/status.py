@@ -123,6 +123,8 @@ class Status(msgspec.Struct, frozen=True):
     health: HealthStatus
     latency: Latencies
     memory_bytes: int
+    is_daily_loss_reached: bool = False
+    """Whether the loss of this UTC day has reached its limit, so that only what reduces a position passes."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ class Observer:
             health=self._health(outcome),
             latency=self._meter.measure(session.audit.newest()),
             memory_bytes=_memory_bytes(),
+            is_daily_loss_reached=day is not None and day[2] is not None,
         )
 
     def _balances(self) -> dict[str, dict[str, Decimal]]:

@@ -102,8 +102,10 @@ def _framed(title: str, content: RenderableType, detail: _Detail) -> Iterator[Re
 def _head(status: Status, before: Status | None) -> RenderableType:
     trading = ("trading", _GOOD) if status.is_trading else ("not trading", _BAD)
     stage = (status.stage, _GOOD if status.stage == "running" else "yellow")
-    first = Text.assemble((f"{status.name} ", "bold"), f"({status.mode})  ", stage, ", ", trading, "  ")
-    first.append(f"since {_moment(status.started)}, for {_lasting(status.now - status.started)}", QUIET)
+    first = Text.assemble((f"{status.name} ", "bold"), f"({status.mode})  ", stage, ", ", trading)
+    if status.is_daily_loss_reached:
+        first.append_text(Text.assemble(", ", ("the loss of the day is reached", _BAD)))
+    first.append(f"  since {_moment(status.started)}, for {_lasting(status.now - status.started)}", QUIET)
     rate = ""
     if before is not None and (seconds := (status.now - before.now).total_seconds()) > 0:
         rate = f" ({(status.rows - before.rows) / seconds:,.0f} a second)"

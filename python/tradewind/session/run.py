@@ -155,8 +155,17 @@ def _line(kernel: _core.Session, session: Session) -> str:
     state = "trading" if kernel.is_trading else "not trading"
     held = ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
     worth = "unknown" if equity is None else f"{equity:,.2f}"
+    day, total = outcome["day"], outcome["total"]
+    refused = (total.get("orders_refused") or 0) + (total.get("orders_rejected") or 0)
     counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
-    return f"{state}{'; down: ' + ', '.join(down) if down else ''} | {held} | equity {worth} | {counts}"
+    parts = [
+        f"{state}{'; down: ' + ', '.join(down) if down else ''}",
+        *(["the loss of the day is reached"] if day is not None and day[2] is not None else []),
+        held,
+        f"equity {worth}",
+        f"{counts}, {refused:,} refused" if refused else counts,
+    ]
+    return " | ".join(parts)
 
 
 async def prepared(
