@@ -21,6 +21,7 @@ from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError, exception
+from tradewind.folders import made
 from tradewind.instruments import InstrumentFields
 from tradewind.journal.lock import only_one
 from tradewind.journal.manifest import Manifest, manifest_of
@@ -206,8 +207,8 @@ def _prepared(
     accepts_changes: bool,
 ) -> Iterator[Prepared]:
     folder, journals = system.run_folder(mode), system.journal_folder(mode)
-    for one in (folder, journals):
-        one.mkdir(parents=True, exist_ok=True)
+    made(folder, "run.directory, the folder of the run")
+    made(journals, "the folder of the journal")
     journal = journals / FOLDER_NAME
     with only_one(journals):
         index = _core.Index([definition(one) for one in fields])
