@@ -12,6 +12,8 @@ from session_bench import STILL, Bench, execution_of, is_up, on_bench
 
 from tradewind.control.status import Observer
 from tradewind.control.view import rendered
+from tradewind.session.report import SessionReport
+from tradewind.session.run import _line
 
 
 def test_orders_and_cancels_arrive_after_an_announced_end_that_the_new_connection_missed(tmp_path: Path) -> None:
@@ -64,8 +66,16 @@ def test_why_orders_do_not_reach_the_venue_is_said_once_and_stands_in_the_view_u
             console = Console(file=io.StringIO(), width=400)
             console.print(rendered(status))
             assert "down: binance_spot orders (ws://127.0.0.1:9" in console.file.getvalue()  # type: ignore[attr-defined]
+            # What the account holds is not known, and not nothing.
+            assert (status.equity, status.unknown_accounts) == (None, ["binance_spot"])
+            assert "what is held at binance_spot is not known yet" in console.file.getvalue()  # type: ignore[attr-defined]
+            assert " | equity unknown | " in _line(ready.kernel, ready.session)
+            report = SessionReport.of(ready)
+            assert "\nequity   unknown, maximum" in str(report) and report.metrics["starting_equity"] is None
             link.url = url
             await bench.until(lambda: is_up(ready))
             assert not health.reasons
+            status = Observer(ready.session, ready.about).status()
+            assert status.equity is not None and not status.unknown_accounts
 
     on_bench(tmp_path, STILL, work)

@@ -112,6 +112,11 @@ def test_of_more_refusals_than_are_remembered_the_newest_are_named(result: tw.Re
     assert "\nrejected  risk_daily_loss 3, of the newest orders\n" in str(report(result, newest_rejections=named))
 
 
+def test_a_return_that_is_not_known_is_not_told(result: tw.Result) -> None:
+    text = str(report(result, metrics={**result.metrics, "total_return": None}))
+    assert " USDT, maximum drawdown " in text and "(-)" not in text
+
+
 RESTS = (
     ONCE
     + """

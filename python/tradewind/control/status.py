@@ -123,6 +123,8 @@ class Status(msgspec.Struct, frozen=True):
     health: HealthStatus
     latency: Latencies
     memory_bytes: int
+    unknown_accounts: list[str] = []
+    """The venues whose accounts were not heard of yet, so that what they hold is not known."""
     is_daily_loss_reached: bool = False
     """Whether the loss of this UTC day has reached its limit, so that only what reduces a position passes."""
 
@@ -197,7 +199,7 @@ class Observer:
             orders=outcome["orders"],
             fills=outcome["fills"],
             currency=manifest.settings["currency"],
-            equity=kernel.equity_now,
+            equity=session.equity_now,
             profit=_profit(total),
             fees=total.get("fees"),
             maximum_drawdown=outcome["maximum_drawdown"],
@@ -211,6 +213,7 @@ class Observer:
             health=self._health(outcome),
             latency=self._meter.measure(session.audit.newest()),
             memory_bytes=_memory_bytes(),
+            unknown_accounts=session.unknown_accounts,
             is_daily_loss_reached=day is not None and day[2] is not None,
         )
 

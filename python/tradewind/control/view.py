@@ -122,6 +122,7 @@ def _money(status: Status) -> RenderableType:
     drawdown = f"drawdown {_share(status.maximum_drawdown)} ({sampling_text(status.interval_ns)})"
     equity = Text(f"equity {_number(status.equity)}{currency}   {drawdown}")
     held = [f"{venue} {_amounts(one)}" for venue, one in status.balances.items() if one]
+    held += [f"what is held at {venue} is not known yet" for venue in status.unknown_accounts]
     return Group(profit, equity, Text("; ".join(held) or "nothing is held", QUIET))
 
 

@@ -78,6 +78,8 @@ class SessionReport:
             # The equity curve has no point at its end: what was earned is told as it is now, in amounts.
             span = outcome["span_ns"] and (outcome["span_ns"][0], kernel.now_ns)
             outcome |= {"final_equity": kernel.equity_now, "total_return": None, "span_ns": span}
+        if session.unknown_accounts:
+            outcome |= {"starting_equity": None, "final_equity": None, "total_return": None}
         # An engine that has failed does not hear that its orders were cancelled.
         orders = [one for one in kernel.open_orders() if session.left is None or session.name_of(one) in session.left]
         rejections, is_all = _rejections(kernel, outcome["total"])

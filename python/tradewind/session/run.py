@@ -151,7 +151,7 @@ def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
 
 def _line(kernel: _core.Session, session: Session) -> str:
     """How a session is, in a line."""
-    outcome, equity = kernel.outcome(), kernel.equity_now
+    outcome, equity = kernel.outcome(), session.equity_now
     down = [name for name, is_up in session.health.connections.items() if not is_up]
     state = "trading" if kernel.is_trading else "not trading"
     held = ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"

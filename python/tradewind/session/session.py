@@ -25,6 +25,7 @@ from tradewind.session.client_ids import read_client_id
 from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
+from tradewind.session.opening import is_opened
 from tradewind.session.warm_up import declares, warm_up
 from tradewind.venues import (
     CancelRequest,
@@ -518,6 +519,21 @@ class Session:
         return None if held is None else self.kernel.find_order(*held)
 
     # What accounts say.
+
+    @property
+    def unknown_accounts(self) -> list[str]:
+        """The real venues whose accounts were not heard of yet: what they hold is not nothing."""
+        return [
+            name
+            for name, venue in self._venues.items()
+            if venue.execution is not None
+            and not (self._accounts[name].reconciliation.is_opened if name in self._accounts else is_opened(self, name))
+        ]
+
+    @property
+    def equity_now(self) -> float | None:
+        """What everything is worth; None where a price is missing, or an account is not known yet."""
+        return None if self.unknown_accounts else self.kernel.equity_now
 
     def report(self, venue: str, order_id: int, kind: str, reason: str, venue_time_ns: int | None) -> None:
         """Give the engine a report about an order."""
