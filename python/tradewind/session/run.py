@@ -37,6 +37,7 @@ from tradewind.session.rehearsal import Rehearsal
 from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
+from tradewind.session.slowness import slow_callbacks_told
 from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop, while_waiting
@@ -262,7 +263,9 @@ def _prepared(
                 session.stop()
             about = About(system.run.name, mode, folder, journals, running)
             is_recovered = before.is_cut_off and not kernel.awaits_start
-            with raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw):
+            raw = raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw)
+            with raw, slow_callbacks_told(running) as beat:
+                session.watch(beat)
                 yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())
