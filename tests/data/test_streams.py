@@ -189,6 +189,12 @@ class TestChecks:
         stream = bars(frame, interval="1m", label=label, zone="UTC", latency_ns=latency_ns)
         assert "data frame row 2: 2024-01-01 00:02:00" in problem(stream, instrument).message
 
+    def test_what_is_neither_true_nor_false_does_not_align(self) -> None:
+        wrong: Any = "1ms"
+        for make, source in ((trades, TRADES), (binance_raw, "btcusdt.gz")):
+            with pytest.raises(DataError, match="align = '1ms': must be True or False"):
+                make(source, align=wrong)
+
     def test_five_rows_of_a_kind_are_named_and_all_are_counted(self, instrument: InstrumentFields) -> None:
         frame = pl.DataFrame({"time": range(100), "price": -1.0, "quantity": 1.0})
         with pytest.raises(DataError, match=r"row 4: -1.0; row 5: -1.0 \(100 rows in all\)"):

@@ -35,6 +35,9 @@ class TimeSettings:
     minimum_latency_ns: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.align, bool):
+            hint = "write align=True, and minimum_latency_ns=... for the smallest latency"
+            raise DataError("wrong_type", f"align = {self.align!r}: must be True or False", hint)
         for name in ("latency_ns", "minimum_latency_ns"):
             if (getattr(self, name) or 0) < 0:
                 raise DataError("bad_setting", f"{name} = {getattr(self, name)}: must not be negative")
