@@ -11,6 +11,7 @@ import pytest
 from helpers import BTC, ETH, SPOT, START, quote_rows, run, trade_rows
 
 import tradewind as tw
+from tradewind.errors import TradewindWarning
 
 EVERYTHING = ("trade", "quote", "book", "mark", "funding")
 
@@ -19,6 +20,30 @@ def market(**settings: Any) -> Any:
     """Ten minutes with a funding payment in the middle."""
     start = datetime(2026, 1, 1, 7, 55, tzinfo=UTC)
     return tw.synthetic(**{"duration": "10m", "activity": 5, "streams": EVERYTHING, "start": start, **settings})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("on_tick", "on_trade"), ("next", "on_bar"), ("on_data_feed", "on_data"), ("on_signal", "on_")]
+)
+def test_a_callback_of_another_framework_is_named_with_ours(name: str, near: str) -> None:
+    with pytest.warns(TradewindWarning, match=f"Mine.{name} is not a callback.*the nearest is {near}"):
+        type("Mine", (tw.Strategy,), {name: lambda self, ctx, trade: None})
+
+
+def test_a_constructor_that_does_not_begin_the_strategy_is_refused() -> None:
+    with pytest.raises(tw.TradewindError, match=r"Mine.__init__ does not call") as caught:
+
+        class Mine(tw.Strategy):
+            def __init__(self) -> None:
+                self.seen = 1
+
+    assert caught.value.code == "bad_strategy" and "super().__init__(" in caught.value.hint
+
+    class Good(tw.Strategy):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+
+    assert Good(name="good").name == "good"
 
 
 class TestParameters:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 from tradewind import memory
-from tradewind.errors import SettingError, TradewindError
+from tradewind.errors import SettingError, TradewindError, TradewindWarning
 
 if TYPE_CHECKING:
     from tradewind._core import Bar, BookUpdate, Context, Fill, Funding, Mark, Order, Quote, Status, Trade, Value
+
+
+_ELSEWHERE = {"next": "on_bar", "on_tick": "on_trade"}
+"""Callbacks of other frameworks, with ours."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ class Strategy:
         state = {name: value for name, value in vars(cls).items() if isinstance(value, memory.Remembered)}
         cls.remembered = {**cls.remembered, **state}
         _check_callbacks(cls)
+        _check_beginning(cls)
 
     def __init__(self, *, name: str | None = None, **parameters: Any) -> None:
         cls = type(self)
@@ -208,10 +214,10 @@ def _types(cls: type) -> dict[str, Any]:
 
 
 def _check_callbacks(cls: type[Strategy]) -> None:
-    """Refuse what would silently never be called: a misspelt callback, or a coroutine."""
+    """Refuse what would silently never be called: a misspelt callback, or a coroutine; warn of another's callback."""
     callbacks = [name for name in vars(Strategy) if name.startswith("on_")]
     for name, value in vars(cls).items():
-        if not name.startswith("on_") or not callable(value):
+        if not (name.startswith("on_") or name in _ELSEWHERE) or not callable(value):
             continue
         if inspect.iscoroutinefunction(value):
             raise SettingError(
@@ -220,6 +226,20 @@ def _check_callbacks(cls: type[Strategy]) -> None:
         close = difflib.get_close_matches(name, callbacks, n=1, cutoff=0.8)
         if name not in callbacks and close:
             raise SettingError("bad_strategy", f"{cls.__name__}.{name} is not a callback", f"did you mean {close[0]}?")
+        if name not in callbacks:
+            near = _ELSEWHERE.get(name) or difflib.get_close_matches(name, callbacks, n=1, cutoff=0)[0]
+            text = f"{cls.__name__}.{name} is not a callback: nobody calls it but you; the nearest is {near}"
+            warnings.warn(text, TradewindWarning, stacklevel=3)
+
+
+def _check_beginning(cls: type[Strategy]) -> None:
+    """Refuse a constructor that does not begin the strategy: it would have no name and no parameters."""
+    code = getattr(vars(cls).get("__init__"), "__code__", None)
+    if code is not None and not {"super", "__init__"} & set(code.co_names):
+        hint = (
+            "call super().__init__(**parameters), or leave __init__ out: tw.param, tw.state and on_start take its place"
+        )
+        raise SettingError("bad_strategy", f"{cls.__name__}.__init__ does not call that of tw.Strategy", hint)
 
 
 def _as_type(owner: str, value: Any, wanted: Any) -> Any:

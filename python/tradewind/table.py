@@ -178,11 +178,16 @@ def labelled(lines: Sequence[tuple[str, str]], *, widest: int = _WIDTH) -> str:
 
 
 def _total(metrics: _Row) -> list[tuple[str, str]]:
-    equity = f"{number(metrics['starting_equity'], 2)} -> {number(metrics['final_equity'], 2)} {metrics['currency']}"
+    worth = [metrics["starting_equity"], metrics["final_equity"]]
+    equity = f"{' -> '.join(number(one, 2) for one in worth)} {metrics['currency']}"
+    if worth == [None, None]:
+        equity = "unknown"
+    elif metrics["total_return"] is not None:
+        equity += f" ({percent(metrics['total_return'])})"
     drawdown = f"drawdown {percent(metrics['maximum_drawdown'])} ({sampling_text(metrics['interval_ns'])})"
     ratios = ", ".join(f"{name} {number(metrics[name.lower()], 2)}" for name in ("Sharpe", "Sortino", "Calmar"))
     return [
-        ("equity", f"{equity} ({percent(metrics['total_return'])}), maximum {drawdown}"),
+        ("equity", f"{equity}, maximum {drawdown}"),
         ("returns", f"annual {percent(metrics['annual_return'])}, {ratios} ({_basis(metrics)})"),
     ]
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 
 import polars as pl
 import pytest
@@ -355,6 +356,46 @@ def test_an_exception_of_the_strategy_is_shown_as_itself(cli, folder):
     assert "tradewind/backtest.py" not in err
     with Journal("run.sqlite") as recorded:
         assert not recorded.ending.finished
+
+
+def test_an_error_of_ours_in_a_callback_says_where_it_was_raised(cli, folder):
+    line = "ctx.buy(self.traded, 1, trade.price * 1.00001)"
+    source = f"{(folder / 'strategy.py').read_text()}            {line}\n"
+    (folder / "strategy.py").write_text(source)
+    code, _, err = cli("backtest", "strategy.py", *MARKET)
+    assert code == 1 and "Traceback" not in err
+    first, place, when, hint = err[err.index("error [") :].splitlines()
+    assert first.startswith("error [off_grid] synthetic:BTCUSDT: price ")
+    assert place.endswith(f"strategy.py:{len(source.splitlines())}, in on_trade: {line}")
+    assert re.fullmatch(r"  raised in on_trade at 2026-01-01 00:\d\d:\d\d\.\d{6} UTC \(\d{19} ns\)", when)
+    assert hint.startswith("hint: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backtest", "strategy.py", *MARKET, "--out", "afile/run"),
+        ("backtest", "strategy.py", *MARKET, "--out", "afile"),
+        ("data", "record", "binance_spot:BTCUSDT", "--out", "afile"),
+        ("run", "system.toml", "--mode", "backtest"),
+    ],
+)
+def test_a_folder_that_cannot_be_had_is_named(cli, folder, arguments):
+    (folder / "afile").write_text("")
+    system = """
+        run = { directory = "afile", currency = "USDT" }
+        venues.synthetic.simulated = { preset = "typical" }
+        accounts.main = { venue = "synthetic", balances = { USDT = "1000" } }
+        instruments."synthetic:BTCUSDT" = {}
+        strategies.cross = { class = "strategy.py:Cross" }
+        data = [{ instrument = "synthetic:BTCUSDT", kind = "synthetic", events = 100 }]
+    """
+    (folder / "system.toml").write_text(dedent(system))
+    code, _, err = cli(*arguments)
+    assert code == 1 and "Traceback" not in err
+    told = err[err.index("error [") :]
+    assert told.startswith("error [bad_setting] ") and "afile" in told and "cannot be written to" in told
+    assert "hint: name another folder" in told
 
 
 def test_a_file_that_does_not_load_is_explained(cli, folder):

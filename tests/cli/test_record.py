@@ -59,6 +59,11 @@ def test_a_sandbox_that_encrypts_is_recorded_by_who_trusts_its_authority(tmp_pat
     assert code != 0 and "certificate" in said
 
 
+def test_a_symbol_that_the_venue_does_not_have_is_named(tmp_path: Path) -> None:
+    code, said = asyncio.run(recorded(tmp_path, "binance_spot:NOPE", "--for", "2s"))
+    assert code == 1 and "[unknown_instrument] binance_spot has no instrument NOPE\n" in said and "BTCUSDT" not in said
+
+
 @pytest.mark.parametrize("text", [None, "no certificate"])
 def test_an_authority_that_cannot_be_read_is_refused(tmp_path: Path, text: str | None) -> None:
     authority = tmp_path / "mine.pem"

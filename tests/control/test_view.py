@@ -143,6 +143,12 @@ def test_a_session_that_failed(snapshot: Any) -> None:
     assert shown(failed) == snapshot
 
 
+def test_a_days_loss_that_is_reached_is_told() -> None:
+    assert "running, trading, the loss of the day is reached  since" in shown(
+        msgspec.structs.replace(BUSY, is_daily_loss_reached=True), width=120
+    )
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_nothing_is_lost_in_another_width(width: int) -> None:
     text = shown(BUSY, width=width)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradewind.data import FORM, Stream, binance_raw, quotes, trades
+from tradewind.data import FORM, Stream, bars, binance_raw, quotes, trades
 from tradewind.errors import DataError
 from tradewind.instruments import InstrumentFields
 
@@ -170,6 +170,30 @@ class TestChecks:
             "also [unsorted_rows] row is earlier than the one before: "
             "data frame row 2: 1970-01-01 00:00:00.000000900 UTC",
         ]
+
+    @pytest.mark.parametrize("sort", [False, True])
+    def test_times_none_of_which_can_be_read(self, sort: bool, instrument: InstrumentFields) -> None:
+        frame = pl.DataFrame({"time": ["01/02/2024 00:00"] * 2, "price": 100.5, "quantity": 1.0})
+        stream = trades(frame, zone="UTC", sort=sort)
+        for load in (stream.load, lambda one: list(stream.chunks(one, 1))):
+            with pytest.raises(DataError, match=r"time is not a time that exists.* row 1: 01/02/2024 00:00") as caught:
+                load(instrument)
+            assert caught.value.code == "wrong_type" and "time_format=" in caught.value.hint
+
+    @pytest.mark.parametrize(("label", "latency_ns"), [("start", 0), ("end", 5)])
+    def test_a_bar_out_of_order_is_named_by_the_time_in_its_row(
+        self, label: Any, latency_ns: int, instrument: InstrumentFields
+    ) -> None:
+        prices = dict.fromkeys(("open", "high", "low", "close"), 100.5)
+        frame = pl.DataFrame({"time": ["2024-01-01 00:05", "2024-01-01 00:02"], **prices, "volume": 1.0})
+        stream = bars(frame, interval="1m", label=label, zone="UTC", latency_ns=latency_ns)
+        assert "data frame row 2: 2024-01-01 00:02:00" in problem(stream, instrument).message
+
+    def test_what_is_neither_true_nor_false_does_not_align(self) -> None:
+        wrong: Any = "1ms"
+        for make, source in ((trades, TRADES), (binance_raw, "btcusdt.gz")):
+            with pytest.raises(DataError, match="align = '1ms': must be True or False"):
+                make(source, align=wrong)
 
     def test_five_rows_of_a_kind_are_named_and_all_are_counted(self, instrument: InstrumentFields) -> None:
         frame = pl.DataFrame({"time": range(100), "price": -1.0, "quantity": 1.0})

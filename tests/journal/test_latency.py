@@ -7,7 +7,7 @@ import pytest
 
 import tradewind as tw
 from tradewind.journal import MemoryStorage
-from tradewind.journal.latency import _answers, _ways, latencies, measured
+from tradewind.journal.latency import _answers, _cut, _ways, latencies, measured
 from tradewind.loading import load_strategy_class
 from tradewind.simulation import Exponential, Measured, Uniform, as_latency
 from tradewind.times import duration_text
@@ -60,7 +60,27 @@ def test_a_cancel_that_is_asked_for_again_was_not_answered_before():
     requests = pl.DataFrame({"sequence": [1, 2, 6, 7], "order_id": [1, 1, 1, 2], "kind": ["place", *["cancel"] * 3]})
     reports = pl.DataFrame({"order_id": [2, 1], "answer": "cancelled", "answered": [8, 9]})
     found = _answers(requests, reports, "cancel").sort("sequence")
-    assert found.rows() == [(2, 1, "cancel", None), (6, 1, "cancel", "cancelled"), (7, 2, "cancel", "cancelled")]
+    cancels = [(2, 1, "cancel", None, None), (6, 1, "cancel", "cancelled", 9), (7, 2, "cancel", "cancelled", 8)]
+    assert found.rows() == cancels
+
+
+def test_what_waited_for_a_connection_tells_nothing_of_the_way():
+    status = pl.DataFrame(
+        {
+            "sequence": [1, 3, 10, 20, 21],
+            "kind": ["disconnected", "connected", "disconnected", "connected", "disconnected"],
+            "venue": ["v", "v", "v", "v", "w"],
+            "part": "orders",
+        }
+    )
+    # Asked and answered: up, across a loss, while it was down, behind it, and never.
+    answers = pl.DataFrame({"sequence": [4, 9, 12, 22, 23], "answered": [5, 24, 19, 30, None], "instrument": "v:X"})
+    found = _cut(answers, status)
+    assert found["is_cut"].to_list() == [False, True, True, False, False]
+    ways = found.with_columns(request_latency_ns=pl.Series([5, 10**10, 10**10, 5, None]), answer_latency_ns=7)
+    assert measured(ways) == {"v": ("0.000005ms", "0.000007ms")}
+    # Of simulated venues no connection is told.
+    assert not _cut(answers, status.clear())["is_cut"].any()
 
 
 def test_every_way_is_within_what_it_was_drawn_from(market):
@@ -91,6 +111,7 @@ def test_what_was_never_answered_tells_nothing():
             "instrument": ["a:X", "b:Y"],
             "request_latency_ns": [1_000, None],
             "answer_latency_ns": [2_000, None],
+            "is_cut": False,
         }
     )
     assert measured(frame) == {"a": ("0.001ms", "0.002ms")}
@@ -126,7 +147,7 @@ def test_a_time_of_the_venue_counts_as_far_as_it_can_be_true(reported_ms, arriva
     answers = pl.DataFrame(
         {
             "sequence": 1, "strategy": "one", "count": 1, "order_id": 1, "kind": "place", "instrument": "v:X",
-            "answer": "accepted", "decided_ns": 10_800_000, **at,
+            "answer": "accepted", "decided_ns": 10_800_000, "is_cut": False, **at,
         }
     )  # fmt: skip
     (way,) = _ways(answers, is_live=True).to_dicts()

@@ -144,6 +144,36 @@ def test_the_control_interface(tell: Any) -> None:
     tell(story)
 
 
+def test_a_fault_of_an_account_is_one_of_the_first_where_none_is_stated(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        other = sandbox.new_account({"USDT": 5}, name="another")
+        url, headers = f"{sandbox.rest_url}/control/faults", {"Authorization": f"Bearer {sandbox.control_token}"}
+
+        async def post(path: str, text: str) -> str:
+            async with client.http.post(f"{url}{path}", data=text, headers=headers) as answer:
+                return "" if answer.status == 200 else str((await answer.json())["error"])
+
+        before = sandbox.balances(client.credentials.account)["USDT"][0]
+        assert not await post("/transfer", '{"asset": "USDT", "amount": "7"}')
+        assert sandbox.balances(client.credentials.account)["USDT"][0] == before + 7
+        assert not await post("/transfer", f'{{"asset": "USDT", "amount": "7", "account": {other.account}}}')
+        assert sandbox.balances(other.account)["USDT"][0] == 12
+        for path, text, code, words in (
+            ("/transfer", '{"asset": "USDT", "amount": "7", "account": "main"}', "bad_setting", "account = 'main'"),
+            ("/user_stream_ends", '{"account": 9}', "bad_setting", "2 (another)"),
+            ("/key_revoked", '{"account": 9}', "bad_setting", "account = 9"),
+            ("/transfer", '{"asset": "USDT"}', "missing_setting", "'amount'"),
+            ("/transfer", '{"asset": "USDT", "amount": [7]}', "wrong_type", "it has account, asset, amount"),
+            ("/foreign_order", '{"symbol": "BTC"}', "bad_setting", "symbol = 'BTC'"),
+            ("/transfer", "[", "wrong_type", "not a JSON object"),
+            ("/transfer/now", "{}", "bad_setting", "is not known"),
+        ):
+            told = await post(path, text)
+            assert told.startswith(f"[{code}] ") and words in told, told
+
+    tell(story)
+
+
 def test_an_unknown_fault(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         with pytest.raises(TradewindError, match="no fault 'rain'"):

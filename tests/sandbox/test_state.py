@@ -6,9 +6,11 @@ import asyncio
 import errno
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -110,3 +112,29 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert again.exchange.total("USDT") == again.exchange.paid_in["USDT"]
     assert again.state is not None
     again.state.close()
+
+
+def test_who_trusts_an_encrypted_exchange_trusts_it_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "state.jsonl.authority"
+
+    async def once(trusted: bytes | None) -> bytes:
+        settings: dict[str, Any] = {"symbols": ("BTCUSDT",), "history_seconds": 0, "tls": True}
+        async with Sandbox(**settings, state=tmp_path / "state.jsonl") as sandbox:
+            assert sandbox.authority is not None
+            context = ssl.create_default_context(cadata=(trusted or sandbox.authority.certificate).decode())
+            _, writer = await asyncio.open_connection("127.0.0.1", sandbox.port, ssl=context)
+            writer.close()
+            return sandbox.authority.certificate
+
+    first = asyncio.run(once(None))
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
+    assert asyncio.run(once(first)) == first
+    kept = path.read_bytes()
+    path.write_bytes(b"something else")
+    with pytest.raises(TradewindError, match="is not the authority of a sandbox"):
+        asyncio.run(once(first))
+    # One that is about to end is replaced.
+    path.write_bytes(kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tradewind.sandbox.authority._SPARE_DAYS", 40)
+        assert asyncio.run(once(None)) != first

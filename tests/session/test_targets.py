@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from session_bench import HEAD, STILL, Bench, execution_of, is_up, lose, on_bench, rise
 
+from tradewind.control.status import Observer
+from tradewind.session.report import SessionReport
+from tradewind.session.run import _line
 from tradewind.venues import Accepted, Cancelled
 
 BTC = "binance_spot:BTCUSDT"
@@ -106,6 +109,10 @@ def test_a_days_loss_that_was_reached_stays_so_in_the_next_run(tmp_path: Path) -
             rise(bench)
             await bench.until(lambda: kernel.outcome()["day"][1] > -15)
             assert await reason(ready) == "risk_daily_loss"
+            assert "trading | the loss of the day is reached | " in _line(kernel, ready.session)
+            assert _line(kernel, ready.session).endswith("fills, 1 refused")
+            assert Observer(ready.session, ready.about).status().is_daily_loss_reached
+        assert SessionReport.of(ready).metrics["rejections"] == {"risk_daily_loss": 1}
         bench.faults.off("quiet_market")
         async with bench.session() as ready:
             await trading(bench, ready)
@@ -115,6 +122,7 @@ def test_a_days_loss_that_was_reached_stays_so_in_the_next_run(tmp_path: Path) -
         async with bench.session() as ready:
             await trading(bench, ready)
             assert await reason(ready) != "risk_daily_loss"
+            assert "the loss of the day" not in _line(ready.kernel, ready.session)
 
     on_bench(tmp_path, STILL, work)
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cyclopts
@@ -35,6 +35,7 @@ from tradewind.times import from_ns
 
 _HASH_SEED = "0"
 _NOTED_TIME = re.compile(r"^(raised in .+ at )(\d+) ns$", re.MULTILINE)
+_OURS = tuple(str(Path(str(package.__file__)).parent) + os.sep for package in (tradewind, cyclopts))
 
 app = App(
     name="tradewind",
@@ -79,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         show_error("usage", str(error), f"see tradewind{place} --help")
         return 2
     except TradewindError as error:
-        show_error(error.code, error.message, spoken(error.hint))
+        show_error(error.code, "\n  ".join([error.message, *_place(error)]), spoken(error.hint))
         return 1
     except KeyboardInterrupt:
         show_error("run_interrupted", "stopped by Ctrl-C before the end", "a journal of it is marked as unfinished")
@@ -97,13 +98,23 @@ def run(arguments: Sequence[str]) -> int:
 
 def _show_traceback(error: BaseException) -> None:
     """The traceback of the user's code, without our own frames above it."""
-    ours = tuple(str(Path(str(package.__file__)).parent) for package in (tradewind, cyclopts))
     shown = error.__traceback__
-    while shown is not None and shown.tb_frame.f_code.co_filename.startswith(ours):
+    while shown is not None and shown.tb_frame.f_code.co_filename.startswith(_OURS):
         shown = shown.tb_next
     text = "".join(traceback.format_exception(type(error), error, shown or error.__traceback__))
     sys.stderr.write(_NOTED_TIME.sub(_with_date, text))
     show_error("strategy_failed", f"the run ended with {type(error).__name__}", "the traceback above says where")
+
+
+def _place(error: TradewindError) -> Iterator[str]:
+    """Where an error of ours was raised in the user's code: the line, the callback and the time."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    if not notes:
+        return
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in [one for one in frames if not one.filename.startswith(_OURS)][-1:]:
+        yield f"{frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}"
+    yield from (_NOTED_TIME.sub(_with_date, text) for text in notes)
 
 
 def _with_date(note: re.Match[str]) -> str:

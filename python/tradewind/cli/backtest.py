@@ -16,6 +16,7 @@ from tradewind.cli.screen import SHOWN, note, progress, show_json
 from tradewind.cli.venue import VenueOptions
 from tradewind.dataset import load
 from tradewind.errors import exception
+from tradewind.folders import made
 from tradewind.instruments import load_file
 from tradewind.journal import FILE_NAME
 from tradewind.loading import load_strategy_class
@@ -166,5 +167,5 @@ def show(
 def _journal_file(journal: Path | None, out: Path | None) -> Path | None:
     """The journal's file: within the folder, if one is named; made before the run, so that nothing is lost after it."""
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        made(out, "--out")
     return journal / FILE_NAME if journal is not None and journal.is_dir() else journal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,6 +12,7 @@ from tradewind._core import error_codes
 from tradewind.cli.screen import note, show_json
 from tradewind.control import Control, Done
 from tradewind.control.view import rendered
+from tradewind.errors import exception
 
 _HELP = ("--help", "-h")
 
@@ -76,10 +76,10 @@ def value(name: str, value: str, /, *, text: bool = False, json: _Json = False, 
     value
         A number, any JSON, or else a text.
     text
-        Send what is written as a text, whatever it looks like.
+        Send what is written as a text, whatever it looks like: NaN, too, which is refused as a number.
 
     """
-    done = session.value(name, value if text else _plain(value))
+    done = session.value(name, value if text else _plain(name, value))
     if done.strategies:
         _say(done, f"{name} went to {', '.join(done.strategies)}", json=json)
     else:
@@ -141,10 +141,10 @@ def open(
     strategy: str,
     instrument: str,
     side: Literal["buy", "sell"],
-    quantity: Decimal,
+    quantity: str,
     /,
     *,
-    price: Decimal | None = None,
+    price: str | None = None,
     time_in_force: Literal["gtc", "ioc", "post_only"] = "gtc",
     json: _Json = False,
     session: _Session,
@@ -198,7 +198,7 @@ def set_parameter(
         Take what is written as a text, whatever it looks like.
 
     """
-    done = session.set_parameter(strategy, name, value if text else _plain(value))
+    done = session.set_parameter(strategy, name, value if text else _plain(f"{strategy}: {name}", value))
     _say(done, f"{strategy}: {name} = {value}{effect(done.readers or [])}", json=json)
 
 
@@ -226,12 +226,30 @@ def _say(done: Done, text: str, *, json: bool) -> None:
         note(f"in the journal up to entry {done.sequence:,}")
 
 
-def _plain(text: str) -> Any:
-    """What is written, as JSON where it is that."""
+def _plain(name: str, text: str) -> Any:
+    """What is written, as JSON where it is that.
+
+    A number or a table that is miswritten is not meant as a text: a strategy that counts with it would fail.
+    """
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as error:
+        if _is_number(text):
+            hint = "write a finite number as JSON has it, such as 0.5; --text sends it as a text"
+            raise exception("not_a_number", f"{name}: {text} is not a number of JSON", hint) from None
+        if text.lstrip().startswith(("{", "[", '"')):
+            message = f"{name}: {text} begins as JSON and is none: {error}"
+            raise exception("wrong_type", message, "put it right; --text sends it as a text") from None
         return text
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one to Python: NaN and infinity are."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _listed(names: list[str], none: str) -> str:

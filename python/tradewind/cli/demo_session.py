@@ -11,6 +11,7 @@ from typing import Literal
 
 from tradewind.cli.screen import note
 from tradewind.config import System
+from tradewind.folders import made
 from tradewind.journal import verify
 from tradewind.sandbox import Sandbox
 from tradewind.session.parity import parity
@@ -51,7 +52,7 @@ place_real_orders = true
 
 def demo_sessions(folder: Path) -> bool:
     """Run the strategy on paper and live on a local exchange; tells whether both are proved."""
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder, "--out")
     strategy = resources.files("tradewind.cli") / "template" / "strategy.py"
     (folder / "strategy.py").write_text(strategy.read_text())
     return asyncio.run(_sessions(folder))

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from tradewind.cli.screen import SHOWN, note, show_json
 from tradewind.errors import exception
+from tradewind.folders import made
 from tradewind.journal import Journal
 from tradewind.journal.info import info as info_of
 from tradewind.journal.query import explained
@@ -107,7 +108,7 @@ def _format(stated: Format | None, out: Path | None) -> Format:
 
 def _made(out: Path | None) -> Path:
     assert out is not None
-    out.parent.mkdir(parents=True, exist_ok=True)
+    made(out.parent, "--out")
     return out
 
 

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from tradewind.errors import exception
+from tradewind.folders import made
 
 _FILES = {"strategy.py": "strategy.py", "test_strategy.py.in": "test_strategy.py", "README.md.in": "README.md"}
 
@@ -21,7 +22,7 @@ def new(name: Path, /) -> None:
     """
     if name.exists() and (not name.is_dir() or any(name.iterdir())):
         raise exception("bad_setting", f"{name} exists and is not empty", "choose another name")
-    name.mkdir(parents=True, exist_ok=True)
+    made(name, "NAME")
     template = resources.files("tradewind.cli") / "template"
     for source, target in _FILES.items():
         text = (template / source).read_text(encoding="utf-8").replace("PROJECT", name.resolve().name)

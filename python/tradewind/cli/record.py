@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from tradewind.cli.screen import SHOWN, note, status
 from tradewind.data.record import Recording, record
 from tradewind.errors import exception
+from tradewind.folders import made
 from tradewind.journal.lock import only_one
 from tradewind.times import duration_ns
 from tradewind.venues import StreamName
@@ -63,7 +64,7 @@ def record_data(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     seconds = None if lasting is None else duration_ns(lasting) / 1e9
     folder = out / venue
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder, "--out")
     with only_one(folder), status("connecting") as show:
         done = asyncio.run(_record(venue, wanted, folder, seconds, (stream, rest), authority, show))
     note(f"{_counts(done)} are in {folder}")

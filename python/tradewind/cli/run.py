@@ -12,6 +12,7 @@ from tradewind.config.backtests import load_data
 from tradewind.config.problem import SystemFileError
 from tradewind.config.readiness import absent, missing
 from tradewind.errors import exception
+from tradewind.folders import made
 from tradewind.journal import FILE_NAME
 
 
@@ -64,10 +65,8 @@ def _backtest(system: System, *, json: bool) -> int:
     dataset = load_data(system)
     for report in dataset.reports:
         note(f"  {report}")
-    folder = system.run_folder("backtest")
-    folder.mkdir(parents=True, exist_ok=True)
-    journals = system.journal_folder("backtest")
-    journals.mkdir(parents=True, exist_ok=True)
+    folder = made(system.run_folder("backtest"), "run.directory, the folder of the run")
+    journals = made(system.journal_folder("backtest"), "the folder of the journal")
     journal = journals / FILE_NAME
     with progress("backtest", dataset.rows) as update:
         result = system.backtest(dataset=dataset, journal=journal, progress=update)

@@ -80,6 +80,8 @@ class HealthStatus(msgspec.Struct, frozen=True):
     """How often writing the journal took over 100 ms."""
     unposted: dict[str, dict[str, Decimal]] = {}
     """What accounts hold more than is known, by venue and asset, and is not certain enough to be posted."""
+    reasons: dict[str, str] = {}
+    """Why connections are down, where it was said."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -121,6 +123,10 @@ class Status(msgspec.Struct, frozen=True):
     health: HealthStatus
     latency: Latencies
     memory_bytes: int
+    unknown_accounts: list[str] = []
+    """The venues whose accounts were not heard of yet, so that what they hold is not known."""
+    is_daily_loss_reached: bool = False
+    """Whether the loss of this UTC day has reached its limit, so that only what reduces a position passes."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ class Observer:
             orders=outcome["orders"],
             fills=outcome["fills"],
             currency=manifest.settings["currency"],
-            equity=kernel.equity_now,
+            equity=session.equity_now,
             profit=_profit(total),
             fees=total.get("fees"),
             maximum_drawdown=outcome["maximum_drawdown"],
@@ -207,6 +213,8 @@ class Observer:
             health=self._health(outcome),
             latency=self._meter.measure(session.audit.newest()),
             memory_bytes=_memory_bytes(),
+            unknown_accounts=session.unknown_accounts,
+            is_daily_loss_reached=day is not None and day[2] is not None,
         )
 
     def _balances(self) -> dict[str, dict[str, Decimal]]:
@@ -228,6 +236,7 @@ class Observer:
             untracked_fees=dict(health.untracked_fees),
             raw_recording=health.raw_recording,
             slow_writes=health.slow_writes,
+            reasons=dict(health.reasons),
             unposted={venue: dict(one) for venue, one in health.unposted.items() if one},
         )
 

@@ -102,8 +102,10 @@ def _framed(title: str, content: RenderableType, detail: _Detail) -> Iterator[Re
 def _head(status: Status, before: Status | None) -> RenderableType:
     trading = ("trading", _GOOD) if status.is_trading else ("not trading", _BAD)
     stage = (status.stage, _GOOD if status.stage == "running" else "yellow")
-    first = Text.assemble((f"{status.name} ", "bold"), f"({status.mode})  ", stage, ", ", trading, "  ")
-    first.append(f"since {_moment(status.started)}, for {_lasting(status.now - status.started)}", QUIET)
+    first = Text.assemble((f"{status.name} ", "bold"), f"({status.mode})  ", stage, ", ", trading)
+    if status.is_daily_loss_reached:
+        first.append_text(Text.assemble(", ", ("the loss of the day is reached", _BAD)))
+    first.append(f"  since {_moment(status.started)}, for {_lasting(status.now - status.started)}", QUIET)
     rate = ""
     if before is not None and (seconds := (status.now - before.now).total_seconds()) > 0:
         rate = f" ({(status.rows - before.rows) / seconds:,.0f} a second)"
@@ -120,6 +122,7 @@ def _money(status: Status) -> RenderableType:
     drawdown = f"drawdown {_share(status.maximum_drawdown)} ({sampling_text(status.interval_ns)})"
     equity = Text(f"equity {_number(status.equity)}{currency}   {drawdown}")
     held = [f"{venue} {_amounts(one)}" for venue, one in status.balances.items() if one]
+    held += [f"what is held at {venue} is not known yet" for venue in status.unknown_accounts]
     return Group(profit, equity, Text("; ".join(held) or "nothing is held", QUIET))
 
 
@@ -198,9 +201,14 @@ def _trouble(status: Status) -> RenderableType:
 
 
 def _connections(status: Status) -> Text:
-    down = [name for name, is_up in status.health.connections.items() if not is_up]
-    up = len(status.health.connections) - len(down)
+    health = status.health
+    down = [_down(name, health.reasons.get(name)) for name, is_up in health.connections.items() if not is_up]
+    up = len(health.connections) - len(down)
     return Text.assemble((f"{up} up", _GOOD), *([(f", down: {', '.join(down)}", _BAD)] if down else []))
+
+
+def _down(name: str, reason: str | None) -> str:
+    return name if reason is None else f"{name} ({reason})"
 
 
 def _noticed(status: Status) -> Text | None:

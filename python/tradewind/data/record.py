@@ -13,6 +13,7 @@ from tradewind._core import Inbox, Index
 from tradewind.data.recorder import RECORDED_VENUES, RawRecorder
 from tradewind.dataset import definition
 from tradewind.errors import exception
+from tradewind.session.specifications import specified
 from tradewind.venues import ClockStatus, MarketSink, StreamName, StreamStatus, VenueClock, market_data
 
 _GLANCE_SECONDS = 0.2
@@ -88,8 +89,12 @@ async def record(
     try:
         # Before the first stamp, which nothing may come before.
         await source.observe_clock()
-        fields = await source.instruments(sorted({one.symbol for one in streams}))
-        inbox = Inbox(Index([definition(one) for one in fields]))
+        symbols = sorted({one.symbol for one in streams})
+        fields = await specified(source, symbols)
+        if missing := [symbol for symbol in symbols if symbol not in fields]:
+            hint = "is the symbol spelt as the venue spells it?"
+            raise exception("unknown_instrument", f"{venue} has no instrument {', '.join(missing)}", hint)
+        inbox = Inbox(Index([definition(one) for one in fields.values()]))
         for one in streams:
             inbox.instrument(one.instrument)
         recorder.begin(streams)

@@ -61,7 +61,7 @@ class Stream(ABC):
         pieces = list(work.pieces(None))
         work.timing.align(_smallest(work, pieces))
         done = [work.timing.complete(piece) for piece in pieces]
-        if self.sort:
+        if self.sort and done:
             done = [pl.concat(done).sort("arrival_time_ns", maintain_order=True)]
         for piece in done:
             work.check(piece)

@@ -85,7 +85,8 @@ class TableLoading(Loading):
                     file=pl.lit(file), row=pl.int_range(height + 1, height + chunk.height + 1), **stated
                 )
                 height += chunk.height
-                yield self.events(self._timed(numbered))
+                if not (timed := self._timed(numbered)).is_empty():
+                    yield self.events(timed)
 
     def events(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The events of rows that have their times."""
@@ -191,7 +192,7 @@ class _BarLoading(TableLoading):
     def __init__(self, stream: BarStream, instrument: InstrumentFields, opened: list[Table]) -> None:
         super().__init__(stream, instrument, opened)
         self._interval_ns = interval_ns(stream.interval)
-        self._before_ns = self._interval_ns if stream.label == "end" else 0
+        self._before_ns = self.timing.written_after_ns = self._interval_ns if stream.label == "end" else 0
         self._order = BarOrder(stream.interval, self._interval_ns, self.problems)
 
     def events(self, frame: pl.DataFrame) -> pl.DataFrame:

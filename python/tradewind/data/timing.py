@@ -35,6 +35,9 @@ class TimeSettings:
     minimum_latency_ns: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.align, bool):
+            hint = "write align=True, and minimum_latency_ns=... for the smallest latency"
+            raise DataError("wrong_type", f"align = {self.align!r}: must be True or False", hint)
         for name in ("latency_ns", "minimum_latency_ns"):
             if (getattr(self, name) or 0) < 0:
                 raise DataError("bad_setting", f"{name} = {getattr(self, name)}: must not be negative")
@@ -51,6 +54,8 @@ class Timing:
     problems: Problems
     report: LoadReport
     has_arrivals: bool = True
+    written_after_ns: int = 0
+    """How much later than the venue time the time of a row is written, as that of a bar at its end is."""
     shift_ns: int = 0
     is_on_venue_clock: bool = False
     """Whether arrivals were stamped by the venue's clock, as a session does: what comes before it happened does so by
@@ -119,7 +124,8 @@ class Timing:
             what = "arrival is before venue time, by ns"
             self.problems.add("arrival_before_venue_time", what, frame.filter(early), ahead, hint)
         back = (arrival < arrival.shift(1, fill_value=self._last_arrival)).fill_null(value=False)
-        values = (_ARRIVAL.filter(pl.Series(back))).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
+        written = _ARRIVAL - self.shift_ns if self.has_arrivals else _VENUE + self.written_after_ns
+        values = written.filter(pl.Series(back)).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
         hint = "add sort=True to sort the rows by arrival, or is the file another kind of data?"
         bad = frame.filter(back)
         self.problems.add(

@@ -18,6 +18,7 @@ _STATED = ("accepted", "cancelled")
 """The answers that carry the venue's own time; of a refusal live we know only when it arrived."""
 
 _MILLISECOND_NS = 1_000_000
+_VENUE = pl.col("instrument").str.split(":").list.first()
 
 
 def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
@@ -39,7 +40,8 @@ def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
         A row a request: ``strategy`` and ``count`` (which name the order), ``order_id``, ``kind`` (place or cancel),
         ``instrument``, ``answer`` (accepted, rejected, unknown, cancelled or cancel_rejected; null without one),
         ``decided_ns``, ``sent_ns``, ``venue_time_ns``, ``arrival_ns``, ``request_latency_ns``, ``answer_latency_ns``,
-        and ``venue_time`` (stated, or halved). What was never answered has nulls.
+        ``venue_time`` (stated, or halved), and ``is_cut``: whether the connection for orders was down or lost in
+        between, as by a kill of the session, so that what was asked waited for it. What was never answered has nulls.
 
     Examples
     --------
@@ -67,7 +69,8 @@ def latencies(journal: str | Path | Storage | Journal) -> pl.DataFrame:
 def measured(found: pl.DataFrame) -> dict[str, tuple[Latency, Latency]]:
     """The latencies of each venue, there and back, as a simulated venue takes them.
 
-    One that never varied is a constant. Of a venue without an answered order nothing is known.
+    One that never varied is a constant. Of a venue without an answered order nothing is known. For how long a
+    connection was down, or a session dead, says nothing about the way.
 
     Parameters
     ----------
@@ -79,14 +82,13 @@ def measured(found: pl.DataFrame) -> dict[str, tuple[Latency, Latency]]:
     >>> frame = pl.DataFrame({
     ...     "instrument": ["a:X", "a:X"], "answer": ["accepted", "accepted"],
     ...     "request_latency_ns": [2_000_000, 4_000_000], "answer_latency_ns": [1_000_000, 1_000_000],
+    ...     "is_cut": [False, False],
     ... })
     >>> measured(frame)["a"]
     (Measured(2ms to 4ms, median 3ms), '1ms')
 
     """
-    known = found.filter(pl.col("request_latency_ns").is_not_null()).with_columns(
-        venue=pl.col("instrument").str.split(":").list.first()
-    )
+    known = found.filter(pl.col("request_latency_ns").is_not_null() & ~pl.col("is_cut")).with_columns(venue=_VENUE)
     return {
         str(venue): (_distribution(rows["request_latency_ns"]), _distribution(rows["answer_latency_ns"]))
         for (venue,), rows in known.group_by("venue", maintain_order=True)
@@ -99,16 +101,16 @@ def _distribution(latencies_ns: pl.Series) -> Latency:
 
 
 def _latencies(journal: Journal) -> pl.DataFrame:
-    decoder = Decoder(journal.manifest, ("decisions", "account"))
+    decoder = Decoder(journal.manifest, ("decisions", "account", "status"))
     parts: Mapping[str, list[pl.DataFrame]] = {name: [frame] for name, frame in decoder.empty().items()}
     for block in journal.batches():
         for name, frame in decoder.decode(block).items():
             parts[name].append(frame)
     requests = _requests(pl.concat(parts["decisions"]))
     reports = _reports(pl.concat(parts["account"]))
-    answers = [_answers(requests, reports, kind) for kind in _ANSWERS]
+    answers = pl.concat([_answers(requests, reports, kind) for kind in _ANSWERS]).sort("sequence")
     is_live = journal.manifest.settings.get("mode") == "live"
-    return _ways(pl.concat(answers).sort("sequence"), is_live).drop("sequence")
+    return _ways(_cut(answers, pl.concat(parts["status"])), is_live).drop("sequence")
 
 
 def _requests(decisions: pl.DataFrame) -> pl.DataFrame:
@@ -140,7 +142,25 @@ def _answers(requests: pl.DataFrame, reports: pl.DataFrame, kind: str) -> pl.Dat
     again = pl.col("sequence").shift(-1).over("order_id")
     is_own = again.is_null() | (pl.col("answered") < again)
     told = [name for name in wanted.columns if name != "order_id"]
-    return found.with_columns(pl.when(is_own).then(pl.col(told))).drop("answered")
+    return found.with_columns(pl.when(is_own).then(pl.col(told)))
+
+
+def _cut(answers: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
+    """Say of each request whether its venue was not reached, or lost before the answer was there."""
+    changes = status.filter(pl.col("part") == "orders").sort("sequence").select("venue", "sequence", "kind")
+    before = changes.select("venue", before="sequence", kind_before="kind")
+    behind = changes.select("venue", behind="sequence", kind_behind="kind")
+    found = (
+        answers.with_columns(venue=_VENUE)
+        .join_asof(before, left_on="sequence", right_on="before", by="venue", check_sortedness=False)
+        .join_asof(
+            behind, left_on="sequence", right_on="behind", by="venue", strategy="forward", check_sortedness=False
+        )
+    )
+    was_down = pl.col("kind_before") == "disconnected"
+    was_lost = (pl.col("kind_behind") == "disconnected") & (pl.col("behind") < pl.col("answered"))
+    is_cut = was_down.fill_null(value=False) | was_lost.fill_null(value=False)
+    return found.with_columns(is_cut=is_cut).select(*answers.columns, "is_cut").drop("answered")
 
 
 def _ways(answers: pl.DataFrame, is_live: bool) -> pl.DataFrame:
@@ -168,5 +188,5 @@ def _ways(answers: pl.DataFrame, is_live: bool) -> pl.DataFrame:
         "decided_ns", "sent_ns", "venue_time_ns", "arrival_ns",
         request_latency_ns=pl.col("venue_time_ns") - pl.col("sent_ns"),
         answer_latency_ns=pl.col("arrival_ns") - pl.col("venue_time_ns"),
-        venue_time="venue_time",
+        venue_time="venue_time", is_cut="is_cut",
     )  # fmt: skip

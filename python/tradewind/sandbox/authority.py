@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tradewind.errors import exception
+
 _DAYS = 30
+_SPARE_DAYS = 2
+_BETWEEN = b"# next\n"
 _HOSTS = (
     "localhost",
     *(f"{name}.binance.com" for name in ("api", "api1", "api2", "api3", "api4", "api-gcp", "stream", "ws-api")),
@@ -24,9 +28,25 @@ _HOSTS = (
 
 
 class Authority:
-    """An authority and a certificate that it signed, for this machine and Binance's host names."""
+    """An authority and a certificate that it signed, for this machine and Binance's host names.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    certificate
+        The authority's certificate, for clients to trust.
+    chain, key
+        What a server shows, and its key.
+
+    """
+
+    def __init__(self, certificate: bytes, chain: bytes, key: bytes) -> None:
+        self.certificate = certificate
+        self._chain = chain
+        self._key = key
+
+    @classmethod
+    def new(cls) -> Authority:
+        """Make one."""
         authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tradewind sandbox authority")])
         authority = (
@@ -48,12 +68,33 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(authority_key, hashes.SHA256())
         )
-        self.certificate = authority.public_bytes(serialization.Encoding.PEM)
-        """The authority's certificate, for clients to trust."""
         plain = serialization.NoEncryption()
         form = serialization.PrivateFormat.PKCS8
-        self._chain = certificate.public_bytes(serialization.Encoding.PEM)
-        self._key = key.private_bytes(serialization.Encoding.PEM, form, plain)
+        pem = serialization.Encoding.PEM
+        return cls(authority.public_bytes(pem), certificate.public_bytes(pem), key.private_bytes(pem, form, plain))
+
+    @classmethod
+    def kept(cls, path: Path) -> Authority:
+        """The one in a file of its owner's, so that who trusts it comes back after a restart.
+
+        A new one is made, and kept there, where there is none or its time is almost over.
+        """
+        try:
+            if path.exists():
+                held = cls(*path.read_bytes().split(_BETWEEN))
+                until = x509.load_pem_x509_certificate(held._chain).not_valid_after_utc
+                if until - datetime.datetime.now(datetime.UTC) > datetime.timedelta(days=_SPARE_DAYS):
+                    return held
+                path.unlink()
+            made = cls.new()
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(_BETWEEN.join((made.certificate, made._chain, made._key)))
+        except OSError as error:
+            raise exception("unreadable_file", f"{path} cannot be read or written: {error.strerror}") from error
+        except (TypeError, ValueError) as error:
+            message = f"{path} is not the authority of a sandbox"
+            raise exception("unreadable_file", message, "delete it: a new one is made") from error
+        return made
 
     def context(self) -> ssl.SSLContext:
         """What a server encrypts with. The key touches the disk only in a file of its owner's, and only now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tradewind.errors import TradewindError
+from tradewind.errors import TradewindError, exception
 from tradewind.sandbox.faults import Schedule
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ def handle(server: Server, verb: str, path: str, body: str, authorization: str) 
         return 200, msgspec.json.encode(_answer(server, verb, path.removeprefix("/control/").split("/"), given))
     except TradewindError as error:
         return 400, msgspec.json.encode({"error": str(error)})
-    except (msgspec.DecodeError, TypeError, ValueError, KeyError) as error:
-        return 400, msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
+    except msgspec.DecodeError as error:
+        told = exception("wrong_type", f"the body is not a JSON object: {error}", "send an object, such as {}")
+        return 400, msgspec.json.encode({"error": str(told)})
 
 
 def _answer(server: Server, verb: str, parts: list[str], given: dict[str, Any]) -> Any:
@@ -40,5 +41,6 @@ def _answer(server: Server, verb: str, parts: list[str], given: dict[str, Any]) 
         case "POST", ["schedule"]:
             server.faults.schedule(Schedule.read(given))
         case _:
-            raise ValueError(f"{verb} {'/'.join(parts)} is not known")
+            message = f"{verb} /control/{'/'.join(parts)} is not known"
+            raise exception("bad_setting", message, "there are faults, faults/NAME and schedule")
     return {}

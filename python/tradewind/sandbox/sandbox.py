@@ -40,7 +40,7 @@ class Sandbox:
     def __init__(self, settings: Settings | None = None, **fields: Any) -> None:
         self.server = Server(settings if settings is not None else Settings.read({"port": 0, **fields}))
         self.settings = self.server.settings
-        self.authority = Authority() if self.settings.tls else None
+        self.authority = _authority(self.settings) if self.settings.tls else None
         self.port = 0
         self.control_token = self.server.control_token
 
@@ -107,3 +107,9 @@ class Sandbox:
         """What an account has free and locked."""
         rows = self.server.exchange.accounts[account].balances.items()
         return {asset: (Decimal(row.free).scaleb(-8), Decimal(row.locked).scaleb(-8)) for asset, row in rows}
+
+
+def _authority(settings: Settings) -> Authority:
+    """Beside a state there is one that outlives the process, too: a session that trusts it comes back."""
+    state = settings.state
+    return Authority.new() if state is None else Authority.kept(state.with_name(f"{state.name}.authority"))

@@ -212,11 +212,12 @@ class AccountFeed:
             case "connected":
                 self.reconciliation.connected()
             case "credentials_lost":
-                log.error("%s: the key is refused: %s", self._venue, status.reason)
+                self._session.cannot_order(self._venue, f"the key is refused: {status.reason}", logging.ERROR)
                 self.reconciliation.disconnected()
                 self._session.command("trading_off")
             case "error":
                 self._session.health.misread[_code(status.reason)] += 1
                 log.warning("%s: %s", self._venue, status.reason)
             case _:
+                self._session.cannot_order(self._venue, status.reason)
                 self.reconciliation.disconnected()

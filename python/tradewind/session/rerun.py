@@ -170,7 +170,8 @@ def _venues(manifest: Manifest, found: pl.DataFrame) -> tuple[dict[str, Simulate
             notes.append(f"{venue} answered no order, so its latencies are the stated ones")
         elif manifest.settings.get("mode") != "paper":
             # Before its quickest answer can arrive, a venue meets rows at their own time.
-            lag = found.filter(pl.col("instrument").str.starts_with(f"{venue}:"))["answer_latency_ns"].min()
+            is_its = pl.col("instrument").str.starts_with(f"{venue}:")
+            lag = found.filter(is_its & ~pl.col("is_cut"))["answer_latency_ns"].min()
         venues[venue] = Simulated(
             latency=there,
             answer_latency=back,

@@ -21,6 +21,7 @@ from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError, exception
+from tradewind.folders import made
 from tradewind.instruments import InstrumentFields
 from tradewind.journal.lock import only_one
 from tradewind.journal.manifest import Manifest, manifest_of
@@ -36,6 +37,7 @@ from tradewind.session.rehearsal import Rehearsal
 from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
+from tradewind.session.slowness import slow_callbacks_told
 from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop, while_waiting
@@ -150,13 +152,22 @@ def _now_and_then(act: Callable[[], None]) -> Callable[[], None]:
 
 def _line(kernel: _core.Session, session: Session) -> str:
     """How a session is, in a line."""
-    outcome, equity = kernel.outcome(), kernel.equity_now
+    outcome, equity = kernel.outcome(), session.equity_now
     down = [name for name, is_up in session.health.connections.items() if not is_up]
     state = "trading" if kernel.is_trading else "not trading"
     held = ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
     worth = "unknown" if equity is None else f"{equity:,.2f}"
+    day, total = outcome["day"], outcome["total"]
+    refused = (total.get("orders_refused") or 0) + (total.get("orders_rejected") or 0)
     counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
-    return f"{state}{'; down: ' + ', '.join(down) if down else ''} | {held} | equity {worth} | {counts}"
+    parts = [
+        f"{state}{'; down: ' + ', '.join(down) if down else ''}",
+        *(["the loss of the day is reached"] if day is not None and day[2] is not None else []),
+        held,
+        f"equity {worth}",
+        f"{counts}, {refused:,} refused" if refused else counts,
+    ]
+    return " | ".join(parts)
 
 
 async def prepared(
@@ -197,8 +208,8 @@ def _prepared(
     accepts_changes: bool,
 ) -> Iterator[Prepared]:
     folder, journals = system.run_folder(mode), system.journal_folder(mode)
-    for one in (folder, journals):
-        one.mkdir(parents=True, exist_ok=True)
+    made(folder, "run.directory, the folder of the run")
+    made(journals, "the folder of the journal")
     journal = journals / FOLDER_NAME
     with only_one(journals):
         index = _core.Index([definition(one) for one in fields])
@@ -252,7 +263,9 @@ def _prepared(
                 session.stop()
             about = About(system.run.name, mode, folder, journals, running)
             is_recovered = before.is_cut_off and not kernel.awaits_start
-            with raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw):
+            raw = raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw)
+            with raw, slow_callbacks_told(running) as beat:
+                session.watch(beat)
                 yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())

@@ -26,6 +26,7 @@ from tradewind.session.client_ids import read_client_id
 from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
+from tradewind.session.opening import is_opened
 from tradewind.session.warm_up import declares, warm_up
 from tradewind.venues import (
     CancelRequest,
@@ -66,6 +67,8 @@ class Health:
     """What a person wants to know of a session's connections."""
 
     connections: dict[str, bool] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why connections are down, where it was said."""
     misread: Counter[str] = field(default_factory=Counter)
     foreign_reports: int = 0
     gaps: int = 0
@@ -472,9 +475,18 @@ class Session:
     def connection(self, venue: str, *, is_connected: bool, time_ns: int | None = None) -> None:
         """Tell the engine whether orders reach a venue, since a time or from now on."""
         self.health.connections[f"{venue} orders"] = is_connected
+        if is_connected:
+            self.health.reasons.pop(f"{venue} orders", None)
         kind = "connected" if is_connected else "disconnected"
         now_ns = self.stamp() if time_ns is None else time_ns
         self.act(lambda: self.kernel.connection(now_ns, kind, venue, "orders"))
+
+    def cannot_order(self, venue: str, reason: str, level: int = logging.WARNING) -> None:
+        """Say why orders do not reach a venue: once, and not at each attempt that fails in the same way."""
+        name = f"{venue} orders"
+        if reason and self.health.reasons.get(name) != reason:
+            self.health.reasons[name] = reason
+            log.log(level, "%s are down: %s", name, reason)
 
     def take_rows(self, inbox: Inbox) -> None:
         """Give the engine what has arrived."""
@@ -532,6 +544,21 @@ class Session:
         return None if held is None else self.kernel.find_order(*held)
 
     # What accounts say.
+
+    @property
+    def unknown_accounts(self) -> list[str]:
+        """The real venues whose accounts were not heard of yet: what they hold is not nothing."""
+        return [
+            name
+            for name, venue in self._venues.items()
+            if venue.execution is not None
+            and not (self._accounts[name].reconciliation.is_opened if name in self._accounts else is_opened(self, name))
+        ]
+
+    @property
+    def equity_now(self) -> float | None:
+        """What everything is worth; None where a price is missing, or an account is not known yet."""
+        return None if self.unknown_accounts else self.kernel.equity_now
 
     def report(self, venue: str, order_id: int, kind: str, reason: str, venue_time_ns: int | None) -> None:
         """Give the engine a report about an order."""

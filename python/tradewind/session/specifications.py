@@ -26,7 +26,7 @@ async def misfits(market_data: MarketData, ours: Iterable[InstrumentFields]) -> 
     """
     here = [one for one in ours if one.venue == market_data.venue]
     try:
-        theirs = await _theirs(market_data, [one.symbol for one in here])
+        theirs = await specified(market_data, [one.symbol for one in here])
     except TradewindError as error:
         log.warning("%s: its specifications cannot be compared: %s", market_data.venue, error)
         return []
@@ -37,7 +37,8 @@ async def misfits(market_data: MarketData, ours: Iterable[InstrumentFields]) -> 
     return [one for one in found if one is not None]
 
 
-async def _theirs(market_data: MarketData, symbols: Sequence[str]) -> dict[str, InstrumentFields]:
+async def specified(market_data: MarketData, symbols: Sequence[str]) -> dict[str, InstrumentFields]:
+    """What a venue says of symbols, by symbol; those that it does not have are left out."""
     try:
         return {one.symbol: one for one in await market_data.instruments(symbols)}
     except TradewindError as error:
@@ -48,7 +49,7 @@ async def _theirs(market_data: MarketData, symbols: Sequence[str]) -> dict[str, 
     # A venue may refuse all because of one that it does not have.
     found: dict[str, InstrumentFields] = {}
     for symbol in symbols:
-        found |= await _theirs(market_data, [symbol])
+        found |= await specified(market_data, [symbol])
     return found
 
 

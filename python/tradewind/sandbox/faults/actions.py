@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tradewind.errors import exception
+from tradewind.sandbox.account import Account
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.api_connection import ApiConnection
 from tradewind.sandbox.binance_spot.connection import Connection, framed
@@ -151,20 +152,39 @@ def unknown_execution(server: Server) -> None:
             server.users.deliver(number, event | {"x": "NEVER_HEARD_OF"})
 
 
+def _account(server: Server, number: int | None) -> Account:
+    """An account by its number; the first where none is stated."""
+    accounts = server.exchange.accounts
+    if not accounts:
+        raise exception("bad_setting", "fault: the exchange has no account yet", "open one first")
+    if number is None:
+        return accounts[min(accounts)]
+    if number not in accounts:
+        known = ", ".join(f"{one.number} ({one.name})" for one in accounts.values())
+        raise exception("bad_setting", f"fault: account = {number!r}: there is no such account", f"one of {known}")
+    return accounts[number]
+
+
 def user_stream_ends(server: Server, account: int | None = None) -> None:
     """End subscriptions to user data."""
-    for number in [account] if account is not None else list(server.exchange.accounts):
+    for number in list(server.exchange.accounts) if account is None else [_account(server, account).number]:
         for one in server.users.listeners(number):
             one.terminate_account(number)
 
 
 def foreign_order(
-    server: Server, account: int, symbol: str, side: str = "BUY", quantity: str = "0.001", price: str | None = None
+    server: Server,
+    symbol: str,
+    side: str = "BUY",
+    quantity: str = "0.001",
+    price: str | None = None,
+    account: int | None = None,
 ) -> None:
     """Trade on an account from elsewhere."""
     exchange = server.exchange
+    (market,) = _markets(server, symbol)
     request = OrderRequest(
-        symbol=symbol,
+        symbol=market.symbol.name,
         buy=side == "BUY",
         kind="LIMIT" if price else "MARKET",
         client_id=f"web_{server.next_execution_id():032x}",
@@ -172,22 +192,24 @@ def foreign_order(
         quantity=parse(quantity),
     )
     try:
-        exchange.submit(exchange.accounts[account], request, server.clock.now_ns())
+        exchange.submit(_account(server, account), request, server.clock.now_ns())
     except Refusal as refusal:
         raise exception("bad_setting", f"fault: foreign_order: {refusal}") from None
 
 
-def transfer(server: Server, account: int, asset: str, amount: str) -> None:
+def transfer(server: Server, asset: str, amount: str, account: int | None = None) -> None:
     """Pay into an account, or out of it."""
     units = -parse(amount[1:]) if amount.startswith("-") else parse(amount)
     try:
-        server.exchange.transfer(server.exchange.accounts[account], asset, units, server.clock.now_ns())
+        server.exchange.transfer(_account(server, account), asset, units, server.clock.now_ns())
     except Refusal as refusal:
         raise exception("bad_setting", f"fault: transfer: {refusal}") from None
 
 
 def key_revoked(server: Server, api_key: str | None = None, account: int | None = None, reading: bool = False) -> None:
     """Take keys away, or what they may do but read."""
+    if account is not None:
+        _account(server, account)
     for key in server.venue.keys.values():
         if api_key in (None, key.key) and account in (None, key.account):
             key.trading, key.reading = False, reading

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tradewind.errors import TradewindError
+from tradewind.errors import TradewindError, exception
 from tradewind.sandbox.faults import actions, events
 from tradewind.sandbox.faults.schedule import Schedule
 from tradewind.sandbox.faults.table import ACTIONS, FAULTS, check_parameters, known
@@ -55,7 +56,7 @@ class Faults:
             if occasions is not None:
                 parameters["occasions"] = occasions
             check_parameters(name, parameters)
-            actions.RUN[name](self._server, **parameters)
+            self._happen(name, parameters)
             return
         check_parameters(name, parameters)
         self.off(name)
@@ -69,6 +70,20 @@ class Faults:
         if name in events.WORDS:
             events.choice(switch, events.WORDS[name])
         self._open_markets(name != "maintenance" and "maintenance" not in self.active)
+
+    def _happen(self, name: str, parameters: dict[str, Any]) -> None:
+        act = actions.RUN[name]
+        hint = f"it has {', '.join(FAULTS[name].parameters)}"
+        try:
+            inspect.signature(act).bind(self._server, **parameters)
+        except TypeError as error:
+            raise exception("missing_setting", f"fault: {name}: {error}", hint) from None
+        try:
+            act(self._server, **parameters)
+        except TradewindError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise exception("wrong_type", f"fault: {name}: {parameters}: {error}", hint) from error
 
     def off(self, name: str) -> None:
         """Switch a fault off."""
