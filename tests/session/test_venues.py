@@ -220,6 +220,9 @@ specification.loader.exec_module(own)
 class OtherMarketData(own.TinyMarketData):
     venue = "other"
 
+    async def instruments(self, symbols=()):
+        return [own.COIN.model_copy(update={{"venue": "other", "symbol": one, "base": one}}) for one in symbols]
+
 class OtherExecution(own.TinyExecution):
     venue = "other"
 
@@ -234,28 +237,34 @@ instrument = "{venue}:COIN"
 quantity = "1"
 cost = "10"
 """
+ACCOUNTS = (("main", "tiny"), ("second", "other"))
+
+
+def with_another(folder: Path, text: str, symbol: str = "COIN", more: str = "") -> Path:
+    """A system file with the venue once more, under another name and with an instrument of its own."""
+    adapter = folder / "other.py"
+    adapter.write_text(OTHER.format(example=EXAMPLE))
+    twin = text[text.index("[venues.tiny]") : text.index("[strategies.once]")]
+    for before, after in (
+        (f"{EXAMPLE}:tiny", f"{adapter}:other"), ("venues.tiny", "venues.other"), ("tiny:COIN", f"other:{symbol}"),
+        ('venue = "tiny"', 'venue = "other"'), ("accounts.main", "accounts.second"), ('= "COIN"', f'= "{symbol}"'),
+    ):  # fmt: skip
+        twin = twin.replace(before, after)
+    path = folder / "system.toml"
+    path.write_text(text.replace("[strategies.once]", f"{twin}{more}\n[strategies.once]"))
+    return path
 
 
 def test_what_is_adopted_at_one_venue_takes_nothing_away_at_another(tmp_path: Path, own: ModuleType) -> None:
     write_keys(tmp_path, "key", "secret")
-    adapter = tmp_path / "other.py"
-    adapter.write_text(OTHER.format(example=EXAMPLE))
 
     async def trade() -> None:
         server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
-        text = text.replace(":Once", ":Still").replace("[risk]", ADOPT.format(account="main", venue="tiny") + "[risk]")
-        # The same once more, at a venue that is like it.
-        twin = text[text.index("[venues.tiny]") : text.index("[strategies.once]")]
-        more = ADOPT.format(account="second", venue="other")
-        for before, after in (
-            (f"{EXAMPLE}:tiny", f"{adapter}:other"), ("venues.tiny", "venues.other"), ("tiny:COIN", "other:COIN"),
-            ('venue = "tiny"', 'venue = "other"'), ("accounts.main", "accounts.second"),
-        ):  # fmt: skip
-            twin = twin.replace(before, after)
-        path = tmp_path / "system.toml"
-        path.write_text(text.replace("[strategies.once]", f"{twin}{more}\n[strategies.once]"))
+        adopted = [ADOPT.format(account=account, venue=venue) for account, venue in ACCOUNTS]
+        text = text.replace(":Once", ":Still").replace("[risk]", adopted[0] + "[risk]")
+        path = with_another(tmp_path, text, more=adopted[1])
         with await prepared(tw.System.read(path), "live") as ready:
             for name in ("tiny", "other"):
                 ready.session._venues[name].execution._held["COIN"] = Decimal(5)  # type: ignore[union-attr]
@@ -272,6 +281,30 @@ def test_what_is_adopted_at_one_venue_takes_nothing_away_at_another(tmp_path: Pa
     run(trade())
     rows = tw.journal.query(tmp_path / "runs/own/live", "select instrument from commands where command = 'adopt'")
     assert sorted(rows.collect().rows()) == [("other:COIN",), ("tiny:COIN",)]
+
+
+def test_a_venue_need_not_list_what_is_traded_at_another_one_only(tmp_path: Path, own: ModuleType) -> None:
+    write_keys(tmp_path, "key", "secret")
+
+    async def trade() -> None:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        path = with_another(tmp_path, text, symbol="THING")
+        with await prepared(tw.System.read(path), "live") as ready:
+            held = ready.session._venues["other"].execution._held  # type: ignore[union-attr]
+            held["THING"] = held.pop("COIN")
+            running = asyncio.create_task(ready.session.run())
+            connections = ready.session.health.connections
+            try:
+                await soon(lambda: connections.get("tiny orders") and connections.get("other orders"))
+                await soon(lambda: ready.kernel.positions() == [("once", "tiny:COIN", "0.5")])
+            finally:
+                ready.session.stop()
+                await running
+                server.close()
+
+    run(trade())
 
 
 def test_an_adapter_that_speaks_with_another_venue_is_refused(tmp_path: Path) -> None:

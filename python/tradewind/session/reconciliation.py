@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tradewind.venues import Cancelled, CancelRequest, Execution, Expired, Fille
 from tradewind.venues.connection.backoff import Backoff
 
 if TYPE_CHECKING:
+    from tradewind._core import Instrument
     from tradewind.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Reconciliation:
         self._session = session
         self._venue = venue
         self._execution = execution
+        self._traded = assets_of(one for one in session.index.instruments if one.venue == venue)
         self._asking: dict[str, asyncio.Task[None]] = {}
         # Ends of orders, told by the venue before all of their fills.
         self._ends: dict[str, Cancelled | Expired] = {}
@@ -368,11 +370,13 @@ class Reconciliation:
     async def _held(self) -> dict[str, Decimal]:
         """What the venue holds, by asset. Assets that no instrument of the run knows do not count."""
         theirs = {one.asset: Decimal(one.total) for one in await self._execution.balances()}
-        known = self._known().keys()
-        if missing := sorted(known - theirs.keys()):
+        known = self._known()
+        # What only other venues trade, this one need not list: it holds none of it.
+        listed = self._traded | {asset for asset, held in known.items() if held}
+        if missing := sorted(listed - theirs.keys()):
             # An empty answer is not an empty account (F43).
             raise exception("bad_frame", f"{self._venue}: its balances do not name {', '.join(missing)}")
-        return {asset: theirs[asset] for asset in known}
+        return {asset: theirs.get(asset, Decimal(0)) for asset in known}
 
 
 def _differs(order: dict[str, Any], state: OrderState | None) -> bool:
@@ -382,6 +386,13 @@ def _differs(order: dict[str, Any], state: OrderState | None) -> bool:
 
 def _said(found: Mapping[str, Decimal]) -> str:
     return ", ".join(f"{abs(amount):f} {asset} {'more' if amount > 0 else 'less'}" for asset, amount in found.items())
+
+
+def assets_of(instruments: Iterable[Instrument]) -> Set[str]:
+    """What an account that trades them holds: of a perpetual, what it is settled in."""
+    return {
+        asset for one in instruments for asset in ((one.base, one.quote) if one.kind == "spot" else (one.settlement,))
+    }
 
 
 def had(order: dict[str, Any]) -> bool:
