@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ import pytest
 from bybit_server import BybitServer
 from patience import run
 from patience import until as soon
+from session_bench import KilledError
 from session_exchange import exchange, write_keys
 
 import tradewind as tw
@@ -212,6 +215,10 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
 
 OTHER = """
 import importlib.util
+from pathlib import Path
+from tradewind.errors import exception
+
+ACCOUNT = Path("{folder}/account")  # its name; where the file is not there, the venue is down
 
 specification = importlib.util.spec_from_file_location("own_venue", "{example}")
 own = importlib.util.module_from_spec(specification)
@@ -223,8 +230,19 @@ class OtherMarketData(own.TinyMarketData):
     async def instruments(self, symbols=()):
         return [own.COIN.model_copy(update={{"venue": "other", "symbol": one, "base": one}}) for one in symbols]
 
+    async def observe_clock(self):
+        name()
+
 class OtherExecution(own.TinyExecution):
     venue = "other"
+
+    async def account(self):
+        return name()
+
+def name():
+    if not ACCOUNT.exists():
+        raise exception("unreachable", "it is down")
+    return ACCOUNT.read_text()
 
 def other(access):
     port = int(access.stream_url.rpartition(":")[2])
@@ -242,8 +260,9 @@ ACCOUNTS = (("main", "tiny"), ("second", "other"))
 
 def with_another(folder: Path, text: str, symbol: str = "COIN", more: str = "") -> Path:
     """A system file with the venue once more, under another name and with an instrument of its own."""
+    (folder / "account").write_text("4711")
     adapter = folder / "other.py"
-    adapter.write_text(OTHER.format(example=EXAMPLE))
+    adapter.write_text(OTHER.format(example=EXAMPLE, folder=folder))
     twin = text[text.index("[venues.tiny]") : text.index("[strategies.once]")]
     for before, after in (
         (f"{EXAMPLE}:tiny", f"{adapter}:other"), ("venues.tiny", "venues.other"), ("tiny:COIN", f"other:{symbol}"),
@@ -305,6 +324,62 @@ def test_a_venue_need_not_list_what_is_traded_at_another_one_only(tmp_path: Path
                 server.close()
 
     run(trade())
+
+
+def test_a_run_that_was_cut_off_goes_on_without_a_venue_that_is_down(
+    tmp_path: Path, own: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_keys(tmp_path, "key", "secret")
+    account = tmp_path / "account"
+
+    @asynccontextmanager
+    async def killed(path: Path) -> AsyncIterator[Any]:
+        preparing = await prepared(tw.System.read(path), "live")
+        with suppress(KilledError), preparing as ready:
+            running = asyncio.create_task(ready.session.run(is_recovered=ready.is_recovered))
+            try:
+                yield ready, ready.session.health.connections
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            raise KilledError
+
+    async def trade() -> None:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        path = with_another(tmp_path, text.replace(":Once", ":Still"))
+        account.unlink()
+        with pytest.raises(TradewindError, match="other: it is down") as raised:
+            await prepared_once(path)
+        assert raised.value.code == "unreachable" and "tradewind cancel-all" in raised.value.hint
+        account.write_text("4711")
+        async with killed(path) as (ready, connections):
+            await soon(lambda: connections.get("tiny orders") and connections.get("other orders"))
+            ready.session.write()
+        account.unlink()
+        async with killed(path) as (ready, connections):
+            assert ready.is_recovered
+            await soon(lambda: connections.get("tiny orders"))
+            assert not connections["other orders"]
+            account.write_text("4711")
+            await soon(lambda: connections["other orders"])
+        account.unlink()
+        async with killed(path) as (ready, connections):
+            await soon(lambda: connections.get("tiny orders"))
+            account.write_text("4712")
+            await soon(lambda: ready.session.failure)
+            assert "account at other is another one now (4711 -> 4712)" in str(ready.session.failure)
+            assert not connections["other orders"]
+        server.close()
+
+    run(trade())
+    assert "[unreachable] other: it is down" in caplog.text
+
+
+async def prepared_once(path: Path) -> None:
+    with await prepared(tw.System.read(path), "live"):
+        pass
 
 
 def test_an_adapter_that_speaks_with_another_venue_is_refused(tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ class Reconciliation:
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
+        if (other := await self._session.other_account(self._venue)) is not None:
+            self._session.fail(other)
+            return
         is_up, begun = self.is_up, asyncio.get_running_loop().time()
         doubtful = await self._compare_orders(everything=not is_up)
         if self._is_opened:

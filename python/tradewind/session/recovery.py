@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,15 @@ class Earlier:
         it, or a restart would allow the loss anew.
     currency
         What that profit is in.
+    reached
+        Where it traded, by venue.
 
     """
 
     is_cut_off: bool = False
     carried: tuple[int, float, float | None] | None = None
     currency: str = ""
+    reached: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def carried_in(self, currency: str) -> tuple[int, float, float | None] | None:
         """What is carried to a run whose totals are in a currency; in another one it is not known."""
@@ -77,7 +80,8 @@ def _kept(journal: Path) -> Earlier:
         if kept.ending.finished:
             return Earlier(carried=kept.ending.day, currency=currency)
         # One that was cut off before its first entry has done nothing.
-        return Earlier(kept.last > 0, kept.manifest.system_limits["carried"], currency)
+        carried, reached = kept.manifest.system_limits["carried"], kept.manifest.settings["reached"]
+        return Earlier(kept.last > 0, carried, currency, reached)
 
 
 def set_aside(folder: Path) -> None:

@@ -31,6 +31,7 @@ from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
 from tradewind.session.raw import RAW, raw_recorded
+from tradewind.session.reached import as_before
 from tradewind.session.recovery import Earlier, GoingOn, earlier, go_on, may_have_left_orders, set_aside
 from tradewind.session.rehearsal import Rehearsal
 from tradewind.session.report import SessionReport, reported
@@ -178,10 +179,15 @@ async def prepared(
         raise exception("bad_setting", message, "take enabled = false out of [control]")
     clocks = {name: VenueClock() for name in _venue_names(system)}
     parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
-    fields = system.specifications()
-    wrong = [one for part in parts for one in await misfits(part.market_data, fields)]
-    # One clock stamps everything: that of the venue that the system names first.
-    clock = SessionClock(next(iter(clocks.values())))
+    # One clock stamps everything: that of the venue that the system names first, of those that could be asked.
+    parts.sort(key=lambda one: one.trouble is not None)
+    first = parts[0]
+    if first.trouble is not None:
+        raise first.trouble
+    fields, wrong = system.specifications(), [one.trouble for one in parts if one.trouble is not None]
+    for part in parts:
+        wrong += [] if part.trouble is not None else await misfits(part.market_data, fields)
+    clock = SessionClock(clocks[first.name])
     return _prepared(system, mode, parts, clock, fields, wrong, accepts_changes=accepts_changes)
 
 
@@ -205,7 +211,8 @@ def _prepared(
         strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
         before = earlier(journal)
         for error in wrong:
-            # A run that was cut off may have orders: it goes on, and the venue refuses what does not fit.
+            # A run that was cut off may have orders: it goes on with the venues that answer, and a venue refuses what
+            # does not fit.
             if mode == "live" and not before.is_cut_off:
                 raise error
             log.warning("%s", error)
@@ -218,6 +225,8 @@ def _prepared(
             for kind in _STREAMS
             if kind in offered[instrument.venue]
         ]
+        for part in (one for one in parts if one.trouble is not None):
+            part.reached = as_before(part.reached, before.reached.get(part.name, {}))
         reached = {one.name: dict(one.reached) for one in parts}
         now = _manifest(data, strategies, settings, mode, new_run(), streams, reached)
         running: list[Any] = []

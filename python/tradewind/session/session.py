@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,13 +18,14 @@ from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
 from tradewind.data.recorder import RawRecorder
 from tradewind.data.values import row_of
-from tradewind.errors import exception
+from tradewind.errors import TradewindError, exception
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.adoption import Adoptions
 from tradewind.session.client_ids import read_client_id
 from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
+from tradewind.session.reached import other_account
 from tradewind.session.warm_up import declares, warm_up
 from tradewind.venues import (
     CancelRequest,
@@ -55,6 +56,10 @@ class VenueParts:
     execution: Execution | None = None
     recorder: RawRecorder | None = None
     reached: Mapping[str, str] = field(default_factory=dict)
+    trouble: TradewindError | None = None
+    """Why it could not be asked at the start."""
+    whose: Callable[[], Awaitable[Mapping[str, str]]] | None = None
+    """Asks whose account it is, where that could not be asked at the start."""
 
 
 @dataclass
@@ -507,6 +512,15 @@ class Session:
         return None if held is None else self.kernel.find_order(*held)
 
     # What accounts say.
+
+    async def other_account(self, venue: str) -> TradewindError | None:
+        """What is wrong where the account is not that of the run; asked once, where the start could not ask it."""
+        parts = self._venues[venue]
+        if parts.whose is None:
+            return None
+        wrong = other_account(venue, parts.reached, await parts.whose())
+        parts.whose = None
+        return wrong
 
     def report(self, venue: str, order_id: int, kind: str, reason: str, venue_time_ns: int | None) -> None:
         """Give the engine a report about an order."""

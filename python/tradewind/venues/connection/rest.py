@@ -131,9 +131,10 @@ class Rest:
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        # What asks meanwhile connects anew.
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def get(self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False) -> Any:
         """Ask for JSON; tried again with back-off, because asking twice does no harm."""
