@@ -115,6 +115,10 @@ daily_loss = "100"
 place_real_orders = true
 """
 
+SIMULATED = """[venues.tiny.simulated]
+latency = "3ms"
+"""
+
 
 class Watcher(tw.Strategy):
     """Buys at one venue once both have traded."""
@@ -196,7 +200,9 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
         server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         path = tmp_path / "system.toml"
-        path.write_text(OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port))
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        # Live, nothing needs to say how the venue is simulated.
+        path.write_text(text if mode == "paper" else text.replace(SIMULATED, ""))
         try:
             return await until(path, mode, lambda kernel: kernel.outcome()["fills"] > 0)
         finally:
@@ -211,6 +217,7 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
     if mode == "live":
         assert held["EUR"] == Decimal(1000) - Decimal("0.5") * Decimal("10.02") - Decimal("0.01")
     assert replay(tmp_path / "runs/own" / mode).identical
+    assert parity(tmp_path / "runs/own" / mode).compared
 
 
 OTHER = """

@@ -40,6 +40,7 @@ from tradewind.session.signals import ended_by_signals
 from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop, while_waiting
+from tradewind.simulation import TYPICAL
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
 
@@ -291,6 +292,9 @@ def _settings(system: System, mode: Literal["paper", "live"], before: Earlier) -
         leverage = owner[1].leverage if owner else None
         if simulated is not None:
             venues[name] = simulated.paper(leverage)
+        elif mode == "live":
+            # Nothing is simulated; parity does so afterwards.
+            venues[name] = replace(TYPICAL, leverage=leverage)
         if owner is not None and mode == "paper":
             balances[name] = dict(owner[1].balances)
     settings = Settings(
