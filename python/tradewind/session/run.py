@@ -33,13 +33,13 @@ from tradewind.session.garbage import left_alone
 from tradewind.session.raw import RAW, raw_recorded
 from tradewind.session.reached import as_before
 from tradewind.session.recovery import Earlier, GoingOn, earlier, go_on, may_have_left_orders, set_aside
-from tradewind.session.rehearsal import Rehearsal
+from tradewind.session.rehearsal import rehearse_while_waiting
 from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
 from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
-from tradewind.session.waiting import event_loop, while_waiting
+from tradewind.session.waiting import event_loop
 from tradewind.simulation import TYPICAL
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
@@ -256,7 +256,7 @@ def _prepared(
             session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
             executions = {one.name: one.execution for one in parts if one.execution is not None}
             if executions and system.run.busy_wait:
-                while_waiting(Rehearsal(data, system.currency, executions))
+                rehearse_while_waiting(data, system.currency, executions)
             if kernel.has_stopped:
                 # What is left of it is settled, and it ends.
                 session.stop()
