@@ -135,6 +135,10 @@ class Session:
         self.is_finished = False
         self.left: Collection[str] | None = None
         """The client ids of what is open at the venues behind a failure, or may be; None where nobody looked."""
+        self.unsent: set[str] = set()
+        """Those of orders that the failure kept from leaving."""
+        # When requests left last: of what was decided before this process began it is not known.
+        self._left_ns = kernel.now_ns
         self.hurried = asyncio.Event()
         self.is_sending = False
         self._is_suspended = False
@@ -165,14 +169,20 @@ class Session:
         except Exception as error:
             if not self.kernel.is_failed:
                 raise
-            self.fail(error)
+            self._fail_within(error)
             return None
         except BaseException as error:
-            self.fail(error)
+            self._fail_within(error)
             return None
         self._let_requests_leave()
         self._arm()
         return told
+
+    def _fail_within(self, error: BaseException) -> None:
+        """Fail while the kernel is fed: what it has decided since requests left last does not leave any more."""
+        self.fail(error)
+        kept = [one for one in self.real_orders() if one["status"] == "in_flight" and one["decided_ns"] > self._left_ns]
+        self.unsent.update(self.name_of(one) for one in kept)
 
     def _catch_up(self, due_ns: int) -> None:
         """Let happen what was due while this process stood still, with stale streams: nothing opens by it."""
@@ -270,6 +280,9 @@ class Session:
         if not requests:
             return
         block = self._record(leaves=True)
+        self._left_ns = self.kernel.now_ns
+        if self.failure is not None:
+            self.unsent.update(fields[0] for _, is_cancel, fields in requests if not is_cancel)
         self.is_sending = True
         try:
             for venue, is_cancel, fields in requests:
