@@ -208,9 +208,10 @@ def _prepared(
         one.mkdir(parents=True, exist_ok=True)
     journal = journals / FOLDER_NAME
     with only_one(journals):
+        before = earlier(journal)
+        fields = before.ordered(fields)
         index = _core.Index([definition(one) for one in fields])
         strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
-        before = earlier(journal)
         for error in wrong:
             # A run that was cut off may have orders: it goes on with the venues that answer, and a venue refuses what
             # does not fit.
