@@ -284,6 +284,22 @@ def test_check_finds_what_cannot_be_loaded(cli, folder, snapshot, change, words)
     assert err == snapshot
 
 
+def test_a_daily_loss_is_in_a_currency_in_which_everything_has_a_worth(cli, folder):
+    base = (folder / "system.toml").read_text().replace("[risk]\n", '[risk]\ndaily_loss = "100"\n')
+    (folder / "system.toml").write_text(base)
+    assert cli("config", "check", "system.toml")[0] == 0
+    # Another venue, whose money has no price here.
+    other = (
+        '[instruments."tiny:COIN"]\nkind = "spot"\nbase = "COIN"\nquote = "EUR"\ntick = "0.01"\nlot = "0.1"\n'
+        'minimum_quantity = "0.1"\nminimum_notional = "1"\nmaker_fee = "0"\ntaker_fee = "0.001"\n[venues.tiny]\n'
+    )
+    (folder / "system.toml").write_text(base + other)
+    code, _, err = cli("config", "check", "system.toml")
+    assert code == 1
+    assert "risk.daily_loss: daily_loss is in USDT, and no instrument says what COIN, EUR is worth in it" in err
+    assert "hint: add the instruments of these pairs, or choose another currency" in err
+
+
 def test_credentials_must_be_there_and_private(cli, folder):
     base = (folder / "system.toml").read_text().replace("leverage = 3", 'credentials = { file = "keys.toml" }')
     (folder / "system.toml").write_text(base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import tradewind as tw
+from tradewind.cli.ctl import ctl
 from tradewind.control import Control
 from tradewind.control.entries import Command, Entry, EntryDecoder, Parameter, Value
 from tradewind.errors import TradewindError
@@ -118,6 +120,32 @@ def test_orders_are_opened_and_cancelled_at_a_real_venue(steer: Any, tmp_path: P
 
     steer(work, mode="live")
     assert tw.journal.replay(run_folder(tmp_path, "live")).identical
+
+
+def test_what_is_not_closed_is_told(steer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    async def work(one: Any) -> None:
+        faults, connections = one.sandbox.server.faults, one.session.health.connections
+        await one.ask(lambda control: control.open("busy", BTC, "buy", "0.01"))
+        await one.until(one.kernel.positions)
+        faults.on("refused_connections")
+        faults.on("hard_close", kind="api")
+        await one.until(lambda: not connections["binance_spot orders"])
+        done = await one.ask(lambda control: control.close(instrument=BTC))
+        assert done.positions == []
+        (refused,) = done.refused
+        assert (refused.strategy, refused.instrument, refused.side) == ("busy", BTC, "sell")
+        assert refused.reason == "venue_disconnected"
+        assert await asyncio.to_thread(ctl, str(one.ready.folder), "close") == 1
+        out = capsys.readouterr().out
+        assert f"{BTC} of busy stays: its order #{refused.number + 1} is rejected [venue_disconnected]: " in out
+        assert "closing" not in out
+        faults.clear()
+        await one.until(lambda: connections["binance_spot orders"])
+        done = await one.ask(lambda control: control.close(instrument=BTC))
+        assert (done.positions, done.refused) == ([("busy", BTC)], [])
+        await one.until(lambda: not one.kernel.positions())
+
+    steer(work, mode="live")
 
 
 def test_a_cancelled_target_is_not_ordered_again(steer: Any) -> None:

@@ -274,6 +274,25 @@ def test_limits_may_change_and_where_nothing_changed_it_goes_on(tmp_path: Path) 
     on_bench(tmp_path, ONCE, work)
 
 
+@pytest.mark.parametrize("accepts", [False, True])
+def test_the_order_of_instruments_is_that_of_the_run_wherever_the_file_names_them(
+    tmp_path: Path, accepts: bool
+) -> None:
+    async def work(bench: Bench) -> None:
+        btc, eth = (f'[instruments."binance_spot:{one}"]\n' for one in ("BTCUSDT", "ETHUSDT"))
+        text = bench.path.read_text().replace(btc, btc + eth)
+        bench.path.write_text(text)
+        await _bought(bench)
+        bench.path.write_text(text.replace(btc + eth, eth + btc))
+        async with bench.session(accepts_changes=accepts) as ready:
+            assert ready.is_recovered
+            assert [one.symbol for one in ready.session.index.instruments] == ["BTCUSDT", "ETHUSDT"]
+            await bench.until(lambda: is_up(ready) and bench.equals(ready))
+            assert [name for _, name, _ in ready.kernel.positions()] == ["binance_spot:BTCUSDT"]
+
+    on_bench(tmp_path, ONCE, work, symbols=("BTCUSDT", "ETHUSDT"))
+
+
 REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "instruments": (
         lambda text: text.replace('BTCUSDT"]\n', 'BTCUSDT"]\n\n[instruments."binance_spot:ETHUSDT"]\n'),

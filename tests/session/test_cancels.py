@@ -30,7 +30,7 @@ def refuse_the_first(execution: Any, code: str, most: int = 1) -> list[Any]:
     return tried
 
 
-@pytest.mark.parametrize("how", ["disconnected", "rate_limited", "venue_refused", "trading_off"])
+@pytest.mark.parametrize("how", ["disconnected", "rate_limited", "venue_refused", "trading_off", "bad_credentials"])
 @pytest.mark.parametrize("what", ["loss", "command"])
 def test_no_order_rests_behind_the_end_of_trading(tmp_path: Path, what: str, how: str) -> None:
     async def work(bench: Bench) -> None:

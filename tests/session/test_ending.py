@@ -265,6 +265,18 @@ SINKING = (
 """
 )
 
+STUMBLING = (
+    HEAD
+    + """
+    def on_trade(self, ctx, trade):
+        ctx.buy(self.btc, 0.001, round(trade.price * 0.9, 2))
+
+    def on_order(self, ctx, order):
+        if order.status == "in_flight":
+            raise ZeroDivisionError
+"""
+)
+
 
 def orders_of(bench: Bench) -> list[str]:
     """What became of all orders of the account."""
@@ -312,6 +324,21 @@ def test_an_order_that_never_arrived_is_awaited_until_it_cannot_arrive(
         assert orders_of(bench) == []
 
     on_bench(tmp_path, STILL, work, '\n[shutdown]\ntimeout = "4s"\n')
+
+
+@pytest.mark.parametrize("orders", ["cancel", "keep"])
+def test_orders_that_never_left_as_a_callback_failed_are_not_left_open(
+    tmp_path: Path, orders: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session() as ready:
+                await ready.running
+        assert [one["status"] for one in ready.kernel.open_orders()] == ["in_flight"] and not orders_of(bench)
+        assert not ready.session.left
+        assert not [one for one in caplog.messages if "orders are" in one]
+
+    on_bench(tmp_path, STUMBLING, work, f'\n[shutdown]\norders = "{orders}"\n')
 
 
 def test_orders_that_are_kept_are_told_where_the_run_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -126,6 +126,27 @@ WANTED = (
 )
 
 
+def test_a_key_that_is_refused_is_asked_with_ever_more_rarely(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            await bench.until(lambda: [one["status"] for one in ready.kernel.open_orders()] == ["open"])
+            name, asked = ready.session.name_of(ready.kernel.open_orders()[0]), list[str]()
+            execution, ask = execution_of(ready), execution_of(ready).order
+
+            async def refused(*named: str) -> Any:
+                asked.append(named[0])
+                raise VenueError("bad_credentials", "Invalid API-key, IP, or permissions for action.", number=-2015)
+
+            execution.order = refused
+            ready.session._accounts["binance_spot"].reconciliation.ask_later(name)
+            await asyncio.sleep(6)
+            assert 2 <= len(asked) <= 5
+            execution.order = ask
+        assert bench.open_orders == {}
+
+    on_bench(tmp_path, RESTING, work)
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_an_order_that_the_venue_had_and_does_not_name_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ends: bool

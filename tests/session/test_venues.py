@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +16,7 @@ import pytest
 from bybit_server import BybitServer
 from patience import run
 from patience import until as soon
+from session_bench import KilledError
 from session_exchange import exchange, write_keys
 
 import tradewind as tw
@@ -113,6 +116,10 @@ daily_loss = "100"
 place_real_orders = true
 """
 
+SIMULATED = """[venues.tiny.simulated]
+latency = "3ms"
+"""
+
 
 class Watcher(tw.Strategy):
     """Buys at one venue once both have traded."""
@@ -194,7 +201,9 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
         server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         path = tmp_path / "system.toml"
-        path.write_text(OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port))
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        # Live, nothing needs to say how the venue is simulated.
+        path.write_text(text if mode == "paper" else text.replace(SIMULATED, ""))
         try:
             return await until(path, mode, lambda kernel: kernel.outcome()["fills"] > 0)
         finally:
@@ -209,6 +218,7 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
     if mode == "live":
         assert held["EUR"] == Decimal(1000) - Decimal("0.5") * Decimal("10.02") - Decimal("0.01")
     assert replay(tmp_path / "runs/own" / mode).identical
+    assert parity(tmp_path / "runs/own" / mode).compared
 
 
 BESIDE = """
@@ -267,6 +277,10 @@ def test_a_venue_whose_clock_is_far_ahead_takes_no_other_with_it(
 
 OTHER = """
 import importlib.util
+from pathlib import Path
+from tradewind.errors import exception
+
+ACCOUNT = Path("{folder}/account")  # its name; where the file is not there, the venue is down
 
 specification = importlib.util.spec_from_file_location("own_venue", "{example}")
 own = importlib.util.module_from_spec(specification)
@@ -275,8 +289,22 @@ specification.loader.exec_module(own)
 class OtherMarketData(own.TinyMarketData):
     venue = "other"
 
+    async def instruments(self, symbols=()):
+        return [own.COIN.model_copy(update={{"venue": "other", "symbol": one, "base": one}}) for one in symbols]
+
+    async def observe_clock(self):
+        name()
+
 class OtherExecution(own.TinyExecution):
     venue = "other"
+
+    async def account(self):
+        return name()
+
+def name():
+    if not ACCOUNT.exists():
+        raise exception("unreachable", "it is down")
+    return ACCOUNT.read_text()
 
 def other(access):
     port = int(access.stream_url.rpartition(":")[2])
@@ -289,28 +317,35 @@ instrument = "{venue}:COIN"
 quantity = "1"
 cost = "10"
 """
+ACCOUNTS = (("main", "tiny"), ("second", "other"))
+
+
+def with_another(folder: Path, text: str, symbol: str = "COIN", more: str = "") -> Path:
+    """A system file with the venue once more, under another name and with an instrument of its own."""
+    (folder / "account").write_text("4711")
+    adapter = folder / "other.py"
+    adapter.write_text(OTHER.format(example=EXAMPLE, folder=folder))
+    twin = text[text.index("[venues.tiny]") : text.index("[strategies.once]")]
+    for before, after in (
+        (f"{EXAMPLE}:tiny", f"{adapter}:other"), ("venues.tiny", "venues.other"), ("tiny:COIN", f"other:{symbol}"),
+        ('venue = "tiny"', 'venue = "other"'), ("accounts.main", "accounts.second"), ('= "COIN"', f'= "{symbol}"'),
+    ):  # fmt: skip
+        twin = twin.replace(before, after)
+    path = folder / "system.toml"
+    path.write_text(text.replace("[strategies.once]", f"{twin}{more}\n[strategies.once]"))
+    return path
 
 
 def test_what_is_adopted_at_one_venue_takes_nothing_away_at_another(tmp_path: Path, own: ModuleType) -> None:
     write_keys(tmp_path, "key", "secret")
-    adapter = tmp_path / "other.py"
-    adapter.write_text(OTHER.format(example=EXAMPLE))
 
     async def trade() -> None:
         server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
-        text = text.replace(":Once", ":Still").replace("[risk]", ADOPT.format(account="main", venue="tiny") + "[risk]")
-        # The same once more, at a venue that is like it.
-        twin = text[text.index("[venues.tiny]") : text.index("[strategies.once]")]
-        more = ADOPT.format(account="second", venue="other")
-        for before, after in (
-            (f"{EXAMPLE}:tiny", f"{adapter}:other"), ("venues.tiny", "venues.other"), ("tiny:COIN", "other:COIN"),
-            ('venue = "tiny"', 'venue = "other"'), ("accounts.main", "accounts.second"),
-        ):  # fmt: skip
-            twin = twin.replace(before, after)
-        path = tmp_path / "system.toml"
-        path.write_text(text.replace("[strategies.once]", f"{twin}{more}\n[strategies.once]"))
+        adopted = [ADOPT.format(account=account, venue=venue) for account, venue in ACCOUNTS]
+        text = text.replace(":Once", ":Still").replace("[risk]", adopted[0] + "[risk]")
+        path = with_another(tmp_path, text, more=adopted[1])
         with await prepared(tw.System.read(path), "live") as ready:
             for name in ("tiny", "other"):
                 ready.session._venues[name].execution._held["COIN"] = Decimal(5)  # type: ignore[union-attr]
@@ -327,6 +362,86 @@ def test_what_is_adopted_at_one_venue_takes_nothing_away_at_another(tmp_path: Pa
     run(trade())
     rows = tw.journal.query(tmp_path / "runs/own/live", "select instrument from commands where command = 'adopt'")
     assert sorted(rows.collect().rows()) == [("other:COIN",), ("tiny:COIN",)]
+
+
+def test_a_venue_need_not_list_what_is_traded_at_another_one_only(tmp_path: Path, own: ModuleType) -> None:
+    write_keys(tmp_path, "key", "secret")
+
+    async def trade() -> None:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        path = with_another(tmp_path, text, symbol="THING")
+        with await prepared(tw.System.read(path), "live") as ready:
+            held = ready.session._venues["other"].execution._held  # type: ignore[union-attr]
+            held["THING"] = held.pop("COIN")
+            running = asyncio.create_task(ready.session.run())
+            connections = ready.session.health.connections
+            try:
+                await soon(lambda: connections.get("tiny orders") and connections.get("other orders"))
+                await soon(lambda: ready.kernel.positions() == [("once", "tiny:COIN", "0.5")])
+            finally:
+                ready.session.stop()
+                await running
+                server.close()
+
+    run(trade())
+
+
+def test_a_run_that_was_cut_off_goes_on_without_a_venue_that_is_down(
+    tmp_path: Path, own: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_keys(tmp_path, "key", "secret")
+    account = tmp_path / "account"
+
+    @asynccontextmanager
+    async def killed(path: Path) -> AsyncIterator[Any]:
+        preparing = await prepared(tw.System.read(path), "live")
+        with suppress(KilledError), preparing as ready:
+            running = asyncio.create_task(ready.session.run(is_recovered=ready.is_recovered))
+            try:
+                yield ready, ready.session.health.connections
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            raise KilledError
+
+    async def trade() -> None:
+        server = await asyncio.start_server(own.exchange, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        text = OWN.format(folder=tmp_path, file=__file__, example=EXAMPLE, adapter="tiny", port=port)
+        path = with_another(tmp_path, text.replace(":Once", ":Still"))
+        account.unlink()
+        with pytest.raises(TradewindError, match="other: it is down") as raised:
+            await prepared_once(path)
+        assert raised.value.code == "unreachable" and "tradewind cancel-all" in raised.value.hint
+        account.write_text("4711")
+        async with killed(path) as (ready, connections):
+            await soon(lambda: connections.get("tiny orders") and connections.get("other orders"))
+            ready.session.write()
+        account.unlink()
+        async with killed(path) as (ready, connections):
+            assert ready.is_recovered
+            await soon(lambda: connections.get("tiny orders"))
+            assert not connections["other orders"]
+            account.write_text("4711")
+            await soon(lambda: connections["other orders"])
+        account.unlink()
+        async with killed(path) as (ready, connections):
+            await soon(lambda: connections.get("tiny orders"))
+            account.write_text("4712")
+            await soon(lambda: ready.session.failure)
+            assert "account at other is another one now (4711 -> 4712)" in str(ready.session.failure)
+            assert not connections["other orders"]
+        server.close()
+
+    run(trade())
+    assert "[unreachable] other: it is down" in caplog.text
+
+
+async def prepared_once(path: Path) -> None:
+    with await prepared(tw.System.read(path), "live"):
+        pass
 
 
 def test_an_adapter_that_speaks_with_another_venue_is_refused(tmp_path: Path) -> None:

@@ -70,6 +70,31 @@ def test_a_rehearsal_goes_from_a_trade_to_the_request_and_sends_nothing(monkeypa
     assert not read_client_id(one.client_id, "w9")
 
 
+def test_what_fails_in_a_rehearsal_ends_the_rehearsals_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rehearsal, "_EVERY_NS", 0)
+    # A venue of one's own, which nothing says how to simulate.
+    fields = (instruments.load("binance_spot:BTCUSDT").model_copy(update={"venue": "mine"}),)
+    data = Dataset(Index([definition(one) for one in fields]), fields, ())
+    renders: Any = Renders()
+
+    async def work(execution: Any) -> None:
+        rehearsal.rehearse_while_waiting(data, "USDT", {"mine": execution})
+        await asyncio.sleep(0.1)
+
+    with asyncio.Runner(loop_factory=lambda: event_loop(is_busy=True)) as runner:
+        runner.run(work(renders))
+        assert renders.rehearsed and not caplog.messages
+        runner.run(work(object()))
+        assert caplog.messages == ["nothing is rehearsed while waiting any more"]
+        runner.run(asyncio.sleep(0.01))
+        with monkeypatch.context() as broken:
+            broken.setattr(rehearsal, "Rehearsal", None)
+            runner.run(work(renders))
+    assert caplog.messages[1:] == ["nothing is rehearsed while waiting"]
+
+
 def test_what_is_done_while_waiting_is_done_only_by_a_busy_loop() -> None:
     for is_busy in (False, True):
         done: list[int] = []

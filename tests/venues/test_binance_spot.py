@@ -622,10 +622,10 @@ def test_an_answer_that_cannot_be_read_leaves_the_fate_of_its_order_unknown(answ
     trade(check)
 
 
-@pytest.mark.parametrize("code", [-1008, -1001])
-def test_an_error_of_the_venues_own_leaves_the_fate_unknown(code: int) -> None:
+@pytest.mark.parametrize(("code", "status"), [(-1008, 503), (-1000, 400), (-1001, 400), (-1006, 400), (-1007, 408)])
+def test_an_error_of_the_venues_own_leaves_the_fate_unknown(code: int, status: int) -> None:
     async def check(trader: Trader) -> None:
-        trader.faults.on("refused_orders", code=code, message="Server is overloaded.", status=503)
+        trader.faults.on("refused_orders", code=code, message="Server is overloaded.", status=status)
         trader.buy("tw1", REST)
         await until(lambda: trader.of(Unknown, "tw1"))
         assert not trader.of(Rejected)

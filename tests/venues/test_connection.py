@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import datetime
 import hashlib
+import ssl
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
 from patience import run, until
 
 import tradewind as tw
+from tradewind.sandbox import authority
 from tradewind.venues.connection.backoff import Backoff, Budget
 from tradewind.venues.connection.clock import VenueClock
 from tradewind.venues.connection.rest import Allowance, Rest, VenueError
@@ -84,7 +89,7 @@ class Heard:
         self.lost: list[str] = []
         self.opened = 0
 
-    def link(self, url: str, **more: float) -> Link:
+    def link(self, url: str, **more: Any) -> Link:
         def on_open(channel: Channel) -> None:
             self.opened += 1
 
@@ -459,6 +464,82 @@ def test_a_ban_is_not_tried_against() -> None:
         assert asked == ["/a"]
 
     rest_against([web.Response(status=418, headers={"Retry-After": "120"}, text="{}")], check)
+
+
+def test_a_ban_is_waited_out_for_no_longer_than_bans_last() -> None:
+    async def check(rest: Rest, asked: list[str]) -> None:
+        with pytest.raises(VenueError, match="nothing is asked for 259200 s"):
+            await rest.get("/a")
+        assert rest.allowance.pause_seconds <= 3 * 86_400
+
+    rest_against([web.Response(status=418, headers={"Retry-After": "9" * 400}, text="{}")], check)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told", "hint"),
+    [
+        ("unknown authority", "unable to get local issuer certificate", "authority_file"),
+        ("other address", "IP address mismatch", "a name that the certificate is for"),
+        ("expired", "certificate has expired", "is this machine's clock right?"),
+        ("plain", "it does not speak TLS", "http://"),
+    ],
+)
+def test_what_is_wrong_with_tls_is_told_and_not_tried_again(
+    trouble: str, told: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if trouble == "expired":
+        day = datetime.timedelta(days=1)
+        now = datetime.datetime.now(datetime.UTC)
+        monkeypatch.setattr(
+            authority,
+            "_builder",
+            lambda subject, issuer, key: (
+                x509.CertificateBuilder()
+                .subject_name(subject)
+                .issuer_name(issuer)
+                .public_key(key)
+                .serial_number(x509.random_serial_number())
+                .not_valid_before(now - 2 * day)
+                .not_valid_after(now - day)
+            ),
+        )
+
+    async def whole() -> None:
+        issued = authority.Authority()
+        context = None
+        if trouble != "unknown authority":
+            context = ssl.create_default_context(cadata=issued.certificate.decode())
+        address = "127.0.0.2" if trouble == "other address" else "127.0.0.1"
+
+        async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, address, 0, ssl=None if trouble == "plain" else issued.context())
+        host = f"{address}:{server.sockets[0].getsockname()[1]}"
+        rest, tries = Rest(f"https://{host}", VenueClock(), ssl_context=context), list[str]()
+        once = rest._once
+
+        async def counted(verb: str, *given: Any) -> bytes:
+            tries.append(verb)
+            return await once(verb, *given)
+
+        monkeypatch.setattr(rest, "_once", counted)
+        with pytest.raises(tw.TradewindError) as caught:
+            await rest.get("/a")
+        assert caught.value.code == "unreachable" and told in caught.value.message and hint in caught.value.hint
+        assert caught.value.message.startswith(f"https://{host}/a: ") and "ssl:" not in caught.value.message
+        assert len(tries) == 1
+        heard = Heard()
+        link = heard.link(f"wss://{host}/", ssl_context=context)
+        link.start()
+        await until(lambda: heard.lost)
+        assert told in heard.lost[0] and hint in heard.lost[0]
+        await link.close()
+        await rest.close()
+        server.close()
+
+    run(whole())
 
 
 def test_a_page_instead_of_json_is_an_error() -> None:

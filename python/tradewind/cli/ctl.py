@@ -11,6 +11,7 @@ from rich.console import Console
 from tradewind._core import error_codes
 from tradewind.cli.screen import note, show_json
 from tradewind.control import Control, Done
+from tradewind.control.status import OrderStatus
 from tradewind.control.view import rendered
 from tradewind.errors import exception
 
@@ -118,9 +119,7 @@ def cancel(
 
 
 @actions.command
-def close(
-    *, strategy: str | None = None, instrument: str | None = None, json: _Json = False, session: _Session
-) -> None:
+def close(*, strategy: str | None = None, instrument: str | None = None, json: _Json = False, session: _Session) -> int:
     """Cancel orders and close positions at the market: all, or those of a filter.
 
     Parameters
@@ -133,7 +132,10 @@ def close(
     """
     done = session.close(strategy=strategy, instrument=instrument)
     held = [f"{instrument} of {owner}" for owner, instrument in done.positions or ()]
-    _say(done, f"closing {_listed(held, 'no position')}", json=json)
+    refused = [f"{one.instrument} of {one.strategy} stays: its {_told(one)}" for one in done.refused or ()]
+    closing = [f"closing {_listed(held, 'no position')}"] if held or not refused else []
+    _say(done, "\n".join([*closing, *refused]), json=json)
+    return int(bool(refused))
 
 
 @actions.command
@@ -172,8 +174,7 @@ def open(
     if order is None:
         _say(done, "the order has gone its way", json=json)
         return 0
-    why = "" if order.reason is None else f" [{order.reason}]: {order.note or dict(error_codes())[order.reason]}"
-    _say(done, f"order #{order.number} is {order.status.replace('_', ' ')}{why}", json=json)
+    _say(done, _told(order), json=json)
     return int(order.status == "rejected")
 
 
@@ -224,6 +225,12 @@ def _say(done: Done, text: str, *, json: bool) -> None:
     else:
         print(text)
         note(f"in the journal up to entry {done.sequence:,}")
+
+
+def _told(order: OrderStatus) -> str:
+    """What became of an order at once."""
+    why = "" if order.reason is None else f" [{order.reason}]: {order.note or dict(error_codes())[order.reason]}"
+    return f"order #{order.number} is {order.status.replace('_', ' ')}{why}"
 
 
 def _plain(name: str, text: str) -> Any:

@@ -7,14 +7,16 @@ import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tradewind._core import Index
+from tradewind._core import Index, Session
+from tradewind.backtest import Settings
 from tradewind.config.adoptions import adoption_problems
 from tradewind.config.code import load_check, make_strategy
 from tradewind.config.data import market_data
 from tradewind.config.problem import Place, Problem, from_error
 from tradewind.data.recorder import RECORDED_VENUES
-from tradewind.dataset import definition
+from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError
+from tradewind.simulation import TYPICAL
 
 if TYPE_CHECKING:
     from tradewind.config.account import Credentials
@@ -41,7 +43,7 @@ def missing(system: System, mode: Mode) -> list[Problem]:
 def absent(system: System) -> list[Problem]:
     """What the system names and cannot be found or loaded: files of data, instruments, strategies, checks."""
     specifications = list(_specifications(system))
-    return [*_data_files(system), *(specifications or _assets(system)), *_code(system)]
+    return [*_data_files(system), *(specifications or list(_assets(system)) or _limits(system)), *_code(system)]
 
 
 def _lacks(place: Place, message: str, hint: str) -> Problem:
@@ -184,6 +186,22 @@ def _assets(system: System) -> Iterator[Problem]:
         if asset not in known:
             message = f": {asset} is an asset of none of the instruments"
             yield Problem("unknown_asset", place, message, f"they have {', '.join(known)}")
+
+
+def _limits(system: System) -> Iterator[Problem]:
+    """Limits that a run would refuse at its start, such as a loss that has no worth in the currency."""
+    fields = system.specifications()
+    if not fields or system.currency is None:
+        return
+    index = Index([definition(one) for one in fields])
+    settings = Settings(
+        balances={}, venues=dict.fromkeys(index.venues, TYPICAL), risk=system.risk.limits, currency=system.currency
+    )
+    try:
+        Session(settings.run([], Dataset(index, fields, ()), keep="metrics", journal=False), [])
+    except TradewindError as error:
+        stated = error.message.partition(" ")[0]
+        yield from_error(("risk", stated) if getattr(system.risk, stated, None) is not None else ("risk",), error)
 
 
 def _code(system: System) -> Iterator[Problem]:

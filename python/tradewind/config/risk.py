@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -53,13 +54,17 @@ class Risk(Limits):
 
     def whole(self, folder: Path) -> risk.Risk:
         """All checks of the system."""
+        return replace(self.limits, checks=tuple(load_check(one, folder) for one in self.checks))
+
+    @property
+    def limits(self) -> risk.Risk:
+        """The checks that are stated as numbers."""
         rate = self.order_rate
         return risk.Risk(
             self.limits_of(""),
             {name: self.limits_of(name) for name in self.instruments} or None,
-            tuple(load_check(one, folder) for one in self.checks),
-            None if rate is None else risk.OrderRate(rate.orders, rate.interval),
-            self.daily_loss,
+            order_rate=None if rate is None else risk.OrderRate(rate.orders, rate.interval),
+            daily_loss=self.daily_loss,
         )
 
     def limits_of(self, instrument: str) -> risk.Limits:

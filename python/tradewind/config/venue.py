@@ -168,7 +168,7 @@ class Venue(Section):
     the packaged one of the venue's name ("binance_spot"; for market data "bybit_spot" and "bybit_linear"); where
     there is none, the venue serves backtests only."""
     simulated: Simulated | None = None
-    """How the venue is simulated. Required for backtest and paper."""
+    """How the venue is simulated. Required for backtest and paper; default live, for parity: the preset "typical"."""
     fees: Fees = Field(default_factory=Fees)
     """Your own fees, in backtest and paper. Default: those of the instruments."""
     urls: Urls = Field(default_factory=Urls)

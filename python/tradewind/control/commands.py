@@ -20,6 +20,9 @@ from tradewind.times import to_ns
 if TYPE_CHECKING:
     from tradewind.session.session import Session
 
+_NEWEST = 1_000
+"""So many closed orders are looked through for what was refused: one event leads to no more."""
+
 
 class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to a change.
@@ -33,7 +36,9 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     orders
         The numbers of the orders that are cancelled.
     positions
-        The positions that are closed, as strategy and instrument.
+        The positions that are being closed, as strategy and instrument.
+    refused
+        The orders that were to close a position and were refused: it stays as it is.
     order
         The order that was opened.
     readers
@@ -46,6 +51,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     strategies: list[str] | None = None
     orders: list[int] | None = None
     positions: list[tuple[str, str]] | None = None
+    refused: list[OrderStatus] | None = None
     order: OrderStatus | None = None
     readers: list[str] | None = None
 
@@ -108,13 +114,26 @@ class Commands:
         return Done(self._filtered("cancel_all", asked.strategy, asked.instrument), orders=found)
 
     def close(self, asked: requests.Close) -> Done:
-        """Close the positions of a filter, their orders cancelled before."""
-        found = [
+        """Close the positions of a filter, their orders cancelled before; what is refused stays as it is."""
+        held = {(strategy, instrument) for strategy, instrument, _ in self._kernel.positions()}
+        known = [*self._kernel.open_orders(), *self._kernel.closed_orders(1)]
+        before = max((one["order_id"] for one in known), default=0)
+        sequence = self._filtered("close_all", asked.strategy, asked.instrument)
+        refused: dict[tuple[str, str], OrderStatus] = {}
+        for one in self._kernel.closed_orders(_NEWEST):
+            order = order_status(one)
+            if order.number > before and order.status == "rejected" and (order.strategy, order.instrument) in held:
+                # The first one closes; what follows is how the strategy takes it.
+                refused[order.strategy, order.instrument] = order
+        # What cannot be ordered, as it is too little, is not to be closed any more.
+        closing = [
             (strategy, instrument)
-            for strategy, instrument, _ in self._kernel.positions()
-            if asked.strategy in (None, strategy) and asked.instrument in (None, instrument)
+            for strategy, instrument in self._kernel.positions_to_close()
+            if (strategy, instrument) in held - refused.keys()
+            and asked.strategy in (None, strategy)
+            and asked.instrument in (None, instrument)
         ]
-        return Done(self._filtered("close_all", asked.strategy, asked.instrument), positions=found)
+        return Done(sequence, positions=closing, refused=list(refused.values()))
 
     def open(self, asked: requests.Open) -> Done:
         """Open an order in the name of a strategy; risk looks at it as at any other."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tradewind.config.code import load_function
-from tradewind.errors import exception
-from tradewind.session.reached import reached
+from tradewind.errors import TradewindError, exception
+from tradewind.session.reached import addresses, reached, whose
 from tradewind.session.session import VenueParts
 from tradewind.venues import (
     BinanceSpotExecution,
@@ -28,16 +29,30 @@ if TYPE_CHECKING:
 
 Adapter = Callable[[VenueAccess], tuple[MarketData, Execution | None]]
 """Makes a venue's market data, and its orders where there are credentials."""
+_CANNOT_BE_ASKED = ("unreachable", "rate_limited", "bad_frame")
+"""Errors of a venue that is down, or has banned us, or shows a page of its own: it may answer later."""
 
 
 async def venue_parts(system: System, name: str, mode: Literal["paper", "live"], clock: VenueClock) -> VenueParts:
-    """A venue of a system: its market data, and live its orders."""
+    """A venue of a system: its market data, and live its orders; and why it could not be asked, if so."""
     access = _access(system, name, mode, clock)
     market_data, execution = _made(system, name, mode, access)
-    # Before the first stamp: the session's time is the venue's from its start on.
-    await market_data.observe_clock()
     wanted = execution if mode == "live" else None
-    found = await reached(system.venues[name].adapter_of(name) or "", access, wanted)
+    adapter = system.venues[name].adapter_of(name) or ""
+    try:
+        # Before the first stamp: the session's time is the venue's from its start on.
+        await market_data.observe_clock()
+        found = await reached(adapter, access, wanted)
+    except TradewindError as error:
+        await market_data.close()
+        hint = error.hint or f"see that the venue is up, and that [venues.{name}.urls] is right"
+        if mode == "live":
+            hint += "; orders of a run before are cancelled with tradewind cancel-all"
+        trouble = exception(error.code, f"{name}: {error.message}", hint)
+        if error.code not in _CANNOT_BE_ASKED:
+            raise trouble from error
+        asks = None if wanted is None else partial(whose, access, wanted)
+        return VenueParts(name, market_data, wanted, reached=addresses(adapter, access), trouble=trouble, whose=asks)
     return VenueParts(name, market_data, execution=wanted, reached=found)
 
 

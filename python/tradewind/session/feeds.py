@@ -35,7 +35,7 @@ from tradewind.venues import (
 if TYPE_CHECKING:
     from tradewind.session.session import Session, VenueParts
 
-_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited", "venue_refused", "trading_off")
+_SAY_NOTHING = ("order_not_open", "unreachable", "rate_limited", "venue_refused", "trading_off", "bad_credentials")
 """Refusals of a cancel that do not say that the order is there as it was: it may be filled, or on its way.
 
 It is asked for, and where it turns out to rest the engine cancels it again.

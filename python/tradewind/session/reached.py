@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
+from tradewind.errors import TradewindError, exception
 from tradewind.venues import Execution, VenueAccess
+
+_WHOSE = ("account", "key")
 
 
 async def reached(adapter: str, access: VenueAccess, execution: Execution | None) -> dict[str, str]:
@@ -26,12 +30,36 @@ async def reached(adapter: str, access: VenueAccess, execution: Execution | None
         does not tell, the ``key``: a digest, which gives away nothing of it.
 
     """
+    found = addresses(adapter, access)
+    return found if execution is None else found | await whose(access, execution)
+
+
+def addresses(adapter: str, access: VenueAccess) -> dict[str, str]:
+    """What tells an exchange from others, without asking it."""
     found = {"adapter": adapter, "rest": access.rest_url, "stream": access.stream_url, "api": access.api_url}
-    if execution is not None:
-        found["account"] = await execution.account()
-        if not found["account"] and access.credentials is not None:
-            found["key"] = key_digest(access.credentials.api_key)
     return {name: text for name, text in found.items() if text}
+
+
+async def whose(access: VenueAccess, execution: Execution) -> dict[str, str]:
+    """What tells an account from others."""
+    if account := await execution.account():
+        return {"account": account}
+    return {} if access.credentials is None else {"key": key_digest(access.credentials.api_key)}
+
+
+def as_before(found: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """What was found of a venue that does not tell whose account it is: until it does it is that of before."""
+    return {name: text for name, text in before.items() if name in _WHOSE} | dict(found)
+
+
+def other_account(venue: str, reached: Mapping[str, str], found: Mapping[str, str]) -> TradewindError | None:
+    """What is wrong where a venue, which could not be asked at the start, tells now that the account is another one."""
+    then = {name: text for name, text in reached.items() if name in _WHOSE}
+    if not then or then == found:
+        return None
+    changed = f"{', '.join(then.values())} -> {', '.join(found.values())}"
+    message = f"the run was cut off, and its account at {venue} is another one now ({changed})"
+    return exception("divergence", message, "start it again with a key of the account that it had")
 
 
 def key_digest(key: str) -> str:

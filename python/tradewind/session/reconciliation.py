@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tradewind.venues import Cancelled, CancelRequest, Execution, Expired, Fille
 from tradewind.venues.connection.backoff import Backoff
 
 if TYPE_CHECKING:
+    from tradewind._core import Instrument
     from tradewind.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ _ASKED_TIMES = 3
 _HAD_SECONDS = 600.0
 """For so long a venue may leave out an order that it had: what it lists can be old, and a target is not sent again."""
 _HAD_ASK_SECONDS = 10.0
+_REFUSED_ASK_SECONDS = 60.0
+"""What refuses the key once may err; what goes on doing so is asked ever more rarely."""
 _YOUNG_SECONDS = 5.0
 """Orders younger than this are left to their own answer and reports."""
 _ENDS = {
@@ -67,6 +70,7 @@ class Reconciliation:
         self._session = session
         self._venue = venue
         self._execution = execution
+        self._traded = assets_of(one for one in session.index.instruments if one.venue == venue)
         self._asking: dict[str, asyncio.Task[None]] = {}
         # Ends of orders, told by the venue before all of their fills.
         self._ends: dict[str, Cancelled | Expired] = {}
@@ -147,6 +151,9 @@ class Reconciliation:
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
+        if (other := await self._session.other_account(self._venue)) is not None:
+            self._session.fail(other)
+            return
         is_up, begun = self.is_up, asyncio.get_running_loop().time()
         doubtful = await self._compare_orders(everything=not is_up)
         if self._is_opened:
@@ -226,6 +233,7 @@ class Reconciliation:
     async def _ask(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         loop, backoff = asyncio.get_running_loop(), Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
+        refused = Backoff(first=_ASK_SECONDS, longest=_REFUSED_ASK_SECONDS)
         begun, known_by, missing = loop.time(), loop.time() + self._execution.fate_seconds, 0
         while (order := self._session.open_order(name)) is not None:
             await asyncio.sleep(backoff.next())
@@ -239,6 +247,8 @@ class Reconciliation:
                     return
             except TradewindError as error:
                 log.warning("%s: %s", self._venue, error)
+                if error.code == "bad_credentials":
+                    await asyncio.sleep(refused.next())
                 continue
             if state is not None or not is_missed:
                 continue
@@ -368,11 +378,13 @@ class Reconciliation:
     async def _held(self) -> dict[str, Decimal]:
         """What the venue holds, by asset. Assets that no instrument of the run knows do not count."""
         theirs = {one.asset: Decimal(one.total) for one in await self._execution.balances()}
-        known = self._known().keys()
-        if missing := sorted(known - theirs.keys()):
+        known = self._known()
+        # What only other venues trade, this one need not list: it holds none of it.
+        listed = self._traded | {asset for asset, held in known.items() if held}
+        if missing := sorted(listed - theirs.keys()):
             # An empty answer is not an empty account (F43).
             raise exception("bad_frame", f"{self._venue}: its balances do not name {', '.join(missing)}")
-        return {asset: theirs[asset] for asset in known}
+        return {asset: theirs.get(asset, Decimal(0)) for asset in known}
 
 
 def _differs(order: dict[str, Any], state: OrderState | None) -> bool:
@@ -382,6 +394,13 @@ def _differs(order: dict[str, Any], state: OrderState | None) -> bool:
 
 def _said(found: Mapping[str, Decimal]) -> str:
     return ", ".join(f"{abs(amount):f} {asset} {'more' if amount > 0 else 'less'}" for asset, amount in found.items())
+
+
+def assets_of(instruments: Iterable[Instrument]) -> Set[str]:
+    """What an account that trades them holds: of a perpetual, what it is settled in."""
+    return {
+        asset for one in instruments for asset in ((one.base, one.quote) if one.kind == "spot" else (one.settlement,))
+    }
 
 
 def had(order: dict[str, Any]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tradewind import _core
 from tradewind.errors import TradewindError, exception
+from tradewind.instruments import InstrumentFields
 from tradewind.journal import Journal
 from tradewind.journal.kernel import feed_all
 from tradewind.journal.lock import running_process
@@ -37,12 +38,18 @@ class Earlier:
         it, or a restart would allow the loss anew.
     currency
         What that profit is in.
+    reached
+        Where it traded, by venue.
+    instruments
+        The names of its instruments, in its order.
 
     """
 
     is_cut_off: bool = False
     carried: tuple[int, float, float | None] | None = None
     currency: str = ""
+    reached: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    instruments: tuple[str, ...] = ()
 
     def carried_in(self, currency: str) -> tuple[int, float, float | None] | None:
         """What is carried to a run whose totals are in a currency; in another one it is not known."""
@@ -51,6 +58,11 @@ class Earlier:
             log.warning(message, self.currency, currency)
             return None
         return self.carried
+
+    def ordered(self, fields: Iterable[InstrumentFields]) -> tuple[InstrumentFields, ...]:
+        """Specifications in its order, which a run keeps wherever its system names them; new ones come behind."""
+        places = {name: at for at, name in enumerate(self.instruments)}
+        return tuple(sorted(fields, key=lambda one: places.get(one.name, len(places))))
 
 
 def earlier(journal: Path) -> Earlier:
@@ -77,7 +89,9 @@ def _kept(journal: Path) -> Earlier:
         if kept.ending.finished:
             return Earlier(carried=kept.ending.day, currency=currency)
         # One that was cut off before its first entry has done nothing.
-        return Earlier(kept.last > 0, kept.manifest.system_limits["carried"], currency)
+        carried, reached = kept.manifest.system_limits["carried"], kept.manifest.settings["reached"]
+        instruments = tuple(one.name for one in kept.manifest.index().instruments)
+        return Earlier(kept.last > 0, carried, currency, reached, instruments)
 
 
 def set_aside(folder: Path) -> None:

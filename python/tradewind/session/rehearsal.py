@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 
@@ -10,9 +11,12 @@ from tradewind._core import Context, Indicator, Instrument, Trade
 from tradewind.backtest import Settings
 from tradewind.dataset import Dataset
 from tradewind.indicators import Ema
+from tradewind.session.waiting import while_waiting
+from tradewind.simulation import TYPICAL
 from tradewind.strategy import Strategy
 from tradewind.venues import Execution, OrderRequest
 
+log = logging.getLogger(__name__)
 _EVERY_NS = 50_000
 _RUN = "rehearse"
 _PERIOD = 20
@@ -54,7 +58,8 @@ class Rehearsal:
         index = data.index
         self._instrument = next(one for one in index.instruments if one.venue in executions)
         self._execution = executions[self._instrument.venue]
-        settings = Settings(balances={}, venues={}, currency=currency)
+        # Its own answers come in the place of the venues': how they are simulated decides nothing.
+        settings = Settings(balances={}, venues=dict.fromkeys(index.venues, TYPICAL), currency=currency)
         values = settings.run([_Rehearser(name=_RUN)], data, keep="metrics", journal=True)
         values["value_streams"], values["venues"], values["balances"] = None, [], []
         at = index.instruments.index(self._instrument)
@@ -65,8 +70,10 @@ class Rehearsal:
 
     def __call__(self) -> None:
         """Rehearse, unless that was done just now."""
-        if time.perf_counter_ns() - self._last_ns < _EVERY_NS:
-            return
+        if time.perf_counter_ns() - self._last_ns >= _EVERY_NS:
+            self._rehearse()
+
+    def _rehearse(self) -> None:
         self._count += 1
         kernel, now_ns = self._kernel, self._count + 1
         traded = self._instrument
@@ -80,3 +87,21 @@ class Rehearsal:
                 kernel.order(venue, now_ns, now_ns, order["order_id"], "rejected", "venue_refused")
         kernel.take_journal()
         self._last_ns = time.perf_counter_ns()
+
+
+def rehearse_while_waiting(data: Dataset, currency: str | None, executions: Mapping[str, Execution]) -> None:
+    """Rehearse whenever the running loop waits busily; what fails in it never ends the session, which goes without."""
+    try:
+        rehearsal = Rehearsal(data, currency, executions)
+    except Exception:
+        log.exception("nothing is rehearsed while waiting")
+        return
+
+    def rehearse() -> None:
+        try:
+            rehearsal()
+        except Exception:
+            while_waiting(None)
+            log.exception("nothing is rehearsed while waiting any more")
+
+    while_waiting(rehearse)

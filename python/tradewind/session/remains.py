@@ -49,11 +49,11 @@ class Remains:
         return all(await asyncio.gather(*asking)) and not self.names
 
     def _held(self, venue: str | None = None) -> dict[str, dict[str, Any]]:
-        """What the engine holds as open and the venue has not ended; what is queued has never left."""
+        """What the engine holds as open and the venue has not ended; what is queued, or was kept back, never left."""
         held = {
             self._session.name_of(one): one for one in self._session.real_orders(venue) if one["status"] != "queued"
         }
-        return {name: order for name, order in held.items() if name not in self._gone}
+        return {name: order for name, order in held.items() if name not in self._gone | self._session.unsent}
 
     async def _settle(self, venue: str, execution: Execution) -> bool:
         """Do so at a venue; whether it says what is open."""

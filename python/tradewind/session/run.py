@@ -32,15 +32,17 @@ from tradewind.session.clock import SessionClock
 from tradewind.session.connect import venue_parts
 from tradewind.session.garbage import left_alone
 from tradewind.session.raw import RAW, raw_recorded
+from tradewind.session.reached import as_before
 from tradewind.session.recovery import Earlier, GoingOn, earlier, go_on, may_have_left_orders, set_aside
-from tradewind.session.rehearsal import Rehearsal
+from tradewind.session.rehearsal import rehearse_while_waiting
 from tradewind.session.report import SessionReport, reported
 from tradewind.session.session import Session, VenueParts
 from tradewind.session.signals import ended_by_signals
 from tradewind.session.slowness import slow_callbacks_told
 from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
-from tradewind.session.waiting import event_loop, while_waiting
+from tradewind.session.waiting import event_loop
+from tradewind.simulation import TYPICAL
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
 
@@ -189,10 +191,15 @@ async def prepared(
         raise exception("bad_setting", message, "take enabled = false out of [control]")
     clocks = {name: VenueClock() for name in _venue_names(system)}
     parts = [await venue_parts(system, name, mode, clock) for name, clock in clocks.items()]
-    fields = system.specifications()
-    wrong = [one for part in parts for one in await misfits(part.market_data, fields)]
-    # One clock stamps everything: that of the venue that the system names first.
-    clock = SessionClock(next(iter(clocks.values())))
+    # One clock stamps everything: that of the venue that the system names first, of those that could be asked.
+    parts.sort(key=lambda one: one.trouble is not None)
+    first = parts[0]
+    if first.trouble is not None:
+        raise first.trouble
+    fields, wrong = system.specifications(), [one.trouble for one in parts if one.trouble is not None]
+    for part in parts:
+        wrong += [] if part.trouble is not None else await misfits(part.market_data, fields)
+    clock = SessionClock(clocks[first.name])
     return _prepared(system, mode, parts, clock, fields, wrong, accepts_changes=accepts_changes)
 
 
@@ -212,11 +219,13 @@ def _prepared(
     made(journals, "the folder of the journal")
     journal = journals / FOLDER_NAME
     with only_one(journals):
+        before = earlier(journal)
+        fields = before.ordered(fields)
         index = _core.Index([definition(one) for one in fields])
         strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
-        before = earlier(journal)
         for error in wrong:
-            # A run that was cut off may have orders: it goes on, and the venue refuses what does not fit.
+            # A run that was cut off may have orders: it goes on with the venues that answer, and a venue refuses what
+            # does not fit.
             if mode == "live" and not before.is_cut_off:
                 raise error
             log.warning("%s", error)
@@ -229,7 +238,7 @@ def _prepared(
             for kind in _STREAMS
             if kind in offered[instrument.venue]
         ]
-        reached = {one.name: dict(one.reached) for one in parts}
+        reached = _reached(parts, before)
         now = _manifest(data, strategies, settings, mode, new_run(), streams, reached)
         running: list[Any] = []
 
@@ -257,7 +266,7 @@ def _prepared(
             session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
             executions = {one.name: one.execution for one in parts if one.execution is not None}
             if executions and system.run.busy_wait:
-                while_waiting(Rehearsal(data, system.currency, executions))
+                rehearse_while_waiting(data, system.currency, executions)
             if kernel.has_stopped:
                 # What is left of it is settled, and it ends.
                 session.stop()
@@ -269,6 +278,13 @@ def _prepared(
                 yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())
+
+
+def _reached(parts: list[VenueParts], before: Earlier) -> dict[str, dict[str, str]]:
+    """What is reached at each venue; of one that cannot be asked it is what it was."""
+    for part in (one for one in parts if one.trouble is not None):
+        part.reached = as_before(part.reached, before.reached.get(part.name, {}))
+    return {one.name: dict(one.reached) for one in parts}
 
 
 def _adopted(system: System, mode: Literal["paper", "live"], parts: list[VenueParts]) -> list[Adoption]:
@@ -295,6 +311,9 @@ def _settings(system: System, mode: Literal["paper", "live"], before: Earlier) -
         leverage = owner[1].leverage if owner else None
         if simulated is not None:
             venues[name] = simulated.paper(leverage)
+        elif mode == "live":
+            # Nothing is simulated; parity does so afterwards.
+            venues[name] = replace(TYPICAL, leverage=leverage)
         if owner is not None and mode == "paper":
             balances[name] = dict(owner[1].balances)
     settings = Settings(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ from tradewind.config.run import WarmUp
 from tradewind.control.audit import Audit, Events
 from tradewind.data.recorder import RawRecorder
 from tradewind.data.values import row_of
-from tradewind.errors import exception
+from tradewind.errors import TradewindError, exception
 from tradewind.journal.segment_writer import SegmentWriter
 from tradewind.session.adoption import Adoptions
 from tradewind.session.client_ids import read_client_id
@@ -27,6 +27,7 @@ from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
 from tradewind.session.opening import is_opened
+from tradewind.session.reached import other_account
 from tradewind.session.warm_up import declares, warm_up
 from tradewind.venues import (
     CancelRequest,
@@ -60,6 +61,10 @@ class VenueParts:
     execution: Execution | None = None
     recorder: RawRecorder | None = None
     reached: Mapping[str, str] = field(default_factory=dict)
+    trouble: TradewindError | None = None
+    """Why it could not be asked at the start."""
+    whose: Callable[[], Awaitable[Mapping[str, str]]] | None = None
+    """Asks whose account it is, where that could not be asked at the start."""
 
 
 @dataclass
@@ -139,6 +144,10 @@ class Session:
         self.is_finished = False
         self.left: Collection[str] | None = None
         """The client ids of what is open at the venues behind a failure, or may be; None where nobody looked."""
+        self.unsent: set[str] = set()
+        """Those of orders that the failure kept from leaving."""
+        # When requests left last: of what was decided before this process began it is not known.
+        self._left_ns = kernel.now_ns
         self.hurried = asyncio.Event()
         self.is_sending = False
         self._is_suspended = False
@@ -171,14 +180,20 @@ class Session:
         except Exception as error:
             if not self.kernel.is_failed:
                 raise
-            self.fail(error)
+            self._fail_within(error)
             return None
         except BaseException as error:
-            self.fail(error)
+            self._fail_within(error)
             return None
         self._let_requests_leave()
         self._arm()
         return told
+
+    def _fail_within(self, error: BaseException) -> None:
+        """Fail while the kernel is fed: what it has decided since requests left last does not leave any more."""
+        self.fail(error)
+        kept = [one for one in self.real_orders() if one["status"] == "in_flight" and one["decided_ns"] > self._left_ns]
+        self.unsent.update(self.name_of(one) for one in kept)
 
     def _catch_up(self, due_ns: int) -> None:
         """Let happen what was due while this process stood still, with stale streams: nothing opens by it."""
@@ -276,6 +291,9 @@ class Session:
         if not requests:
             return
         block = self._record(leaves=True)
+        self._left_ns = self.kernel.now_ns
+        if self.failure is not None:
+            self.unsent.update(fields[0] for _, is_cancel, fields in requests if not is_cancel)
         self.is_sending = True
         try:
             for venue, is_cancel, fields in requests:
@@ -559,6 +577,15 @@ class Session:
     def equity_now(self) -> float | None:
         """What everything is worth; None where a price is missing, or an account is not known yet."""
         return None if self.unknown_accounts else self.kernel.equity_now
+
+    async def other_account(self, venue: str) -> TradewindError | None:
+        """What is wrong where the account is not that of the run; asked once, where the start could not ask it."""
+        parts = self._venues[venue]
+        if parts.whose is None:
+            return None
+        wrong = other_account(venue, parts.reached, await parts.whose())
+        parts.whose = None
+        return wrong
 
     def report(self, venue: str, order_id: int, kind: str, reason: str, venue_time_ns: int | None) -> None:
         """Give the engine a report about an order."""

@@ -43,7 +43,7 @@ def event_loop(*, is_busy: bool) -> asyncio.AbstractEventLoop:
     return loop
 
 
-def while_waiting(act: Callable[[], object]) -> None:
-    """Do something whenever the running loop waits busily; one that sleeps does nothing."""
+def while_waiting(act: Callable[[], object] | None) -> None:
+    """Do something, or nothing, whenever the running loop waits busily; one that sleeps does nothing."""
     if (selector := _busy.get(asyncio.get_running_loop())) is not None:
         selector.meanwhile = act

@@ -371,7 +371,7 @@ class Execution(ABC):
 
     @abstractmethod
     async def balances(self) -> list[Balance]:
-        """What the account holds: every asset, those too of which it holds nothing."""
+        """What the account holds: every asset that is traded here, those too of which it holds nothing."""
 
     @abstractmethod
     async def commission(self, instrument: str) -> Commission:

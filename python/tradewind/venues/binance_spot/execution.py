@@ -66,7 +66,6 @@ _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
 """How far the venue's time of an order may be from ours."""
 _TOO_MUCH = -1003
-_LONGEST_BAN_SECONDS = 3 * 86_400.0
 
 
 class _Limit(Struct):
@@ -469,8 +468,7 @@ class BinanceSpotExecution(Execution):
 
     def _heed_ban(self, error: _Error) -> None:
         if error.code == _TOO_MUCH and error.data is not None:
-            wait = min(error.data.retryAfter / 1e3 - self.clock() / 1e9, _LONGEST_BAN_SECONDS)
-            self._rest.allowance.pause(wait)
+            self._rest.allowance.pause(error.data.retryAfter / 1e3 - self.clock() / 1e9)
 
     def _logged_on(self, channel: Channel, number: str, message: _Message) -> None:
         if message.status == _OK and number == _LOGON:

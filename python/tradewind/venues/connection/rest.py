@@ -16,6 +16,7 @@ import msgspec
 from tradewind.errors import TradewindError, exception
 from tradewind.venues.connection.backoff import Backoff
 from tradewind.venues.connection.clock import VenueClock
+from tradewind.venues.connection.failures import failure
 
 _Answer = TypeVar("_Answer")
 _MISREAD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, msgspec.MsgspecError)
@@ -24,6 +25,7 @@ _FAR_NS = 1_000_000_000
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_BODY = 64 << 20
 _SERVER_ERROR, _TOO_MANY, _BANNED = 500, 429, 418
+_LONGEST_PAUSE_SECONDS = 3 * 86_400.0  # Binance bans for three days at most: what is longer is misread
 _SHARE = 0.9  # of the limit, which others on the same address use too
 _PATIENT_SHARE = 0.5  # of that, for what can wait: questions about orders find room beside it
 
@@ -54,8 +56,8 @@ class Allowance:
         self.used_weight = 0
 
     def pause(self, seconds: float) -> None:
-        """Ask nothing for so long."""
-        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
+        """Ask nothing for so long, or for as long as a ban lasts at most."""
+        self.paused_until = max(self.paused_until, time.monotonic() + min(seconds, _LONGEST_PAUSE_SECONDS))
 
     @property
     def pause_seconds(self) -> float:
@@ -131,9 +133,10 @@ class Rest:
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        # What asks meanwhile connects anew.
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def get(self, path: str, parameters: Mapping[str, Any] | None = None, *, is_signed: bool = False) -> Any:
         """Ask for JSON; tried again with back-off, because asking twice does no harm."""
@@ -170,16 +173,17 @@ class Rest:
             try:
                 return await self._once(verb, path, dict(parameters or {}), is_signed)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                failure: TradewindError = exception(
-                    "unreachable", f"{self._url}{path}: {error or type(error).__name__}"
-                )
+                found = failure(error)
+                unanswered: TradewindError = exception("unreachable", f"{self._url}{path}: {found.text}", found.hint)
+                if found.is_lasting:
+                    raise unanswered from error
             except VenueError as error:
                 if error.status < _SERVER_ERROR and error.status != _TOO_MANY:
                     raise
-                failure = error
+                unanswered = error
             if attempt + 1 < _ATTEMPTS:
                 await asyncio.sleep(backoff.next())
-        raise failure
+        raise unanswered
 
     async def observe_clock(self, path: str, times_ns: Callable[[Any], int], samples: int = 5) -> None:
         """Compare clocks: a few exchanges, of which the quickest counts; one that is far from the others is misread."""
@@ -234,7 +238,8 @@ class Rest:
             number, message = answer.get("code", 0), str(answer.get("msg", message))
         if response.status in (_TOO_MANY, _BANNED, 403):
             after = response.headers.get("Retry-After", "")
-            wait = float(after) if after.isdecimal() else (600.0 if response.status == 403 else 60.0)
+            stated = float(after) if after.isdecimal() else (600.0 if response.status == 403 else 60.0)
+            wait = min(stated, _LONGEST_PAUSE_SECONDS)
             self.allowance.pause(wait)
             return VenueError(
                 "rate_limited",

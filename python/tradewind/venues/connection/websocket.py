@@ -9,6 +9,7 @@ from collections.abc import Callable
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from tradewind.venues.connection.backoff import Backoff, Budget
+from tradewind.venues.connection.failures import failure
 
 _HEALTHY_SECONDS = 10.0
 _OVERLAP_SECONDS = 15.0
@@ -192,7 +193,9 @@ class Link:
                 await self._open(channel)
             except _FAILURES as error:
                 self.current = None
-                self._on_lost(None, f"{self.url} cannot be reached: {error or type(error).__name__}")
+                found = failure(error)
+                hint = f" ({found.hint})" if found.hint else ""
+                self._on_lost(None, f"{self.url} cannot be reached: {found.text}{hint}")
                 await asyncio.sleep(self._backoff.next())
                 continue
             since = loop.time()
