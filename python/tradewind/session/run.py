@@ -231,13 +231,7 @@ def _prepared(
             log.warning("%s", error)
         settings = _settings(system, mode, before)
         data = Dataset(index, fields, (), (f"{mode} market data",))
-        offered = {one.name: one.market_data.offers for one in parts}
-        streams = [
-            (at, kind)
-            for at, instrument in enumerate(index.instruments)
-            for kind in _STREAMS
-            if kind in offered[instrument.venue]
-        ]
+        streams = _offered(index, parts)
         reached = _reached(parts, before)
         now = _manifest(data, strategies, settings, mode, new_run(), streams, reached)
         running: list[Any] = []
@@ -278,6 +272,13 @@ def _prepared(
                 yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
                 writer.finish(kernel.outcome())
+
+
+def _offered(index: _core.Index, parts: list[VenueParts]) -> list[tuple[int, str]]:
+    """The streams of market data that venues offer, each by the place of its instrument."""
+    offered = {one.name: one.market_data.offers for one in parts}
+    instruments = enumerate(index.instruments)
+    return [(at, kind) for at, one in instruments for kind in _STREAMS if kind in offered[one.venue]]
 
 
 def _reached(parts: list[VenueParts], before: Earlier) -> dict[str, dict[str, str]]:
