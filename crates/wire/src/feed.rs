@@ -133,7 +133,8 @@ impl Feed {
             Kind::Quotes => (self.quote, self.last_quote) = (Last::default(), None),
             Kind::Bars => self.bars.clear(),
             Kind::Book => self.book = Follower::default(),
-            Kind::Marks | Kind::Funding => self.ticker = [None; 4],
+            Kind::Marks => self.ticker[0] = None,
+            Kind::Funding => self.ticker[1..].fill(None),
         }
     }
 
