@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
-from bybit_server import TICKER, BybitServer, told
+from bybit_server import TICKER, TRADE, BybitServer, told
 from ccxt_python import ask, interpreter
 
 import tradewind as tw
@@ -118,6 +118,46 @@ def streamed(
 def states(events: list[Any]) -> list[tuple[str, str]]:
     found = [one for one in events if isinstance(one, StreamStatus)]
     return [("" if one.stream is None else one.stream.kind, one.state) for one in found]
+
+
+def levels(update: int, bids: list[list[str]], asks: list[list[str]], kind: str = "delta") -> dict[str, Any]:
+    return told("orderbook.50.BTCUSDT", {"s": "BTCUSDT", "b": bids, "a": asks, "u": update}, kind)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [levels(6, [["100", "0"], ["99.005", "1"]], []), levels(1, [["50.005", "1"]], [["51", "1"]], "snapshot"), "{"],
+)
+def test_a_book_is_begun_anew_behind_a_message_that_cannot_be_read(bad: Any) -> None:
+    snapshot = levels(5, [["100", "1"]], [["101", "1"]], "snapshot")
+    pushed = [bad, levels(7, [["98", "1"]], []), levels(8, [["97", "1"]], [])]
+    events, received = streamed(
+        {"orderbook.50.BTCUSDT": [snapshot]},
+        pushed,
+        lambda found: ("book", "resynced") in states(found),
+        book=["BTCUSDT"],
+    )
+    assert states(events) == [("book", "connected"), ("", "error"), ("book", "gap"), ("book", "resynced")]
+    asked = [one["op"] for one in received if one["op"] != "ping"]
+    assert asked == ["subscribe", "unsubscribe", "subscribe"]
+    shown = [(event.is_first, event.price) for event in events if type(event).__name__ == "BookUpdate"]
+    assert shown == [(True, 100), (False, 101)] * 2, "no change comes before the snapshot"
+
+
+def test_a_trade_that_cannot_be_read_leaves_a_gap() -> None:
+    def trades(*named: tuple[str, str]) -> dict[str, Any]:
+        some = [TRADE | {"i": name, "p": price, "T": told("", [])["ts"]} for name, price in named]
+        return told("publicTrade.BTCUSDT", some)
+
+    events, _ = streamed(
+        {"publicTrade.BTCUSDT": [trades(("a", "100"))]},
+        [trades(("b", "101"), ("c", "101.001")), trades(("d", "102"))],
+        lambda found: len([event for event in found if type(event).__name__ == "Trade"]) == 2,
+        trades=["BTCUSDT"],
+    )
+    assert states(events) == [("trades", "connected"), ("", "error"), ("trades", "gap")]
+    assert [event.price for event in events if type(event).__name__ == "Trade"] == [100, 102]
+    assert (type(events[-1]).__name__, type(events[-2]).__name__) == ("Trade", "StreamStatus")
 
 
 def test_a_gap_comes_before_the_row_behind_it() -> None:

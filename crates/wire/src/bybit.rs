@@ -20,6 +20,7 @@ pub struct BybitDecoder {
     pub feeds: Feeds,
     levels: Levels,
     seen: Vec<std::collections::VecDeque<u64>>,
+    broken: Vec<Outcome>,
 }
 
 /// What stands around the data of every topic.
@@ -35,12 +36,27 @@ struct Envelope<'a> {
 impl BybitDecoder {
     /// A decoder of these instruments.
     pub fn new(feeds: Feeds) -> Self {
-        Self { feeds, levels: Levels::default(), seen: Vec::new() }
+        Self { feeds, levels: Levels::default(), seen: Vec::new(), broken: Vec::new() }
     }
 
-    /// Reads a frame. An error adds no row, and what follows can be read.
+    /// Reads a frame. An error adds no row, and what follows can be read; what it broke is told by `take_broken`.
     pub fn decode(&mut self, frame: &[u8], arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
         let mut envelope = Envelope::default();
+        let before = rows.rows().len();
+        let outcome = self.read(frame, &mut envelope, arrival_ns, rows);
+        if outcome.is_err() {
+            rows.undo_to(before);
+            self.break_off(envelope.topic, arrival_ns);
+        }
+        outcome
+    }
+
+    /// Gaps behind frames that could not be read.
+    pub fn take_broken(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.broken)
+    }
+
+    fn read<'a>(&mut self, frame: &'a [u8], envelope: &mut Envelope<'a>, arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
         let mut scanner = Scanner::new(frame);
         scanner.object(|key, value| {
             match key {
@@ -60,18 +76,36 @@ impl BybitDecoder {
             return Err(bad("a topic without a symbol"));
         };
         let place = self.feeds.find(symbol).ok_or_else(|| unknown(symbol))?;
-        let before = rows.rows().len();
-        let outcome = match name {
-            b"publicTrade" => self.trades(place, &envelope, arrival_ns, rows),
-            b"orderbook" => self.book(place, &envelope, parts.next(), arrival_ns, rows),
-            b"tickers" => self.ticker(place, &envelope, arrival_ns, rows),
-            b"kline" => self.bars(place, &envelope, arrival_ns, rows),
+        match name {
+            b"publicTrade" => self.trades(place, envelope, arrival_ns, rows),
+            b"orderbook" => self.book(place, envelope, parts.next(), arrival_ns, rows),
+            b"tickers" => self.ticker(place, envelope, arrival_ns, rows),
+            b"kline" => self.bars(place, envelope, arrival_ns, rows),
             _ => Ok(Outcome::Control),
-        };
-        if outcome.is_err() {
-            rows.undo_to(before);
         }
-        outcome
+    }
+
+    /// Trades and changes of books have no numbers that follow each other: no later message shows that one was lost.
+    ///
+    /// A frame whose topic cannot be read may have been anything.
+    fn break_off(&mut self, topic: Value<'_>, arrival_ns: TimeNs) {
+        let topic = if let Value::Text(topic) = topic { Some(topic) } else { None };
+        let symbol = topic.and_then(|topic| topic.rsplit(|byte| *byte == b'.').next());
+        let found = symbol.map(|symbol| self.feeds.find(symbol));
+        for place in 0..self.feeds.len() {
+            if found.is_some_and(|found| found != Some(place)) {
+                continue;
+            }
+            let feed = self.feeds.at_mut(place);
+            if topic.is_none_or(|topic| topic.starts_with(b"publicTrade.")) {
+                let from_ns = feed.trade.id.unwrap_or(arrival_ns);
+                self.broken.push(Outcome::Gap { feed: place, kind: Kind::Trades, from_ns, to_ns: arrival_ns.max(from_ns + 1) });
+            }
+            if topic.is_none_or(|topic| topic.starts_with(b"orderbook.") && !topic.starts_with(b"orderbook.1.")) {
+                let from_ns = feed.book.lose();
+                self.broken.push(Outcome::Gap { feed: place, kind: Kind::Book, from_ns, to_ns: arrival_ns.max(from_ns + 1) });
+            }
+        }
     }
 
     fn trades(&mut self, place: usize, envelope: &Envelope<'_>, arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
@@ -196,7 +230,8 @@ impl BybitDecoder {
     fn bars(&mut self, place: usize, envelope: &Envelope<'_>, arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
         let feed = self.feeds.at_mut(place);
         let mut outcome = Outcome::Data;
-        Scanner::new(envelope.data.as_nested("data")?).array(|bar| {
+        let known = feed.bars.clone();
+        let read = Scanner::new(envelope.data.as_nested("data")?).array(|bar| {
             let [mut start, mut interval, mut open, mut high, mut low, mut close, mut volume, mut confirm] = [Value::Absent; 8];
             Scanner::new(bar.as_nested("data[]")?).object(|key, value| {
                 match key {
@@ -235,7 +270,12 @@ impl BybitDecoder {
                 outcome = Outcome::Gap { feed: place, kind: Kind::Bars, from_ns, to_ns: open_time_ns };
             }
             Ok(())
-        })?;
+        });
+        if let Err(error) = read {
+            // None of them was added: the next one shows the gap.
+            feed.bars = known;
+            return Err(error);
+        }
         feed.arrival_ns[Kind::Bars as usize] = arrival_ns;
         Ok(outcome)
     }

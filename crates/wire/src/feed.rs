@@ -169,6 +169,12 @@ impl Feeds {
         place
     }
 
+    /// How many there are; their places are below that.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks whether there is none")]
+    pub fn len(&self) -> usize {
+        self.feeds.len()
+    }
+
     /// The place of a symbol.
     #[inline]
     pub fn find(&self, symbol: &[u8]) -> Option<usize> {

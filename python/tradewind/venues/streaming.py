@@ -27,6 +27,8 @@ _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _ERRORS_APART_NS = 1_000_000_000
 _budgets: dict[str, Budget] = {}
+Gap = tuple[str, str, int, int]
+"""A kind of stream, its instrument, and the venue times between which rows are missing."""
 
 
 def budget(venue: str, connections: dict[str, Any]) -> Budget:
@@ -79,6 +81,10 @@ class StreamingMarketData(MarketData):
     @abstractmethod
     def control(self, link: Link, subscriptions: Subscriptions, message: bytes) -> None:
         """Read a message that is no data."""
+
+    def broken(self) -> Sequence[Gap]:
+        """Gaps behind a message that could not be read, where no later one shows them by its number."""
+        return ()
 
     @abstractmethod
     async def latest(self, stream: StreamName) -> list[int]:
@@ -314,16 +320,21 @@ class StreamingMarketData(MarketData):
             self._error_ns = now_ns
             reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
             self.sink.on_status(StreamStatus(None, "error", reason))
+        for gap in self.broken():
+            self._gap(*gap)
 
     def _gap(self, kind: str, instrument: str, from_ns: int, to_ns: int) -> None:
         # Told before the row behind it is taken: it may have to wait for those that are missing.
         for stream in self._streams:
             if stream.instrument != instrument or stream.kind != kind:
                 continue
-            self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
             if kind == "book":
-                self.told[stream] = "gap"
                 self._resyncs.want(stream.symbol)
+                # Until its snapshot each change shows the gap that was told.
+                if self.told.get(stream) == "gap":
+                    continue
+                self.told[stream] = "gap"
+            self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
         self.sink.on_rows()
 
     def resubscribe(self, stream: StreamName) -> None:

@@ -21,7 +21,7 @@ from tradewind.venues.connection.websocket import Link
 from tradewind.venues.constants import constants
 from tradewind.venues.interface import StreamName
 from tradewind.venues.sink import MarketSink
-from tradewind.venues.streaming import StreamingMarketData
+from tradewind.venues.streaming import Gap, StreamingMarketData
 
 _Answer = TypeVar("_Answer")
 _MILLISECOND_NS = 1_000_000
@@ -147,6 +147,10 @@ class BybitMarketData(StreamingMarketData):
         number = str(answer.get("req_id") or "")
         if answer.get("op") in ("subscribe", "unsubscribe") and number.isdecimal():
             subscriptions.answered(int(number), "" if answer.get("success") else str(answer.get("ret_msg")))
+
+    def broken(self) -> Sequence[Gap]:
+        """Gaps of trades and books: their numbers do not follow each other."""
+        return self.decoder.take_broken()
 
     async def latest(self, stream: StreamName) -> list[int]:
         """Ask how far a stream should have come; nothing comparable is told of books, marks and funding."""
