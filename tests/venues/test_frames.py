@@ -354,3 +354,25 @@ def test_a_bar_of_bybit_that_was_undone_is_missing() -> None:
     assert told is not None
     assert told[:2] == ("gap", "bars")
     assert len(inbox) == 2
+
+
+def test_a_payment_of_bybit_falls_due_once_and_marks_are_moved_to_a_unit() -> None:
+    inbox, decoder = bybit()
+
+    def ticker(now: int, due: int, rate: str = "0.001", **more: str) -> bytes:
+        data = {"symbol": "BTCUSDT", "fundingRate": rate, "nextFundingTime": str(due)} | more
+        return frame({"topic": "tickers.BTCUSDT", "type": "snapshot", "data": data, "ts": now})
+
+    for message in (
+        ticker(0, 3_000, markPrice="17217.335"),
+        ticker(1, 60_000, "0.002"),  # put off
+        ticker(60_001, 120_000, "0.003", markPrice="17217.345"),
+        ticker(60_002, 60_000),  # a subscription that is a little behind
+        ticker(60_003, 120_000),
+    ):
+        assert decoder.decode(message, 61_000 * MS) is None
+    found = [(type(event).__name__, getattr(event, "price", None) or event.rate) for event in inbox.take_events()]
+    assert found == [("Mark", 17217.34), ("Mark", 17217.35), ("Funding", 0.002)]
+    decoder.forget("BTCUSDT", "marks")
+    assert decoder.decode(ticker(120_001, 180_000), 121_000 * MS) is None
+    assert [type(event).__name__ for event in inbox.take_events()] == ["Funding"]

@@ -8,7 +8,7 @@ use crate::json::{Scanner, Value, bad};
 use tradewind_core::error::{Code, Error, Result};
 use tradewind_core::market::{Bar, BarInterval, MarketData, Quote, Side, Trade};
 use tradewind_core::number::RATE_DECIMALS;
-use tradewind_core::time::{MINUTE_NS, TimeNs};
+use tradewind_core::time::{MINUTE_NS, SECOND_NS, TimeNs};
 
 const MILLISECOND_NS: i64 = 1_000_000;
 const LAST_IDS: usize = 4_096;
@@ -209,7 +209,7 @@ impl BybitDecoder {
         let feed = self.feeds.at_mut(place);
         // What is absent or empty has not changed.
         let told = |value: Value<'_>| !matches!(value, Value::Absent | Value::Text(b""));
-        let mark = if told(mark) { Some(above_zero(mark.as_fixed(feed.price_decimals, "markPrice")?, "markPrice")?) } else { None };
+        let mark = if told(mark) { Some(above_zero(mark.as_nearest(feed.price_decimals, "markPrice")?, "markPrice")?) } else { None };
         let rate = if told(rate) { Some(signed_rate(rate)?) } else { feed.ticker[1] };
         let due = if told(due) { Some(time_of(due, "nextFundingTime")?) } else { feed.ticker[2] };
         feed.arrival_ns[Kind::Marks as usize] = arrival_ns;
@@ -217,13 +217,18 @@ impl BybitDecoder {
         if let Some(price) = mark.filter(|_| mark != feed.ticker[0]) {
             rows.push(feed.instrument, Some(venue_ns), arrival_ns, MarketData::Mark(price))?;
         }
-        // The time of the next payment moves on when one fell due: at the last rate that was told before.
+        // The time of the next payment moves on when one fell due: at the last rate that was told before. One that is
+        // put off did not fall due, and one falls due once, however often a new subscription tells of it.
+        let mut last_ns = feed.ticker[3];
         if let (Some(before), Some(after), Some(paid)) = (feed.ticker[2], due, feed.ticker[1])
             && after > before
+            && before <= venue_ns.saturating_add(SECOND_NS)
+            && Some(before) > last_ns
         {
             rows.push(feed.instrument, Some(before), arrival_ns, MarketData::Funding(paid))?;
+            last_ns = Some(before);
         }
-        feed.ticker = [mark.or(feed.ticker[0]), rate, due, None];
+        feed.ticker = [mark.or(feed.ticker[0]), rate, due, last_ns];
         Ok(Outcome::Data)
     }
 

@@ -75,6 +75,7 @@ pub struct Feed {
     pub(crate) last_quote: Option<Quote>,
     pub(crate) bars: Vec<(i64, TimeNs)>,
     pub(crate) book: Follower,
+    /// The last mark price and rate, when the next payment falls due, and when the last one did.
     pub(crate) ticker: [Option<i64>; 4],
     pub(crate) arrival_ns: [TimeNs; 6],
 }
@@ -134,7 +135,7 @@ impl Feed {
             Kind::Bars => self.bars.clear(),
             Kind::Book => self.book = Follower::default(),
             Kind::Marks => self.ticker[0] = None,
-            Kind::Funding => self.ticker[1..].fill(None),
+            Kind::Funding => self.ticker[1..3].fill(None),
         }
     }
 

@@ -75,6 +75,8 @@ class BybitMarketData(StreamingMarketData):
         super().__init__(f"bybit_{category}", words, url, rest, clock)
         self.ssl_context = ssl_context
         self._category = category
+        if category == "linear":
+            self.offers = (*self.offers, "marks", "funding")
 
     async def start(self, sink: MarketSink) -> None:
         """Connect, and ping as Bybit wants it."""
