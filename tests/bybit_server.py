@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
@@ -24,6 +25,12 @@ def book(kind: str, update: int, bids: list[list[str]], asks: list[list[str]], d
     data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update, "seq": 7961638724 + update}
     times = {"ts": 1672304484978 + update % 100, "cts": 1672304484976 + update % 100}
     return {"topic": f"orderbook.{depth}.BTCUSDT", "type": kind, "data": data, **times}
+
+
+def told(topic: str, data: Any, kind: str = "snapshot") -> dict[str, Any]:
+    """A message of now."""
+    now_ms = time.time_ns() // 10**6
+    return {"topic": topic, "type": kind, "ts": now_ms, "cts": now_ms, "cs": 1, "data": data}
 
 
 def replayed(category: str) -> dict[str, list[dict[str, Any]]]:
@@ -92,11 +99,16 @@ INSTRUMENTS = {
 
 
 class BybitServer:
-    """The server, for the length of an ``async with``; it keeps what was sent to it."""
+    """The server, for the length of an ``async with``; it keeps what was sent to it.
 
-    def __init__(self) -> None:
+    With ``frames`` it sends those after a subscription, by topic, tells the time of now, and a test sends more.
+    """
+
+    def __init__(self, frames: dict[str, list[dict[str, Any]]] | None = None) -> None:
         self.received: list[dict[str, Any]] = []
         self.host = ""
+        self.frames = frames
+        self._subscribed: dict[web.WebSocketResponse, set[str]] = {}
 
     async def __aenter__(self) -> Self:
         application = web.Application()
@@ -111,9 +123,19 @@ class BybitServer:
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
+    async def push(self, *frames: dict[str, Any] | str) -> None:
+        """Send frames to those who subscribed to their topics; a text to all."""
+        for frame in frames:
+            for socket, topics in list(self._subscribed.items()):
+                if isinstance(frame, str):
+                    await socket.send_str(frame)
+                elif frame["topic"] in topics:
+                    await socket.send_json(frame)
+
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        topics = self._subscribed[socket] = set()
         frames = replayed(request.match_info["category"])
         async for message in socket:
             if message.type != WSMsgType.TEXT:
@@ -123,18 +145,24 @@ class BybitServer:
             if asked["op"] == "ping":
                 await socket.send_json({"success": True, "ret_msg": "pong", "conn_id": "c", "op": "ping"})
                 continue
+            if self.frames is not None:
+                frames = {topic: self.frames.get(topic, []) for topic in asked["args"]}
             unknown = [topic for topic in asked["args"] if topic not in frames]
             answer = {"success": not unknown, "ret_msg": f"unknown {unknown}" if unknown else "", "conn_id": "c"}
             await socket.send_json(answer | {"req_id": asked.get("req_id", ""), "op": asked["op"]})
+            topics.difference_update(asked["args"])
             for topic in asked["args"] if asked["op"] == "subscribe" and not unknown else []:
+                topics.add(topic)
                 for frame in frames[topic]:
                     await socket.send_json(frame)
+        del self._subscribed[socket]
         return socket
 
     async def _rest(self, request: web.Request) -> web.Response:
         what, category = request.match_info["what"], request.query.get("category", "")
+        now_ns = 1688639403423213947 if self.frames is None else time.time_ns()
         answers: dict[str, Any] = {
-            "time": {"timeSecond": "1688639403", "timeNano": "1688639403423213947"},
+            "time": {"timeSecond": str(now_ns // 10**9), "timeNano": str(now_ns)},
             "instruments-info": {"category": category, "nextPageCursor": "",
                                  "list": [INSTRUMENTS[category]] if category in INSTRUMENTS else []},
             "kline": {"symbol": "BTCUSDT", "category": category, "list": [

@@ -1174,6 +1174,8 @@ class BybitDecoder:
     def __new__(cls, inbox: Inbox, symbols: Sequence[tuple[str, str]]) -> BybitDecoder: ...
     def decode(self, frame: bytes, arrival_ns: int) -> tuple[str, str, str, int, int] | None:
         """Read a frame: None for data, else what it was (`control`, or `gap` with kind, instrument and times)."""
+    def take_broken(self) -> list[tuple[str, str, int, int]]:
+        """Gaps behind frames that could not be read, with kind, instrument and times."""
     def add(self, symbol: str, name: str) -> None:
         """Know another instrument by the venue's symbol."""
     def arrival_ns(self, symbol: str, kind: str) -> int | None:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from bybit_server import BybitServer
+from bybit_server import TRADE, BybitServer, told
 from patience import run
 from patience import until as soon
 from session_bench import KilledError
@@ -21,7 +21,7 @@ from session_exchange import exchange, write_keys
 
 import tradewind as tw
 from tradewind.errors import TradewindError
-from tradewind.journal import Journal, replay
+from tradewind.journal import Journal, replay, verify
 from tradewind.session.parity import parity
 from tradewind.session.run import prepared
 
@@ -121,6 +121,22 @@ latency = "3ms"
 """
 
 
+HOLDER = '''
+"""Holds a perpetual, and names neither its marks nor its funding."""
+
+import tradewind as tw
+
+
+class Holder(tw.Strategy):
+    def on_start(self, ctx):
+        self.perpetual = ctx.instrument("bybit_linear:BTCUSDT")
+        ctx.subscribe(self.perpetual.trades)
+
+    def on_trade(self, ctx, trade):
+        ctx.target(self.perpetual, 1)
+'''
+
+
 class Watcher(tw.Strategy):
     """Buys at one venue once both have traded."""
 
@@ -182,6 +198,66 @@ def test_one_session_has_the_market_data_of_two_venues(tmp_path: Path) -> None:
         assert recorded.ending.finished
     assert replay(run).identical
     assert parity(run).is_equal
+
+
+def test_a_perpetual_on_paper_is_valued_at_its_mark_and_pays_funding(tmp_path: Path) -> None:
+    """One of Bybit, whose marks have more decimals than its tick."""
+    binance = ("[venues.binance_spot.simulated]", "[venues.bybit_linear.simulated]")
+    text = BOTH[: BOTH.index(binance[0])] + BOTH[BOTH.index(binance[1]) :]
+    account = (text.index("[accounts.main]"), text.index("[accounts.other]"))
+    text = (text[: account[0]] + text[account[1] :]).replace('[instruments."binance_spot:BTCUSDT"]\n\n', "")
+    text = text.replace('USDT = "1000"', 'USDT = "100000"').replace('tick = "0.01"', 'tick = "0.1"')
+    holder = tmp_path / "holder.py"
+    holder.write_text(HOLDER)
+    top = {"s": "BTCUSDT", "b": [["49999.0", "5"]], "a": [["50001.0", "5"]]}
+
+    def ticker(due_ms: int, **fields: str) -> dict[str, Any]:
+        data = {"symbol": "BTCUSDT", "nextFundingTime": str(due_ms)} | fields
+        return told("tickers.BTCUSDT", data, "snapshot" if fields else "delta")
+
+    async def hold() -> tuple[Decimal, float | None]:
+        due_ms = told("", [])["ts"]
+        frames = {
+            "orderbook.1.BTCUSDT": [told("orderbook.1.BTCUSDT", top | {"u": 1})],
+            "tickers.BTCUSDT": [ticker(due_ms, markPrice="40000.01", fundingRate="0.01")],
+        }
+        async with BybitServer(frames) as bybit:
+            path = tmp_path / "system.toml"
+            path.write_text(text.format(folder=tmp_path, file=holder, bybit=bybit.host).replace(":Watcher", ":Holder"))
+            with await prepared(tw.System.read(path), "paper") as ready:
+                running = asyncio.create_task(ready.session.run())
+                connections = ready.session.health.connections
+                kinds = ("trades", "quotes", "marks", "funding")
+                await soon(lambda: any(connections.get(f"bybit_linear:BTCUSDT {kind}") for kind in kinds[1:]))
+                assert sorted(connections) == sorted(f"bybit_linear:BTCUSDT {kind}" for kind in kinds)
+                count = 0
+                while not ready.kernel.positions():
+                    count += 1
+                    trade = TRADE | {"i": f"t{count}", "p": "50000.0", "v": "3", "T": told("", [])["ts"]}
+                    await bybit.push(
+                        told("publicTrade.BTCUSDT", [trade]),
+                        told("orderbook.1.BTCUSDT", top | {"u": 1 + count}),
+                        ticker(due_ms, markPrice="40000.04", fundingRate="0.01"),
+                    )
+                    await asyncio.sleep(0.05)
+                assert all(connections.values())
+                before = ready.kernel.balances("bybit_linear")
+                await bybit.push(ticker(due_ms + 10**7))
+                await soon(lambda: ready.kernel.balances("bybit_linear") != before)
+                ready.session.stop()
+                await running
+                paid = Decimal(dict(before)["USDT"]) - Decimal(dict(ready.kernel.balances("bybit_linear"))["USDT"])
+                return paid, ready.kernel.equity_now
+
+    paid, equity = run(hold())
+    assert paid == 400, "one per cent of the mark"
+    # A coin bought at 50,001 is worth 40,000 at the venue's mark; the taker's fee is 0.055 %.
+    assert equity == pytest.approx(100_000 - 10_001 - 50_001 * 0.00055 - 400)
+    folder = tmp_path / "runs/both/paper"
+    assert verify(folder).identical
+    assert parity(folder).is_equal
+    rows = tw.journal.query(folder, "select kind, amount from account where kind = 'funding'").collect()
+    assert rows.height == 1
 
 
 @pytest.fixture

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
-from bybit_server import BybitServer
+from bybit_server import TICKER, TRADE, BybitServer, told
 from ccxt_python import ask, interpreter
 
 import tradewind as tw
 from tradewind._core import Inbox
 from tradewind.dataset import definition
-from tradewind.venues import BybitMarketData, MarketSink, StreamName, StreamStatus, VenueClock
+from tradewind.venues import BybitMarketData, MarketSink, StreamName, StreamStatus, VenueClock, stream
 
 Category = Literal["spot", "linear"]
 
@@ -85,6 +86,113 @@ def test_specifications_and_history() -> None:
             await data.close()
 
     asyncio.run(main())
+
+
+def streamed(
+    frames: dict[str, list[dict[str, Any]]], pushed: list[Any], until: Callable[[list[Any]], bool], **wanted: Any
+) -> tuple[list[Any], list[dict[str, Any]]]:
+    """What is yielded where these frames come behind subscriptions and those are pushed later, and what was asked."""
+    events: list[Any] = []
+
+    async def collect(server: BybitServer) -> None:
+        where = {"url": f"ws://{server.host}/v5/public", "rest_url": f"http://{server.host}"}
+        async for event in stream("bybit_linear", **where, statuses=True, **wanted):
+            events.append(event)  # noqa: PERF401  as they come
+
+    async def main() -> list[dict[str, Any]]:
+        async with BybitServer(frames) as server:
+            task = asyncio.create_task(collect(server))
+            async with asyncio.timeout(20):
+                while "connected" not in [one.state for one in events if isinstance(one, StreamStatus)]:
+                    await asyncio.sleep(0.02)
+                await server.push(*pushed)
+                while not until(events):
+                    await asyncio.sleep(0.02)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return server.received
+
+    return events, asyncio.run(main())
+
+
+def states(events: list[Any]) -> list[tuple[str, str]]:
+    found = [one for one in events if isinstance(one, StreamStatus)]
+    return [("" if one.stream is None else one.stream.kind, one.state) for one in found]
+
+
+def levels(update: int, bids: list[list[str]], asks: list[list[str]], kind: str = "delta") -> dict[str, Any]:
+    return told("orderbook.50.BTCUSDT", {"s": "BTCUSDT", "b": bids, "a": asks, "u": update}, kind)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [levels(6, [["100", "0"], ["99.005", "1"]], []), levels(1, [["50.005", "1"]], [["51", "1"]], "snapshot"), "{"],
+)
+def test_a_book_is_begun_anew_behind_a_message_that_cannot_be_read(bad: Any) -> None:
+    snapshot = levels(5, [["100", "1"]], [["101", "1"]], "snapshot")
+    pushed = [bad, levels(7, [["98", "1"]], []), levels(8, [["97", "1"]], [])]
+    events, received = streamed(
+        {"orderbook.50.BTCUSDT": [snapshot]},
+        pushed,
+        lambda found: ("book", "resynced") in states(found),
+        book=["BTCUSDT"],
+    )
+    assert states(events) == [("book", "connected"), ("", "error"), ("book", "gap"), ("book", "resynced")]
+    asked = [one["op"] for one in received if one["op"] != "ping"]
+    assert asked == ["subscribe", "unsubscribe", "subscribe"]
+    shown = [(event.is_first, event.price) for event in events if type(event).__name__ == "BookUpdate"]
+    assert shown == [(True, 100), (False, 101)] * 2, "no change comes before the snapshot"
+
+
+def test_a_trade_that_cannot_be_read_leaves_a_gap() -> None:
+    def trades(*named: tuple[str, str]) -> dict[str, Any]:
+        some = [TRADE | {"i": name, "p": price, "T": told("", [])["ts"]} for name, price in named]
+        return told("publicTrade.BTCUSDT", some)
+
+    events, _ = streamed(
+        {"publicTrade.BTCUSDT": [trades(("a", "100"))]},
+        [trades(("b", "101"), ("c", "101.001")), trades(("d", "102"))],
+        lambda found: len([event for event in found if type(event).__name__ == "Trade"]) == 2,
+        trades=["BTCUSDT"],
+    )
+    assert states(events) == [("trades", "connected"), ("", "error"), ("trades", "gap")]
+    assert [event.price for event in events if type(event).__name__ == "Trade"] == [100, 102]
+    assert (type(events[-1]).__name__, type(events[-2]).__name__) == ("Trade", "StreamStatus")
+
+
+def test_a_gap_comes_before_the_row_behind_it() -> None:
+    def bar(minute: int, close: str = "9") -> dict[str, Any]:
+        one = {"interval": "1", "open": "9", "high": "9", "low": "9", "volume": "1", "confirm": True}
+        return told("kline.1.BTCUSDT", [one | {"start": 60_000 * minute, "close": close}])
+
+    events, _ = streamed(
+        {"kline.1.BTCUSDT": [bar(10)]}, [bar(11), bar(13)], lambda found: names(found)["Bar"] == 3, bars=["BTCUSDT@1m"]
+    )
+    shown = [event for event in events if type(event).__name__ in ("Bar", "StreamStatus")]
+    assert [getattr(event, "state", "row") for event in shown[-3:]] == ["row", "gap", "row"]
+    assert shown[-2].to_ns == shown[-1].venue_time_ns
+
+
+@pytest.mark.parametrize("kinds", [("marks", "funding"), ("marks",), ("funding",)])
+def test_marks_and_funding_share_a_topic_and_each_is_told_of(kinds: tuple[str, ...]) -> None:
+    def ticker(**fields: str) -> dict[str, Any]:
+        return told("tickers.BTCUSDT", {"symbol": "BTCUSDT"} | fields, "delta")
+
+    now_ms = told("", [])["ts"]
+    events, received = streamed(
+        {"tickers.BTCUSDT": [told("tickers.BTCUSDT", TICKER | {"nextFundingTime": str(now_ms - 1_000)})]},
+        [ticker(nextFundingTime=str(now_ms + 10**7)), ticker(markPrice="17218.00"), "{", ticker(markPrice="17219")],
+        lambda found: len(states(found)) == len(kinds) + 1 and ("marks" not in kinds or names(found)["Mark"] == 3),
+        **{kind: ["BTCUSDT"] for kind in kinds},
+    )
+    assert states(events) == [*((kind, "connected") for kind in kinds), ("", "error")]
+    assert names(events)["Mark"] == (3 if "marks" in kinds else 0)
+    assert names(events)["Funding"] == ("funding" in kinds)
+    assert [one["args"] for one in received if one["op"] == "subscribe"] == [["tickers.BTCUSDT"]]
+
+
+def names(events: list[Any]) -> Counter[str]:
+    return Counter(type(event).__name__ for event in events)
 
 
 _SCRIPT = '''

@@ -294,3 +294,85 @@ def test_bybit_trades_books_and_tickers() -> None:
         assert decoder.decode(one, NOW) is None
     marks = [(type(event).__name__, getattr(event, "price", None) or event.rate) for event in inbox.take_events()]
     assert marks == [("Mark", 17217.3), ("Mark", 17218.0), ("Funding", -0.000212)]
+
+
+def test_what_breaks_trades_or_a_book_of_bybit_is_a_gap() -> None:
+    inbox, decoder = bybit()
+    trade = {"T": 5, "S": "Buy", "v": "1", "p": "100", "i": "a"}
+
+    def trades(*some: dict[str, Any]) -> bytes:
+        return frame({"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": 6, "data": list(some)})
+
+    def book(kind: str, update: int, bids: Any, asks: Any, depth: int = 50) -> bytes:
+        data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update}
+        return frame({"ts": 9, "type": kind, "topic": f"orderbook.{depth}.BTCUSDT", "data": data, "cts": 8})
+
+    def broken(message: bytes) -> list[tuple[str, str, int, int]]:
+        before = len(inbox)
+        with pytest.raises(tw.TradewindError):
+            decoder.decode(message, NOW)
+        assert len(inbox) == before
+        return decoder.take_broken()
+
+    snapshot = book("snapshot", 5, [["100", "1"]], [["101", "1"]])
+    book_gap, trades_gap = ("book", LINEAR, 8 * MS, NOW), ("trades", LINEAR, 5 * MS, NOW)
+    assert decoder.decode(trades(trade), NOW) is None
+    assert broken(trades(trade | {"i": "b"}, trade | {"i": "c", "p": "100.001"})) == [trades_gap]
+    for bad in (
+        book("delta", 6, [["100", "0"], ["99.005", "1"]], []),
+        book("snapshot", 1, [["50.005", "1"]], [["51", "1"]]),
+    ):
+        assert decoder.decode(snapshot, NOW) is None
+        assert decoder.is_live("BTCUSDT")
+        assert broken(bad) == [book_gap]
+        assert not decoder.is_live("BTCUSDT")
+        rows = len(inbox)
+        told = decoder.decode(book("delta", 7, [["98", "1"]], []), NOW)
+        assert told is not None
+        assert told[0] == "gap"
+        assert len(inbox) == rows, "nothing is added to a book that is not known"
+    assert decoder.decode(snapshot, NOW) is None
+    assert broken(book("snapshot", 3, [["100.001", "1"]], [["101", "1"]], depth=1)) == [], "the next quote is whole"
+    assert broken(frame({"topic": "publicTrade.ETHUSDT", "data": []})) == [], "nobody asked for it"
+    assert broken(b'{"topic":"orderbook.50.BTCUSDT","type"') == [book_gap]
+    assert broken(b"\x00") == [trades_gap, book_gap], "it may have been anything"
+
+
+def test_a_bar_of_bybit_that_was_undone_is_missing() -> None:
+    inbox, decoder = bybit()
+
+    def bars(*closes: str) -> bytes:
+        one = {"interval": "1", "open": "9", "high": "10", "low": "8", "volume": "1", "confirm": True}
+        first = 60_000 * (int(closes[0]) - 8)
+        data = [one | {"start": first + 60_000 * at, "close": close} for at, close in enumerate(closes)]
+        return frame({"topic": "kline.1.BTCUSDT", "type": "snapshot", "ts": 6, "data": data})
+
+    assert decoder.decode(bars("8"), NOW) is None
+    with pytest.raises(tw.TradewindError, match="inconsistent_bar"):
+        decoder.decode(bars("9", "11"), NOW)
+    told = decoder.decode(bars("10"), NOW)
+    assert told is not None
+    assert told[:2] == ("gap", "bars")
+    assert len(inbox) == 2
+
+
+def test_a_payment_of_bybit_falls_due_once_and_marks_are_moved_to_a_unit() -> None:
+    inbox, decoder = bybit()
+
+    def ticker(now: int, due: int, rate: str = "0.001", **more: str) -> bytes:
+        data = {"symbol": "BTCUSDT", "fundingRate": rate, "nextFundingTime": str(due)} | more
+        return frame({"topic": "tickers.BTCUSDT", "type": "snapshot", "data": data, "ts": now})
+
+    for message in (
+        ticker(0, 3_000, markPrice="17217.335"),
+        ticker(1, 60_000, "0.002"),  # put off
+        ticker(60_001, 120_000, "0.003", markPrice="17217.345"),
+        ticker(60_002, 60_000),  # a subscription that is a little behind
+        ticker(60_003, 120_000),
+    ):
+        assert decoder.decode(message, 61_000 * MS) is None
+    found = [(type(event).__name__, getattr(event, "price", None) or event.rate) for event in inbox.take_events()]
+    assert found == [("Mark", 17217.34), ("Mark", 17217.35), ("Funding", 0.002)]
+    decoder.forget("BTCUSDT", "marks")
+    assert decoder.decode(ticker(120_001, 180_000), 121_000 * MS) is None
+    assert [type(event).__name__ for event in inbox.take_events()] == ["Funding"]

@@ -54,6 +54,18 @@ fn an_instrument_that_nobody_names_has_quotes_or_else_trades() {
     assert_eq!(session.received_streams(), [trades(0)]);
 }
 
+#[test]
+fn marks_and_funding_of_a_perpetual_come_whoever_named_them() {
+    let [marks, funding] = [StreamKind::Marks, StreamKind::Funding].map(|kind| Stream { instrument: at(0), kind });
+    for (named, others) in [(vec![trades(0)], vec![quotes(0), trades(0)]), (vec![book(0)], vec![book(0)])] {
+        let script = Script { streams: named, ..Script::default() };
+        let available = vec![funding, marks, book(0), quotes(0), trades(0)];
+        let mut session = Session::new(settings(&paper(), 0), vec![script.named("one")], Risk::default(), available).unwrap();
+        session.start(S, false).unwrap();
+        assert_eq!(session.received_streams(), [vec![funding, marks], others].concat());
+    }
+}
+
 /// A paper session that names quotes of an instrument whose venue has a book, too.
 fn with_a_book() -> Session {
     let available = vec![book(0), quotes(0)];

@@ -127,6 +127,12 @@ BinanceDecoder, wire::BinanceDecoder {
 decoder! {
 /// Reads frames of Bybit v5.
 BybitDecoder, wire::BybitDecoder {
+    /// Gaps behind frames that could not be read, with kind, instrument and times.
+    fn take_broken(&mut self) -> Vec<(&'static str, String, i64, i64)> {
+        let gaps = self.decoder.take_broken();
+        gaps.iter().filter_map(|outcome| told(outcome, &self.names)).map(|(_, kind, name, from_ns, to_ns)| (kind, name, from_ns, to_ns)).collect()
+    }
+
     #[new]
     fn new(py: Python<'_>, inbox: Py<Inbox>, symbols: Vec<(String, String)>) -> PyResult<Self> {
         let (feeds, names) = feeds(&inbox.borrow(py), symbols)?;

@@ -8,7 +8,7 @@ use crate::json::{Scanner, Value, bad};
 use tradewind_core::error::{Code, Error, Result};
 use tradewind_core::market::{Bar, BarInterval, MarketData, Quote, Side, Trade};
 use tradewind_core::number::RATE_DECIMALS;
-use tradewind_core::time::{MINUTE_NS, TimeNs};
+use tradewind_core::time::{MINUTE_NS, SECOND_NS, TimeNs};
 
 const MILLISECOND_NS: i64 = 1_000_000;
 const LAST_IDS: usize = 4_096;
@@ -20,6 +20,7 @@ pub struct BybitDecoder {
     pub feeds: Feeds,
     levels: Levels,
     seen: Vec<std::collections::VecDeque<u64>>,
+    broken: Vec<Outcome>,
 }
 
 /// What stands around the data of every topic.
@@ -35,12 +36,27 @@ struct Envelope<'a> {
 impl BybitDecoder {
     /// A decoder of these instruments.
     pub fn new(feeds: Feeds) -> Self {
-        Self { feeds, levels: Levels::default(), seen: Vec::new() }
+        Self { feeds, levels: Levels::default(), seen: Vec::new(), broken: Vec::new() }
     }
 
-    /// Reads a frame. An error adds no row, and what follows can be read.
+    /// Reads a frame. An error adds no row, and what follows can be read; what it broke is told by `take_broken`.
     pub fn decode(&mut self, frame: &[u8], arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
         let mut envelope = Envelope::default();
+        let before = rows.rows().len();
+        let outcome = self.read(frame, &mut envelope, arrival_ns, rows);
+        if outcome.is_err() {
+            rows.undo_to(before);
+            self.break_off(envelope.topic, arrival_ns);
+        }
+        outcome
+    }
+
+    /// Gaps behind frames that could not be read.
+    pub fn take_broken(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.broken)
+    }
+
+    fn read<'a>(&mut self, frame: &'a [u8], envelope: &mut Envelope<'a>, arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
         let mut scanner = Scanner::new(frame);
         scanner.object(|key, value| {
             match key {
@@ -60,18 +76,36 @@ impl BybitDecoder {
             return Err(bad("a topic without a symbol"));
         };
         let place = self.feeds.find(symbol).ok_or_else(|| unknown(symbol))?;
-        let before = rows.rows().len();
-        let outcome = match name {
-            b"publicTrade" => self.trades(place, &envelope, arrival_ns, rows),
-            b"orderbook" => self.book(place, &envelope, parts.next(), arrival_ns, rows),
-            b"tickers" => self.ticker(place, &envelope, arrival_ns, rows),
-            b"kline" => self.bars(place, &envelope, arrival_ns, rows),
+        match name {
+            b"publicTrade" => self.trades(place, envelope, arrival_ns, rows),
+            b"orderbook" => self.book(place, envelope, parts.next(), arrival_ns, rows),
+            b"tickers" => self.ticker(place, envelope, arrival_ns, rows),
+            b"kline" => self.bars(place, envelope, arrival_ns, rows),
             _ => Ok(Outcome::Control),
-        };
-        if outcome.is_err() {
-            rows.undo_to(before);
         }
-        outcome
+    }
+
+    /// Trades and changes of books have no numbers that follow each other: no later message shows that one was lost.
+    ///
+    /// A frame whose topic cannot be read may have been anything.
+    fn break_off(&mut self, topic: Value<'_>, arrival_ns: TimeNs) {
+        let topic = if let Value::Text(topic) = topic { Some(topic) } else { None };
+        let symbol = topic.and_then(|topic| topic.rsplit(|byte| *byte == b'.').next());
+        let found = symbol.map(|symbol| self.feeds.find(symbol));
+        for place in 0..self.feeds.len() {
+            if found.is_some_and(|found| found != Some(place)) {
+                continue;
+            }
+            let feed = self.feeds.at_mut(place);
+            if topic.is_none_or(|topic| topic.starts_with(b"publicTrade.")) {
+                let from_ns = feed.trade.id.unwrap_or(arrival_ns);
+                self.broken.push(Outcome::Gap { feed: place, kind: Kind::Trades, from_ns, to_ns: arrival_ns.max(from_ns + 1) });
+            }
+            if topic.is_none_or(|topic| topic.starts_with(b"orderbook.") && !topic.starts_with(b"orderbook.1.")) {
+                let from_ns = feed.book.lose();
+                self.broken.push(Outcome::Gap { feed: place, kind: Kind::Book, from_ns, to_ns: arrival_ns.max(from_ns + 1) });
+            }
+        }
     }
 
     fn trades(&mut self, place: usize, envelope: &Envelope<'_>, arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
@@ -175,7 +209,7 @@ impl BybitDecoder {
         let feed = self.feeds.at_mut(place);
         // What is absent or empty has not changed.
         let told = |value: Value<'_>| !matches!(value, Value::Absent | Value::Text(b""));
-        let mark = if told(mark) { Some(above_zero(mark.as_fixed(feed.price_decimals, "markPrice")?, "markPrice")?) } else { None };
+        let mark = if told(mark) { Some(above_zero(mark.as_nearest(feed.price_decimals, "markPrice")?, "markPrice")?) } else { None };
         let rate = if told(rate) { Some(signed_rate(rate)?) } else { feed.ticker[1] };
         let due = if told(due) { Some(time_of(due, "nextFundingTime")?) } else { feed.ticker[2] };
         feed.arrival_ns[Kind::Marks as usize] = arrival_ns;
@@ -183,20 +217,26 @@ impl BybitDecoder {
         if let Some(price) = mark.filter(|_| mark != feed.ticker[0]) {
             rows.push(feed.instrument, Some(venue_ns), arrival_ns, MarketData::Mark(price))?;
         }
-        // The time of the next payment moves on when one fell due: at the last rate that was told before.
+        // The time of the next payment moves on when one fell due: at the last rate that was told before. One that is
+        // put off did not fall due, and one falls due once, however often a new subscription tells of it.
+        let mut last_ns = feed.ticker[3];
         if let (Some(before), Some(after), Some(paid)) = (feed.ticker[2], due, feed.ticker[1])
             && after > before
+            && before <= venue_ns.saturating_add(SECOND_NS)
+            && Some(before) > last_ns
         {
             rows.push(feed.instrument, Some(before), arrival_ns, MarketData::Funding(paid))?;
+            last_ns = Some(before);
         }
-        feed.ticker = [mark.or(feed.ticker[0]), rate, due, None];
+        feed.ticker = [mark.or(feed.ticker[0]), rate, due, last_ns];
         Ok(Outcome::Data)
     }
 
     fn bars(&mut self, place: usize, envelope: &Envelope<'_>, arrival_ns: TimeNs, rows: &mut Buffer) -> Result<Outcome> {
         let feed = self.feeds.at_mut(place);
         let mut outcome = Outcome::Data;
-        Scanner::new(envelope.data.as_nested("data")?).array(|bar| {
+        let known = feed.bars.clone();
+        let read = Scanner::new(envelope.data.as_nested("data")?).array(|bar| {
             let [mut start, mut interval, mut open, mut high, mut low, mut close, mut volume, mut confirm] = [Value::Absent; 8];
             Scanner::new(bar.as_nested("data[]")?).object(|key, value| {
                 match key {
@@ -235,7 +275,12 @@ impl BybitDecoder {
                 outcome = Outcome::Gap { feed: place, kind: Kind::Bars, from_ns, to_ns: open_time_ns };
             }
             Ok(())
-        })?;
+        });
+        if let Err(error) = read {
+            // None of them was added: the next one shows the gap.
+            feed.bars = known;
+            return Err(error);
+        }
         feed.arrival_ns[Kind::Bars as usize] = arrival_ns;
         Ok(outcome)
     }

@@ -75,6 +75,7 @@ pub struct Feed {
     pub(crate) last_quote: Option<Quote>,
     pub(crate) bars: Vec<(i64, TimeNs)>,
     pub(crate) book: Follower,
+    /// The last mark price and rate, when the next payment falls due, and when the last one did.
     pub(crate) ticker: [Option<i64>; 4],
     pub(crate) arrival_ns: [TimeNs; 6],
 }
@@ -133,7 +134,8 @@ impl Feed {
             Kind::Quotes => (self.quote, self.last_quote) = (Last::default(), None),
             Kind::Bars => self.bars.clear(),
             Kind::Book => self.book = Follower::default(),
-            Kind::Marks | Kind::Funding => self.ticker = [None; 4],
+            Kind::Marks => self.ticker[0] = None,
+            Kind::Funding => self.ticker[1..3].fill(None),
         }
     }
 
@@ -166,6 +168,12 @@ impl Feeds {
         self.places.insert(symbol.as_bytes().into(), place);
         self.feeds.push(feed);
         place
+    }
+
+    /// How many there are; their places are below that.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks whether there is none")]
+    pub fn len(&self) -> usize {
+        self.feeds.len()
     }
 
     /// The place of a symbol.

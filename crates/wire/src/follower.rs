@@ -141,6 +141,12 @@ impl Follower {
         self.waiting.clear();
     }
 
+    /// A message was lost: no rows are added until a snapshot. Gives when the last applied one happened.
+    pub fn lose(&mut self) -> TimeNs {
+        self.last = None;
+        self.last_ns
+    }
+
     /// Whether a message with the whole book is newer than what is known.
     pub fn is_newer_whole(&mut self, last: i64) -> bool {
         let is_newer = self.last.is_none_or(|known| last > known);

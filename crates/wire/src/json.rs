@@ -3,10 +3,12 @@
 //! Every value is scanned to its end, those that nobody asks for too, so a truncated frame is never half read.
 
 use tradewind_core::error::{Code, Error, Result};
-use tradewind_core::number::{NumberProblem, parse_decimal, power_of_ten};
+use tradewind_core::number::{NumberProblem, parse_decimal, parse_wide, power_of_ten};
 
 /// The deepest nesting that is followed.
 const DEEPEST: u32 = 32;
+/// The most decimals of a number that is moved to the nearest unit.
+const MOST_DECIMALS: u8 = 18;
 
 /// A value where it stands in the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -282,6 +284,21 @@ impl<'a> Value<'a> {
         unusual_fixed(text, decimals, name)
     }
 
+    /// As [`Value::as_fixed`], moved to the nearest unit, halves up, where it has more decimals: for a price that the
+    /// venue computes and nobody trades at.
+    pub fn as_nearest(self, decimals: u8, name: &str) -> Result<i64> {
+        let Value::Text(text) = self else { return self.as_fixed(decimals, name) };
+        let wide = std::str::from_utf8(text).ok().and_then(|text| parse_wide(text, MOST_DECIMALS).ok());
+        match (wide, MOST_DECIMALS.checked_sub(decimals)) {
+            (Some(wide), Some(more)) if wide >= 0 => {
+                let unit = 10_i128.pow(u32::from(more));
+                i64::try_from(wide.saturating_add(unit / 2) / unit)
+                    .map_err(|_| Error::new(Code::OutOfRange, format!("{name} = {:?}", String::from_utf8_lossy(text))))
+            }
+            _ => self.as_fixed(decimals, name),
+        }
+    }
+
     #[cold]
     fn wrong(self, name: &str, wanted: &str) -> Error {
         let found = match self {
@@ -374,6 +391,17 @@ mod tests {
         assert_eq!(Value::Number(b"1").as_fixed(2, "p").unwrap_err().code, Code::BadFrame);
         assert_eq!(Value::Text(b"1.5000").as_fixed(2, "p").unwrap(), 150);
         assert_eq!(Value::Text(b"1e-2").as_fixed(2, "p").unwrap(), 1);
+    }
+
+    #[test]
+    fn a_computed_price_is_moved_to_the_nearest_unit() {
+        let nearest = |text: &str| Value::Text(text.as_bytes()).as_nearest(1, "p");
+        let moved = ["17217.33", "17217.36", "17217.25", "17217", "0.04"].map(|text| nearest(text).unwrap());
+        assert_eq!(moved, [172_173, 172_174, 172_173, 172_170, 0]);
+        assert_eq!(nearest("-0.01").unwrap_err().code, Code::OffGrid);
+        assert_eq!(nearest("x").unwrap_err().code, Code::NotANumber);
+        assert_eq!(nearest("9999999999999999999").unwrap_err().code, Code::OutOfRange);
+        assert_eq!(Value::Number(b"1").as_nearest(1, "p").unwrap_err().code, Code::BadFrame);
     }
 
     proptest! {

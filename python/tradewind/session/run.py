@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tradewind.config.system import System
 
 log = logging.getLogger(__name__)
-_STREAMS = ("trades", "quotes", "book")
+_STREAMS = ("trades", "quotes", "book", "marks", "funding")
 _LINE_SECONDS = 5.0
 
 

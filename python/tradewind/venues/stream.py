@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
-from tradewind._core import Inbox, Index
+from tradewind._core import Bar, Funding, Inbox, Index, Mark, Trade
 from tradewind.dataset import definition
 from tradewind.errors import exception
 from tradewind.venues.binance_spot import BinanceSpotMarketData
@@ -20,6 +20,8 @@ _VENUES: dict[str, Callable[..., MarketData]] = {
     "bybit_spot": lambda **where: BybitMarketData("spot", **where),
     "bybit_linear": lambda **where: BybitMarketData("linear", **where),
 }
+
+_KINDS: dict[type, StreamKind] = {Trade: "trades", Bar: "bars", Mark: "marks", Funding: "funding"}
 
 
 def market_data(venue: str, **where: Any) -> MarketData:
@@ -83,10 +85,15 @@ async def stream(
         events: list[Any] = []
         fresh = asyncio.Event()
 
+        def take() -> list[Any]:
+            return [event for event in inbox.take_events() if _is_wanted(event, names)]
+
         def on_status(status: StreamStatus | ClockStatus) -> None:
             if statuses:
-                events.extend(inbox.take_events())
-                events.append(status)
+                rows = take()
+                # The row behind a gap is in the inbox when the gap is told.
+                behind = rows[-1:] if rows and _is_behind(rows[-1], status) else []
+                events.extend([*rows[: len(rows) - len(behind)], status, *behind])
                 fresh.set()
 
         await venue.start(MarketSink(inbox, clock, fresh.set, on_status))
@@ -94,11 +101,25 @@ async def stream(
         while True:
             await fresh.wait()
             fresh.clear()
-            ready, events[:] = events + inbox.take_events(), []
+            ready, events[:] = events + take(), []
             for event in ready:
                 yield event
     finally:
         await venue.close()
+
+
+def _is_wanted(event: Any, names: Sequence[StreamName]) -> bool:
+    """Marks and funding may come by one topic."""
+    kind = _KINDS.get(type(event))
+    return kind not in ("marks", "funding") or StreamName(event.instrument.name, kind) in names
+
+
+def _is_behind(event: Any, status: StreamStatus | ClockStatus) -> bool:
+    if not isinstance(status, StreamStatus) or status.state != "gap" or status.stream is None:
+        return False
+    stream = status.stream
+    is_of = _KINDS.get(type(event)) == stream.kind and event.instrument.name == stream.instrument
+    return is_of and event.venue_time_ns == status.to_ns
 
 
 def _name(venue: str, kind: StreamKind, symbol: str) -> StreamName:

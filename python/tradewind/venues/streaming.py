@@ -27,6 +27,8 @@ _WATCH_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 _ERRORS_APART_NS = 1_000_000_000
 _budgets: dict[str, Budget] = {}
+Gap = tuple[str, str, int, int]
+"""A kind of stream, its instrument, and the venue times between which rows are missing."""
 
 
 def budget(venue: str, connections: dict[str, Any]) -> Budget:
@@ -48,7 +50,7 @@ class StreamingMarketData(MarketData):
         self.unreadable = 0
         self.ssl_context: ssl.SSLContext | None = None
         self._url = url
-        self._names: dict[str, StreamName] = {}
+        self._names: dict[str, list[StreamName]] = {}
         self._links: list[Link] = []
         self._topics: dict[int, dict[str, None]] = {}
         self._channels: dict[Channel, Subscriptions] = {}
@@ -79,6 +81,10 @@ class StreamingMarketData(MarketData):
     @abstractmethod
     def control(self, link: Link, subscriptions: Subscriptions, message: bytes) -> None:
         """Read a message that is no data."""
+
+    def broken(self) -> Sequence[Gap]:
+        """Gaps behind a message that could not be read, where no later one shows them by its number."""
+        return ()
 
     @abstractmethod
     async def latest(self, stream: StreamName) -> list[int]:
@@ -121,7 +127,7 @@ class StreamingMarketData(MarketData):
             await self.compare_clocks()
         except TradewindError as error:
             self.report(None, "error", f"clocks were not compared: {error.message}")
-        streams, self._names = list(self._names.values()), {}
+        streams, self._names = self._streams, {}
         self.liveness.beat_ns = self.clock.monotonic_ns()
         for work in (self.liveness.beat(), self.liveness.watch(), self._resyncs.run(), self._compare_on()):
             self.in_background(work)
@@ -132,21 +138,30 @@ class StreamingMarketData(MarketData):
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                for stream in self._names.values():
+                for stream in self._streams:
                     self.report(stream, "stale", f"nobody looks after it: {type(error).__name__} {error}")
 
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(ended)
         self._tasks.append(task)
 
+    @property
+    def _streams(self) -> list[StreamName]:
+        return [stream for streams in self._names.values() for stream in streams]
+
     def subscribe(self, streams: Sequence[StreamName]) -> None:
-        """Deliver these too."""
-        fresh = {self.topic(one): one for one in streams if self.topic(one) not in self._names}
-        self._names |= fresh
-        if not self._tasks:
-            return
-        for topic, stream in fresh.items():
+        """Deliver these too; several may come by one topic."""
+        for topic, stream in [(self.topic(one), one) for one in streams]:
+            known = self._names.setdefault(topic, [])
+            if stream in known:
+                continue
+            known.append(stream)
+            if not self._tasks:
+                continue
             self.decoder.add(stream.symbol, stream.instrument)
+            if len(known) > 1:
+                self._join(topic, stream)
+                continue
             place = self._place()
             self._topics[place][topic] = None
             link = self._links[place]
@@ -154,20 +169,31 @@ class StreamingMarketData(MarketData):
                 if channel.link is link:
                     subscriptions.add([topic])
 
+    def _join(self, topic: str, stream: StreamName) -> None:
+        """Hear of a stream whose topic was subscribed to for another; where that was answered, nothing more comes."""
+        other = self._names[topic][0]
+        if other in self.liveness.watched:
+            self._is_subscribed(stream)
+
     def unsubscribe(self, streams: Sequence[StreamName]) -> None:
         """Deliver these no more."""
         for stream in streams:
             topic = self.topic(stream)
-            if self._names.pop(topic, None) is None:
+            known = self._names.get(topic, [])
+            if stream not in known:
                 continue
+            known.remove(stream)
             self.liveness.drop(stream)
             self.told.pop(stream, None)
+            if self._tasks:
+                self.decoder.forget(stream.symbol, stream.kind)
+            if known:
+                continue
+            del self._names[topic]
             for topics in self._topics.values():
                 topics.pop(topic, None)
             for subscriptions in self._channels.values():
                 subscriptions.remove([topic])
-            if self._tasks:
-                self.decoder.forget(stream.symbol, stream.kind)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -246,31 +272,33 @@ class StreamingMarketData(MarketData):
         if subscriptions is not None:
             subscriptions.close()
         for topic in self._topics[self._links.index(channel.link)]:
-            stream = self._names[topic]
-            self.liveness.drop(stream)
-            if stream.kind == "book":
-                self.liveness.forget(stream)
-            self.report(stream, "disconnected", reason)
+            for stream in self._names[topic]:
+                self.liveness.drop(stream)
+                if stream.kind == "book":
+                    self.liveness.forget(stream)
+                self.report(stream, "disconnected", reason)
 
     def _answered(self, topics: list[str], problem: str) -> None:
         for topic in topics:
-            stream = self._names.get(topic)
-            if stream is None:
-                continue
-            if problem:
-                self.report(stream, "error", f"it cannot be subscribed to: {problem}")
+            streams = self._names.get(topic, [])
+            if problem and streams:
+                self.report(streams[0], "error", f"it cannot be subscribed to: {problem}")
                 wait = self._refused.setdefault(topic, Backoff(first=1.0)).next()
                 asyncio.get_running_loop().call_later(wait, self._subscribe_again, topic)
                 continue
             self._refused.pop(topic, None)
-            watched = self.liveness.subscribed(stream)
-            if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
-                self._resyncs.want(stream.symbol)
-            elif self.told.get(stream) != "connected":
-                watched.seen = []
-                # A book that is followed has begun with a message of this subscription.
-                self.liveness.awaited[stream] = None if stream.kind == "book" else self.liveness.arrival_ns(stream)
-                self.liveness.look_for_first()
+            for stream in streams:
+                self._is_subscribed(stream)
+
+    def _is_subscribed(self, stream: StreamName) -> None:
+        watched = self.liveness.subscribed(stream)
+        if stream.kind == "book" and not self.decoder.is_live(stream.symbol):
+            self._resyncs.want(stream.symbol)
+        elif self.told.get(stream) != "connected":
+            watched.seen = []
+            # A book that is followed has begun with a message of this subscription.
+            self.liveness.awaited[stream] = None if stream.kind == "book" else self.liveness.arrival_ns(stream)
+            self.liveness.look_for_first()
 
     def _subscribe_again(self, topic: str) -> None:
         """Ask again for what was refused, where it is still wanted."""
@@ -292,15 +320,21 @@ class StreamingMarketData(MarketData):
             self._error_ns = now_ns
             reason = f"[{error.code}] {error.message} ({self.unreadable} so far) in {message[:120]!r}"
             self.sink.on_status(StreamStatus(None, "error", reason))
+        for gap in self.broken():
+            self._gap(*gap)
 
     def _gap(self, kind: str, instrument: str, from_ns: int, to_ns: int) -> None:
         # Told before the row behind it is taken: it may have to wait for those that are missing.
-        for stream in self._names.values():
-            if stream.instrument == instrument and stream.kind == kind:
-                self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
-                if kind == "book":
-                    self.told[stream] = "gap"
-                    self._resyncs.want(stream.symbol)
+        for stream in self._streams:
+            if stream.instrument != instrument or stream.kind != kind:
+                continue
+            if kind == "book":
+                self._resyncs.want(stream.symbol)
+                # Until its snapshot each change shows the gap that was told.
+                if self.told.get(stream) == "gap":
+                    continue
+                self.told[stream] = "gap"
+            self.sink.on_status(StreamStatus(stream, "gap", "rows are missing", from_ns, to_ns))
         self.sink.on_rows()
 
     def resubscribe(self, stream: StreamName) -> None:

@@ -99,7 +99,8 @@ impl Session {
     ///
     /// Bars are built from trades. Where no book was named, quotes come too if the venue has them: simulated orders fill
     /// from them, in paper trading and in the backtest that a live session is compared with. An instrument that no
-    /// strategy named has them too, or trades: what the account holds of it, as for fees, has a worth.
+    /// strategy named has them too, or trades: what the account holds of it, as for fees, has a worth. Marks and funding
+    /// of a perpetual come whoever named them: margin and payments of a position depend on them (N4, F5).
     pub fn received_streams(&self) -> Vec<Stream> {
         if let Some(streams) = &self.streams {
             return streams.clone();
@@ -116,6 +117,11 @@ impl Session {
                 received.insert(trades);
             }
         }
+        let index = self.engine().state().index();
+        let is_owed = |stream: &&Stream| {
+            matches!(stream.kind, StreamKind::Marks | StreamKind::Funding) && index.instrument(stream.instrument).is_margined()
+        };
+        received.extend(available.iter().filter(is_owed));
         received.into_iter().collect()
     }
 

@@ -21,7 +21,7 @@ from tradewind.venues.connection.websocket import Link
 from tradewind.venues.constants import constants
 from tradewind.venues.interface import StreamName
 from tradewind.venues.sink import MarketSink
-from tradewind.venues.streaming import StreamingMarketData
+from tradewind.venues.streaming import Gap, StreamingMarketData
 
 _Answer = TypeVar("_Answer")
 _MILLISECOND_NS = 1_000_000
@@ -75,6 +75,8 @@ class BybitMarketData(StreamingMarketData):
         super().__init__(f"bybit_{category}", words, url, rest, clock)
         self.ssl_context = ssl_context
         self._category = category
+        if category == "linear":
+            self.offers = (*self.offers, "marks", "funding")
 
     async def start(self, sink: MarketSink) -> None:
         """Connect, and ping as Bybit wants it."""
@@ -147,6 +149,10 @@ class BybitMarketData(StreamingMarketData):
         number = str(answer.get("req_id") or "")
         if answer.get("op") in ("subscribe", "unsubscribe") and number.isdecimal():
             subscriptions.answered(int(number), "" if answer.get("success") else str(answer.get("ret_msg")))
+
+    def broken(self) -> Sequence[Gap]:
+        """Gaps of trades and books: their numbers do not follow each other."""
+        return self.decoder.take_broken()
 
     async def latest(self, stream: StreamName) -> list[int]:
         """Ask how far a stream should have come; nothing comparable is told of books, marks and funding."""
