@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import tradewind as tw
+from tradewind.cli import run as run_cli
 from tradewind.cli.ctl import ctl
 from tradewind.control import Control
 from tradewind.control.entries import Command, Entry, EntryDecoder, Parameter, Value
@@ -299,3 +300,20 @@ def test_an_end_that_is_hurried_waits_for_nothing_and_says_what_is_open(steer: A
     assert caught.value.code == "run_interrupted"
     with Journal(run_folder(tmp_path, "live")) as journal:
         assert not journal.ending.finished
+
+
+def test_a_parameter_that_the_strategys_own_method_leaves_is_not_said_to_be_set(
+    steer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trader = tmp_path / "mine.py"
+    trader.write_text(
+        Path(__file__).with_name("trader.py").read_text().replace("super().set_parameter(name, value)", "self.pace")
+    )
+
+    async def work(one: Any) -> None:
+        assert not (await one.ask(lambda control: control.set_parameter("busy", "size", 0.5))).is_taken
+        assert one.strategy.size == one.strategy.parameters["size"] == 0.01
+        assert await asyncio.to_thread(run_cli, ["ctl", str(one.ready.folder), "set", "busy", "size", "0.5"]) == 0
+        assert "busy: size is not 0.5: the strategy's own set_parameter was given that" in capsys.readouterr().out
+
+    steer(work, trader=trader)

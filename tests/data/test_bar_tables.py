@@ -80,3 +80,18 @@ def test_an_interval_that_no_bar_has_is_refused(instrument: InstrumentFields) ->
 def test_intervals_that_cannot_be_read(interval: str) -> None:
     with pytest.raises(DataError, match="bar interval"):
         bars(table(), interval, "start")
+
+
+def test_bars_beside_their_interval_are_counted_and_wide_ones_told(instrument: InstrumentFields) -> None:
+    for seconds, interval, off, closest in (
+        ([0, 60, 120], "1m", 0, ""),
+        ([0, 300, 600], "1m", 0, "5m"),
+        ([30, 90, 150], "1m", 3, ""),
+        # Of a zone that is a quarter of an hour off.
+        ([2700, 6300, 9900], "1h", 0, ""),
+    ):
+        stream = bars(table().with_columns(time=pl.Series(seconds)), interval, "start", time_unit="s")
+        for load in (stream.load, lambda one, stream=stream: list(stream.chunks(one, 1))):
+            load(instrument)
+            assert stream.report is not None
+            assert (stream.report.off_interval_bars, stream.report.closest_bars) == (off, closest)

@@ -200,7 +200,11 @@ def set_parameter(
 
     """
     done = session.set_parameter(strategy, name, value if text else _plain(f"{strategy}: {name}", value))
-    _say(done, f"{strategy}: {name} = {value}{effect(done.readers or [])}", json=json)
+    if done.is_taken:
+        _say(done, f"{strategy}: {name} = {value}{effect(done.readers or [])}", json=json)
+    else:
+        own = "the strategy's own set_parameter was given that, and did not pass it to super().set_parameter"
+        _say(done, f"{strategy}: {name} is not {value}: {own}", json=json)
 
 
 @actions.command

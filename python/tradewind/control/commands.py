@@ -44,6 +44,8 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     readers
         The callbacks of the strategy that read the parameter that was set; one that only ``on_start`` reads has no
         effect.
+    is_taken
+        False where the strategy has a ``set_parameter`` of its own after which the parameter is not what was asked for.
 
     """
 
@@ -54,6 +56,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     refused: list[OrderStatus] | None = None
     order: OrderStatus | None = None
     readers: list[str] | None = None
+    is_taken: bool = True
 
 
 class Commands:
@@ -165,7 +168,8 @@ class Commands:
         sequence = self._carry_out(
             lambda: self._kernel.parameter(self._session.stamp(), strategy.name, asked.name, kind, number, text)
         )
-        return Done(sequence, readers=readers(type(strategy), asked.name))
+        is_taken = strategy.parameters[asked.name] == value
+        return Done(sequence, readers=readers(type(strategy), asked.name), is_taken=is_taken)
 
     def stop(self, asked: requests.Stop) -> Done:
         """End the session in order."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from tradewind.data.problems import Problems
+from tradewind.data.report import LoadReport
 from tradewind.errors import DataError
+from tradewind.times import interval_text
 
 _HOUR_NS = 3600 * 10**9
 _DAY_NS = 24 * _HOUR_NS
 _ENOUGH = 10
+_ZONES_NS = _HOUR_NS // 4
+"""What time zones differ by: a bar of an hour may begin at a quarter."""
 
 
 class BarOrder:
@@ -23,15 +29,20 @@ class BarOrder:
         Its length.
     problems
         Where overlapping bars are noted.
+    report
+        Where what is odd is counted.
 
     """
 
-    def __init__(self, interval: str, interval_ns: int, problems: Problems) -> None:
+    def __init__(self, interval: str, interval_ns: int, problems: Problems, report: LoadReport) -> None:
         self._interval = interval
         self._interval_ns = interval_ns
         # A local day in which clocks go forward is an hour shorter.
         self._shortest_ns = interval_ns - (_HOUR_NS if interval_ns >= _DAY_NS else 0)
+        self._step_ns = math.gcd(interval_ns, _ZONES_NS)
         self._problems = problems
+        self._report = report
+        self._smallest_ns: int | None = None
         self._last_ns: int | None = None
         self._is_first = True
 
@@ -50,5 +61,10 @@ class BarOrder:
             raise DataError(
                 "bad_setting", text, "a bar would be seen before it had closed: state the data's own interval"
             )
+        self._report.off_interval_bars += int((opens % self._step_ns != 0).sum())
+        found = [one for one in (smallest, self._smallest_ns) if isinstance(one, int)]
+        self._smallest_ns = min(found, default=None)
+        is_wide = self._smallest_ns is not None and self._smallest_ns >= 2 * self._interval_ns
+        self._report.closest_bars = interval_text(self._smallest_ns) if is_wide and self._smallest_ns else ""
         self._last_ns = opens[-1]
         self._is_first = False

@@ -33,6 +33,11 @@ class LoadReport:
     arrive when they happened, as in a session (T2)."""
     late_rows: int = 0
     """Rows whose venue time lies before that of an earlier row (T1)."""
+    off_interval_bars: int = 0
+    """Bars that begin beside the whole multiples of their interval, as those of a minute do at 00:00:30; time zones may
+    move them by quarters of an hour."""
+    closest_bars: str = ""
+    """How far apart the two closest bars are, where that is twice their stated interval or more."""
     locked_quotes: int = 0
     """Quotes whose bid equals their ask; they are kept."""
     rounded_values: int = 0
