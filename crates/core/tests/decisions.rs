@@ -411,6 +411,34 @@ fn a_target_that_goes_through_zero_at_the_end_closes_once() {
     }
 }
 
+#[test]
+fn a_target_whose_own_order_it_cancels_itself_is_not_given_up() {
+    // It goes in pieces; another order is cancelled as it leaves, while the first piece is queued behind it.
+    for latency in LATENCIES {
+        let mut world = quotes(20);
+        (world.request_latency, world.answer_latency) = (latency, latency);
+        let mut number = 0;
+        let market = move |state: &mut State, _: &MarketEvent| {
+            number += 1;
+            match number {
+                1 | 2 => place(state, Buy, 10, Market).map(|_| ()),
+                4 => place(state, Buy, 5, Limit(500)).and_then(|_| state.target(at(0), 0, Market)),
+                _ => Ok(()),
+            }
+        };
+        let order = |state: &mut State, order: &tradewind_core::order::Order| {
+            let leaves = order.status == Status::InFlight && order.request.order_type == Limit(500);
+            if leaves { state.cancel(order.id) } else { Ok(()) }
+        };
+        let script = Script { streams: world.streams(), market: Some(Box::new(market)), order: Some(Box::new(order)), ..Script::default() };
+        let limits = tradewind_core::risk::Limits { order_quantity: Some(10), ..Default::default() };
+        let risk = tradewind_core::risk::Risk::new(vec![limits], Vec::new());
+        let mut run = Backtest::new(world.settings(), vec![script.named("s")], risk, world.recordings.clone()).unwrap();
+        run.run().unwrap();
+        assert_eq!(run.engine().state().position(tradewind_core::order::StrategyIndex(0), at(0)).quantity, 0, "{latency:?}");
+    }
+}
+
 fn reduce(state: &mut State, side: Side, quantity: i64, order_type: OrderType) -> Result<()> {
     let order = state.order_of(at(0), side, quantity, order_type);
     state.place(tradewind_core::order::NewOrder { reduce_only: true, ..order }).map(|_| ())

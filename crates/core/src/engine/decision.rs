@@ -42,6 +42,10 @@ impl Engine {
         let Some(order) = self.state.orders.get(id) else { return Ok(()) };
         let (status, strategy, count, instrument) = (order.status, order.strategy, order.count, order.request.instrument);
         if status == Status::Queued {
+            // It ends as it was asked to, not in vain.
+            if let Some(order) = self.state.orders.get_mut(id) {
+                order.is_cancel_wanted = true;
+            }
             self.report(id, Report::Cancelled, Some(Code::Requested));
             return Ok(());
         }
