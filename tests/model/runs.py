@@ -184,8 +184,9 @@ def check_curve(audit: Audit, curve: pl.DataFrame) -> None:
     known = [(time_ns, worth) for time_ns, worth in audit.worth if worth is not None]
     changes_ns = [time_ns for time_ns, _ in known]
     for time_ns, equity in list(zip(times_ns, curve["equity"], strict=True))[1:]:
-        worth = known[max(bisect_right(changes_ns, time_ns) - 1, 0)][1]
-        assert abs(equity - float(worth)) < 1e-6, (time_ns, equity, worth)
-    for earlier, later in pairwise(time_ns for time_ns in changes_ns if time_ns >= times_ns[0]):
-        boundary_ns = -(-earlier // INTERVAL_NS) * INTERVAL_NS
-        assert later <= boundary_ns or boundary_ns in times_ns, boundary_ns
+        _, now_worth = known[max(bisect_right(changes_ns, time_ns) - 1, 0)]
+        assert abs(equity - float(now_worth)) < 1e-6, (time_ns, equity, now_worth)
+    for (time_ns, worth), (later_ns, _) in pairwise(audit.worth):
+        boundary_ns = -(-time_ns // INTERVAL_NS) * INTERVAL_NS
+        is_passed = times_ns[0] <= time_ns and boundary_ns < later_ns
+        assert worth is None or not is_passed or boundary_ns in times_ns, boundary_ns
