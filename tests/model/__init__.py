@@ -1,6 +1,5 @@
 """An independent model of the kernel, written from docs/semantics.md, and random strategies that it is held against.
 
-The kernel's own word is taken for when it sent a request and, on spot, for which reduce-only orders are not covered any
-more. What the venue must answer, and when, what that makes of orders,
-positions and balances, what a target must send and what risk must refuse is computed here.
+What strategies ask for is all that it takes from a run. What they are told because of it, call by call, and what they
+see in each call, is computed here: what risk refuses, what the venue answers and when, what targets send, what is held.
 """

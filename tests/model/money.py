@@ -47,6 +47,9 @@ class Position:
             self.realised -= self.cost
             self.cost = Fraction(0)
 
+    def unrealised(self, mark: Decimal) -> Fraction:
+        return self._cut(self.quantity * Fraction(mark)) - self.cost
+
     def _cut(self, value: Fraction) -> Fraction:
         return value // self.unit * self.unit
 

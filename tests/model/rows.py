@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -74,6 +75,12 @@ def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
             last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice([1, 1, 1, 3]), chance.choice(sizes))
         made.append(Row(time_ns, arrival_ns, instrument, kind, *last))
     return made
+
+
+def by_arrival(made: Iterable[Row]) -> deque[Row]:
+    """As strategies see them: at one time by kind, then by instrument (T3)."""
+    in_streams = sorted(made, key=lambda row: row.time_ns)
+    return deque(sorted(in_streams, key=lambda row: (row.arrival_ns, RANKS[row.kind], row.instrument)))
 
 
 def streams(made: Iterable[Row]) -> list[tw.data.Stream]:

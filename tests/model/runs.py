@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Literal
 
 import polars as pl
 from helpers import BTC, ETH, SPOT, START
 
 import tradewind as tw
-from model.audit import Audit, Rules
-from model.money import Books, Position
+from model.audit import Audit
+from model.desk import Desk, Rules
+from model.money import Books
 from model.rows import MILLISECOND_NS, Row, Walk, rows, streams
 from model.tape import Tape
 from model.trader import Habits, Trader
 from model.venue import Venue
+
+INTERVAL_NS = 10**9
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
 
-def carried_out(plan: Plan, **settings: Any) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
+def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     """The run in the kernel."""
     tape, made = Tape(), market_of(plan)
     available = frozenset((name, f"{row.kind}s") for name, held in made.items() for row in held)
@@ -89,19 +93,16 @@ def carried_out(plan: Plan, **settings: Any) -> tuple[tw.Result, Tape, dict[str,
         answer_latency=f"{plan.answer_ms}ms",
         resting="touch" if plan.touch else "through",
     )
-    given: dict[str, Any] = {
-        "balances": {"USDT": 1_000_000, "BTC": 1_000} if SPOT in plan.walks else {"USDT": 1_000_000},
-        "currency": "USDT",
-        "interval": "1777ms",
-        "venues": {"synthetic": simulated},
-        "risk": tw.Limits(**limits),
-        "commands": commands_of(plan),
-        "seed": plan.seed,
-    }
     result = tw.backtest(
         [cls(name=name, habits=plan.habits) for name in plan.traders],
         data={name: streams(held) for name, held in made.items()},
-        **{**given, **settings},
+        balances={"USDT": 1_000_000} | ({"BTC": 1_000} if SPOT in plan.walks else {}),
+        currency="USDT",
+        interval="1s",
+        venues={"synthetic": simulated},
+        risk=tw.Limits(**limits),
+        commands=commands_of(plan),
+        seed=plan.seed,
     )
     return result, tape, made
 
@@ -114,85 +115,78 @@ def commands_of(plan: Plan) -> list[tw.Command]:
 
 def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
     """The model, at the start of the run."""
-    specifications = {one.name: one for one in result.data.instruments}
     wallets = {"USDT": Decimal(1_000_000)} | ({"BTC": Decimal(1_000)} if SPOT in plan.walks else {})
-    books = Books(specifications, wallets)
+    books = Books({one.name: one for one in result.data.instruments}, wallets)
     everything = [row for held in made.values() for row in held]
-    venue = Venue(
-        books, everything, plan.latency_ms * MILLISECOND_NS, plan.answer_ms * MILLISECOND_NS, touch=plan.touch
-    )
-    return Audit(books, venue, replace(plan.rules))
+    latency_ns, answer_ns = plan.latency_ms * MILLISECOND_NS, plan.answer_ms * MILLISECOND_NS
+    venue = Venue(books, everything, latency_ns, answer_ns, touch=plan.touch)
+    return Audit.of(Desk(books, venue, plan.rules, tuple(sorted(plan.traders))), everything)
 
 
-def check_run(plan: Plan, **settings: Any) -> Audit:
-    result, tape, made = carried_out(plan, **settings)
+def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:
     audit = audit_of(plan, result, made)
     audit.check(tape)
-    check_result(audit, result)
-    return audit
+    check_result(audit.desk, result)
+    check_curve(audit, result.equity)
 
 
-def check_result(audit: Audit, result: tw.Result) -> None:
-    """The frames say what the model knows."""
+def check_result(desk: Desk, result: tw.Result) -> None:
+    """The frames and figures say what the model knows."""
     ours = [
         (number, life.placed.strategy, life.placed.instrument, float(life.filled), life.status, life.reason)
-        for number, life in sorted(audit.lives.items())
+        for number, life in desk.lives.items()
     ]
     theirs = result.orders.sort("order_id").select("order_id", "strategy", "instrument", "filled", "status", "reason")
     assert theirs.rows() == ours
     fills = [
-        (
-            one.order_id,
-            one.strategy,
-            one.instrument,
-            float(one.price),
-            float(one.quantity),
-            "maker" if one.is_maker else "taker",
-        )
-        for one in audit.fills
+        (one.order_id, one.strategy, one.instrument, float(one.price), float(one.quantity), one.is_maker)
+        for one in desk.fills
     ]
-    assert result.fills.select("order_id", "strategy", "instrument", "price", "quantity", "liquidity").rows() == fills
-    wallets = {row["asset"]: Decimal(row["wallet"]) for row in result.metrics["assets"]}
-    assert wallets == {asset: amount for asset, amount in audit.books.wallets.items() if asset in wallets}
+    is_maker = pl.col("liquidity") == "maker"
+    columns = ("order_id", "strategy", "instrument", "price", "quantity")
+    assert result.fills.select(*columns, is_maker).rows() == fills
+    assert {row["asset"]: Decimal(row["wallet"]) for row in result.metrics["assets"]} == desk.books.wallets
     for row in result.metrics["instruments"]:
-        check_figures(audit, result, row)
-    held = {name: audit.books.position("", name) for name in audit.books.specifications}
-    marks = {row["instrument"]: row["mark"] for row in result.metrics["instruments"]}
-    if None not in marks.values():
-        equity = sum(
-            float(amount) * (marks[SPOT] if asset == "BTC" else 1) for asset, amount in audit.books.wallets.items()
-        )
-        equity += sum(value_of(position, marks[name]) for name, position in held.items() if name != SPOT)
-        assert abs(result.metrics["final_equity"] - equity) < 1e-5
+        check_figures(desk, row)
     curve = result.equity["equity"]
     falls = (curve / curve.cum_max() - 1).min()
     assert isinstance(falls, float)
     assert abs(result.metrics["maximum_drawdown"] - min(falls, 0.0)) < 1e-12
-    assert result.equity["time"].is_sorted()
-    assert result.fills.filter(pl.col("quantity") <= 0).is_empty()
 
 
-def value_of(position: Position, mark: float) -> float:
-    """What is not realised of a position."""
-    return float(position.quantity * Fraction(repr(mark)) - position.cost)
-
-
-def check_figures(audit: Audit, result: tw.Result, row: dict[str, Any]) -> None:
+def check_figures(desk: Desk, row: dict[str, Any]) -> None:
     """The figures of an instrument are those of the model's orders, fills and positions."""
-    name = row["instrument"]
-    held = [one for (strategy, other), one in audit.books.positions.items() if strategy and other == name]
-    assert row["position"] == float(sum(one.quantity for one in held))
+    name, books = row["instrument"], desk.books
+    held = [one for (strategy, other), one in books.positions.items() if strategy and other == name]
+    mark = desk.marks.get(name)
+    assert (row["position"], row["mark"]) == (float(sum(one.quantity for one in held)), mark and float(mark))
     assert abs(row["realised"] - float(sum(one.realised for one in held))) < 1e-6
-    if row["mark"] is not None:
-        assert abs(row["unrealised"] - sum(value_of(one, row["mark"]) for one in held)) < 1e-6
-    lives = [life for life in audit.lives.values() if life.placed.instrument == name]
-    ended = {status: sum(life.status == status for life in lives) for status in ("filled", "cancelled", "rejected")}
-    assert (row["orders_filled"], row["orders_cancelled"]) == (ended["filled"], ended["cancelled"])
-    # Whether an order that may only reduce was refused or rejected, the counts do not tell.
-    assert row["orders_refused"] + row["orders_rejected"] == ended["rejected"]
+    if mark is not None:
+        assert abs(row["unrealised"] - float(sum(one.unrealised(mark) for one in held))) < 1e-6
+    lives = [life for life in desk.lives.values() if life.placed.instrument == name]
+    for status in ("filled", "cancelled", "rejected"):
+        assert row[f"orders_{status}"] == sum(
+            life.status == status and (life.was_sent or status != "rejected") for life in lives
+        )
+    assert row["orders_refused"] == sum(life.status == "rejected" and not life.was_sent for life in lives)
     assert row["orders"] == sum(life.was_sent for life in lives)
-    fills = [fill for fill in audit.fills if fill.instrument == name]
+    fills = [fill for fill in desk.fills if fill.instrument == name]
     assert row["fills"] == len(fills)
     assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills))) < 1e-6
     if name != SPOT:
-        assert abs(row["exchange_fees"] - float(audit.books.fees.get((name, "USDT"), Decimal(0)))) < 1e-9
+        assert abs(row["exchange_fees"] - float(books.fees.get((name, "USDT"), Decimal(0)))) < 1e-9
+
+
+def check_curve(audit: Audit, curve: pl.DataFrame) -> None:
+    """A point at each boundary behind which something happened, of what everything was worth up to and with it."""
+    times_ns = curve["time"].dt.epoch("ns").to_list()
+    assert all(earlier < later for earlier, later in pairwise(times_ns))
+    known = [(time_ns, worth) for time_ns, worth in audit.worth if worth is not None]
+    changes_ns = [time_ns for time_ns, _ in known]
+    for time_ns, equity in list(zip(times_ns, curve["equity"], strict=True))[1:]:
+        _, now_worth = known[max(bisect_right(changes_ns, time_ns) - 1, 0)]
+        assert abs(equity - float(now_worth)) < 1e-6, (time_ns, equity, now_worth)
+    for (time_ns, worth), (later_ns, _) in pairwise(audit.worth):
+        boundary_ns = -(-time_ns // INTERVAL_NS) * INTERVAL_NS
+        is_passed = times_ns[0] <= time_ns and boundary_ns < later_ns
+        assert worth is None or not is_passed or boundary_ns in times_ns, boundary_ns

@@ -32,6 +32,21 @@ class State:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a strategy is told in a call."""
+
+    strategy: str
+    kind: str
+    order_id: int = 0
+    status: str = ""
+    reason: str | None = None
+    filled: Decimal = Decimal(0)
+    terms: Terms | None = None
+    # Price, quantity, whether it is a maker's, fee, its asset, and the venue's time.
+    fill: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Act:
     """What a strategy asked for."""
 
@@ -43,23 +58,25 @@ class Act:
     price: Decimal | None = None
     time_in_force: str = "gtc"
     reduce_only: bool = False
+    due_ns: int = 0
 
 
 @dataclass
 class Callback:
     """One call of a strategy, and what it asked for in it."""
 
-    strategy: str
     now_ns: int
-    kind: str
+    said: Said
     state: State
-    order_id: int = 0
-    status: str = ""
-    reason: str | None = None
-    filled: Decimal = Decimal(0)
-    fill: Any = None
-    terms: Terms | None = None
     acts: list[Act] = field(default_factory=list)
+
+    @property
+    def strategy(self) -> str:
+        return self.said.strategy
+
+    @property
+    def kind(self) -> str:
+        return self.said.kind
 
 
 @dataclass

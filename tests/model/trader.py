@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import tradewind as tw
-from model.tape import Act, Callback, Seen, State, Tape, Terms
+from model.rows import MILLISECOND_NS
+from model.tape import Act, Callback, Said, Seen, State, Tape, Terms
 from tradewind._core import Context, Fill, Instrument, Order
 
 
@@ -47,37 +48,31 @@ class Trader(tw.Strategy):
     available: frozenset[tuple[str, str]]
 
     def on_quote(self, ctx: Context, event: object) -> None:
-        self.heard(ctx, Callback(self.name, ctx.now_ns, "row", self.state(ctx)), self.habits.at_rows)
+        self.heard(ctx, Said(self.name, "row"), self.habits.at_rows)
 
     def on_trade(self, ctx: Context, event: object) -> None:
         self.on_quote(ctx, event)
 
     def on_timer(self, ctx: Context, number: int) -> None:
-        self.heard(ctx, Callback(self.name, ctx.now_ns, "timer", self.state(ctx)), self.habits.at_rows)
+        self.heard(ctx, Said(self.name, "timer"), self.habits.at_rows)
 
     def on_status(self, ctx: Context, status: Any) -> None:
-        self.heard(ctx, Callback(self.name, ctx.now_ns, status.kind, self.state(ctx)), 0)
+        self.heard(ctx, Said(self.name, status.kind), self.habits.at_reports)
 
     def on_stop(self, ctx: Context) -> None:
-        self.heard(ctx, Callback(self.name, ctx.now_ns, "stop", self.state(ctx)), 0)
+        self.heard(ctx, Said(self.name, "stop"), self.habits.at_rows)
 
     def on_order(self, ctx: Context, order: Order) -> None:
         filled = exact(order.filled)
-        said = Callback(self.name, ctx.now_ns, "order", self.state(ctx), order.id, order.status, order.reason, filled)
-        said.terms = terms_of(order)
+        said = Said(self.name, "order", order.id, order.status, order.reason, filled, terms_of(order))
         self.heard(ctx, said, self.habits.at_reports)
 
     def on_fill(self, ctx: Context, fill: Fill) -> None:
-        said = Callback(self.name, ctx.now_ns, "fill", self.state(ctx), fill.order_id)
-        said.fill = (
-            exact(fill.price),
-            exact(fill.quantity),
-            fill.liquidity == "maker",
-            fill.fee,
-            fill.fee_asset,
+        figures = (
+            exact(fill.price), exact(fill.quantity), fill.liquidity == "maker", fill.fee, fill.fee_asset,
             fill.venue_time_ns,
-        )
-        self.heard(ctx, said, self.habits.at_reports)
+        )  # fmt: skip
+        self.heard(ctx, Said(self.name, "fill", fill.order_id, fill=figures), self.habits.at_reports)
 
     def state(self, ctx: Context) -> State:
         held = {one.name: ctx.position(one) for one in self.traded}
@@ -89,7 +84,8 @@ class Trader(tw.Strategy):
             {one.name: ctx.dust(one) for one in self.traded},
         )
 
-    def heard(self, ctx: Context, callback: Callback, likely: float) -> None:
+    def heard(self, ctx: Context, said: Said, likely: float) -> None:
+        callback = Callback(ctx.now_ns, said, self.state(ctx))
         self.tape.callbacks.append(callback)
         if self.chance.random() >= likely:
             return
@@ -116,9 +112,6 @@ class Trader(tw.Strategy):
             case "target" | "limit_target":
                 price = self.price(ctx, one) if kind == "limit_target" else None
                 wanted = size * chance.choice([0, 1, 1, -1, -1]) + Decimal(chance.choice(["0", "0", "0.0004"]))
-                if one.kind == "spot" and wanted < 0 and float(wanted) == ctx.position(one).quantity:
-                    # Where others' coins were sold, a target of just that counts as reached, and not as zero.
-                    return None
                 ctx.target(one, float(wanted), None if price is None else float(price))
                 return Act("target", name, quantity=wanted, price=price)
             case "close":
@@ -136,8 +129,9 @@ class Trader(tw.Strategy):
                 ctx.cancel_all(None if everywhere else one)
                 return Act("cancel_all", "" if everywhere else name)
             case _:
-                ctx.timer(after=chance.choice([0, 0, 0.02, 0.25, 1.0]))
-                return None
+                after_ms = chance.choice([0, 0, 20, 250, 1_000])
+                ctx.timer(after=after_ms / 1_000)
+                return Act("timer", due_ns=ctx.now_ns + after_ms * MILLISECOND_NS)
 
     def price(self, ctx: Context, one: Instrument) -> Decimal:
         mark = ctx.price(one) or 100.0

@@ -10,6 +10,7 @@ from typing import Literal
 
 from model.money import Books, Fill
 from model.rows import Row
+from model.tape import Terms
 from tradewind.instruments import InstrumentFields
 
 NOTHING = Decimal(0)
@@ -29,6 +30,10 @@ class Placed:
     reduce_only: bool
     filled: Decimal = NOTHING
     is_maker: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        return self.instrument, self.sign, self.quantity, self.price, self.time_in_force, self.reduce_only
 
     @property
     def remaining(self) -> Decimal:
@@ -73,10 +78,6 @@ class Market:
         price, size = (self.row.ask, self.row.ask_size) if sign > 0 else (self.row.bid, self.row.bid_size)
         return price, size - self.taken[sign]
 
-    @property
-    def mark(self) -> Decimal | None:
-        return (self.row.bid + self.row.ask) / 2 if self.row is not None else self.last
-
 
 class Venue:
     """A simulated venue, fed with rows by venue time and requests after their latency."""
@@ -100,6 +101,7 @@ class Venue:
         self.answers = deque[Answer]()
         self.open: dict[int, Placed] = {}
         self.now_ns = 0
+        self.has_ended = False
         self.held: dict[str, Decimal] = {}
 
     def send(self, now_ns: int, request: Placed | int) -> None:
@@ -125,13 +127,12 @@ class Venue:
             else:
                 return
 
-    def end(self, order_id: int) -> None:
-        """The run is over for an order, wherever it is."""
-        if order_id in self.open:
-            self._forget(self.open[order_id])
-        kept = [one for one in self.requests if (one[1].id if isinstance(one[1], Placed) else one[1]) != order_id]
-        self.requests = deque(kept)
-        self.answers = deque(answer for answer in self.answers if answer.order_id != order_id)
+    def end(self, now_ns: int) -> None:
+        """The run is over: what is here is cancelled, and what still comes rejected (O6)."""
+        self.now_ns, self.has_ended = now_ns, True
+        for market in self.markets.values():
+            for order in list(market.orders):
+                self._end(order, "end_of_run")
 
     def _say(self, kind: Literal["open", "rejected", "cancelled", "fill", "not_open"], order_id: int,
              reason: str | None = None, fill: Fill | None = None) -> None:  # fmt: skip
@@ -159,6 +160,8 @@ class Venue:
                 self._end(order, "no_liquidity")
 
     def _objection(self, order: Placed, market: Market, one: InstrumentFields) -> str | None:
+        if self.has_ended:
+            return "end_of_run"
         price = order.price if order.price is not None else self._expected(order, market)
         if order.quantity < one.minimum_quantity:
             return "below_minimum_quantity"
