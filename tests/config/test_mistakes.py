@@ -296,3 +296,12 @@ def test_credentials_must_be_there_and_private(cli, folder):
     assert "HIDDEN" not in out
     keys.chmod(0o600)
     assert "credentials" not in cli("config", "check", "system.toml")[1]
+
+
+def test_a_mistake_in_a_parameter_is_on_its_line(cli, folder):
+    more = '[strategies.other]\nclass = "strategy.py:Cross"\n[strategies.other.parameters]\nslow = 7\nfast = 3\n'
+    text = (folder / "system.toml").read_text() + more
+    (folder / "system.toml").write_text(text)
+    code, out, err = cli("config", "check", "system.toml")
+    assert code == 1
+    assert f"line {text.splitlines().index('fast = 3') + 1}: strategies.other.parameters.fast: " in out + err

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tradewind._core import Index
@@ -186,12 +187,18 @@ def _assets(system: System) -> Iterator[Problem]:
             yield Problem("unknown_asset", place, message, f"they have {', '.join(known)}")
 
 
+def _parameter(stated: Iterable[str], error: TradewindError) -> Place:
+    """Where in a strategy's table a mistake in a parameter stands, where it is in one alone."""
+    wrong = [key for key in stated if re.search(rf"[:;] {re.escape(key)} (=|is not) ", error.message)]
+    return ("parameters", *wrong) if len(wrong) == 1 else ()
+
+
 def _code(system: System) -> Iterator[Problem]:
     for name, one in system.strategies.items():
         try:
             make_strategy(name, one, system.folder)
         except TradewindError as error:
-            yield from_error(("strategies", name), error)
+            yield from_error(("strategies", name, *_parameter(one.parameters, error)), error)
     for at, check in enumerate(system.risk.checks):
         try:
             load_check(check, system.folder)
