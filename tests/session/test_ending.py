@@ -160,11 +160,15 @@ def test_nothing_is_decided_any_more_where_orders_are_kept(tmp_path: Path) -> No
     on_bench(tmp_path, EAGER, work, '\n[shutdown]\norders = "keep"\n', activity=400.0)
 
 
-def test_positions_are_closed_where_the_file_says_so(tmp_path: Path) -> None:
+def test_positions_are_closed_where_the_file_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
             await bench.until(ready.kernel.positions)
         assert [float(quantity) < 1e-5 for _, _, quantity in ready.kernel.positions()] in ([], [True])
+        # What is too little for an order is no failure, and told as what it is.
+        said = [one for one in caplog.records if "positions" in one.message]
+        assert [one.levelname for one in said] == ["WARNING"] * len(ready.kernel.positions())
+        assert all("but for dust" in one.message for one in said)
         with Journal(tmp_path / "runs/busy/live") as journal:
             assert journal.ending.finished
 

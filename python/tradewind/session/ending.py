@@ -78,9 +78,17 @@ class Ending:
 
     def _tell_what_is_held(self) -> None:
         """Where positions were to be closed: those that are left, as orders did not reach the venue, or as dust."""
-        if self._shutdown.positions == "close" and (left := self._session.kernel.positions()):
-            held = ", ".join(f"{quantity} of {instrument} ({strategy})" for strategy, instrument, quantity in left)
-            log.error("trading has ended, and positions are left that were to be closed: %s", held)
+        if self._shutdown.positions != "close":
+            return
+        to_close = set(self._session.kernel.positions_to_close())
+        left, dust = list[str](), list[str]()
+        for strategy, instrument, quantity in self._session.kernel.positions():
+            kind = left if (strategy, instrument) in to_close else dust
+            kind.append(f"{quantity} of {instrument} ({strategy})")
+        if left:
+            log.error("trading has ended, and positions are left that were to be closed: %s", ", ".join(left))
+        if dust:
+            log.warning("positions were closed but for dust, which is too little for an order: %s", ", ".join(dust))
 
     def _left_open(self) -> TradewindError:
         names = self._remains.names
