@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from session_bench import ONCE, RESTING, STILL, Bench, on_bench
@@ -10,6 +12,7 @@ from session_bench import ONCE, RESTING, STILL, Bench, on_bench
 from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.journal.segments import FOLDER_NAME
+from tradewind.session.run import _line
 
 
 def test_each_mode_has_a_journal_of_its_own_in_a_stated_directory(tmp_path: Path) -> None:
@@ -49,3 +52,20 @@ def test_a_run_goes_on_in_one_process_at_a_time(tmp_path: Path) -> None:
             pass
 
     on_bench(tmp_path, RESTING, work)
+
+
+def test_the_line_says_whose_positions_are_where_there_are_several_and_when_nothing_is_connected() -> None:
+    def line(positions: list[tuple[str, str, str]], connections: dict[str, bool]) -> str:
+        outcome = {"day": None, "total": {}, "rows": 1, "orders": 2, "fills": 3}
+        kernel: Any = SimpleNamespace(outcome=lambda: outcome, is_trading=True, positions=lambda: positions)
+        health = SimpleNamespace(connections=connections)
+        session: Any = SimpleNamespace(equity_now=None, health=health)
+        return _line(kernel, session)
+
+    one, other = ("cross", "v:BTC", "1"), ("grid", "v:BTC", "-2")
+    end = " | equity unknown | 1 rows, 2 orders, 3 fills"
+    assert line([], {}) == f"trading | flat{end}"
+    assert line([one], {"a": True, "b": False}) == f"trading; down: b | 1 v:BTC{end}"
+    assert line([one, other], {"a": False, "b": False}) == (
+        f"trading; down: all connections | 1 v:BTC (cross), -2 v:BTC (grid){end}"
+    )

@@ -134,7 +134,8 @@ REDUCES = (
         pass
 
     def on_fill(self, ctx, fill):
-        if fill.side == "buy":
+        # It may come in parts.
+        if fill.side == "buy" and ctx.position(self.btc).quantity == 0.04995:
             for _ in range(3):
                 ctx.sell(self.btc, 0.04995, reduce_only=True)
 """

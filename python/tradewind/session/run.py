@@ -157,15 +157,19 @@ def _line(kernel: _core.Session, session: Session) -> str:
     outcome, equity = kernel.outcome(), session.equity_now
     down = [name for name, is_up in session.health.connections.items() if not is_up]
     state = "trading" if kernel.is_trading else "not trading"
-    held = ", ".join(f"{quantity} {name}" for _, name, quantity in kernel.positions()) or "flat"
+    missing = "all connections" if len(down) == len(session.health.connections) else ", ".join(down)
+    positions = kernel.positions()
+    # Whose a position is matters where there are several.
+    is_one = len({owner for owner, _, _ in positions}) == 1
+    held = ", ".join(f"{quantity} {name}{'' if is_one else f' ({owner})'}" for owner, name, quantity in positions)
     worth = "unknown" if equity is None else f"{equity:,.2f}"
     day, total = outcome["day"], outcome["total"]
     refused = (total.get("orders_refused") or 0) + (total.get("orders_rejected") or 0)
     counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
     parts = [
-        f"{state}{'; down: ' + ', '.join(down) if down else ''}",
+        f"{state}{f'; down: {missing}' if down else ''}",
         *(["the loss of the day is reached"] if day is not None and day[2] is not None else []),
-        held,
+        held or "flat",
         f"equity {worth}",
         f"{counts}, {refused:,} refused" if refused else counts,
     ]
