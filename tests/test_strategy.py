@@ -31,17 +31,23 @@ def test_a_callback_of_another_framework_is_named_with_ours(name: str, near: str
 
 
 def test_a_constructor_that_does_not_begin_the_strategy_is_refused() -> None:
+    class Mine(tw.Strategy):
+        def __init__(self) -> None:
+            self.seen = 1
+
+    data, money = {BTC: tw.synthetic(events=10)}, {"USDT": 1_000}
     with pytest.raises(tw.TradewindError, match=r"Mine.__init__ does not call") as caught:
-
-        class Mine(tw.Strategy):
-            def __init__(self) -> None:
-                self.seen = 1
-
+        tw.backtest(Mine(), data=data, balances=money)
     assert caught.value.code == "bad_strategy" and "super().__init__(" in caught.value.hint
+    with pytest.raises(AttributeError, match="no attribute 'sene'"):
+        Mine().sene  # type: ignore[attr-defined] # noqa: B018
 
     class Good(tw.Strategy):
         def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
+            begin(self, **given)
+
+    def begin(strategy: tw.Strategy, **given: Any) -> None:
+        tw.Strategy.__init__(strategy, **given)
 
     assert Good(name="good").name == "good"
 

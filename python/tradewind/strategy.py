@@ -110,7 +110,6 @@ class Strategy:
         state = {name: value for name, value in vars(cls).items() if isinstance(value, memory.Remembered)}
         cls.remembered = {**cls.remembered, **state}
         _check_callbacks(cls)
-        _check_beginning(cls)
 
     def __init__(self, *, name: str | None = None, **parameters: Any) -> None:
         cls = type(self)
@@ -135,6 +134,17 @@ class Strategy:
         if problems:
             raise SettingError(
                 "bad_strategy", f"{cls.__name__}: {'; '.join(sorted(problems))}", "; ".join(sorted(set(hints)))
+            )
+
+    if not TYPE_CHECKING:  # or every attribute would be known to every checker
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("name", "parameters"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            message = f"{type(self).__name__}.__init__ does not call that of tw.Strategy"
+            instead = "tw.param, tw.state and on_start take its place"
+            raise SettingError(
+                "bad_strategy", message, f"call super().__init__(**parameters), or leave it out: {instead}"
             )
 
     def __repr__(self) -> str:
@@ -230,16 +240,6 @@ def _check_callbacks(cls: type[Strategy]) -> None:
             near = _ELSEWHERE.get(name) or difflib.get_close_matches(name, callbacks, n=1, cutoff=0)[0]
             text = f"{cls.__name__}.{name} is not a callback: nobody calls it but you; the nearest is {near}"
             warnings.warn(text, TradewindWarning, stacklevel=3)
-
-
-def _check_beginning(cls: type[Strategy]) -> None:
-    """Refuse a constructor that does not begin the strategy: it would have no name and no parameters."""
-    code = getattr(vars(cls).get("__init__"), "__code__", None)
-    if code is not None and not {"super", "__init__"} & set(code.co_names):
-        hint = (
-            "call super().__init__(**parameters), or leave __init__ out: tw.param, tw.state and on_start take its place"
-        )
-        raise SettingError("bad_strategy", f"{cls.__name__}.__init__ does not call that of tw.Strategy", hint)
 
 
 def _as_type(owner: str, value: Any, wanted: Any) -> Any:
