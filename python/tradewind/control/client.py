@@ -133,7 +133,7 @@ class Control:
         try:
             return msgspec.json.decode(self._body(verb, path, body), type=kind)
         except msgspec.DecodeError as error:
-            raise exception("bad_message", f"{self.url}{path} answered what cannot be read: {error}") from error
+            raise exception("bad_frame", f"{self.url}{path} answered what cannot be read: {error}") from error
 
     def _body(self, verb: str, path: str, body: Any) -> bytes:
         parts = urlsplit(self.url)
@@ -196,5 +196,5 @@ def _told(content: bytes, otherwise: str) -> TradewindError:
     try:
         problem = msgspec.json.decode(content, type=Problem)
     except msgspec.DecodeError:
-        return exception("bad_message", otherwise, "is this a session's address?")
+        return exception("bad_frame", otherwise, "is this a session's address?")
     return exception(problem.code, problem.message, problem.hint)

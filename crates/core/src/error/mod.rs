@@ -123,7 +123,7 @@ codes! {
     RunInterrupted => "run_interrupted", "The run was stopped before its end.";
     Internal => "internal", "A rule that must always hold was broken; this is a fault of Tradewind.";
     // Venues; behind the others, because journals know a code by its place
-    BadFrame => "bad_frame", "A venue sent something that cannot be read.";
+    BadFrame => "bad_frame", "A venue or a session sent something that cannot be read.";
     BadCredentials => "bad_credentials", "Credentials are missing, unusable or readable by others.";
     VenueRefused => "venue_refused", "A venue refused a request.";
     RateLimited => "rate_limited", "A venue's request limit is used up.";
