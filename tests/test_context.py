@@ -573,6 +573,11 @@ class TestPositionsAndBalances:
 
 
 class TestTimeAndChance:
+    @pytest.mark.parametrize("after", [1e300, 1e12, timedelta.max])
+    def test_a_timer_is_not_longer_than_can_be_counted(self, after: Any) -> None:
+        with pytest.raises(tw.TradewindError, match="longer than can be counted"):
+            scripted({1: lambda ctx, btc: ctx.timer(after=after)})
+
     def test_timers_fire_when_they_are_due(self) -> None:
         fired: list[Any] = []
         numbers: list[int] = []

@@ -58,6 +58,12 @@ class TestParameters:
         period: int = tw.param(10, low=2)
         way: str = tw.param("long", choices=("long", "short"))
 
+    def test_a_parameter_of_any_type(self) -> None:
+        class Free(tw.Strategy):
+            what: Any = tw.param(None)
+
+        assert (Free().what, Free(what=[1]).what) == (None, [1])
+
     def test_defaults_and_what_is_given(self) -> None:
         assert repr(self.Sized(size=2)) == "Sized(size=2.0, period=10, way='long')"
         assert self.Sized(size=2).size == 2.0

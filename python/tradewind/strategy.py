@@ -246,7 +246,10 @@ def _as_type(owner: str, value: Any, wanted: Any) -> Any:
     """An int where a float is wanted becomes one; everything else is checked, not converted."""
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if inspect.isclass(wanted) and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
+    # Any is a class from Python 3.11 on, of which nothing is an instance.
+    if wanted is Any or not inspect.isclass(wanted):
+        return value
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise TradewindError("wrong_type", f"{owner} = {value!r} is not of the type {wanted.__name__}")
     return value
 

@@ -52,7 +52,10 @@ def duration_ns(duration: timedelta | float | str) -> int:
     (5000000, 250000000, 3600000000000)
 
     """
-    wanted = _exact_ns(duration)
+    try:
+        wanted = _exact_ns(duration)
+    except OverflowError:
+        wanted = _LONGEST_NS + 1
     if abs(wanted) > _LONGEST_NS:
         raise TradewindError("bad_setting", f"{duration!r} is longer than can be counted", "at most 100 years")
     return wanted
