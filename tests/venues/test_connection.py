@@ -505,7 +505,7 @@ def test_what_is_wrong_with_tls_is_told_and_not_tried_again(
         )
 
     async def whole() -> None:
-        issued = authority.Authority()
+        issued = authority.Authority.new()
         context = None
         if trouble != "unknown authority":
             context = ssl.create_default_context(cadata=issued.certificate.decode())
