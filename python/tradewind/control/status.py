@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -214,7 +214,7 @@ class Observer:
             latency=self._meter.measure(session.audit.newest()),
             memory_bytes=_memory_bytes(),
             unknown_accounts=session.unknown_accounts,
-            is_daily_loss_reached=day is not None and day[2] is not None,
+            is_daily_loss_reached=is_daily_loss_reached(outcome),
         )
 
     def _balances(self) -> dict[str, dict[str, Decimal]]:
@@ -265,3 +265,8 @@ def _memory_bytes() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_daily_loss_reached(outcome: Mapping[str, Any]) -> bool:
+    """Whether the loss of this UTC day has reached its limit, by what a kernel says of its run so far."""
+    return outcome["day"] is not None and outcome["day"][2] is not None

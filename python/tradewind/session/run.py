@@ -19,6 +19,7 @@ from tradewind.backtest import Settings
 from tradewind.config.account import Adoption
 from tradewind.config.code import make_strategy
 from tradewind.control import About, Audit, ControlServer
+from tradewind.control.status import is_daily_loss_reached
 from tradewind.dataset import Dataset, definition
 from tradewind.errors import TradewindError, exception
 from tradewind.folders import made
@@ -163,12 +164,12 @@ def _line(kernel: _core.Session, session: Session) -> str:
     is_one = len({owner for owner, _, _ in positions}) == 1
     held = ", ".join(f"{quantity} {name}{'' if is_one else f' ({owner})'}" for owner, name, quantity in positions)
     worth = "unknown" if equity is None else f"{equity:,.2f}"
-    day, total = outcome["day"], outcome["total"]
+    total = outcome["total"]
     refused = (total.get("orders_refused") or 0) + (total.get("orders_rejected") or 0)
     counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
     parts = [
         f"{state}{f'; down: {missing}' if down else ''}",
-        *(["the loss of the day is reached"] if day is not None and day[2] is not None else []),
+        *(["the loss of the day is reached"] if is_daily_loss_reached(outcome) else []),
         held or "flat",
         f"equity {worth}",
         f"{counts}, {refused:,} refused" if refused else counts,

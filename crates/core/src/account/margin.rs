@@ -36,8 +36,8 @@ impl MarginState {
             if position.quantity == 0 || definition.settlement != settlement {
                 continue;
             }
-            let (Some(margin), mark) = (definition.specification.margin, marks(instrument)) else { continue };
-            let Some(value) = mark.value(&definition.specification, position.quantity) else { continue };
+            let Some(margin) = definition.specification.margin else { continue };
+            let Some(value) = marks(instrument).value(&definition.specification, position.quantity) else { continue };
             let decimals = index.asset(settlement).decimals;
             let unrealised = value - position.cost;
             let unit = 10_i128.pow(u32::from(definition.specification.value_decimals().saturating_sub(decimals)));

@@ -117,7 +117,8 @@ impl Engine {
         let concerns_others = self.strategies.len() > 1 && self.state.index.instrument(fill.instrument).is_margined();
         for place in 0..self.strategies.len() {
             let one = StrategyIndex(place as u16);
-            if if one == strategy { is_reduced } else { concerns_others } {
+            let is_concerned = if one == strategy { is_reduced } else { concerns_others };
+            if is_concerned {
                 let open = self.state.orders.open(one).filter(|order| order.request.instrument == fill.instrument);
                 let uncovered = open.filter(|order| order.remaining() > 0 && is_uncovered(&self.state, order));
                 self.state.outbox.extend(uncovered.map(|order| Decision::Cancel(order.id)).collect::<SmallVec<[Decision; 4]>>());
