@@ -19,6 +19,13 @@ def made(folder: Path, what: str) -> Path:
     what
         What is kept there, or who names it: the error begins with it.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made(Path(folder) / "runs" / "mine", "--out").is_dir()
+    True
+
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
