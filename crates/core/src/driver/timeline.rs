@@ -263,15 +263,18 @@ impl Timeline {
         self.dispatch(Round::default())
     }
 
-    /// The engine takes an input. Money that comes from outside or leaves is no profit.
+    /// The engine takes an input.
     fn process(&mut self, event: &Event) -> Result<()> {
-        let is_flow =
-            matches!(event, Event::Account(report) if matches!(report.event, AccountEvent::Deposit { .. } | AccountEvent::Foreign { .. }));
-        if !is_flow {
-            return self.engine.process(event);
+        if let Event::Account(report) = event { self.take_report(report) } else { self.engine.process(event) }
+    }
+
+    /// The engine takes a report. Money that comes from outside or leaves is no profit.
+    fn take_report(&mut self, report: &AccountReport) -> Result<()> {
+        if !matches!(report.event, AccountEvent::Deposit { .. } | AccountEvent::Foreign { .. }) {
+            return self.engine.process_report(report);
         }
         let before = self.recorder.valuation().equity(self.engine.state());
-        self.engine.process(event)?;
+        self.engine.process_report(report)?;
         self.recorder.flow(before, self.engine.state());
         Ok(())
     }
@@ -469,7 +472,7 @@ impl Timeline {
                 self.sample_before(time_ns);
                 if let Some((report, round)) = self.links[place].take_answer() {
                     self.now_ns = time_ns;
-                    self.process(&Event::Account(report))?;
+                    self.take_report(&report)?;
                     self.dispatch(round)?;
                 }
             }

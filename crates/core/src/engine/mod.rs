@@ -14,7 +14,7 @@ mod snapshot;
 
 use crate::account::Fill;
 use crate::error::{Code, Error, Result};
-use crate::event::{Command, Event, Filter, encode_decision, encode_input};
+use crate::event::{AccountReport, Command, Event, Filter, encode_decision, encode_input};
 use crate::instrument::{AssetIndex, Index};
 use crate::market::MarketEvent;
 use crate::order::{Order, OrderId, Report, Request, Status, StrategyIndex, TimerPurpose};
@@ -241,7 +241,6 @@ impl Engine {
 
     /// Takes one input.
     pub fn process(&mut self, event: &Event) -> Result<()> {
-        self.sequence += 1;
         self.write(event)?;
         let watches = self.begin(event.arrival_time_ns());
         match event {
@@ -254,12 +253,22 @@ impl Engine {
     /// Takes a row of market data as an input. It is read where it lies: an event around it would be a copy of it.
     #[inline]
     pub fn process_row(&mut self, row: &MarketEvent) -> Result<()> {
-        self.sequence += 1;
         if self.journal.is_some() {
             self.write_row(row)?;
         }
         let watches = self.begin(row.arrival_time_ns);
         self.on_market(row)?;
+        self.finish(watches)
+    }
+
+    /// Takes a report about an account as an input, where it lies.
+    pub fn process_report(&mut self, report: &AccountReport) -> Result<()> {
+        if self.journal.is_some() {
+            self.write(&Event::Account(*report))?;
+        }
+        let watches = self.begin(report.arrival_time_ns);
+        self.on_account(report);
+        debug_assert_eq!(self.state.broken_own_rule(), None, "after {report:?}");
         self.finish(watches)
     }
 
@@ -280,6 +289,7 @@ impl Engine {
     /// Before an input: tells whether the day's loss is looked at behind it.
     #[inline]
     fn begin(&mut self, time_ns: i64) -> bool {
+        self.sequence += 1;
         let watches = time_ns >= self.state.watch.next_ns;
         if watches {
             self.begin_day(time_ns);
