@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers import BTC, SPOT, START, check_accounts, quote_rows, run, times, trade_rows
 
@@ -116,10 +117,12 @@ class TestMistakesRaiseAtTheCall:
             (float("inf"), None, "bad_quantity"),
             ("one", None, "bad_quantity"),
             (None, None, "bad_quantity"),
+            (True, None, "bad_quantity"),
             (0.0001, None, "off_grid"),
             (0.1 + 0.2 + 1e-9, None, "off_grid"),
             (1e300, None, "out_of_range"),
             (10**25, None, "out_of_range"),
+            (10**16, None, "out_of_range"),
             (1, 0, "bad_price"),
             (1, -5, "bad_price"),
             (1, float("nan"), "bad_price"),
@@ -439,7 +442,7 @@ class TestTarget:
         # With trading off nothing more is sold against the bid.
         assert cls.made[11] == (0.0 if is_off else -1.0)
 
-    @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "half", None])
+    @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "half", None, True])
     def test_a_target_must_be_a_number(self, wrong: Any) -> None:
         with pytest.raises(tw.TradewindError) as caught:
             scripted({1: lambda ctx, btc: ctx.target(btc, wrong)})
@@ -453,6 +456,7 @@ class TestTarget:
             (Decimal("1e-6"), 0.0),
             ("-0.99999999999999999999", -0.999),
             (1, 1.0),
+            (np.int64(-1), -1.0),
         ],
     )
     def test_a_target_is_rounded_towards_zero_from_what_is_written(self, quantity: Any, held: float) -> None:

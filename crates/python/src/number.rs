@@ -3,23 +3,33 @@
 use crate::error::raised;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyString};
+use pyo3::types::{PyFloat, PyInt, PyString};
 use tradewind_core::error::{Code, Error};
-use tradewind_core::number::{NumberProblem, format_decimal, from_float, parse_decimal, parse_truncated};
+use tradewind_core::number::{NumberProblem, format_decimal, from_float, parse_decimal, parse_truncated, power_of_ten};
 
 /// Reads a float, an integer, a `Decimal` or text as a fixed-point number (N2).
 #[inline]
 pub fn fixed(value: &Bound<'_, PyAny>, decimals: u8, what: &str, name: &str) -> PyResult<i64> {
-    let read = match value.cast::<PyFloat>() {
-        Ok(float) => from_float(float.value(), decimals),
-        Err(_) => parse_decimal(&text_of(value)?, decimals),
+    let read = match (value.cast::<PyFloat>(), whole(value, decimals)) {
+        (Ok(float), _) => from_float(float.value(), decimals),
+        (_, Some(whole)) => Ok(whole),
+        _ => parse_decimal(&text_of(value)?, decimals),
     };
     read.map_err(|problem| refusal(problem, value, decimals, what, name))
 }
 
 /// Reads an integer, a `Decimal` or text as a fixed-point number, rounded towards zero.
 pub fn truncated(value: &Bound<'_, PyAny>, decimals: u8, what: &str, name: &str) -> PyResult<i64> {
+    if let Some(whole) = whole(value, decimals) {
+        return Ok(whole);
+    }
     parse_truncated(&text_of(value)?, decimals).map_err(|problem| refusal(problem, value, decimals, what, name))
+}
+
+/// An integer, where it fits; what does not is read as text, and refused in words. A truth value is no number.
+#[inline]
+fn whole(value: &Bound<'_, PyAny>, decimals: u8) -> Option<i64> {
+    value.cast_exact::<PyInt>().ok()?.extract::<i64>().ok()?.checked_mul(power_of_ten(decimals))
 }
 
 fn text_of(value: &Bound<'_, PyAny>) -> PyResult<String> {
