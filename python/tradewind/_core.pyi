@@ -11,6 +11,7 @@ from tradewind.strategy import Strategy
 __all__ = [
     "CHECKSUM_BYTES",
     "CODEC_VERSION",
+    "MEASURED_SHARES",
     "STATE_HASH_VERSION",
     "Backtest",
     "Bar",
@@ -61,6 +62,7 @@ __all__ = [
 __version__: str
 CHECKSUM_BYTES: int
 CODEC_VERSION: int
+MEASURED_SHARES: list[float]
 STATE_HASH_VERSION: int
 
 _Number = float | int | str | Decimal

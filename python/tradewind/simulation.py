@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
+from tradewind._core import MEASURED_SHARES
 from tradewind.errors import exception
 from tradewind.times import duration_ns, duration_text
 
@@ -29,9 +30,6 @@ class Exponential:
     mean: Duration
 
 
-_PARTS = 20
-
-
 @dataclass(frozen=True)
 class Measured:
     """A latency as it was measured, drawn from the run's seed.
@@ -39,8 +37,8 @@ class Measured:
     Parameters
     ----------
     quantiles_ns
-        The smallest, then the quantile of every further twentieth, up to the largest: 21 in all. Between two of them
-        all latencies are equally likely.
+        The smallest, the quantiles of every further twentieth up to 95 of 100, those of 99 of 100 and 999 of 1,000, and
+        the largest: 23 in all. Between two of them all latencies are equally likely.
 
     """
 
@@ -57,11 +55,10 @@ class Measured:
 
         """
         ordered = sorted(latencies_ns)
-        places = [place * (len(ordered) - 1) / _PARTS for place in range(_PARTS + 1)]
-        return cls(tuple(_at(ordered, place) for place in places))
+        return cls(tuple(_at(ordered, share * (len(ordered) - 1)) for share in MEASURED_SHARES))
 
     def __repr__(self) -> str:
-        low, middle, high = (duration_text(self.quantiles_ns[place]) for place in (0, _PARTS // 2, _PARTS))
+        low, middle, high = (duration_text(self.quantiles_ns[place]) for place in (0, MEASURED_SHARES.index(0.5), -1))
         return f"Measured({low} to {high}, median {middle})"
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 
 import tradewind as tw
+from tradewind._core import MEASURED_SHARES
 from tradewind.journal import MemoryStorage
 from tradewind.journal.latency import _answers, _cut, _ways, latencies, measured
 from tradewind.loading import load_strategy_class
@@ -103,6 +105,14 @@ def test_what_was_measured_is_drawn_again(market):
     for way in ("request_latency_ns", "answer_latency_ns"):
         assert found[way].min() <= again[way].min() and again[way].max() <= found[way].max()
         assert again[way].median() == pytest.approx(found[way].median(), rel=0.5)
+
+
+def test_the_quantiles_are_those_of_numpy_and_a_slow_request_of_thousands_is_the_largest_alone():
+    latencies_ns = np.random.default_rng(1).integers(1_000_000, 2_000_000, 5_000).tolist()
+    latencies_ns[777] = 5_000_000_000
+    found = Measured.of(latencies_ns).quantiles_ns
+    assert found == pytest.approx(np.quantile(latencies_ns, MEASURED_SHARES), abs=1)
+    assert found[-2] < 2_000_000 < found[-1] == 5_000_000_000
 
 
 def test_what_was_never_answered_tells_nothing():

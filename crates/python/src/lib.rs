@@ -84,6 +84,7 @@ mod _core {
         use pyo3::types::PyModuleMethods;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("CHECKSUM_BYTES", tradewind_core::event::CHECKSUM_BYTES)?;
+        module.add("MEASURED_SHARES", tradewind_core::venue::MEASURED_SHARES.to_vec())?;
         module.add("CODEC_VERSION", tradewind_core::event::CODEC_VERSION)?;
         module.add("STATE_HASH_VERSION", tradewind_core::state::STATE_HASH_VERSION)
     }

@@ -17,7 +17,7 @@ use tradewind_core::order::StrategyIndex;
 use tradewind_core::risk::Risk;
 use tradewind_core::statistics::Annualisation;
 use tradewind_core::strategy::Strategy;
-use tradewind_core::venue::{FillModel, Halt, Latency, Resting, TakingOnTrades, VenueSettings};
+use tradewind_core::venue::{FillModel, Halt, Latency, MEASURED_SHARES, Resting, TakingOnTrades, VenueSettings};
 
 /// A latency as Python gives it: its kind, and two durations or the quantiles that were measured.
 #[derive(FromPyObject)]
@@ -72,7 +72,8 @@ fn latency(values: &LatencyValues) -> PyResult<Latency> {
         },
         LatencyValues::Measured(kind, quantiles_ns) if kind == "measured" => {
             let quantiles_ns = quantiles_ns.as_slice().try_into().map_err(|_| {
-                raised(&Error::new(Code::BadSetting, format!("a measured latency has 21 quantiles, and not {}", quantiles_ns.len())))
+                let message = format!("a measured latency has {} quantiles, and not {}", MEASURED_SHARES.len(), quantiles_ns.len());
+                raised(&Error::new(Code::BadSetting, message))
             })?;
             Latency::Measured(quantiles_ns)
         }

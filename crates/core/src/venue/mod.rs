@@ -11,5 +11,5 @@ mod simulated;
 
 pub use directions::{Directions, Taking, Verdict};
 pub use fill::{FillModel, Resting, TakingOnTrades};
-pub use latency::{Latency, Line};
+pub use latency::{Latency, Line, MEASURED_SHARES};
 pub use simulated::{Halt, SimulatedVenue, VenueSettings};
