@@ -90,7 +90,10 @@ class MarketData(ABC):
 
     @abstractmethod
     async def start(self, sink: MarketSink) -> None:
-        """Connect; what is subscribed to goes into the sink from now on."""
+        """Connect, without waiting for the venue; what is subscribed to goes into the sink from now on.
+
+        A connection that cannot be had yet is tried again in the background: what is raised here ends the session.
+        """
 
     @abstractmethod
     def subscribe(self, streams: Sequence[StreamName]) -> None:
@@ -311,6 +314,7 @@ class Execution(ABC):
     async def start(self, sink: ReportSink, is_own: Callable[[str], bool]) -> None:
         """Connect and log on, at once: in an emergency nothing was asked of the venue before, and its REST may be slow.
 
+        A connection that cannot be had yet is tried again in the background: what is raised here ends the session.
         `is_own` tells our client ids from those of others (`Foreign`), in whatever letters: one that the venue keeps
         in capitals is reported in small ones, as we wrote it.
         """
