@@ -32,7 +32,7 @@ def slow_callbacks_told(strategies: Sequence[Any]) -> Iterator[Callable[[], None
     Yields
     ------
     Callable
-        What the session calls some times a second, in its thread.
+        What the session calls some times a second, in its thread, which is the one that enters.
 
     """
     callbacks = _callbacks(strategies)
@@ -55,6 +55,8 @@ def slow_callbacks_told(strategies: Sequence[Any]) -> Iterator[Callable[[], None
                     message = "%s has run for more than a second (%s): meanwhile nothing comes in and no order leaves"
                     log.warning(message, name, place)
 
+    # The first of what a session writes comes behind `on_start`.
+    beat()
     looking = threading.Thread(target=look, name="slow callbacks", daemon=True)
     looking.start()
     try:
