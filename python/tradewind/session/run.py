@@ -228,11 +228,11 @@ def _prepared(
         fields = before.ordered(fields)
         index = _core.Index([definition(one) for one in fields])
         strategies = [make_strategy(name, one, system.folder) for name, one in system.strategies.items()]
+        if mode == "live" and wrong and not before.is_cut_off:
+            raise wrong[0]
         for error in wrong:
             # A run that was cut off may have orders: it goes on with the venues that answer, and a venue refuses what
             # does not fit.
-            if mode == "live" and not before.is_cut_off:
-                raise error
             log.warning("%s", error)
         settings = _settings(system, mode, before)
         data = Dataset(index, fields, (), (f"{mode} market data",))
@@ -259,24 +259,38 @@ def _prepared(
             set_aside(journals / RAW)
             writer = SegmentWriter.begin(journal, run.manifest, clock.now_ns(), _keeping(system))
         with writer:
-            kernel, audit = run.kernel, Audit(run.manifest, run.last)
-            run_name, ending = run.manifest.settings["run"], system.shutdown
-            adopts = _adopted(system, mode, parts)
-            session = Session(kernel, index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
-            executions = {one.name: one.execution for one in parts if one.execution is not None}
-            if executions and system.run.busy_wait:
-                rehearse_while_waiting(data, system.currency, executions)
-            if kernel.has_stopped:
-                # What is left of it is settled, and it ends.
-                session.stop()
+            session = _session(system, mode, parts, data, clock, run, writer)
             about = About(system.run.name, mode, folder, journals, running)
-            is_recovered = before.is_cut_off and not kernel.awaits_start
+            is_recovered = before.is_cut_off and not run.kernel.awaits_start
             raw = raw_recorded(session, parts, journals / RAW, clock.now_ns, is_wanted=system.journal.record_raw)
             with raw, slow_callbacks_told(running) as beat:
                 session.watch(beat)
-                yield Prepared(session, kernel, writer, folder, is_recovered, about, run.told)
+                yield Prepared(session, run.kernel, writer, folder, is_recovered, about, run.told)
             if session.is_finished:
-                writer.finish(kernel.outcome())
+                writer.finish(run.kernel.outcome())
+
+
+def _session(
+    system: System,
+    mode: Literal["paper", "live"],
+    parts: list[VenueParts],
+    data: Dataset,
+    clock: SessionClock,
+    run: GoingOn,
+    writer: SegmentWriter,
+) -> Session:
+    """The session around a kernel that is new, or goes on."""
+    audit = Audit(run.manifest, run.last)
+    run_name, ending = run.manifest.settings["run"], system.shutdown
+    adopts = _adopted(system, mode, parts)
+    session = Session(run.kernel, data.index, parts, writer, run_name, clock, audit, ending, system.warm_up, adopts)
+    executions = {one.name: one.execution for one in parts if one.execution is not None}
+    if executions and system.run.busy_wait:
+        rehearse_while_waiting(data, system.currency, executions)
+    if run.kernel.has_stopped:
+        # What is left of it is settled, and it ends.
+        session.stop()
+    return session
 
 
 def _offered(index: _core.Index, parts: list[VenueParts]) -> list[tuple[int, str]]:
