@@ -115,6 +115,18 @@ fn endless_decisions_end_the_run_after_so_many() {
 }
 
 #[test]
+fn orders_that_grow_from_row_to_row_end_the_run_before_they_fill_the_memory() {
+    // Between two rows there are never many, and none is answered for a day.
+    let mut world = quotes(40_000);
+    world.request_latency = Latency::Constant(86_400 * SECOND_NS);
+    let three = |state: &mut State, _| (0..3).try_for_each(|_| place(state, Buy, 1, Limit(1)).map(|_| ()));
+    let mut run = world.backtest(vec![counting(&world, three)]);
+    let error = run.run().unwrap_err();
+    assert_eq!(error.code, Code::EndlessDecisions);
+    assert!(error.message.contains("100000 open orders"), "{}", error.message);
+}
+
+#[test]
 fn a_chain_that_goes_on_from_row_to_row_is_not_endless() {
     // An order is sent again whenever it was cancelled: a thousand and more times, but never
     // more than a few between two rows, and not after the end.

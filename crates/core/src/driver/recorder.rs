@@ -293,7 +293,6 @@ impl Recorder {
         let positions = || state.strategies().iter().map(|strategy| &strategy.positions[instrument.at()]);
         let quantity: i64 = positions().map(|position| position.quantity).sum();
         let dust = (0..state.strategies().len()).map(|place| state.dust(StrategyIndex(place as u16), instrument)).sum();
-        let is_flat = positions().all(|position| position.quantity == 0);
         let mark = &state.market(instrument).mark;
         let unrealised: Option<i128> = positions().map(|position| position.unrealised(specification, mark)).sum();
         InstrumentReport {
@@ -301,7 +300,7 @@ impl Recorder {
             summary: self.summaries[instrument.at()].clone(),
             trips,
             is_open: self.trips.iter().any(|strategy| strategy[instrument.at()].is_open()),
-            unrealised: if is_flat { Some(0.0) } else { unrealised.map(|value| wide_to_float(value, specification.value_decimals())) },
+            unrealised: unrealised.map(|value| wide_to_float(value, specification.value_decimals())),
             quantity: to_float(quantity, specification.quantity_decimals),
             dust: to_float(dust, specification.quantity_decimals),
         }

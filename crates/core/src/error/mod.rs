@@ -86,7 +86,7 @@ codes! {
     UnknownOrder => "unknown_order", "No order of this id is known.";
     ContextOutsideCallback => "context_outside_callback", "The context was used outside of a callback.";
     NotInOnStart => "not_in_on_start", "This can be called only while a strategy starts.";
-    EndlessDecisions => "endless_decisions", "One event led to more than 1,000 rounds of decisions.";
+    EndlessDecisions => "endless_decisions", "One event led to more than 1,000 rounds of decisions, or a strategy has 100,000 open orders and places another.";
     BadStrategy => "bad_strategy", "A strategy cannot be loaded or its parameters are wrong.";
     StrategyFailed => "strategy_failed", "A callback raised an exception.";
     // Refusals: our own checks

@@ -40,6 +40,9 @@ pub struct Target {
     pub added: i64,
 }
 
+/// How many orders of a strategy may be open at once. One that sends two for each that ends would fill the memory.
+const MOST_OPEN: usize = 100_000;
+
 /// How many events of a stream can be kept.
 const LONGEST_HISTORY: usize = 1_000_000;
 
@@ -50,6 +53,11 @@ impl State {
     /// the grid, a post-only market order.
     pub fn place(&mut self, order: NewOrder) -> Result<OrderId> {
         self.check_call(&order)?;
+        if self.orders.count_open(self.calling) >= MOST_OPEN {
+            let name = &self.strategies[self.calling.at()].name;
+            return Err(Error::new(Code::EndlessDecisions, format!("the strategy {name} has {MOST_OPEN} open orders already"))
+                .hint("a callback for orders or fills places more than one order every time; let it stop at a condition"));
+        }
         Ok(self.queue(order, false))
     }
 

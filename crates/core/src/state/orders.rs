@@ -129,6 +129,12 @@ impl Orders {
         self.older.get_mut(&id).map(Box::as_mut)
     }
 
+    /// How many orders of a strategy are open.
+    #[inline]
+    pub(crate) fn count_open(&self, strategy: StrategyIndex) -> usize {
+        self.open.get(strategy.at()).map_or(0, Vec::len)
+    }
+
     /// Takes a closed order out of the list of open ones.
     pub(crate) fn close(&mut self, strategy: StrategyIndex, id: OrderId) {
         let open = &mut self.open[strategy.at()];
