@@ -52,6 +52,11 @@ class Market:
         self.candles = Candles()
         self.best: tuple[Best, Best] = (book.best(True), book.best(False))
 
+    @property
+    def status(self) -> str:
+        """Whether it is traded, in the venue's word."""
+        return "BREAK" if not self.is_listed else "TRADING" if self.is_open else "HALT"
+
     def remember(self, time_ns: int, price: int, quantity: int, buyer_took: bool, orders: tuple[int, int]) -> Trade:
         """Write down a trade of a (buying, selling) order."""
         self.trade_id += 1
