@@ -119,6 +119,27 @@ def test_orders_keep_their_places_among_all_accounts_and_symbols(tmp_path: Path)
     assert (first.status, second.executed) == ("FILLED", 0)
 
 
+def test_trades_are_found_by_their_ids_after_a_restart(tell: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"state": tmp_path / "state", "history_seconds": 60}
+    ids: list[int] = []
+
+    async def story(sandbox: Any, client: Any) -> None:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+        _, done = await client.ask("POST", "order", **order)
+        trade_id = done["fills"][0]["tradeId"]
+        _, trades = await client.get("/api/v3/historicalTrades", symbol="BTCUSDT", fromId=trade_id, limit=1)
+        assert [trade["id"] for trade in trades] == [trade_id]
+        _, trades = await client.get("/api/v3/aggTrades", symbol="BTCUSDT", limit=1)
+        _, again = await client.get("/api/v3/aggTrades", symbol="BTCUSDT", fromId=trades[0]["a"], limit=1)
+        assert (again, trades[0]["l"]) == (trades, done["fills"][-1]["tradeId"])
+        _, oldest = await client.get("/api/v3/historicalTrades", symbol="BTCUSDT", fromId=0, limit=1)
+        assert all(seen < oldest[0]["id"] for seen in ids)
+        ids.append(trades[0]["l"])
+
+    for _ in range(3):
+        tell(story, speed=0, **settings)
+
+
 def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello\n")
