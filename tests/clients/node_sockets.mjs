@@ -24,7 +24,9 @@ function make(setting) {
   const streams = new WebsocketClient({ wsUrl: setting.stream_url }, silent);
   api.getWSClient().on('message', (found) => push('account', found.event ?? found));
   streams.on('message', (found) => found.streamName && push(NAMES[found.streamName], found));
-  const limited = (side, quantity, price) => ({ symbol, side, type: 'LIMIT', timeInForce: 'GTC', quantity, price });
+  // Requests of an account need the time even where the session is logged on: the package leaves it to its users.
+  const dated = (values) => ({ symbol, timestamp: Date.now(), ...values });
+  const limited = (side, quantity, price) => dated({ side, type: 'LIMIT', timeInForce: 'GTC', quantity, price });
   const result = async (answer) => (await answer).result;
   return {
     time: () => result(api.getSpotServerTime()),
@@ -37,22 +39,22 @@ function make(setting) {
     day: () => result(api.getSpot24hrTicker({ symbol })),
     price: () => result(api.getSpotSymbolPriceTicker({ symbol })),
     best: () => result(api.getSpotSymbolOrderBookTicker({ symbol })),
-    balances: () => result(api.getSpotAccountInformation({})),
-    commission: () => result(api.getSpotAccountCommission({ symbol })),
+    balances: () => result(api.getSpotAccountInformation({ timestamp: Date.now() })),
+    commission: () => result(api.getSpotAccountCommission(dated())),
     test_order: ({ side, quantity, price }) => result(api.testSpotOrder(limited(side, quantity, price))),
     limit_order: ({ side, quantity, price, client_id }) =>
       result(api.submitNewSpotOrder({ ...limited(side, quantity, price), newClientOrderId: client_id })),
-    market_order: ({ side, quantity }) => result(api.submitNewSpotOrder({ symbol, side, type: 'MARKET', quantity })),
-    query: ({ order }) => result(api.getSpotOrderStatus({ symbol, orderId: order })),
-    open_orders: () => result(api.getSpotOpenOrders({ symbol })),
+    market_order: ({ side, quantity }) => result(api.submitNewSpotOrder(dated({ side, type: 'MARKET', quantity }))),
+    query: ({ order }) => result(api.getSpotOrderStatus(dated({ orderId: order }))),
+    open_orders: () => result(api.getSpotOpenOrders(dated())),
     replace: ({ order, side, quantity, price }) =>
       result(api.cancelReplaceSpotOrder({
         ...limited(side, quantity, price), cancelReplaceMode: 'STOP_ON_FAILURE', cancelOrderId: order,
       })),
-    cancel: ({ order }) => result(api.cancelSpotOrder({ symbol, orderId: order })),
-    cancel_all: () => result(api.cancelAllSpotOpenOrders({ symbol })),
-    all_orders: () => result(api.getSpotAllOrders({ symbol })),
-    fills: ({ order }) => result(api.getSpotMyTrades({ symbol, orderId: order })),
+    cancel: ({ order }) => result(api.cancelSpotOrder(dated({ orderId: order }))),
+    cancel_all: () => result(api.cancelAllSpotOpenOrders(dated())),
+    all_orders: () => result(api.getSpotAllOrders(dated())),
+    fills: ({ order }) => result(api.getSpotMyTrades(dated({ orderId: order }))),
     watch: async ({ stream }) => {
       if (stream === 'account') await api.subscribeUserDataStream(WS_KEY_MAP.mainWSAPI);
       else if (stream in STREAMS) await streams.subscribe(STREAMS[stream], WS_KEY_MAP.main);

@@ -88,7 +88,9 @@ def test_requests_that_make_no_sense(tell: Any) -> None:
     "text",
     [
         "{", "[]", "1", '"x"', '{"id":1}', '{"id":[],"method":"time"}', "\x00", '{"id":1,"method":7}',
-        '{"id":%s,"method":"time"}' % ("9" * 5_000), '{"id":1,"method":"time","params":{"a":"\\ud800"}}',
+        '{"id":%s,"method":"time"}' % ("9" * 5_000), '{"id":"%s","method":"time"}' % ("x" * 37),
+        '{"id":"","method":"time"}', '{"id":1.5,"method":"time"}', '{"id":"a b","method":"time"}',
+        '{"id":1,"method":"time","params":{"a":"\\ud800"}}',
         '{"id":1,"method":"time","params":{"a":%s}}' % ("[" * 100_000 + "]" * 100_000),
     ],
 )  # fmt: skip

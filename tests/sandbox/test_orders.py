@@ -21,6 +21,7 @@ POOR = "Account has insufficient balance for requested action."
 ILLEGAL = "Illegal characters found in parameter '{}'; legal range is '{}'."
 ILLEGAL_PRICE = ILLEGAL.format("price", "^([0-9]{1,20})(\\.[0-9]{1,20})?$")
 ILLEGAL_NAME = ILLEGAL.format("newClientOrderId", "^[a-zA-Z0-9-_]{1,36}$")
+NO_SIZE = "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
 
 
@@ -126,6 +127,10 @@ def test_a_user_s_order_rests_in_the_book_that_everybody_sees_and_the_crowd_trad
         ({"extra": "1"}, -1104, "Not all sent parameters were read; read '8' parameter(s) but was sent '9'."),
         ({"newClientOrderId": "a b"}, -1100, ILLEGAL_NAME),
         ({"stopPrice": "1"}, -1106, "Parameter 'stopPrice' sent when not required."),
+        ({"quantity": "0"}, -1013, "Invalid quantity."),
+        ({"price": "0.00"}, -1013, "Invalid price."),
+        ({"type": "MARKET", "price": None, "timeInForce": None, "quantity": None}, -1102, NO_SIZE),
+        ({"pegPriceType": "PRIMARY_PEG"}, -1013, "Pegged orders are not supported for this symbol."),
     ],
 )
 def test_what_is_refused_changes_nothing(tell: Any, change: dict[str, str | None], code: int, message: str) -> None:
@@ -134,6 +139,44 @@ def test_what_is_refused_changes_nothing(tell: Any, change: dict[str, str | None
         status, body = await client.ask("POST", "order", **values)
         assert (status, body) == (400, {"code": code, "msg": message})
         assert sandbox.balances(client.credentials.account)["USDT"] == (1_000_000, 0)
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "POST orderList/oco", "POST orderList/opoco", "POST order/oco", "GET orderList", "DELETE orderList",
+        "POST sor/order", "POST sor/order/test", "PUT order/amend/keepPriority",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_answers_as_an_unsupported_type_does(tell: Any, route: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        status, body = await client.ask(*route.split(" "), symbol="BTCUSDT", orderListId=1)
+        assert (status, body["code"]) == (400, -1013)
+        assert body["msg"].endswith(" not supported for this symbol.")
+
+    tell(story)
+
+
+def test_an_order_is_named_by_both_of_its_ids_or_one(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        _, order = await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
+        both = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
+        for verb in ("GET", "DELETE"):
+            assert (await client.ask(verb, "order", **both, origClientOrderId="yours"))[1]["code"] == -2039
+            assert (await client.ask(verb, "order", **both, origClientOrderId="mine"))[0] == 200
+
+    tell(story)
+
+
+def test_what_was_long_ago_is_listed_from_the_first_on_where_a_start_is_named(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        orders = [(await client.ask("POST", "order", **MARKET))[1] for _ in range(3)]
+        for path, name in (("allOrders", "orderId"), ("myTrades", "orderId")):
+            first = await client.ask("GET", path, symbol="BTCUSDT", limit=1, startTime=0)
+            last = await client.ask("GET", path, symbol="BTCUSDT", limit=1)
+            assert [first[1][0][name], last[1][0][name]] == [orders[0]["orderId"], orders[-1]["orderId"]]
 
     tell(story)
 

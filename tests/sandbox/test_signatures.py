@@ -64,7 +64,8 @@ def test_every_kind_of_key_signs_on_both_interfaces(tell: Any, kind: str) -> Non
         answer = await client.call_signed("session.logon")
         if kind == "ED25519":
             assert answer["result"]["apiKey"] == client.credentials.api_key
-            assert (await client.call("account.status"))["status"] == 200
+            assert (await client.call("account.status", timestamp=int(time.time() * 1_000)))["status"] == 200
+            assert (await client.call("account.status"))["error"]["code"] == -1102
             assert (await client.call("session.logout"))["result"]["apiKey"] is None
         else:
             assert answer["error"]["code"] == -4056

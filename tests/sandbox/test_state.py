@@ -17,6 +17,9 @@ import pytest
 
 from tradewind.errors import TradewindError
 from tradewind.sandbox import Sandbox
+from tradewind.sandbox.order import OrderRequest
+from tradewind.sandbox.server import Server
+from tradewind.sandbox.units import UNIT
 
 CHILD = """
 import asyncio, sys
@@ -79,6 +82,62 @@ def test_a_killed_exchange_loses_nothing_that_it_answered(tmp_path: Path) -> Non
     text = path.read_bytes()
     path.write_bytes(text[:-1] + b"\n" + text[: len(text) // 2].replace(b"\n", b""))
     asyncio.run(again())
+
+
+def test_orders_keep_their_places_among_all_accounts_and_symbols(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"symbols": ("BTCUSDT", "ETHUSDT"), "history_seconds": 0, "state": tmp_path / "state"}
+
+    def opened() -> Server:
+        return Sandbox(**settings).server
+
+    server = opened()
+    one, two, other = (server.exchange.add_account(name, 1) for name in ("one", "two", "other"))
+    for account in (one, two):
+        server.exchange.transfer(account, "USDT", 1_000_000 * UNIT, 1)
+    server.exchange.transfer(other, "BTC", 1_000 * UNIT, 1)
+    placed = [("ETHUSDT", one), ("BTCUSDT", two), ("BTCUSDT", one), ("ETHUSDT", two)]
+    prices = {"BTCUSDT": 89_900 * UNIT, "ETHUSDT": 2_990 * UNIT}
+    some: dict[str, Any] = {"client_id": "c", "kind": "LIMIT", "quantity": UNIT // 10}
+    for symbol, account in placed:
+        request = OrderRequest(symbol=symbol, buy=True, price=prices[symbol], **some)
+        server.exchange.submit(account, request, server.clock.now_ns())
+    for _ in range(2):
+        assert server.state is not None
+        server.state.close()
+        server = opened()
+        assert [(order.symbol, order.account) for order in server.exchange.orders.values()] == [
+            (symbol, account.number) for symbol, account in placed
+        ]
+    assert server.state is not None
+    # Somebody takes all at their price but as much as one of them offers.
+    price, levels = prices["BTCUSDT"], server.exchange.markets["BTCUSDT"].book.levels(True)
+    some["quantity"] = sum(quantity for bid, quantity in levels if bid >= price) - UNIT // 10
+    request = OrderRequest(symbol="BTCUSDT", buy=False, price=price, **some)
+    server.exchange.submit(server.exchange.accounts[other.number], request, server.clock.now_ns())
+    server.state.close()
+    first, second = (server.exchange.orders["BTCUSDT", 1_000_000 + number] for number in (1, 2))
+    assert (first.status, second.executed) == ("FILLED", 0)
+
+
+def test_trades_are_found_by_their_ids_after_a_restart(tell: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"state": tmp_path / "state", "history_seconds": 60}
+    ids: list[int] = []
+
+    async def story(sandbox: Any, client: Any) -> None:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+        _, done = await client.ask("POST", "order", **order)
+        trade_id = done["fills"][0]["tradeId"]
+        _, trades = await client.get("/api/v3/historicalTrades", symbol="BTCUSDT", fromId=trade_id, limit=1)
+        assert [trade["id"] for trade in trades] == [trade_id]
+        _, trades = await client.get("/api/v3/aggTrades", symbol="BTCUSDT", limit=1)
+        _, again = await client.get("/api/v3/aggTrades", symbol="BTCUSDT", fromId=trades[0]["a"], limit=1)
+        assert (again, trades[0]["l"]) == (trades, done["fills"][-1]["tradeId"])
+        _, oldest = await client.get("/api/v3/historicalTrades", symbol="BTCUSDT", fromId=0, limit=1)
+        assert all(seen < oldest[0]["id"] for seen in ids)
+        ids.append(trades[0]["l"])
+
+    for _ in range(3):
+        tell(story, speed=0, **settings)
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

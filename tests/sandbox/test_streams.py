@@ -11,7 +11,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 from patience import PATIENCE_SECONDS
+from yarl import URL
 
 
 async def messages(socket: Any, count: int) -> list[dict[str, Any]]:
@@ -155,6 +157,34 @@ def test_every_other_stream_says_something(tell: Any) -> None:
         assert seen["!miniTicker@arr"][0]["e"] == "24hrMiniTicker"
 
     tell(story, activity=100)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/stream?streams=btcusdt@kline_1s@+08:00",
+        "/stream?streams=btcusdt%40kline_1s%40%2B08%3A00",
+        "/ws/btcusdt@kline_1s@+08:00",
+        "/ws/btcusdt%40kline_1s%40%2B08%3A00",
+    ],
+)
+def test_streams_are_named_with_percent_signs_or_without(tell: Any, path: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        async with client.http.ws_connect(URL(f"{sandbox.stream_url}{path}", encoded=True)) as socket:
+            frame = (await messages(socket, 1))[0]
+            assert frame.get("data", frame)["k"]["i"] == "1s"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("hours", [1, 4])
+def test_a_window_begins_with_a_whole_minute(tell: Any, hours: int) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        async with client.http.ws_connect(f"{sandbox.stream_url}/ws/btcusdt@ticker_{hours}h") as socket:
+            event = (await messages(socket, 1))[0]
+        assert (event["O"] % 60_000, (event["C"] - event["O"]) // 60_000) == (0, 60 * hours)
+
+    tell(story)
 
 
 def test_too_many_messages_end_a_connection(tell: Any) -> None:

@@ -52,7 +52,7 @@ class Crowd:
             time.advance(is_running=is_moving)
 
 
-def crowded_market(symbol: Symbol, settings: Settings, now_ns: int, start_price: int) -> Market:
+def crowded_market(symbol: Symbol, settings: Settings, now_ns: int, start_price: int, above: int = 0) -> Market:
     """A market whose participants have traded for a while, up to now."""
     definition: dict[str, Any] = {
         "venue": "binance_spot",
@@ -90,7 +90,7 @@ def crowded_market(symbol: Symbol, settings: Settings, now_ns: int, start_price:
     }
     book = MatchingBook(instrument, values)
     history = book.history(now_ns)
-    market = Market(symbol, book)
+    market = Market(symbol, book, above)
     market.last_price = start_price
     market.aggregate([market.remember(*row, (0, 0)) for row in history])
     return market

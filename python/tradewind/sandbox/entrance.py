@@ -6,7 +6,7 @@ import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -143,7 +143,8 @@ class Entrance:
     def _upgrade(self, address: str, request: WSUpgradeRequest) -> Any:
         """The listener for a connection's address, or an error."""
         raw_path, _, query = request.path.decode("latin-1").partition("?")
-        path, parameters = local_path(raw_path), dict(parse_qsl(query))
+        # A plus sign is one: it is in the names of streams, such as those of candles by the days of another zone.
+        path, parameters = unquote(local_path(raw_path)), dict(parse_qsl(query.replace("+", "%2B")))
         meter, now_ms = self._server.venue.meter, self._server.clock.now_ns() // 1_000_000
         if meter.connections.add(address, 1, now_ms) > meter.connections.limit:
             return _refused(429, b"Too many connection attempts")

@@ -186,7 +186,7 @@ class Exchange:
     # State that is restored
 
     def restore(self, accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[Fill]) -> None:
-        """Take over what was kept; open orders enter the book, the oldest first, and may trade there."""
+        """Take over what was kept, orders as they were placed."""
         self.accounts.update({account.number: account for account in accounts})
         self.history.restore(orders, fills)
         for symbol, order_id in self.orders:
@@ -194,11 +194,10 @@ class Exchange:
                 market.order_id = max(market.order_id, order_id)
 
     def reenter(self, now_ns: int) -> None:
-        """Put the restored open orders into the books."""
-        for orders in list(self.open_orders.values()):
-            for order in list(orders.values()):
-                self._match(self.markets[order.symbol], order, now_ns)
-                self._finish(now_ns)
+        """Put the restored open orders into the books, of all accounts the oldest first."""
+        for order in [order for order in self.orders.values() if order.is_open]:
+            self._match(self.markets[order.symbol], order, now_ns)
+            self._finish(now_ns)
 
     # What an order needs
 

@@ -51,8 +51,8 @@ class History:
             self.fills_by_order.setdefault(fill.order_key, []).append(fill)
 
     def restore(self, orders: Iterable[Order], fills: Iterable[Fill]) -> None:
-        """Take over what was kept elsewhere."""
-        for order in sorted(orders, key=lambda one: one.id):
+        """Take over what was kept elsewhere, orders as they were placed."""
+        for order in orders:
             self.add(order)
         for fill in fills:
             self.file(fill)

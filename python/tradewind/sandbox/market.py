@@ -33,24 +33,31 @@ class Market:
         What is traded.
     book
         Where it is matched.
+    above
+        How far above the usual first ones its ids begin, so that those of another process never come again.
 
     """
 
-    def __init__(self, symbol: Symbol, book: MatchingBook) -> None:
+    def __init__(self, symbol: Symbol, book: MatchingBook, above: int = 0) -> None:
         self.symbol = symbol
         self.book = book
         self.is_open = True
         self.is_listed = True
         self.order_id = _FIRST_ID
-        self.update_id = _FIRST_ID
-        self.trade_id = _FIRST_ID
-        self.aggregate_id = _FIRST_ID
+        self.update_id = _FIRST_ID + above
+        self.trade_id = _FIRST_ID + above
+        self.aggregate_id = _FIRST_ID + above
         self.last_price = symbol.start_price
         self.last_quantity = 0
         self.trades: deque[Trade] = deque(maxlen=_KEPT_TRADES)
         self.aggregates: deque[AggregateTrade] = deque(maxlen=_KEPT_TRADES)
         self.candles = Candles()
         self.best: tuple[Best, Best] = (book.best(True), book.best(False))
+
+    @property
+    def status(self) -> str:
+        """Whether it is traded, in the venue's word."""
+        return "BREAK" if not self.is_listed else "TRADING" if self.is_open else "HALT"
 
     def remember(self, time_ns: int, price: int, quantity: int, buyer_took: bool, orders: tuple[int, int]) -> Trade:
         """Write down a trade of a (buying, selling) order."""

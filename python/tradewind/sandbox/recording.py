@@ -56,9 +56,9 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
     """Whether the levels are the whole book."""
 
 
-def recorded_market(symbol: Symbol) -> Market:
+def recorded_market(symbol: Symbol, above: int) -> Market:
     """A market in which nothing is yet."""
-    return Market(symbol, MatchingBook())
+    return Market(symbol, MatchingBook(), above)
 
 
 def recorded_streams(settings: Settings) -> Streams:

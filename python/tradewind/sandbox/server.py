@@ -59,11 +59,12 @@ class Server:
         kept = self.state.read() if self.state else None
         now_ns = self.clock.now_ns()
         symbols = [Symbol.packaged(name) for name in settings.symbols]
+        prices, above = (kept.prices, kept.highest_id) if kept else ({}, 0)
         if streams:
-            markets = [recorded_market(one) for one in symbols]
+            markets = [recorded_market(one, above) for one in symbols]
         else:
-            prices = kept.prices if kept else {}
-            markets = [crowded_market(one, settings, now_ns, prices.get(one.name, one.start_price)) for one in symbols]
+            begin = [(one, prices.get(one.name, one.start_price)) for one in symbols]
+            markets = [crowded_market(one, settings, now_ns, price, above) for one, price in begin]
         self.exchange = Exchange(markets, self, settings.kept_orders)
         self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
         self.hub = Hub(self.exchange.markets, partial(odd_event, self.faults))
@@ -87,8 +88,6 @@ class Server:
         if unknown:
             message = f"sandbox: {self.settings.state} has open orders in {', '.join(sorted(unknown))}"
             raise exception("bad_setting", message, "name these in symbols, too")
-        for market in self.exchange.markets.values():
-            kept.jump(market)
         self.exchange.restore(kept.accounts.values(), kept.orders.values(), kept.fills)
         self.exchange.paid_in.update(kept.paid_in)
         self.exchange.fees.update(kept.fees)

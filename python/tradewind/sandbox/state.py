@@ -67,10 +67,10 @@ class Kept:
         self.paid_in.update(line.paid_in)
         self.jumps = max(self.jumps, line.jumps)
 
-    def jump(self, market: Market) -> None:
-        """Let a market's ids begin above all that were ever given."""
-        for name in ("update_id", "trade_id", "aggregate_id"):
-            setattr(market, name, getattr(market, name) + self.jumps * _JUMP)
+    @property
+    def highest_id(self) -> int:
+        """Above all ids of markets that were ever given; those of the next process begin there."""
+        return self.jumps * _JUMP
 
 
 class StateFile:

@@ -83,14 +83,14 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
     """Orders of a symbol, open and closed."""
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     first = call.parameters.integer("orderId")
-    start_ms, end_ms = _range(call)
+    low_ms, high_ms, has_start = _range(call)
     orders = call.venue.exchange.history.of(call.account.number, name)
     rows = [
         order
         for order in orders
-        if (first is None or order.id >= first) and start_ms <= order.created_ns // 1_000_000 <= end_ms
+        if (first is None or order.id >= first) and low_ms <= order.created_ns // 1_000_000 <= high_ms
     ]
-    from_start = first is not None or start_ms > 0
+    from_start = first is not None or has_start
     return [answer.queried(order, call.scale) for order in (rows[:limit] if from_start else rows[-limit:])]
 
 
@@ -98,27 +98,28 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
     """Fills of a symbol."""
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     order_id, first = call.parameters.integer("orderId"), call.parameters.integer("fromId")
-    start_ms, end_ms = _range(call)
+    low_ms, high_ms, has_start = _range(call)
     fills = call.venue.exchange.fills[call.account.number, name]
     rows = [
         fill
         for fill in fills
         if order_id in (None, fill.order_id)
         and (first is None or fill.trade_id >= first)
-        and start_ms <= fill.time_ns // 1_000_000 <= end_ms
+        and low_ms <= fill.time_ns // 1_000_000 <= high_ms
     ]
-    from_start = first is not None or start_ms > 0
+    from_start = first is not None or has_start
     return [answer.own_trade(fill, call.scale) for fill in (rows[:limit] if from_start else rows[-limit:])]
 
 
-def _range(call: Call) -> tuple[int, int]:
+def _range(call: Call) -> tuple[int, int, bool]:
+    """The first and the last millisecond that are asked for, and whether a first one was sent."""
     start_ms, end_ms = call.parameters.time_ms("startTime"), call.parameters.time_ms("endTime")
     if start_ms is not None and end_ms is not None:
         if start_ms > end_ms:
             raise Failure(-1100, "Start time is greater than end time.")
         if end_ms - start_ms > _DAY_MS:
             raise Failure(-1127, "More than 24 hours between startTime and endTime.")
-    return start_ms or 0, 1 << 60 if end_ms is None else end_ms
+    return start_ms or 0, 1 << 60 if end_ms is None else end_ms, start_ms is not None
 
 
 def order_limits(call: Call) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_SUBSCRIPTIONS = 1_000
 _LAST_SUBSCRIPTION = 65_535
+_ID = re.compile(rb'null|-?[0-9]{1,19}|"[a-zA-Z0-9\-_]{1,36}"')
 _ERROR_ID_PATTERN = r"'^[a-zA-Z0-9-_]{1,36}$'"
 
 
@@ -73,7 +75,7 @@ class ApiConnection(Connection):
             request = _decode(message)
             values = {name: _text(raw) for name, raw in request.params.items()}
             id_ = bytes(request.id)
-            if id_[:1] in b"{[tf" or len(id_) > 64:
+            if not _ID.fullmatch(id_):
                 raise ValueError("id")
         except (ValueError, RecursionError) as error:
             self._malformed(error)
@@ -145,10 +147,9 @@ class ApiConnection(Connection):
         venue = self.server.venue
         session = self._session
         if "apiKey" not in values and "signature" not in values and session is not None:
-            # A session's requests need no signature; a timestamp is looked at where it is sent.
+            # A session's requests need no signature, but a timestamp.
             key = venue.key(session.key, security)
-            if "timestamp" in values:
-                venue.check_time(values)
+            venue.check_time(values)
             return key
         if "apiKey" not in values and session is not None:
             values["apiKey"] = session.key
@@ -171,7 +172,7 @@ class ApiConnection(Connection):
         self._check_logons()
         key = self._signed(values, "USER_DATA")
         if key.kind != "ED25519":
-            raise Failure(-4056, "HMAC_SHA256 API key is not supported.")
+            raise Failure(-4056, f"{'RSA' if key.kind == 'RSA' else 'HMAC_SHA256'} API key is not supported.")
         self._session = key
         self._authorized_ms = self.server.clock.now_ns() // 1_000_000
         return self._status(values)
@@ -253,4 +254,7 @@ def _text(raw: msgspec.Raw) -> str:
     text = bytes(raw)
     if text == b"null":
         return ""
+    if text[:1] == b"[":
+        # A list may have spaces here, which it may not have in a query.
+        text = msgspec.json.format(text, indent=-1)
     return _decode_text(text) if text[:1] == b'"' else text.decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,6 +55,18 @@ class Call:
         if found is None:
             raise Failure(-1121, "Invalid symbol.")
         return found
+
+    def market_in(self, status: str | None, name: str | None = None) -> Market:
+        """The market of a symbol, which must be in this state if one is named."""
+        found = self.market(name)
+        if status not in (None, found.status):
+            raise Failure(-1220, "The symbol's status does not match the requested symbolStatus.")
+        return found
+
+    def markets_in(self, status: str | None, names: Iterable[str] | None = None) -> list[Market]:
+        """The markets of symbols, by default of all, as far as they are in this state if one is named."""
+        found = map(self.market, names) if names is not None else self.venue.exchange.markets.values()
+        return [market for market in found if status in (None, market.status)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,30 +10,36 @@ from tradewind.sandbox.market import Market
 from tradewind.sandbox.symbol import Symbol
 from tradewind.sandbox.units import UNIT, show
 
-_MODES = ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
+_MODES = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
+_PERMISSION = "SPOT"
 
 
 def exchange_info(call: Call) -> dict[str, Any]:
     """Limits, symbols and their filters."""
-    one, several = call.parameters.optional_symbol(), call.parameters.symbols()
-    call.parameters.ignore("permissions", "showPermissionSets", "symbolStatus")
-    if one is not None and several is not None:
+    sent = call.parameters
+    one, several = sent.optional_symbol(), sent.symbols()
+    permissions, status = sent.permissions(), sent.symbol_status()
+    shows_sets = sent.flag("showPermissionSets") is not False
+    named = [names for names in (several, one and [one]) if names is not None]
+    if len(named) + (permissions is not None) > 1 or (named and status is not None):
         raise Failure(-1128, "Combination of optional parameters invalid.")
-    names = several if several is not None else [one] if one is not None else list(call.venue.exchange.markets)
+    markets = [call.market(name) for name in named[0]] if named else call.markets_in(status)
+    if permissions is not None and _PERMISSION not in permissions:
+        markets = []
     return {
         "timezone": "UTC",
         "serverTime": call.now_ns // call.scale,
         "rateLimits": call.venue.meter.announced(),
         "exchangeFilters": [],
-        "symbols": [_symbol(call.market(name)) for name in names],
+        "symbols": [_symbol(market, shows_sets) for market in markets],
     }
 
 
-def _symbol(market: Market) -> dict[str, Any]:
+def _symbol(market: Market, shows_sets: bool) -> dict[str, Any]:
     symbol = market.symbol
     return {
         "symbol": symbol.name,
-        "status": "BREAK" if not market.is_listed else "TRADING" if market.is_open else "HALT",
+        "status": market.status,
         "baseAsset": symbol.base,
         "baseAssetPrecision": 8,
         "quoteAsset": symbol.quote,
@@ -55,7 +61,7 @@ def _symbol(market: Market) -> dict[str, Any]:
         "isMarginTradingAllowed": False,
         "filters": _filters(symbol),
         "permissions": [],
-        "permissionSets": [["SPOT"]],
+        "permissionSets": [[_PERMISSION]] if shows_sets else [],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
         "allowedSelfTradePreventionModes": _MODES,
     }

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tradewind.sandbox.binance_spot import answer
-from tradewind.sandbox.candles import Candle, following
+from tradewind.sandbox.candles import MINUTE_MS, Candle, following
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.order import AggregateTrade, Trade
 from tradewind.sandbox.units import show
@@ -110,7 +110,9 @@ def _mini(market: Market, now_ns: int, scale: int) -> Event:
 
 
 def _window(length: str, hours: int, market: Market, now_ns: int, scale: int) -> Event:
-    candle = answer.window(market, now_ns // 1_000_000 - hours * _HOUR_MS)
+    start_ms = now_ns // 1_000_000 - hours * _HOUR_MS
+    # It begins with a whole minute, and so is up to that much longer.
+    candle = answer.window(market, start_ms - start_ms % MINUTE_MS)
     difference, percent = answer.change(candle)
     return {
         "e": f"{length}Ticker",

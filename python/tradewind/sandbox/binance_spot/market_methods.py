@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,7 @@ from tradewind.sandbox.candles import LENGTHS_MS, MINUTE_MS, following
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.units import show
 
-_ZONE = re.compile(r"([+-]?)(\d{1,2})(?::(\d{2}))?\Z", re.ASCII)
+_ZONE = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d))?\Z", re.ASCII)
 _WINDOW = re.compile(r"(\d{1,2})([mhd])\Z", re.ASCII)
 _UNITS_MS = {"m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": 1_440 * MINUTE_MS}
 _LARGEST = {"m": 59, "h": 23, "d": 7}
@@ -33,8 +33,8 @@ def time(call: Call) -> dict[str, Any]:
 
 def depth(call: Call) -> dict[str, Any]:
     """A snapshot of the book."""
-    market, limit = call.market(), call.parameters.limit(100, 5_000)
-    call.parameters.ignore("symbolStatus")
+    limit = call.parameters.limit(100, 5_000)
+    market = call.market_in(call.parameters.symbol_status())
     return call.venue.snapshot(market, limit)
 
 
@@ -87,6 +87,9 @@ def klines(call: Call) -> list[list[Any]]:
     last_ms = min(end_ms if end_ms is not None else 1 << 62, call.now_ns // 1_000_000)
     length_ms = LENGTHS_MS[interval]
     first_ms = start_ms if start_ms is not None else last_ms - (limit + 1) * length_ms
+    if first_ms > last_ms:
+        # Far in the future there are no months to count in.
+        return []
     candles = market.candles.between(interval, first_ms, last_ms, zone_ms)
     rows = list(islice(candles, limit)) if start_ms is not None else list(candles)[-limit:]
     return [answer.kline(candle, following(interval, candle.start_ms, zone_ms), call.scale) for candle in rows]
@@ -197,15 +200,14 @@ def book_ticker(call: Call) -> Any:
 def _each(call: Call, row: Callable[[Market], dict[str, Any]], *, needed: bool = False) -> Any:
     """One row for a symbol, a list for several or for all."""
     one, several = call.parameters.optional_symbol(), call.parameters.symbols()
-    call.parameters.ignore("symbolStatus")
+    status = call.parameters.symbol_status()
     if one is not None and several is not None:
         raise Failure(-1128, "Combination of optional parameters invalid.")
     if one is not None:
-        return row(call.market(one))
+        return row(call.market_in(status, one))
     if several is None and needed:
         raise Failure(-1102, "Param 'symbol' or 'symbols' must be sent, but both were empty/null!")
-    names: Sequence[str] = several if several is not None else list(call.venue.exchange.markets)
-    return [row(call.market(name)) for name in names]
+    return [row(market) for market in call.markets_in(status, several)]
 
 
 def _depth_weight(values: dict[str, str]) -> int:

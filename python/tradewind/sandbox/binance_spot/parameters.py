@@ -16,6 +16,9 @@ _AMOUNT_RANGE = "^([0-9]{1,20})(\\.[0-9]{1,20})?$"
 _INTEGER = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
 _INTEGER_RANGE = "^[0-9]{1,20}$"
 _LOWER = re.compile(r"[a-z]", re.ASCII)
+_PERMISSIONS = re.compile(r'(?:[A-Z0-9_]+|\["[A-Z0-9_]+"(?:,"[A-Z0-9_]+")*\])\Z')
+_SYMBOL_STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
+_LARGEST_INTEGER = 2**63 - 1
 
 # A time of more digits than milliseconds have until the year 2286 is in microseconds.
 _LARGEST_MS = 10**13
@@ -76,12 +79,18 @@ class Parameters:
         except ValueError:
             raise illegal(name, _AMOUNT_RANGE) from None
 
+    def positive_amount(self, name: str) -> int | None:
+        """A price or quantity above zero, if it was sent."""
+        amount = self.amount(name)
+        if amount == 0:
+            raise Failure(-1013, f"Invalid {name}.")
+        return amount
+
     def needed_amount(self, name: str) -> int:
         """A price or quantity that must be there and above zero."""
         self.needed(name)
-        amount = self.amount(name)
-        if not amount:
-            raise mandatory(name)
+        amount = self.positive_amount(name)
+        assert amount is not None
         return amount
 
     def integer(self, name: str) -> int | None:
@@ -91,7 +100,10 @@ class Parameters:
             return None
         if not _INTEGER.match(value):
             raise illegal(name, _INTEGER_RANGE)
-        return int(value)
+        number = int(value)
+        if number > _LARGEST_INTEGER:
+            raise Failure(-1108, f"Parameter '{name}' overflowed.")
+        return number
 
     def time_ms(self, name: str) -> int | None:
         """A time in milliseconds; microseconds are understood too."""
@@ -143,6 +155,22 @@ class Parameters:
         if len(set(names)) < len(names):
             raise Failure(-1151, "Symbol is present multiple times in the list.")
         return [self._symbol("symbols", name) for name in names]
+
+    def permissions(self) -> list[str] | None:
+        """One permission or a list of them in JSON, if it was sent."""
+        value = self.text("permissions")
+        if value is None:
+            return None
+        if not _PERMISSIONS.match(value):
+            raise Failure(-1130, "Data sent for parameter 'permissions' is not valid.")
+        return re.findall(r"\w+", value)
+
+    def symbol_status(self) -> str | None:
+        """The state that symbols shall be in, if it was sent."""
+        value = self.text("symbolStatus")
+        if value is not None and value not in _SYMBOL_STATUSES:
+            raise Failure(-1122, "Invalid symbolStatus.")
+        return value
 
     def ignore(self, *names: str) -> None:
         """Count parameters as read that are for somebody else."""

@@ -77,9 +77,12 @@ def _request(call: Call) -> tuple[OrderRequest, str]:
         raise Failure(-1117, "Invalid side.")
     if word not in _KINDS:
         raise Failure(-1013, _UNSUPPORTED[word]) if word in _UNSUPPORTED else Failure(-1116, "Invalid orderType.")
-    for name in ("stopPrice", "trailingDelta", "icebergQty", "pegPriceType", "pegOffsetValue", "pegOffsetType"):
-        if sent.text(name) is not None and name != "icebergQty":
+    for name in ("stopPrice", "trailingDelta"):
+        if sent.text(name) is not None:
             raise Failure(-1106, f"Parameter '{name}' sent when not required.")
+    for name in ("pegPriceType", "pegOffsetValue", "pegOffsetType"):
+        if sent.text(name) is not None:
+            raise Failure(-1013, "Pegged orders are not supported for this symbol.")
     if sent.amount("icebergQty"):
         raise Failure(-1013, "Iceberg orders are not supported for this symbol.")
     kind = cast(Kind, word)
@@ -113,16 +116,16 @@ def _sizes(call: Call, kind: Kind) -> tuple[int, int, int]:
     if kind != "MARKET":
         if sent.text("quoteOrderQty") is not None:
             raise Failure(-1106, "Parameter 'quoteOrderQty' sent when not required.")
-        quantity = sent.needed_amount("quantity")
-        return sent.needed_amount("price"), quantity, 0
+        needed = sent.needed_amount("quantity")
+        return sent.needed_amount("price"), needed, 0
     if sent.text("price") is not None:
         raise Failure(-1106, "Parameter 'price' sent when not required.")
-    quantity, quote_quantity = sent.amount("quantity") or 0, sent.amount("quoteOrderQty") or 0
+    quantity, quote_quantity = sent.positive_amount("quantity"), sent.positive_amount("quoteOrderQty")
     if quantity and quote_quantity:
         raise Failure(-1128, "Combination of optional parameters invalid.")
     if not quantity and not quote_quantity:
-        raise mandatory("quantity")
-    return 0, quantity, quote_quantity
+        raise Failure(-1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!")
+    return 0, quantity or 0, quote_quantity or 0
 
 
 def _time_in_force(call: Call, kind: Kind) -> TimeInForce:
@@ -148,9 +151,12 @@ def _named_order(call: Call, id_name: str, client_name: str, reason: Reason) -> 
     order_id, client_id = call.parameters.integer(id_name), call.parameters.client_id(client_name)
     if order_id is None and client_id is None:
         raise Failure(-1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!")
-    order = call.venue.exchange.find(call.account, market.symbol.name, order_id, client_id)
+    named = client_id if order_id is None else None
+    order = call.venue.exchange.find(call.account, market.symbol.name, order_id, named)
     if order is None:
         raise Refusal(reason)
+    if client_id not in (None, order.client_id):
+        raise Failure(-2039, "Client order ID is not correct for this order ID.")
     return order
 
 
@@ -166,7 +172,7 @@ def cancel(call: Call) -> dict[str, Any]:
 def _restriction(call: Call) -> str | None:
     word = call.parameters.text("cancelRestrictions")
     if word is not None and word not in _RESTRICTIONS:
-        raise Failure(-1145, "Invalid cancelRestrictions")
+        raise Failure(-1145, "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`.")
     return word
 
 
@@ -281,16 +287,23 @@ def status(call: Call) -> dict[str, Any]:
     return answer.queried(order, call.scale)
 
 
-def unsupported(call: Call) -> Any:
-    """Order lists and the like, which this exchange does not have."""
-    raise Failure(-1013, "Order lists are not supported for this symbol.")
+def _unsupported(what: str) -> Callable[[Call], Any]:
+    """What this exchange does not have: it answers as an order of an unsupported type does."""
+
+    def run(call: Call) -> Any:
+        raise Failure(-1013, f"{what} not supported for this symbol.")
+
+    return run
 
 
 def _test_weight(values: dict[str, str]) -> int:
     return 20 if values.get("computeCommissionRates", "").lower() == "true" else 1
 
 
-_LISTS = ("oco", "oto", "otoco", "opo", "opoco")
+_LISTS = _unsupported("Order lists are")
+_AMENDING = _unsupported("Order amend is")
+_ROUTING = _unsupported("Orders with smart routing are")
+_LIST_KINDS = ("oco", "oto", "otoco", "opo", "opoco")
 
 METHODS = (
     Method("order.place", "POST /api/v3/order", place, 1, "TRADE", is_order=True),
@@ -299,7 +312,11 @@ METHODS = (
     Method("openOrders.cancelAll", "DELETE /api/v3/openOrders", cancel_all, 1, "TRADE", is_order=True),
     Method("order.cancelReplace", "POST /api/v3/order/cancelReplace", replace, 1, "TRADE", is_order=True),
     Method("order.status", "GET /api/v3/order", status, 4, "USER_DATA"),
-    Method("orderList.place", "POST /api/v3/order/oco", unsupported, 1, "TRADE"),
-    *(Method(f"orderList.place.{word}", f"POST /api/v3/orderList/{word}", unsupported, 1, "TRADE") for word in _LISTS),
-    Method("sor.order.place", "POST /api/v3/sor/order", unsupported, 1, "TRADE"),
+    Method("orderList.place", "POST /api/v3/order/oco", _LISTS, 1, "TRADE"),
+    *(Method(f"orderList.place.{kind}", f"POST /api/v3/orderList/{kind}", _LISTS, 1, "TRADE") for kind in _LIST_KINDS),
+    Method("orderList.cancel", "DELETE /api/v3/orderList", _LISTS, 1, "TRADE"),
+    Method("orderList.status", "GET /api/v3/orderList", _LISTS, 4, "USER_DATA"),
+    Method("sor.order.place", "POST /api/v3/sor/order", _ROUTING, 1, "TRADE"),
+    Method("sor.order.test", "POST /api/v3/sor/order/test", _ROUTING, 1, "TRADE"),
+    Method("order.amend.keepPriority", "PUT /api/v3/order/amend/keepPriority", _AMENDING, 4, "TRADE"),
 )
