@@ -23,6 +23,8 @@ _WRITTEN = {
 _LONGEST_VALUE = 60
 _TYPES = {"string": "text in quotes", "dict": "a table", "list": "an array", "bool": "true or false"}
 _TYPES |= {"int": "a whole number", "model": "a table", "datetime": "a date and time", "float": "a number"}
+_TYPES |= {"tuple": "an array", "datetime_from_date_parsing": "a date and time", "datetime_parsing": "a date and time"}
+_TYPES |= {"timezone_aware": "a time with its zone, such as 2026-01-01T12:00:00Z"}
 
 
 def explained(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -91,6 +93,7 @@ _BOUNDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_pattern_mismatch": lambda _: "is not written as it must be",
     "string_too_long": lambda context: f"is longer than {context['max_length']} characters",
     "string_too_short": lambda _: "is empty",
+    "int_parsing_size": lambda _: "is too large",
     "too_short": lambda _: "is empty",
 }
 
