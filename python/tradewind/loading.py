@@ -78,7 +78,11 @@ def load_module(file: Path, module: str) -> ModuleType:
 
     """
     if not file.is_file():
-        raise exception("bad_strategy", f"{file} does not exist")
+        raise exception(
+            "bad_strategy",
+            f"{file} does not exist",
+            "is the path right? in a system file it is relative to the folder of that file",
+        )
     file = file.resolve()
     folder = root(file, module)
     is_package = folder != file.parent

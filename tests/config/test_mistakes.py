@@ -9,6 +9,7 @@ import pytest
 
 import tradewind as tw
 from tradewind.config import Simulated, SystemFileError
+from tradewind.config.problem import place_text
 
 TWENTY = """
 [run]
@@ -242,6 +243,39 @@ def test_hints_are_in_the_words_of_the_file(cli, folder):
     assert "[missing_stream]" in err and "hint: name their file in a system file" in err
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("venues.a = 5", "venues.a"),
+        ("accounts.a.balances = { BTC = -1 }\naccounts.a.venue = 'v'\nvenues.v = {}", "accounts.a.balances.BTC"),
+        ("risk.checks = [5]", "risk.checks[1]"),
+        ("data = [5]", "data[1]"),
+        ("data = 5", "data"),
+        ("risk.checks = 'a.py:b'", "risk.checks"),
+        ("backtest.commands = [{ word = 'trading_off', time = '2026-01-01T12:00:00' }]", "backtest.commands[1].time"),
+        ("backtest.commands = [{ word = 'trading_off', time = 'noon' }]", "backtest.commands[1].time"),
+        ("backtest.commands = [5]", "backtest.commands[1]"),
+        ("[[data]]\nkind = 'values'\nname = 'mood'\nfiles = ['']", "data[1].files[1]"),
+    ],
+)
+def test_each_mistake_has_a_hint(read, text, place):
+    """What holds an entry says what is meant by it, and nothing is in the words of pydantic."""
+    with pytest.raises(SystemFileError) as caught:
+        read(text)
+    (problem,) = caught.value.problems
+    assert place_text(problem.place) == place
+    assert problem.hint and "nput" not in problem.message
+
+
+@pytest.mark.parametrize("column", ["1.5", '""', "[1]", "true", "-1"])
+def test_a_column_that_is_none_is_one_mistake_at_its_place(read, column):
+    with pytest.raises(SystemFileError) as caught:
+        read(f'[[data]]\nkind = "trades"\ninstrument = "a:B"\nfiles = ["b.csv"]\ncolumns = {{ price = {column} }}')
+    problems = [one for one in caught.value.problems if "columns" in one.place]
+    assert [place_text(one.place) for one in problems] == ["data[1].columns.price"]
+    assert problems[0].hint == "write its name in quotes, or its position from zero"
+
+
 def test_what_is_no_file_is_explained(folder):
     os.mkfifo(folder / "pipe")
     for path, words in (("nowhere.toml", "No such file"), (folder, "is not a file"), ("pipe", "is not a file")):
@@ -304,7 +338,8 @@ def test_credentials_must_be_there_and_private(cli, folder):
     base = (folder / "system.toml").read_text().replace("leverage = 3", 'credentials = { file = "keys.toml" }')
     (folder / "system.toml").write_text(base)
     keys = Path("keys.toml")
-    assert "credentials.file: cannot be read" in cli("config", "check", "system.toml")[1]
+    out = cli("config", "check", "system.toml")[1]
+    assert "credentials.file: cannot be read" in out and "hint: is the path right?" in out
     keys.write_text('key = "HIDDEN"')
     keys.chmod(0o644)
     out = cli("config", "check", "system.toml")[1]

@@ -163,6 +163,18 @@ def test_a_file_is_written_as_it_was_read(read):
     assert read(system.to_toml(defaults=True)).model_dump() == system.model_dump()
 
 
+def test_a_system_of_python_equals_its_file(folder):
+    stated = tw.System.read("system.toml").model_dump(by_alias=True, exclude_unset=True)
+    system = tw.System(**stated)
+    (folder / "written.toml").write_text(system.to_toml())
+    assert tw.System.read(folder / "written.toml") == system
+    assert tw.System(**stated | {"run": {"seed": 4}}) != system
+    # The same words in another folder name other files.
+    (folder / "other").mkdir()
+    (folder / "other" / "written.toml").write_text(system.to_toml())
+    assert tw.System.read("other/written.toml") != system
+
+
 AMOUNTS = st.decimals(min_value=0, max_value=10**12, places=6, allow_nan=False)
 TEXTS = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20)
 DURATIONS = st.builds("{}{}".format, st.integers(1, 10_000), st.sampled_from(["ns", "us", "ms", "s", "m"]))

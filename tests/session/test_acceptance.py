@@ -296,12 +296,19 @@ def test_the_order_of_instruments_is_that_of_the_run_wherever_the_file_names_the
 REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "instruments": (
         lambda text: text.replace('BTCUSDT"]\n', 'BTCUSDT"]\n\n[instruments."binance_spot:ETHUSDT"]\n'),
-        "its instruments changed since",
+        r"its instruments \(binance_spot:ETHUSDT is new\) changed since",
     ),
-    "seed": (lambda text: text.replace('name = "busy"', 'name = "busy"\nseed = 7'), "its seed changed since"),
+    "seed": (
+        lambda text: text.replace('name = "busy"', 'name = "busy"\nseed = 7'),
+        r"its seed \(0 -> 7\) changed since",
+    ),
     "strategies": (
         lambda text: text.replace("strategies.busy", "strategies.other"),
-        r"its strategies \(by their names\)",
+        r"its strategies \(busy is gone, other is new\) changed since",
+    ),
+    "a specification": (
+        lambda text: text.replace('BTCUSDT"]\n', 'BTCUSDT"]\nmaker_fee = "0.002"\n', 1),
+        r"its instruments \(binance_spot:BTCUSDT maker_fee 0.001 -> 0.002\) changed since",
     ),
     "control": (lambda text: text + "\n[control]\nenabled = false\n", "nobody could turn trading on"),
 }
@@ -326,7 +333,7 @@ def test_the_mode_and_a_simulated_venue_cannot_be_accepted(tmp_path: Path) -> No
     async def work(bench: Bench) -> None:
         await _bought(bench, "paper")
         bench.path.write_text(bench.path.read_text().replace('latency = "3ms"', 'latency = "4ms"'))
-        with pytest.raises(TradewindError, match="its simulated venues changed since"):
+        with pytest.raises(TradewindError, match=r"its simulated venues \(binance_spot\) changed since"):
             await bench.session("paper", accepts_changes=True).__aenter__()
         (bench.folder / "runs/busy/paper").rename(bench.folder / "runs/busy/live")
         with pytest.raises(TradewindError, match="in the mode paper, and does not go on in live"):

@@ -154,6 +154,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tw.Result]:
         balances=RICH,
         venues={"synthetic": tw.Simulated(latency="700ms", answer_latency="400ms")},
         risk=tw.Limits(position=2, order_notional=1_000),
+        interval="1m",
         journal=place,
     )
     return place, result
@@ -166,6 +167,10 @@ def test_the_strategy_of_a_backtest_does_what_it_did(kept: tuple[Path, tw.Result
     assert again.result.decisions_hash == result.decisions_hash
     assert again.result.state_hash == result.state_hash
     assert again.result.fills.equals(result.fills)
+    # The curve has the points of the run, so that its drawdown is that of the run.
+    assert again.result.equity.equals(result.equity) and result.equity.height > 5
+    for name in ("interval_ns", "maximum_drawdown", "drawdown_times_ns"):
+        assert again.result.metrics[name] == result.metrics[name], name
     assert again.other == again.session
     assert again.session["net_profit"] == pytest.approx(result.metrics["final_equity"] - 1_000_000)
     assert again.result.settings.risk == tw.Risk(limits=tw.Limits(position=2, order_notional=1_000))

@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,25 @@ def test_credentials_of_a_file_are_the_owners_only(tmp_path: Path) -> None:
     assert SECRET not in str(raised.value)
     with pytest.raises(tw.TradewindError, match="cannot be read"):
         Credentials.from_file(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"keys": {"hmac": "VERYSECRET"}}',
+        b'api_key = "x"\nsecret = "VERYSECRET\xff"',
+        b'api_key = "x"\nprivate_key_file = "key.der"',
+        b'api_key = "x"\nprivate_key_file = 5',
+        b'api_key = 5\nsecret = ["VERYSECRET"]',
+    ],
+)
+def test_a_file_that_holds_no_credentials_is_explained(tmp_path: Path, content: bytes) -> None:
+    for name, what in (("keys.toml", content), ("key.der", b"\x30\x82VERYSECRET")):
+        (tmp_path / name).write_bytes(what)
+        (tmp_path / name).chmod(0o600)
+    with pytest.raises(tw.TradewindError, match=r"bad_credentials(.|\n)*hint: write TOML with api_key") as raised:
+        Credentials.from_file(tmp_path / "keys.toml")
+    assert "SECRET" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_credentials_of_the_environment() -> None:

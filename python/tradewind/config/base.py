@@ -69,6 +69,14 @@ def _exact(value: Any) -> Any:
     return number
 
 
+def _column(value: Any) -> Any:
+    """A column by its name or its position: one mistake, and not one for each way to write it."""
+    is_position = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not is_position and not (isinstance(value, str) and value.isprintable() and value):
+        raise mistake("wrong_type", "names no column", "write its name in quotes, or its position from zero")
+    return value
+
+
 def _module_reference(text: str) -> str:
     before, colon, name = text.rpartition(":")
     if not colon or not before or not name.isidentifier():
@@ -90,6 +98,7 @@ Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
+Column = Annotated[Text | Whole, BeforeValidator(_column)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 StrategyName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)]
 InstrumentName = Annotated[str, Field(pattern=INSTRUMENT_PATTERN, max_length=200)]

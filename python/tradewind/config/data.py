@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from tradewind import data
 from tradewind.config.base import (
+    Column,
     Duration,
     Flag,
     InstrumentName,
@@ -63,7 +64,7 @@ class _Files(_Data):
 
 
 class _Table(_Files):
-    columns: dict[Text, Text | Whole] = Field(default_factory=dict)
+    columns: dict[Text, Column] = Field(default_factory=dict)
     """Our names of columns to theirs, or to their position from zero: { quantity = "amount" }. Default: common names
     are recognised."""
     time_unit: TimeUnit | None = None

@@ -23,6 +23,8 @@ _WRITTEN = {
 _LONGEST_VALUE = 60
 _TYPES = {"string": "text in quotes", "dict": "a table", "list": "an array", "bool": "true or false"}
 _TYPES |= {"int": "a whole number", "model": "a table", "datetime": "a date and time", "float": "a number"}
+_TYPES |= {"tuple": "an array", "datetime_from_date_parsing": "a date and time", "datetime_parsing": "a date and time"}
+_TYPES |= {"timezone_aware": "a time with its zone, such as 2026-01-01T12:00:00Z"}
 
 
 def explained(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -47,7 +49,7 @@ def _is_within(place: tuple[int | str, ...], array: tuple[int | str, ...]) -> bo
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
-    place, around = _resolve(detail["loc"], model)
+    place, around, meaning = _resolve(detail["loc"], model)
     kind, context = detail["type"], detail.get("ctx", {})
     # A key is in its place already.
     is_hidden = _is_private(place, detail["input"]) or detail["loc"][-1:] == ("[key]",)
@@ -55,7 +57,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     if kind == "extra_forbidden":
         return _unknown(place, around)
     if kind == "missing":
-        return Problem("missing_setting", place, ": is missing", _first_sentence(around, place))
+        return Problem("missing_setting", place, ": is missing", _first_sentence(meaning))
     if kind == "mistake":
         value = shown if place else ""
         return Problem(context["code"], place, f"{value}: {context['message']}", context["hint"])
@@ -72,13 +74,13 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
             "bad_setting", (*place, tag), f"{_shown(given)}: is not known", f"one of {context['expected_tags']}"
         )
     if kind in _BOUNDS:
-        hint = _WRITTEN.get(str(context.get("pattern"))) or _first_sentence(around, place)
+        hint = _WRITTEN.get(str(context.get("pattern"))) or _first_sentence(meaning)
         return Problem("bad_setting", place, f"{shown}: {_BOUNDS[kind](context)}", hint)
     wanted = _TYPES.get(kind.removesuffix("_type").removesuffix("_attributes"))
     if wanted:
-        return Problem("wrong_type", place, f"{shown}: is not {wanted}", _first_sentence(around, place))
+        return Problem("wrong_type", place, f"{shown}: is not {wanted}", _first_sentence(meaning))
     return Problem(
-        "bad_setting", place, f"{shown}: {detail['msg'].removeprefix('Value error, ')}", _first_sentence(around, place)
+        "bad_setting", place, f"{shown}: {detail['msg'].removeprefix('Value error, ')}", _first_sentence(meaning)
     )
 
 
@@ -91,6 +93,7 @@ _BOUNDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_pattern_mismatch": lambda _: "is not written as it must be",
     "string_too_long": lambda context: f"is longer than {context['max_length']} characters",
     "string_too_short": lambda _: "is empty",
+    "int_parsing_size": lambda _: "is too large",
     "too_short": lambda _: "is empty",
 }
 
@@ -138,18 +141,21 @@ def _shown(value: Any) -> str:
     return ""
 
 
-def _first_sentence(around: dict[str, Any], place: Place) -> str:
+def _first_sentence(description: str) -> str:
     """What a setting means, as the start of its description."""
-    setting = around.get("properties", {}).get(str(place[-1]), {}) if place else {}
-    text = " ".join(str(setting.get("description", "")).split())
-    return text.split(". ")[0].rstrip(".")
+    return " ".join(description.split()).split(". ")[0].rstrip(".")
 
 
-def _resolve(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Place, dict[str, Any]]:
-    """The place of an error, and the schema of the table that holds it: pydantic's places name union members, too."""
+def _resolve(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Place, dict[str, Any], str]:
+    """The place of an error, the schema of the table that holds it, and what is meant there, as it is described.
+
+    Pydantic's places name union members, too. What has no description of its own, as an entry of a table or of an
+    array, has that of what holds it.
+    """
     whole = schema_of(model)
     here = around = whole
     place: list[str | int] = []
+    meaning = ""
     for part in location:
         here = _followed(here, whole)
         members = _members(here, whole)
@@ -162,7 +168,8 @@ def _resolve(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[P
         around = here
         place.append(part)
         here = _inner(here, part)
-    return tuple(place), _followed(around, whole)
+        meaning = str(here.get("description", meaning))
+    return tuple(place), _followed(around, whole), meaning
 
 
 _TABLE_WORDS = {"properties", "items", "additionalProperties", "patternProperties"}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tradewind.config.system import Mode, System
 
 PROPOSED = "tradewind config check proposes numbers"
+_RELATIVE = "is the path right? it is relative to the folder of the system file"
 
 
 def missing(system: System, mode: Mode) -> list[Problem]:
@@ -128,10 +129,10 @@ def _credentials(system: System, place: Place, given: Credentials) -> Iterator[P
     try:
         mode = system.path(given.file).stat().st_mode
     except OSError as error:
-        yield Problem("unreadable_file", (*place, "file"), f": cannot be read: {error.strerror}")
+        yield Problem("unreadable_file", (*place, "file"), f": cannot be read: {error.strerror}", _RELATIVE)
         return
     if not stat.S_ISREG(mode):
-        yield Problem("unreadable_file", (*place, "file"), ": is not a file")
+        yield Problem("unreadable_file", (*place, "file"), ": is not a file", _RELATIVE)
     elif mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Problem("bad_setting", (*place, "file"), ": can be read by others", "chmod 600 it, and make new keys")
 
@@ -154,7 +155,8 @@ def _data_files(system: System) -> Iterator[Problem]:
     for at, one in enumerate(system.data):
         for place, file in enumerate(one.paths):
             if not system.path(file).is_file():
-                yield Problem("unreadable_file", ("data", at, "files", place), f' = "{file}": there is no such file')
+                message = f' = "{file}": there is no such file'
+                yield Problem("unreadable_file", ("data", at, "files", place), message, _RELATIVE)
         try:
             one.source(system.path)
         except TradewindError as error:

@@ -121,6 +121,14 @@ class System(Section):
         document = self.model_dump(by_alias=True, exclude_unset=not defaults, exclude_none=True)
         return to_toml(document)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same and, by the folder of their paths, mean the same."""
+        if not isinstance(other, System):
+            return NotImplemented
+        return self.folder.resolve() == other.folder.resolve() and self.model_dump() == other.model_dump()
+
+    __hash__ = Section.__hash__
+
     @property
     def folder(self) -> Path:
         """The folder that paths are relative to."""

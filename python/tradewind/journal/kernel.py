@@ -13,6 +13,7 @@ from tradewind.journal.code import Rebuilt
 from tradewind.journal.manifest import Manifest
 from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
+from tradewind.times import duration_ns
 
 
 def kernel_of(
@@ -43,7 +44,7 @@ def kernel_of(
         "venues": [from_json(one) for one in settings["venues"].values()] if is_simulated else [],
         "balances": [],
         "currency": settings["currency"],
-        "interval_ns": 3600 * 10**9,
+        "interval_ns": duration_ns(from_json(settings["interval"])),
         "trading_days": settings["days"] == 252,
         "seed": manifest.seed,
         "keep": "everything",

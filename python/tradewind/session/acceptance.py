@@ -20,10 +20,8 @@ from tradewind.journal.manifest import Accepted, Manifest
 from tradewind.journal.reader import last_entry
 from tradewind.journal.succession import aside, succeed
 from tradewind.journal.tables import Decoder
-from tradewind.journal.values import from_json
 from tradewind.session.resuming import resumed
 from tradewind.strategy import Strategy
-from tradewind.times import duration_ns
 
 
 def accept(
@@ -85,13 +83,7 @@ def accept(
 def _rebuilt(journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], declared: dict[str, bytes]) -> bytes:
     """The state behind the journal, by the recorded decisions alone; nobody's code is run."""
     silent = Rebuilt([(one.name, one) for one in strategies], [], (), changed=True)
-    kernel = kernel_of(
-        then,
-        silent,
-        keep="metrics",
-        journal=True,
-        interval_ns=duration_ns(from_json(then.settings["interval"])),
-    )
+    kernel = kernel_of(then, silent, keep="metrics", journal=True)
     kernel.follow_recorded()
     with resumed(kernel, journal, needs_strategies=False) as kept:
         # Nobody's code names streams at the start.

@@ -84,15 +84,35 @@ def changes(then: Manifest, now: Manifest) -> Changes:
 
 
 def _fixed(then: Manifest, now: Manifest, mode: str) -> Iterator[str]:
-    settings = {"currency": "currency"} | ({"venues": "simulated venues"} if mode == "paper" else {})
-    for name in ("instruments", "seed"):
-        if _kept(getattr(now, name)) != _kept(getattr(then, name)):
-            yield name
-    for name, words in settings.items():
-        if _kept(now.settings[name]) != _kept(then.settings[name]):
-            yield words
-    if sorted(one.name for one in now.code.strategies) != sorted(one.name for one in then.code.strategies):
-        yield "strategies (by their names)"
+    if _kept(then.instruments) != _kept(now.instruments):
+        yield f"instruments ({', '.join(_entries(_specified(then), _specified(now))) or 'their order or source'})"
+    for name, old, new in (
+        ("seed", then.seed, now.seed),
+        ("currency", then.settings["currency"], now.settings["currency"]),
+    ):
+        if old != new:
+            yield f"{name} ({old} -> {new})"
+    if mode == "paper":
+        before, after = (_kept(one.settings["venues"]) for one in (then, now))
+        if changed := [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]:
+            yield f"simulated venues ({', '.join(changed)})"
+    if changed := [*_entries(*({one.name: {} for one in side.code.strategies} for side in (then, now)))]:
+        yield f"strategies ({', '.join(changed)})"
+
+
+def _specified(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
+    """What instruments are, but for the text on where that is from."""
+    listed = ({name: value for name, value in one.items() if name != "source"} for one in manifest.instruments)
+    return {f"{one['venue']}:{one['symbol']}": one for one in listed}
+
+
+def _entries(old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What came, what went, and what is otherwise than it was."""
+    for name in sorted(old.keys() | new.keys()):
+        if name in old and name in new:
+            yield from _each(f"{name} ", old[name], new[name])
+        else:
+            yield f"{name} is {'new' if name in new else 'gone'}"
 
 
 def _accounts(then: Manifest, now: Manifest) -> Iterator[str]:

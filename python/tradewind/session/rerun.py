@@ -277,6 +277,7 @@ def _settings(
         venues=venues,
         risk=_risk(manifest),
         currency=manifest.settings["currency"],
+        interval=from_json(manifest.settings["interval"]),
         days=manifest.settings["days"],
         seed=manifest.seed,
     )

@@ -21,6 +21,7 @@ from tradewind.errors import exception
 
 KeyKind = Literal["hmac", "rsa", "ed25519"]
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_WRITTEN = 'write TOML with api_key = "..." and secret = "...", or private_key_file = "..." with a key in PEM'
 
 
 class Credentials:
@@ -68,13 +69,18 @@ class Credentials:
         text = _owners_text(Path(path))
         try:
             fields = json.loads(text)["keys"][name] if text.lstrip().startswith("{") else tomllib.loads(text)
-        except (ValueError, KeyError, TypeError):
-            raise exception("bad_credentials", f"{path}: no TOML, and no file of keys with {name!r}") from None
-        private = fields.get("private_key_file")
-        secret = _owners_text(Path(path).parent / private) if private else fields.get("secret", "")
-        if not fields.get("api_key") or not secret:
-            raise exception("bad_credentials", f"{path}: api_key and secret (or private_key_file) are needed")
-        return cls(str(fields["api_key"]), str(secret))
+            stated = {one: fields.get(one) for one in ("api_key", "secret", "private_key_file")}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise exception(
+                "bad_credentials", f"{path}: no TOML, and no file of keys with {name!r}", _WRITTEN
+            ) from None
+        if wrong := [one for one, value in stated.items() if not isinstance(value, str | None)]:
+            raise exception("bad_credentials", f"{path}: {' and '.join(wrong)} must be text in quotes", _WRITTEN)
+        private = stated["private_key_file"]
+        secret = _owners_text(Path(path).parent / private) if private else stated["secret"]
+        if not stated["api_key"] or not secret:
+            raise exception("bad_credentials", f"{path}: api_key and secret (or private_key_file) are needed", _WRITTEN)
+        return cls(stated["api_key"], secret)
 
     def sign(self, payload: bytes) -> str:
         """The signature of a payload: hexadecimal for HMAC, else base64."""
@@ -112,4 +118,9 @@ def _owners_text(path: Path) -> str:
             )
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise exception("bad_credentials", f"{path} cannot be read: {error.strerror}") from error
+        raise exception(
+            "bad_credentials", f"{path} cannot be read: {error.strerror}", "is it there, and is it yours?"
+        ) from error
+    except UnicodeDecodeError:
+        # Without its cause, which holds what the file says.
+        raise exception("bad_credentials", f"{path} is not text (UTF-8)", _WRITTEN) from None
