@@ -91,7 +91,7 @@ def test_reasons_of_refusals_are_figures(holds: Any) -> None:
     assert f"risk_order_quantity {refused}" in repr(result)
     assert (result.metrics["currency"], result.metrics["days"]) == ("USDT", 365)
     assert run(holds(), balances=RICH).metrics["rejections"] == {}
-    assert run(holds(), keep="metrics", **settings).metrics["rejections"] is None
+    assert run(holds(), keep="metrics", **settings).metrics["rejections"] == {"risk_order_quantity": refused}
 
 
 @pytest.mark.parametrize(

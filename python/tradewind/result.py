@@ -57,10 +57,9 @@ class Result:
         self.manifest = manifest
         """Everything that decided the run, with the source of its code, as it was when the run began."""
         outcome, interval_ns = run.outcome(), duration_ns(settings.interval)
-        self.metrics: dict[str, Any] = {
-            **metrics_of(outcome, settings.resolved_currency, settings.days, interval_ns, run.equity()[0]),
-            "rejections": self._rejections(outcome["total"]),
-        }
+        self.metrics: dict[str, Any] = metrics_of(
+            outcome, settings.resolved_currency, settings.days, interval_ns, run.equity()[0]
+        )
         """Every figure by name, as docs/results.md explains them; what is not known is None."""
 
     @property
@@ -77,17 +76,6 @@ class Result:
     def orders(self) -> pl.DataFrame:
         """Every order, in the order of closing."""
         return frame(self._run.orders())
-
-    def _rejections(self, total: Mapping[str, Any]) -> dict[str, int] | None:
-        """How many orders were refused by us or rejected by the venue, by reason; None where orders were not kept."""
-        if not (total.get("orders_refused") or total.get("orders_rejected")):
-            return {}
-        counted = (
-            self.orders.filter(status="rejected")["reason"]
-            .value_counts()
-            .sort("count", "reason", descending=[True, False])
-        )
-        return dict(counted.rows()) or None
 
     @cached_property
     def fills(self) -> pl.DataFrame:
@@ -177,7 +165,6 @@ def metrics_of(
         "days": days,
         "counted_days": counted,
         "interval_ns": interval_ns,
-        "rejections": None,
     }
 
 

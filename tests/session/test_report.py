@@ -103,15 +103,6 @@ def test_parity_is_not_named_where_the_journal_begins_behind_changes(result: tw.
     assert "tradewind parity" not in str(report(result, has_beginning=False))
 
 
-def test_of_more_refusals_than_are_remembered_the_newest_are_named(result: tw.Result) -> None:
-    newest = [{"status": "rejected", "reason": "risk_daily_loss"}] * 3 + [{"status": "filled", "reason": None}]
-    kernel: Any = SimpleNamespace(closed_orders=lambda _: newest)
-    named = {"risk_daily_loss": 3}
-    assert report_module._rejections(kernel, {"orders_refused": 2, "orders_rejected": 1}) == (named, True)
-    assert report_module._rejections(kernel, {"orders_refused": 195, "orders_rejected": 0}) == (named, False)
-    assert "\nrejected  risk_daily_loss 3, of the newest orders\n" in str(report(result, newest_rejections=named))
-
-
 def test_a_return_that_is_not_known_is_not_told(result: tw.Result) -> None:
     text = str(report(result, metrics={**result.metrics, "total_return": None}))
     assert " USDT, maximum drawdown " in text and "(-)" not in text

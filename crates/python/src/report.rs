@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use std::cmp::Reverse;
 use tradewind_core::account::Posting;
 use tradewind_core::driver::{AssetReport, InstrumentReport, Recorder, Run};
 use tradewind_core::engine::Booked;
@@ -37,6 +38,8 @@ pub struct Outcome {
     returns: Vec<(&'static str, Option<f64>)>,
     drawdown: Option<(TimeNs, TimeNs, Option<TimeNs>)>,
     span_ns: Option<(TimeNs, TimeNs)>,
+    /// By reason, the most frequent first.
+    rejections: Vec<(&'static str, u64)>,
     instruments: Vec<(String, String, String, Option<f64>, InstrumentReport)>,
     assets: Vec<(String, String, u8, AssetReport)>,
     total: Option<(Summary, f64)>,
@@ -59,6 +62,8 @@ impl Outcome {
             let asset = index.asset(report.asset);
             (index.account(report.account).name.clone(), asset.name.clone(), asset.decimals, report)
         });
+        let mut rejections: Vec<_> = recorder.rejections().iter().map(|(reason, count)| (reason.slug(), *count)).collect();
+        rejections.sort_by_key(|(reason, count)| (Reverse(*count), *reason));
         Self {
             rows: run.rows(),
             inputs: run.engine().sequence(),
@@ -86,6 +91,7 @@ impl Outcome {
                 .deepest_drawdown()
                 .map(|drawdown| (drawdown.peak_time_ns, drawdown.trough_time_ns, drawdown.recovery_time_ns)),
             span_ns: returns.span_ns(),
+            rejections,
             instruments: instruments.collect(),
             assets: assets.collect(),
             total: recorder.total(state),
@@ -111,6 +117,11 @@ impl Outcome {
         }
         dict.set_item("drawdown_times_ns", self.drawdown)?;
         dict.set_item("span_ns", self.span_ns)?;
+        let rejections = PyDict::new(py);
+        for (reason, count) in &self.rejections {
+            rejections.set_item(reason, count)?;
+        }
+        dict.set_item("rejections", rejections)?;
         let instruments = PyList::empty(py);
         for (name, settlement, source, mark, report) in &self.instruments {
             let row = PyDict::new(py);

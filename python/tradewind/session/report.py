@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tradewind.control.status import OrderStatus, order_status
@@ -16,13 +15,10 @@ from tradewind.table import figures, labelled, span_text
 from tradewind.times import duration_ns
 
 if TYPE_CHECKING:
-    from tradewind import _core
     from tradewind.session.run import Prepared
 
 log = logging.getLogger(__name__)
 _WIDEST = 5_000
-_REMEMBERED = 5_000
-"""More orders than an engine remembers."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,6 @@ class SessionReport:
         Orders that are not closed, as far as is known.
     has_beginning
         Whether the journal has the beginning of the run, which the parity line needs.
-    newest_rejections
-        Of the newest orders, where there were too many to remember: how many were refused or rejected, by reason.
 
     """
 
@@ -64,7 +58,6 @@ class SessionReport:
     positions: list[tuple[str, str, str]]
     orders: list[OrderStatus]
     has_beginning: bool = True
-    newest_rejections: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ready: Prepared, error: BaseException | None = None) -> SessionReport:
@@ -82,11 +75,10 @@ class SessionReport:
             outcome |= {"starting_equity": None, "final_equity": None, "total_return": None}
         # An engine that has failed does not hear that its orders were cancelled.
         orders = [one for one in kernel.open_orders() if session.left is None or session.name_of(one) in session.left]
-        rejections, is_all = _rejections(kernel, outcome["total"])
         return cls(
             name=about.name,
             mode=about.mode,
-            metrics={**metrics_of(outcome, *counted), "rejections": rejections if is_all else None},
+            metrics=metrics_of(outcome, *counted),
             entries=session.audit.last,
             journal=str(about.journal),
             is_finished=session.is_finished,
@@ -94,7 +86,6 @@ class SessionReport:
             positions=kernel.positions(),
             orders=[order_status(one) for one in orders],
             has_beginning=not session.audit.manifest.accepted,
-            newest_rejections={} if is_all else rejections,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,17 +115,11 @@ class SessionReport:
         ]
         parts = [
             f"{self.name} ({self.mode}){span_text(self.metrics)}",
-            figures(self.metrics, [*self._newest, ("run", run)]),
+            figures(self.metrics, [("run", run)]),
             # What is copied into a shell stays in a line.
             labelled(lines, widest=_WIDEST),
         ]
         return "\n\n".join(parts)
-
-    @property
-    def _newest(self) -> list[tuple[str, str]]:
-        """Why the newest orders were rejected, where not all are remembered."""
-        found = ", ".join(f"{reason} {count:,}" for reason, count in self.newest_rejections.items())
-        return [("rejected", f"{found}, of the newest orders")] if found else []
 
     @property
     def _ended(self) -> str:
@@ -183,14 +168,6 @@ def reported(show: Callable[[SessionReport], None]) -> Iterator[list[Prepared]]:
         raise
     for ready in sessions:
         show(SessionReport.of(ready))
-
-
-def _rejections(kernel: _core.Session, total: Mapping[str, Any]) -> tuple[dict[str, int], bool]:
-    """How many of the orders that are remembered were refused or rejected, by reason, and whether these are all."""
-    closed = kernel.closed_orders(_REMEMBERED)
-    counted = Counter(one["reason"] for one in closed if one["status"] == "rejected")
-    every = (total.get("orders_refused") or 0) + (total.get("orders_rejected") or 0)
-    return dict(sorted(counted.items(), key=lambda one: (-one[1], one[0]))), counted.total() >= every
 
 
 def _named(error: BaseException) -> str:

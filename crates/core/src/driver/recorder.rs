@@ -1,7 +1,7 @@
 //! What is kept of a run: its figures always, its orders and fills when asked for.
 
 use crate::engine::{Booked, Charge, Closed, Output};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::event::Holding;
 use crate::instrument::{AccountIndex, AssetIndex, Index, InstrumentIndex};
 use crate::number::{to_float, wide_to_float};
@@ -10,6 +10,7 @@ use crate::state::{State, Valuation};
 use crate::statistics::{Annualisation, EquityCurve, FillFigures, RoundTrips, Summary, TripStatistics};
 use crate::time::{DurationNs, TimeNs};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How much of a run is kept in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,7 @@ pub struct Recorder {
     fills: Vec<Booked>,
     orders_sent: u64,
     fills_booked: u64,
+    rejections: BTreeMap<Code, u64>,
 }
 
 impl Recorder {
@@ -102,6 +104,7 @@ impl Recorder {
             fills: Vec::new(),
             orders_sent: 0,
             fills_booked: 0,
+            rejections: BTreeMap::new(),
         })
     }
 
@@ -185,6 +188,9 @@ impl Recorder {
             _ => Report::Rejected,
         };
         self.summaries[order.instrument.at()].add_report(report);
+        if let (Report::Refused | Report::Rejected, Some(reason)) = (report, order.reason) {
+            *self.rejections.entry(reason).or_default() += 1;
+        }
     }
 
     fn fill(&mut self, state: &State, booked: &Booked) {
@@ -257,6 +263,11 @@ impl Recorder {
     /// How many fills were booked.
     pub fn fills_booked(&self) -> u64 {
         self.fills_booked
+    }
+
+    /// How many orders were refused by us or rejected by the venue, by reason.
+    pub fn rejections(&self) -> &BTreeMap<Code, u64> {
+        &self.rejections
     }
 
     /// Closed orders, in the order of their closing; empty unless everything is kept.

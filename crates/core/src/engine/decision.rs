@@ -209,7 +209,7 @@ impl Engine {
             self.notices.push(Notice::Order(Box::new(order.clone())));
         }
         if order.status.is_closed() {
-            self.output.closed.push(Closed { instrument, status: order.status, report });
+            self.output.closed.push(Closed { instrument, status: order.status, report, reason: order.reason });
             if self.keeps_details {
                 self.output.orders.push(order.clone());
             }

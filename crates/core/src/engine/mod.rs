@@ -59,6 +59,8 @@ pub struct Closed {
     pub status: Status,
     /// The report that ended it: whether it was refused here or rejected there tells no reason.
     pub report: Report,
+    /// Why, where it was refused, rejected or cancelled.
+    pub reason: Option<Code>,
 }
 
 /// Money that moved without a fill, as statistics want to know it.
