@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import pytest
-from model import audit, desk, money, venue
-from model.desk import decimal
+from model import desk, margin, marks, money, venue
 from model.rows import Row
-from model.runs import Plan, audit_of, carried_out, check_run, random_plan
+from model.runs import Plan, audit_of, carried_out, check_run, random_margined_plan, random_plan
 from model.tape import Callback, Tape
+from model.venue import decimal
 
 import tradewind as tw
 
 SAMPLE = range(40)
 # Targets whose queued order made way for a cancel, and were lost with it.
 FOUND = (47, 109, 117)
+# Margin calls, liquidations, insurance and funding, of one and of several strategies.
+MARGINED = (*range(10), 16, 19, 22, 24, 39, 41, 45, 48, 55, 57)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
 
 @cache
-def run_of(seed: int) -> tuple[Plan, tw.Result, Tape, dict[str, list[Row]]]:
-    return random_plan(seed), *carried_out(random_plan(seed))
+def run_of(make: Callable[[int], Plan], seed: int) -> tuple[Plan, tw.Result, Tape, dict[str, list[Row]]]:
+    return make(seed), *carried_out(make(seed))
 
 
 @pytest.mark.parametrize("seed", (*SAMPLE, *FOUND))
 def test_the_kernel_does_what_the_model_says(seed: int) -> None:
-    check_run(*run_of(seed))
+    check_run(*run_of(random_plan, seed))
+
+
+@pytest.mark.parametrize("seed", MARGINED)
+def test_margin_and_funding_are_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_margined_plan, seed))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("make", [random_plan, random_margined_plan])
 @pytest.mark.parametrize("first", range(1_000, 2_500, 100))
-def test_it_does_so_whatever_is_asked_of_it(first: int) -> None:
+def test_it_does_so_whatever_is_asked_of_it(make: Callable[[int], Plan], first: int) -> None:
     for seed in range(first, first + 100):
-        check_run(random_plan(seed), *carried_out(random_plan(seed)))
+        check_run(make(seed), *carried_out(make(seed)))
+
+
+def test_margin_is_used_up_in_the_sample() -> None:
+    """It would be of no use where nothing happens."""
+    runs = [run_of(random_margined_plan, seed) for seed in MARGINED]
+    told = [call.said for _, _, tape, _ in runs for call in tape.callbacks]
+    assert {"margin_call", "liquidation"} <= {said.kind for said in told}
+    assert {"insufficient_funds", "liquidation"} <= {said.reason for said in told}
+    paid = {place for _, result, _, _ in runs for place in (*result.ledger["from"], *result.ledger["to"])}
+    assert {"funding", "insurance", "liquidation_fees"} <= paid
 
 
 def first(tape: Tape, which: Callable[[Callback], bool]) -> Callback:
@@ -177,13 +196,12 @@ def ahead(self: Any, key: Any, quantity: Any, price: Any) -> None:
 
 def whole(self: Any, row: Any) -> None:
     RIGHT_MEET(self, row)
-    mark = self.desk.whole_mark(row.instrument)
-    if mark is not None:
-        self.desk.marks[row.instrument] = mark
+    for name, mark in self.prices.items():
+        self.prices[name] = mark.quantize(Decimal("0.1"), ROUND_DOWN)
 
 
 RIGHT_FEE, RIGHT_ROUND, RIGHT_WANT, RIGHT_MISSING, RIGHT_MEET = (
-    money.Books.fee, desk.on_grid, desk.Desk._want, desk.Desk._missing, audit.Audit._meet
+    money.Books.fee, desk.on_grid, desk.Desk._want, desk.Desk._missing, marks.Marks.meet
 )  # fmt: skip
 WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
     "fees of the other role": (money.Books, "fee", of_other_fees),
@@ -196,7 +214,7 @@ WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
         venue.Market, "shown", lambda self, sign: self.row and ((self.row.ask, self.row.ask_size) if sign > 0
                                                                 else (self.row.bid, self.row.bid_size)),
     ),
-    "a mark is a whole price (N4)": (audit.Audit, "_meet", whole),
+    "a mark is a whole price (N4)": (marks.Marks, "meet", whole),
     "dust is sent (O3)": (desk.Desk, "_sent", lambda self, key, target, wanted: wanted),
     "nothing is reserved": (desk.Desk, "reserved", lambda self, asset: Decimal(0)),
     "what is behind a target is part of it (O3)": (
@@ -213,13 +231,68 @@ WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
 }  # fmt: skip
 
 
+def free_of_charge(self: Any, amount: Decimal, purpose: str) -> None:
+    if purpose != "liquidation_fees":
+        RIGHT_PAY(self, amount, purpose)
+
+
+def uninsured(self: Any, amount: Decimal, purpose: str) -> None:
+    if purpose != "insurance":
+        RIGHT_PAY(self, amount, purpose)
+
+
+def half_as_much(self: Any, marks: Any) -> Any:
+    return RIGHT_MAINTENANCE(self, marks) / 2
+
+
+def by_orders_alone(self: Any, name: str, added: Any = None) -> Any:
+    """What other orders wait for is forgotten."""
+    held = self.books.position("", name).quantity
+    return abs(held) if added is None else abs(held + added.sign * Fraction(added.quantity))
+
+
+def of_long(self: Any, row: Row) -> None:
+    """Who is short pays, too."""
+    mark = self.marks.prices.get(row.instrument)
+    if mark is not None:
+        self._pay(
+            -money.rounded(abs(decimal(self.books.position("", row.instrument).quantity)) * mark * row.price), "funding"
+        )
+
+
+RIGHT_PAY, RIGHT_MAINTENANCE = venue.Venue._pay, margin.Margin.maintenance
+WRONG_MARGINS: dict[str, tuple[Any, str, Any]] = {
+    "a margin call is sent at three fifths (F5)": (venue, "CALL", Fraction(3, 5)),
+    "maintenance is half as much (F5)": (margin.Margin, "maintenance", half_as_much),
+    "leverage does not matter": (margin.Margin, "rate", lambda self, name: Fraction(1, 20)),
+    "profit that is open is no equity": (
+        margin.Margin, "equity", lambda self, marks: Fraction(self.account.wallets[self.asset])
+    ),
+    "open orders need no margin": (venue.Venue, "_largest", by_orders_alone),
+    "a liquidation is free": (venue.Venue, "_pay", free_of_charge),
+    "insurance does not pay": (venue.Venue, "_pay", uninsured),
+    "short pays funding like long": (venue.Venue, "_fund", of_long),
+    "a source that was silent speaks on (N4)": (marks, "FRESH_NS", 10**15),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("wrong", WRONG_MODELS)
 def test_what_the_kernel_would_do_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model with one rule changed differs from the kernel, as a kernel with that rule broken would."""
     monkeypatch.setattr(*WRONG_MODELS[wrong])
-    for seed in SAMPLE:
+    assert differs(random_plan, SAMPLE), f"nothing shows that {wrong}"
+
+
+@pytest.mark.parametrize("wrong", WRONG_MARGINS)
+def test_what_it_would_do_wrong_with_margin_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_MARGINS[wrong])
+    assert differs(random_margined_plan, MARGINED), f"nothing shows that {wrong}"
+
+
+def differs(make: Callable[[int], Plan], seeds: Iterable[int]) -> bool:
+    for seed in seeds:
         try:
-            check_run(*run_of(seed))
+            check_run(*run_of(make, seed))
         except AssertionError:
-            return
-    pytest.fail(f"nothing shows that {wrong}")
+            return True
+    return False

@@ -12,7 +12,8 @@ from model.desk import Desk
 from model.rows import Row, by_arrival
 from model.tape import Callback, Said, State, Tape
 
-FRESH_NS = 60 * 10**9
+# What the venue says.
+ANSWERS = ("order", "fill", "margin_call", "liquidation")
 
 
 @dataclass
@@ -22,8 +23,6 @@ class Audit:
     desk: Desk
     rows: deque[Row]
     timers: list[tuple[int, str]] = field(default_factory=list)
-    # When an instrument's mark was last a quote's, by the venue's time.
-    quoted_ns: dict[str, int] = field(default_factory=dict)
     # What everything was worth from when on.
     worth: list[tuple[int, Decimal | None]] = field(default_factory=list)
     has_stopped: bool = False
@@ -70,20 +69,16 @@ class Audit:
             self.worth.append((desk.now_ns, desk.equity()))
         assert now_ns >= desk.now_ns
         desk.now_ns = now_ns
-        # Rows come before answers of their time, and these before timers.
-        venue.advance(now_ns - (call.kind not in ("order", "fill", "timer")))
-        while venue.answers and venue.answers[0].kind == "not_open" and venue.answers[0].due_ns <= now_ns:
-            # A cancel that came too late changes nothing, and nobody is told.
-            late = venue.answers.popleft()
-            assert not desk.lives[late.order_id].is_open
-            self.heard_ns = late.due_ns
-        if call.kind not in ("order", "fill"):
+        # Rows come before answers of their time, and these before commands and timers.
+        venue.advance(now_ns - (call.kind == "row"))
+        self._hear_silent(now_ns)
+        if call.kind not in ANSWERS:
             assert not venue.answers or venue.answers[0].due_ns >= now_ns, venue.answers[0]
         if self.rows:
             assert not self.timers or self.timers[0][0] >= now_ns, self.timers[0]
         before_ns, self.heard_ns, told = self.heard_ns, now_ns, desk.strategies
         match call.kind:
-            case "order" | "fill":
+            case kind if kind in ANSWERS:
                 if self.has_stopped and not venue.answers and not venue.requests:
                     venue.end(before_ns)
                 assert venue.answers, "the venue says nothing"
@@ -100,7 +95,7 @@ class Audit:
             case "row":
                 row = self.rows.popleft()
                 assert row.arrival_ns == now_ns, row
-                self._meet(row)
+                desk.marks.meet(row)
             case "stop":
                 self.has_stopped, desk.is_trading = True, False
                 for strategy in desk.strategies:
@@ -109,13 +104,17 @@ class Audit:
                 desk.is_trading = call.kind == "trading_on"
         desk.notices.extend(Said(strategy, call.kind) for strategy in told)
 
-    def _meet(self, row: Row) -> None:
-        """A trade makes the mark where there is no fresh quote (N4)."""
-        if row.kind == "quote":
-            self.quoted_ns[row.instrument] = row.time_ns
-        elif row.time_ns - self.quoted_ns.get(row.instrument, -FRESH_NS) <= FRESH_NS:
-            return
-        self.desk.marks[row.instrument] = (row.bid + row.ask) / 2
+    def _hear_silent(self, now_ns: int) -> None:
+        """A cancel that came too late changes nothing, a payment the books alone: nobody is told."""
+        desk, answers = self.desk, self.desk.venue.answers
+        while answers and answers[0].is_silent and answers[0].due_ns <= now_ns:
+            answer = answers.popleft()
+            self.heard_ns = answer.due_ns
+            if answer.kind == "paid":
+                desk.answer(answer)
+                self.worth.append((answer.due_ns, desk.equity()))
+            else:
+                assert not desk.lives[answer.order_id].is_open
 
     def _check_state(self, strategy: str, state: State) -> None:
         desk, books = self.desk, self.desk.books
@@ -123,7 +122,7 @@ class Audit:
             held = books.position(strategy, name)
             assert figures == (float(held.quantity), float(held.cost), float(held.realised)), (name, held)
             assert state.dust[name] == float(desk.dust.get((strategy, name), 0)), name
-            mark = desk.marks.get(name)
+            mark = desk.marks.prices.get(name)
             assert state.marks[name] == (None if mark is None else float(mark)), name
         for asset, balance in state.balances.items():
             total, reserved = books.wallets[asset], desk.reserved(asset)
@@ -139,6 +138,7 @@ class Audit:
         assert not desk.notices
         assert not self.rows
         venue.advance(2**63)
-        assert all(answer.kind == "not_open" for answer in venue.answers), venue.answers
+        self._hear_silent(2**63)
+        assert not venue.answers, venue.answers
         assert not venue.open, venue.open
         assert not desk.open

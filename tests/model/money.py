@@ -85,6 +85,8 @@ class Books:
     wallets: dict[str, Decimal]
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     fees: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    # What was paid and received beside fills, by purpose.
+    payments: dict[str, Decimal] = field(default_factory=dict)
 
     def position(self, strategy: str, instrument: str) -> Position:
         """That of a strategy; of the account where its name is empty."""
@@ -105,7 +107,7 @@ class Books:
         signed, value = fill.sign * fill.quantity, fill.sign * fill.price * fill.quantity
         fee, asset = self.fee(fill)
         realised = Fraction(0)
-        for owner in (fill.strategy, ""):
+        for owner in dict.fromkeys((fill.strategy, "")):
             position = self.position(owner, fill.instrument)
             realised = position.apply(signed, value)
             if asset == one.base:
@@ -118,6 +120,10 @@ class Books:
         self.add(asset, -fee)
         paid = (fill.instrument, asset)
         self.fees[paid] = self.fees.get(paid, Decimal(0)) + fee
+
+    def pay(self, amount: Decimal, purpose: str, asset: str = "USDT") -> None:
+        self.add(asset, amount)
+        self.payments[purpose] = self.payments.get(purpose, Decimal(0)) + amount
 
     def add(self, asset: str, amount: Decimal) -> None:
         self.wallets[asset] = self.wallets.get(asset, Decimal(0)) + amount

@@ -15,13 +15,15 @@ import tradewind as tw
 
 START_NS = int(START.timestamp()) * 10**9
 MILLISECOND_NS = 10**6
-RANKS = {"quote": 0, "trade": 1}
+RANKS = {"funding": 0, "mark": 1, "quote": 2, "trade": 3}
 STEP_PRICE = Decimal("0.1")
+NOTHING = Decimal(0)
+RATES = [Decimal(text) for text in ("0", "0.0001", "-0.0001", "0.000123457", "-0.01", "0.02")]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A quote, or a trade: then both sides are its price and size."""
+    """A quote, or what has one price: then both sides are that (the rate of a funding payment)."""
 
     time_ns: int
     arrival_ns: int
@@ -31,6 +33,11 @@ class Row:
     bid_size: Decimal
     ask: Decimal
     ask_size: Decimal
+
+    @property
+    def stream(self) -> str:
+        """The name of its stream, as an instrument has it."""
+        return self.kind if self.kind == "funding" else f"{self.kind}s"
 
     @property
     def price(self) -> Decimal:
@@ -55,6 +62,8 @@ class Walk:
     every_ms: int = 250
     step: int = 3
     delay_ms: int = 0
+    # By how many steps the quote's sides differ.
+    spreads: tuple[int, ...] = (1, 1, 1, 3)
 
 
 def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
@@ -71,8 +80,12 @@ def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
             price, size = bid + chance.choice([0, 0, 1]) * STEP_PRICE, chance.choice(sizes)
             made.append(Row(time_ns, arrival_ns, instrument, kind, price, size, price, size))
             continue
+        if kind in ("mark", "funding"):
+            value = bid + chance.randint(-5, 5) * STEP_PRICE if kind == "mark" else chance.choice(RATES)
+            made.append(Row(time_ns, arrival_ns, instrument, kind, value, NOTHING, value, NOTHING))
+            continue
         if chance.random() < 0.8:
-            last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice([1, 1, 1, 3]), chance.choice(sizes))
+            last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice(walk.spreads), chance.choice(sizes))
         made.append(Row(time_ns, arrival_ns, instrument, kind, *last))
     return made
 
@@ -93,6 +106,9 @@ def streams(made: Iterable[Row]) -> list[tw.data.Stream]:
 
 def _stream(kind: str, held: list[Row]) -> tw.data.Stream:
     times = {"time": [row.time_ns for row in held], "arrival": [row.arrival_ns for row in held]}
+    if kind in ("mark", "funding"):
+        reader, name = (tw.marks, "mark_price") if kind == "mark" else (tw.funding, "rate")
+        return reader(pl.DataFrame({**times, name: [str(row.price) for row in held]}), time_unit="ns")
     if kind == "trade":
         table = {"price": [float(row.price) for row in held], "quantity": [float(row.size) for row in held]}
         return tw.trades(pl.DataFrame({**times, **table}), time_unit="ns")

@@ -41,7 +41,7 @@ class Trader(tw.Strategy):
         self.traded = list(ctx.instruments)
         self.handles: list[Order] = []
         for one in self.traded:
-            for kind in ("quotes", "trades"):
+            for kind in ("quotes", "trades", "marks", "funding"):
                 if (one.name, kind) in self.available:
                     ctx.subscribe(getattr(one, kind))
 
@@ -51,6 +51,12 @@ class Trader(tw.Strategy):
         self.heard(ctx, Said(self.name, "row"), self.habits.at_rows)
 
     def on_trade(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
+
+    def on_mark(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
+
+    def on_funding(self, ctx: Context, event: object) -> None:
         self.on_quote(ctx, event)
 
     def on_timer(self, ctx: Context, number: int) -> None:

@@ -6,14 +6,19 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
-from model.money import Books, Fill
+from model.margin import CALL, Margin
+from model.marks import Marks
+from model.money import Books, Fill, rounded
 from model.rows import Row
 from model.tape import Terms
 from tradewind.instruments import InstrumentFields
 
 NOTHING = Decimal(0)
+# Open, rejected, cancelled and fill are of an order, or of a liquidation; what is paid is heard by the books alone.
+Kind = Literal["open", "rejected", "cancelled", "fill", "not_open", "margin_call", "paid"]
 
 
 @dataclass
@@ -52,13 +57,20 @@ class Placed:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the venue says of an order, and when it is heard."""
+    """What the venue says of an order or of the account, and when it is heard."""
 
     due_ns: int
-    kind: Literal["open", "rejected", "cancelled", "fill", "not_open"]
-    order_id: int
+    kind: Kind
+    order_id: int = 0
     reason: str | None = None
     fill: Fill | None = None
+    amount: Decimal = NOTHING
+    purpose: str = ""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no strategy is told: of a cancel that came too late, and of payments."""
+        return self.kind in ("not_open", "paid")
 
 
 @dataclass
@@ -80,7 +92,7 @@ class Market:
 
 
 class Venue:
-    """A simulated venue, fed with rows by venue time and requests after their latency."""
+    """A simulated venue, fed with rows by venue time and requests after their latency. It keeps books of its own."""
 
     def __init__(
         self,
@@ -90,8 +102,10 @@ class Venue:
         answer_ns: int,
         *,
         touch: bool,
+        leverage: int | None = None,
     ) -> None:
         self.books, self.specifications = books, books.specifications
+        self.margin, self.marks, self.is_called = Margin(books, leverage), Marks(), False
         self.rows = deque(sorted(rows, key=lambda row: row.key))
         self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
         self.markets = {name: Market() for name in self.specifications}
@@ -102,7 +116,6 @@ class Venue:
         self.open: dict[int, Placed] = {}
         self.now_ns = 0
         self.has_ended = False
-        self.held: dict[str, Decimal] = {}
 
     def send(self, now_ns: int, request: Placed | int) -> None:
         """An order, or the number of one that is to be cancelled."""
@@ -117,6 +130,7 @@ class Venue:
             if row_ns is not None and row_ns <= limit_ns and (request_ns is None or row_ns <= request_ns):
                 self.now_ns = row_ns
                 self._meet(self.rows.popleft())
+                self._look_after_margin()
             elif request_ns is not None and request_ns <= limit_ns:
                 self.now_ns = request_ns
                 request = self.requests.popleft()[1]
@@ -124,6 +138,7 @@ class Venue:
                     self._place(request)
                 else:
                     self._cancel(request)
+                self._look_after_margin()
             else:
                 return
 
@@ -134,9 +149,13 @@ class Venue:
             for order in list(market.orders):
                 self._end(order, "end_of_run")
 
-    def _say(self, kind: Literal["open", "rejected", "cancelled", "fill", "not_open"], order_id: int,
-             reason: str | None = None, fill: Fill | None = None) -> None:  # fmt: skip
+    def _say(self, kind: Kind, order_id: int = 0, reason: str | None = None, fill: Fill | None = None) -> None:
         self.answers.append(Answer(self.now_ns + self.answer_ns, kind, order_id, reason, fill))
+
+    def _pay(self, amount: Decimal, purpose: str) -> None:
+        if amount:
+            self.books.pay(amount, purpose)
+            self.answers.append(Answer(self.now_ns + self.answer_ns, "paid", amount=amount, purpose=purpose))
 
     # Requests
 
@@ -175,23 +194,24 @@ class Venue:
             return "reduce_only"
         if price is None:
             return "no_liquidity"
-        return "below_minimum_notional" if price * order.quantity < one.minimum_notional and not is_reducing else None
+        if price * order.quantity < one.minimum_notional and not is_reducing:
+            return "below_minimum_notional"
+        return "insufficient_funds" if one.kind != "spot" and self._lacks_margin(order, price) else None
 
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
         shown = market.shown(order.sign)
-        return shown[0] if shown is not None else market.last
+        if shown is not None:
+            return shown[0]
+        return market.last if market.last is not None else self.marks.prices.get(order.instrument)
 
     def _is_better_than_last(self, order: Placed, market: Market) -> bool:
         return market.last is not None and order.is_passed_by(market.last, touch=False)
 
     def _reducible(self, order: Placed) -> Decimal:
         """How much an order of the account may still reduce."""
-        held = self.account_position(order.instrument)
-        return max(-order.sign * held, NOTHING)
-
-    def account_position(self, instrument: str) -> Decimal:
-        return self.held.get(instrument, NOTHING)
+        held = self.books.position("", order.instrument).quantity
+        return decimal(max(-order.sign * held, Fraction(0)))
 
     def _cancel(self, order_id: int) -> None:
         order = self.open.get(order_id)
@@ -208,10 +228,78 @@ class Venue:
         del self.open[order.id]
         self.markets[order.instrument].orders.remove(order)
 
+    # Margin
+
+    def _lacks_margin(self, order: Placed, price: Decimal) -> bool:
+        """Whether the account cannot have the largest position that an order could lead to (F5), and pay its fee.
+
+        The law does not say at which price: what the order trades at, and not less than the mark. Nor whether what is
+        large already must be paid for anew: it need not.
+        """
+        one, mark = self.specifications[order.instrument], self._whole_mark(order.instrument)
+        before, after = self._largest(order.instrument), self._largest(order.instrument, order)
+        if after <= before:
+            return False
+        price = price if mark is None else max(price, mark)
+        others = [other for other in self.marks.prices if other != order.instrument]
+        needed = sum(self.margin.initial(other, self._largest(other), self._whole_mark(other)) for other in others)
+        needed += self.margin.initial(order.instrument, after, price)
+        fee = max(rounded(price * order.quantity * one.taker_fee), NOTHING)
+        return needed + Fraction(fee) > self.margin.equity(self.marks.prices)
+
+    def _largest(self, name: str, added: Placed | None = None) -> Fraction:
+        """The largest position, of either side, that open orders lead to."""
+        held = self.books.position("", name).quantity
+        orders = self.markets[name].orders + ([] if added is None else [added])
+        sides = {sign: sum((one.remaining for one in orders if one.sign == sign), NOTHING) for sign in (1, -1)}
+        return max(abs(held + sign * Fraction(wanted)) for sign, wanted in sides.items())
+
+    def _whole_mark(self, name: str) -> Decimal | None:
+        return self.marks.whole(self.specifications[name])
+
+    def _look_after_margin(self) -> None:
+        """A margin call when maintenance reaches four fifths of the equity; below the maintenance all is closed."""
+        marks = self.marks.prices
+        equity, maintenance = self.margin.equity(marks), self.margin.maintenance(marks)
+        is_short = maintenance > 0 and equity < maintenance
+        is_called = maintenance > 0 and not is_short and maintenance >= CALL * equity
+        if is_short:
+            self._liquidate()
+        elif is_called and not self.is_called:
+            self._say("margin_call")
+        self.is_called = is_called
+
+    def _liquidate(self) -> None:
+        """Cancels all orders, closes all positions at the mark, charges for it, and lets insurance pay the rest.
+
+        The law does not say in which order: it is done for one instrument behind the other, and the fee of a
+        liquidation comes before its fill.
+        """
+        for name, one in self.specifications.items():
+            if one.kind == "spot":
+                continue
+            for order in list(self.markets[name].orders):
+                self._end(order, "liquidation")
+            held, price = self.books.position("", name).quantity, self._whole_mark(name)
+            if not held or price is None:
+                continue
+            quantity = decimal(abs(held))
+            self._pay(-rounded(price * quantity * one.liquidation_fee), "liquidation_fees")
+            fill = Fill(0, "", name, -1 if held > 0 else 1, price, quantity, is_maker=False)
+            self.books.book(fill)
+            self._say("fill", fill=fill)
+        self._pay(max(-self.books.wallets[self.margin.asset], NOTHING), "insurance")
+
     # Rows
 
     def _meet(self, row: Row) -> None:
         market = self.markets[row.instrument]
+        if row.kind == "funding":
+            self._fund(row)
+            return
+        self.marks.meet(row)
+        if row.kind == "mark":
+            return
         if row.kind == "trade":
             market.last = row.price
             self._trade(row, market)
@@ -223,6 +311,13 @@ class Venue:
             market.taken[1] = NOTHING
         for order in list(market.orders):
             self._cross(order, market)
+
+    def _fund(self, row: Row) -> None:
+        """A payment on the position at the mark; above zero, who is long pays."""
+        mark = self.marks.prices.get(row.instrument)
+        if mark is not None:
+            held = decimal(self.books.position("", row.instrument).quantity)
+            self._pay(-rounded(held * mark * row.price), "funding")
 
     def _cross(self, order: Placed, market: Market) -> None:
         shown = market.shown(order.sign)
@@ -272,10 +367,15 @@ class Venue:
         if quantity:
             order.filled += quantity
             fill = Fill(order.id, order.strategy, order.instrument, order.sign, price, quantity, is_maker)
-            self.held[order.instrument] = self.held.get(order.instrument, NOTHING) + order.sign * quantity
+            self.books.book(fill)
             self._say("fill", order.id, fill=fill)
         if not order.remaining:
             self._forget(order)
         elif order.reduce_only and one.kind != "spot" and quantity == most:
             self._end(order, "reduce_only")
         return offered
+
+
+def decimal(value: Fraction) -> Decimal:
+    """A quantity, which has a finite number of decimals."""
+    return Decimal(value.numerator) / Decimal(value.denominator)
