@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 import pytest
-from model import desk, margin, marks, money, venue
+from model import desk, margin, marks, money, path, venue
 from model.rows import Row
-from model.runs import Plan, audit_of, carried_out, check_run, random_margined_plan, random_plan
+from model.runs import Plan, audit_of, carried_out, check_run, random_margined_plan, random_plan, random_plan_of_bars
 from model.tape import Callback, Tape
 from model.venue import decimal
 
@@ -23,6 +23,7 @@ SAMPLE = range(40)
 FOUND = (47, 109, 117)
 # Margin calls, liquidations, insurance and funding, of one and of several strategies.
 MARGINED = (*range(10), 16, 19, 22, 24, 39, 41, 45, 48, 55, 57)
+BARS = range(15)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
@@ -42,8 +43,13 @@ def test_margin_and_funding_are_as_the_model_says(seed: int) -> None:
     check_run(*run_of(random_margined_plan, seed))
 
 
+@pytest.mark.parametrize("seed", BARS)
+def test_bars_are_gone_through_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_plan_of_bars, seed))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [random_plan, random_margined_plan])
+@pytest.mark.parametrize("make", [random_plan, random_margined_plan, random_plan_of_bars])
 @pytest.mark.parametrize("first", range(1_000, 2_500, 100))
 def test_it_does_so_whatever_is_asked_of_it(make: Callable[[int], Plan], first: int) -> None:
     for seed in range(first, first + 100):
@@ -276,6 +282,28 @@ WRONG_MARGINS: dict[str, tuple[Any, str, Any]] = {
 }  # fmt: skip
 
 
+def high_first(self: Any, sign: int) -> None:
+    self.is_low_first = False
+
+
+def without_hole(self: Any, market: Any, before: Any) -> None:
+    is_opening = market.path.next == 1 and market.path.at_ns == market.path.row.time_ns
+    RIGHT_PASS(self, market, market.last if is_opening else before)
+
+
+RIGHT_OFFER, RIGHT_PASS = path.Path.offer, venue.Venue._pass
+WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
+    "the high always comes first (F4)": (path.Path, "choose", high_first),
+    "a taker gets the better tick": (path.Path, "offer", lambda self, sign: RIGHT_OFFER(self, -sign)),
+    "a bar's volume does not limit": (venue.Market, "take", lambda self, sign, quantity: None),
+    "points are a quarter of the bar apart": (
+        path.Path, "_time_ns", lambda self, point: self.row.time_ns + self.row.interval_ns * point // 4
+    ),
+    "what lies between two bars fills nobody": (venue.Venue, "_pass", without_hole),
+    "a touch fills (F3)": (venue.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("wrong", WRONG_MODELS)
 def test_what_the_kernel_would_do_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model with one rule changed differs from the kernel, as a kernel with that rule broken would."""
@@ -287,6 +315,12 @@ def test_what_the_kernel_would_do_wrong_shows(wrong: str, monkeypatch: pytest.Mo
 def test_what_it_would_do_wrong_with_margin_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*WRONG_MARGINS[wrong])
     assert differs(random_margined_plan, MARGINED), f"nothing shows that {wrong}"
+
+
+@pytest.mark.parametrize("wrong", WRONG_BARS)
+def test_what_it_would_do_wrong_with_bars_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_BARS[wrong])
+    assert differs(random_plan_of_bars, BARS), f"nothing shows that {wrong}"
 
 
 def differs(make: Callable[[int], Plan], seeds: Iterable[int]) -> bool:

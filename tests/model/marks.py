@@ -21,13 +21,15 @@ class Marks:
     spoken_ns: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def meet(self, row: Row) -> None:
-        """A row is the mark unless a better source spoke within a minute before it."""
-        if row.kind not in SOURCES:
-            return
-        self.spoken_ns[row.instrument, row.kind] = row.time_ns
-        better = SOURCES[: SOURCES.index(row.kind)]
-        if all(row.time_ns - self._spoken_ns(row.instrument, source) > FRESH_NS for source in better):
-            self.prices[row.instrument] = (row.bid + row.ask) / 2
+        if row.kind in SOURCES:
+            self.speak(row.instrument, row.kind, row.time_ns, (row.bid + row.ask) / 2)
+
+    def speak(self, instrument: str, source: str, time_ns: int, price: Decimal) -> None:
+        """It is the mark unless a better source spoke within a minute before."""
+        self.spoken_ns[instrument, source] = time_ns
+        better = SOURCES[: SOURCES.index(source)]
+        if all(time_ns - self._spoken_ns(instrument, other) > FRESH_NS for other in better):
+            self.prices[instrument] = price
 
     def whole(self, one: InstrumentFields) -> Decimal | None:
         """The mark as a price that an order can have."""

@@ -117,6 +117,16 @@ def random_margined_plan(seed: int) -> Plan:
     )
 
 
+def random_plan_of_bars(seed: int) -> Plan:
+    """A random one on bars, now and then with little money."""
+    chance = random.Random(f"bars {seed}")
+    plan = random_margined_plan(seed) if chance.random() < 0.3 else random_plan(seed)
+    walk = replace(
+        next(iter(plan.walks.values())), kinds=("bar",), count=30, interval_s=chance.choice([1, 3, 3, 7, 60])
+    )
+    return replace(plan, walks=dict.fromkeys(plan.walks, walk))
+
+
 def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
@@ -125,7 +135,8 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     """The run in the kernel."""
     tape, made = Tape(), market_of(plan)
     available = frozenset((name, row.stream) for name, held in made.items() for row in held)
-    cls = type("Gambler", (Trader,), {"tape": tape, "available": available})
+    interval = f"{next(iter(plan.walks.values())).interval_s}s"
+    cls = type("Gambler", (Trader,), {"tape": tape, "available": available, "interval": interval})
     limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
     simulated = tw.Simulated(
         latency=f"{plan.latency_ms}ms",

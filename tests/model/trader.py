@@ -44,8 +44,11 @@ class Trader(tw.Strategy):
             for kind in ("quotes", "trades", "marks", "funding"):
                 if (one.name, kind) in self.available:
                     ctx.subscribe(getattr(one, kind))
+            if (one.name, "bars") in self.available:
+                ctx.subscribe(one.bars(self.interval))
 
     available: frozenset[tuple[str, str]]
+    interval: str
 
     def on_quote(self, ctx: Context, event: object) -> None:
         self.heard(ctx, Said(self.name, "row"), self.habits.at_rows)
@@ -54,6 +57,9 @@ class Trader(tw.Strategy):
         self.on_quote(ctx, event)
 
     def on_mark(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
+
+    def on_bar(self, ctx: Context, event: object) -> None:
         self.on_quote(ctx, event)
 
     def on_funding(self, ctx: Context, event: object) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 from model.margin import CALL, Margin
 from model.marks import Marks
 from model.money import Books, Fill, rounded
+from model.path import EVERYTHING, Path
 from model.rows import Row
 from model.tape import Terms
 from tradewind.instruments import InstrumentFields
@@ -48,10 +49,10 @@ class Placed:
         """Whether a price is within its limit."""
         return self.price is None or self.sign * (self.price - price) >= 0
 
-    def is_passed_by(self, price: Decimal, *, touch: bool) -> bool:
+    def is_passed_by(self, price: Decimal | Fraction, *, touch: bool) -> bool:
         """Whether the market went through its limit (F3)."""
         assert self.price is not None
-        beyond = self.sign * (self.price - price)
+        beyond = self.sign * (Fraction(self.price) - Fraction(price))
         return beyond > 0 or (touch and beyond == 0)
 
 
@@ -75,20 +76,44 @@ class Answer:
 
 @dataclass
 class Market:
-    """What the venue knows of an instrument, and what rests there."""
+    """What the venue knows of an instrument, and what rests there. The most detailed data at hand decide (F1)."""
 
+    source: Literal["quote", "trade", "bar", ""] = ""
     row: Row | None = None
+    path: Path | None = None
     last: Decimal | None = None
-    has_quotes: bool = False
     taken: dict[int, Decimal] = field(default_factory=lambda: {1: NOTHING, -1: NOTHING})
     orders: list[Placed] = field(default_factory=list)
 
     def shown(self, sign: int) -> tuple[Decimal, Decimal] | None:
         """The price that a taker of this side gets, and the size that is left there (F2)."""
+        if self.path is not None:
+            return self.path.offer(sign), self.path.left
         if self.row is None:
             return None
         price, size = (self.row.ask, self.row.ask_size) if sign > 0 else (self.row.bid, self.row.bid_size)
         return price, size - self.taken[sign]
+
+    def take(self, sign: int, quantity: Decimal) -> None:
+        if self.path is None:
+            self.taken[sign] += quantity
+        elif self.path.left != EVERYTHING:
+            self.path.left -= quantity
+
+    def takes(self, order: Placed) -> bool:
+        """Whether an order that comes now would take.
+
+        A trade at its price may have been on either side of the spread. The law says so of trades; bars are alike.
+        """
+        if order.price is None:
+            return True
+        if self.source == "quote":
+            shown = self.shown(order.sign)
+            return shown is not None and order.accepts(shown[0])
+        return self.last is not None and order.is_passed_by(self.last, touch=False)
+
+
+NEVER = 2**64
 
 
 class Venue:
@@ -109,8 +134,9 @@ class Venue:
         self.rows = deque(sorted(rows, key=lambda row: row.key))
         self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
         self.markets = {name: Market() for name in self.specifications}
-        for row in self.rows:
-            self.markets[row.instrument].has_quotes |= row.kind == "quote"
+        for name, market in self.markets.items():
+            kinds = {row.kind for row in self.rows if row.instrument == name}
+            market.source = next((kind for kind in ("quote", "trade", "bar") if kind in kinds), "")
         self.requests = deque[tuple[int, Placed | int]]()
         self.answers = deque[Answer]()
         self.open: dict[int, Placed] = {}
@@ -122,16 +148,24 @@ class Venue:
         self.requests.append((now_ns + self.latency_ns, request))
 
     def advance(self, now_ns: int) -> None:
-        """Everything whose answer is heard up to a time; requests act after all rows of their time (T3)."""
+        """Everything whose answer is heard up to a time: rows, then points of bars' paths, then requests (T3)."""
         limit_ns = now_ns - self.answer_ns
         while True:
-            row_ns = self.rows[0].time_ns if self.rows else None
-            request_ns = self.requests[0][0] if self.requests else None
-            if row_ns is not None and row_ns <= limit_ns and (request_ns is None or row_ns <= request_ns):
+            row_ns = self.rows[0].time_ns if self.rows else NEVER
+            point_ns, name = min(
+                ((one.path.next_ns, name) for name, one in self.markets.items() if one.path),
+                default=(NEVER, ""),
+            )
+            request_ns = self.requests[0][0] if self.requests else NEVER
+            if row_ns <= min(limit_ns, point_ns, request_ns):
                 self.now_ns = row_ns
                 self._meet(self.rows.popleft())
                 self._look_after_margin()
-            elif request_ns is not None and request_ns <= limit_ns:
+            elif point_ns <= min(limit_ns, request_ns):
+                self.now_ns = point_ns
+                self._go(name)
+                self._look_after_margin()
+            elif request_ns <= limit_ns:
                 self.now_ns = request_ns
                 request = self.requests.popleft()[1]
                 if isinstance(request, Placed):
@@ -161,22 +195,23 @@ class Venue:
 
     def _place(self, order: Placed) -> None:
         market, one = self.markets[order.instrument], self.specifications[order.instrument]
+        self._split(order)
         reason = self._objection(order, market, one)
         if reason is not None:
             self._say("rejected", order.id, reason)
             return
         self._say("open", order.id)
         self.open[order.id] = order
+        order.is_maker = not market.takes(order)
         market.orders.append(order)
-        if market.has_quotes:
+        if market.source == "trade" and not order.is_maker:
+            return
+        if not order.is_maker:
             self._take(order, market)
-            if order.time_in_force == "ioc" and order.id in self.open:
+        if order.id in self.open:
+            if order.time_in_force == "ioc":
                 self._end(order, "immediate_or_cancel" if order.filled else "no_liquidity")
-            self._rest(order, market)
-        elif order.price is not None:
-            order.is_maker = not self._is_better_than_last(order, market)
-            if order.time_in_force == "ioc" and order.is_maker:
-                self._end(order, "no_liquidity")
+            order.is_maker = not market.takes(order)
 
     def _objection(self, order: Placed, market: Market, one: InstrumentFields) -> str | None:
         if self.has_ended:
@@ -184,11 +219,8 @@ class Venue:
         price = order.price if order.price is not None else self._expected(order, market)
         if order.quantity < one.minimum_quantity:
             return "below_minimum_quantity"
-        if order.time_in_force == "post_only":
-            shown = market.shown(order.sign) if market.has_quotes else None
-            takes = shown is not None and order.accepts(shown[0])
-            if takes or (not market.has_quotes and self._is_better_than_last(order, market)):
-                return "would_take"
+        if order.time_in_force == "post_only" and market.takes(order):
+            return "would_take"
         is_reducing = order.reduce_only and one.kind != "spot"
         if is_reducing and order.quantity > self._reducible(order):
             return "reduce_only"
@@ -200,13 +232,10 @@ class Venue:
 
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
-        shown = market.shown(order.sign)
+        shown = market.shown(order.sign) if market.source == "quote" else None
         if shown is not None:
             return shown[0]
         return market.last if market.last is not None else self.marks.prices.get(order.instrument)
-
-    def _is_better_than_last(self, order: Placed, market: Market) -> bool:
-        return market.last is not None and order.is_passed_by(market.last, touch=False)
 
     def _reducible(self, order: Placed) -> Decimal:
         """How much an order of the account may still reduce."""
@@ -214,6 +243,8 @@ class Venue:
         return decimal(max(-order.sign * held, Fraction(0)))
 
     def _cancel(self, order_id: int) -> None:
+        if order_id in self.open:
+            self._split(self.open[order_id])
         order = self.open.get(order_id)
         if order is None:
             self._say("not_open", order_id)
@@ -297,6 +328,9 @@ class Venue:
         if row.kind == "funding":
             self._fund(row)
             return
+        if row.kind == "bar":
+            self._open(row, market)
+            return
         self.marks.meet(row)
         if row.kind == "mark":
             return
@@ -311,6 +345,57 @@ class Venue:
             market.taken[1] = NOTHING
         for order in list(market.orders):
             self._cross(order, market)
+
+    # Bars
+
+    def _open(self, row: Row, market: Market) -> None:
+        """A bar begins. A hole between its open and the close before is gone through at once."""
+        assert row.bar is not None
+        market.path = Path(row, self.specifications[row.instrument].tick)
+        first = self._hurt(row.instrument) or (market.orders[0].sign if market.orders else 0)
+        if first:
+            market.path.choose(first)
+        before, market.last = market.last, row.bar[0]
+        self.marks.speak(row.instrument, "bar", row.time_ns, market.last)
+        self._pass(market, market.last if before is None else before)
+
+    def _hurt(self, name: str) -> int:
+        """The side of an order that would close what is held."""
+        held = self.books.position("", name).quantity
+        return (held < 0) - (held > 0)
+
+    def _split(self, order: Placed) -> None:
+        """What rests already has met the path up to a request."""
+        market = self.markets[order.instrument]
+        if market.path is not None:
+            market.path.choose(self._hurt(order.instrument) or order.sign)
+            self._go(order.instrument)
+
+    def _go(self, name: str) -> None:
+        """Along the path to now, which is its next point or before it."""
+        market = self.markets[name]
+        path, before = market.path, market.last
+        assert path is not None and before is not None
+        is_point = self.now_ns == path.next_ns
+        market.last = path.go(self.now_ns)
+        if is_point:
+            self.marks.speak(name, "bar", self.now_ns, market.last)
+        self._pass(market, before)
+        if path.is_over:
+            market.path = None
+
+    def _pass(self, market: Market, before: Decimal) -> None:
+        """What waits takes at the price that is reached; what rests fills where the price has gone through it."""
+        path, last = market.path, market.last
+        assert path is not None and last is not None
+        for order in list(market.orders):
+            if not order.is_maker:
+                order.is_maker = not order.accepts(last)
+                if not order.is_maker:
+                    market.take(order.sign, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
+            elif order.is_passed_by((min if order.sign > 0 else max)(before, last), touch=self.touch):
+                assert order.price is not None
+                market.take(order.sign, self._fill(order, order.price, min(order.remaining, path.left), is_maker=True))
 
     def _fund(self, row: Row) -> None:
         """A payment on the position at the mark; above zero, who is long pays."""
@@ -328,7 +413,7 @@ class Venue:
         elif order.is_passed_by(shown[0], touch=self.touch):
             assert order.price is not None
             filled = self._fill(order, order.price, min(order.remaining, shown[1]), is_maker=True)
-            market.taken[order.sign] += filled
+            market.take(order.sign, filled)
 
     def _rest(self, order: Placed, market: Market) -> None:
         """A limit order rests where its price is not met; before, it takes at the prices that come (F1)."""
@@ -338,7 +423,7 @@ class Venue:
     def _take(self, order: Placed, market: Market) -> None:
         shown = market.shown(order.sign)
         if shown is not None and order.accepts(shown[0]):
-            market.taken[order.sign] += self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False)
+            market.take(order.sign, self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False))
 
     def _trade(self, row: Row, market: Market) -> None:
         left = row.size
@@ -348,7 +433,7 @@ class Venue:
                     assert order.price is not None
                     quantity = min(order.remaining, left)
                     left -= self._fill(order, order.price, quantity, is_maker=True)
-            elif not market.has_quotes:
+            elif market.source == "trade":
                 if order.accepts(row.price):
                     quantity = min(order.remaining, left)
                     left -= self._fill(order, row.price, quantity, is_maker=False)
