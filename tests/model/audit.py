@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from model.bars import NEVER, Bar, Builder
 from model.desk import Desk
 from model.rows import Row, by_arrival
 from model.tape import Callback, Said, State, Tape
@@ -22,6 +23,7 @@ class Audit:
 
     desk: Desk
     rows: deque[Row]
+    builders: dict[str, Builder]
     timers: list[tuple[int, str]] = field(default_factory=list)
     # What everything was worth from when on.
     worth: list[tuple[int, Decimal | None]] = field(default_factory=list)
@@ -29,8 +31,8 @@ class Audit:
     heard_ns: int = 0
 
     @classmethod
-    def of(cls, desk: Desk, rows: Iterable[Row]) -> Audit:
-        return cls(desk, by_arrival(rows))
+    def of(cls, desk: Desk, rows: Iterable[Row], builders: dict[str, Builder]) -> Audit:
+        return cls(desk, by_arrival(rows), builders)
 
     def check(self, tape: Tape) -> None:
         for place, call in enumerate(tape.callbacks):
@@ -70,12 +72,14 @@ class Audit:
         assert now_ns >= desk.now_ns
         desk.now_ns = now_ns
         # Rows come before answers of their time, and these before commands and timers.
-        venue.advance(now_ns - (call.kind == "row"))
+        is_row = call.kind in ("row", "bar") and self._next_row_ns() == now_ns
+        venue.advance(now_ns - is_row)
         self._hear_silent(now_ns)
         if call.kind not in ANSWERS:
             assert not venue.answers or venue.answers[0].due_ns >= now_ns, venue.answers[0]
         if self.rows:
             assert not self.timers or self.timers[0][0] >= now_ns, self.timers[0]
+            assert all(one.due_ns >= now_ns for one in self.builders.values()), self.builders
         before_ns, self.heard_ns, told = self.heard_ns, now_ns, desk.strategies
         match call.kind:
             case kind if kind in ANSWERS:
@@ -92,10 +96,20 @@ class Audit:
                 due_ns, strategy = heapq.heappop(self.timers)
                 assert due_ns == now_ns
                 told = (strategy,)
-            case "row":
+            case "bar" if self._next_row_ns() > now_ns:
+                builder = min(self.builders.values(), key=lambda one: one.due_ns)
+                assert builder.due_ns == now_ns
+                self._tell(builder.close())
+                return
+            case "row" | "bar":
                 row = self.rows.popleft()
                 assert row.arrival_ns == now_ns, row
                 desk.marks.meet(row)
+                builder = self.builders.get(row.instrument)
+                if builder is not None and row.kind == "trade":
+                    self._tell(builder.meet(row))
+                desk.notices.extend(Said(strategy, "row") for strategy in told)
+                return
             case "stop":
                 self.has_stopped, desk.is_trading = True, False
                 for strategy in desk.strategies:
@@ -103,6 +117,14 @@ class Audit:
             case _:
                 desk.is_trading = call.kind == "trading_on"
         desk.notices.extend(Said(strategy, call.kind) for strategy in told)
+
+    def _next_row_ns(self) -> int:
+        return self.rows[0].arrival_ns if self.rows else NEVER
+
+    def _tell(self, bar: Bar | None) -> None:
+        """A bar has closed."""
+        if bar is not None:
+            self.desk.notices.extend(Said(strategy, "bar", fill=bar) for strategy in self.desk.strategies)
 
     def _hear_silent(self, now_ns: int) -> None:
         """A cancel that came too late changes nothing, a payment the books alone: nobody is told."""

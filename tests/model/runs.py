@@ -15,6 +15,7 @@ from helpers import BTC, ETH, SPOT, START
 
 import tradewind as tw
 from model.audit import Audit
+from model.bars import Builder
 from model.desk import Desk, Rules
 from model.money import Books
 from model.rows import MILLISECOND_NS, Row, Walk, rows, streams
@@ -43,6 +44,8 @@ class Plan:
     # What the account holds; and its leverage.
     money: int = 1_000_000
     leverage: int | None = None
+    # How long the bars are that are built from trades, in seconds.
+    built_s: int | None = None
     # From when until when trading is off, in milliseconds.
     pause: tuple[int, int] | None = None
 
@@ -127,6 +130,17 @@ def random_plan_of_bars(seed: int) -> Plan:
     return replace(plan, walks=dict.fromkeys(plan.walks, walk))
 
 
+def random_plan_of_trades(seed: int) -> Plan:
+    """A random one that builds bars from trades, which may come late."""
+    plan, chance = random_plan(seed), random.Random(f"trades {seed}")
+    walk = replace(
+        next(iter(plan.walks.values())),
+        kinds=chance.choice([("trade",), ("quote", "trade")]),
+        delay_ms=chance.choice([0, 700, 3_000]),
+    )
+    return replace(plan, walks=dict.fromkeys(plan.walks, walk), built_s=chance.choice([1, 1, 2, 5]))
+
+
 def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
@@ -135,8 +149,9 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     """The run in the kernel."""
     tape, made = Tape(), market_of(plan)
     available = frozenset((name, row.stream) for name, held in made.items() for row in held)
-    interval = f"{next(iter(plan.walks.values())).interval_s}s"
-    cls = type("Gambler", (Trader,), {"tape": tape, "available": available, "interval": interval})
+    interval = f"{plan.built_s or next(iter(plan.walks.values())).interval_s}s"
+    of_class = {"tape": tape, "available": available, "interval": interval, "builds_bars": plan.built_s is not None}
+    cls = type("Gambler", (Trader,), of_class)
     limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
     simulated = tw.Simulated(
         latency=f"{plan.latency_ms}ms",
@@ -172,13 +187,19 @@ def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit
     everything = [row for held in made.values() for row in held]
     latency_ns, answer_ns = plan.latency_ms * MILLISECOND_NS, plan.answer_ms * MILLISECOND_NS
     venue = Venue(theirs, everything, latency_ns, answer_ns, touch=plan.touch, leverage=plan.leverage)
-    return Audit.of(Desk(books, venue, plan.rules, tuple(sorted(plan.traders))), everything)
+    builders = {
+        name: Builder(plan.built_s * 10**9)
+        for name, held in made.items()
+        if plan.built_s and any(row.kind == "trade" for row in held)
+    }
+    return Audit.of(Desk(books, venue, plan.rules, tuple(sorted(plan.traders))), everything, builders)
 
 
 def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:
     audit = audit_of(plan, result, made)
     audit.check(tape)
     check_result(audit.desk, result)
+    assert result.metrics["late_trades"] == sum(one.late for one in audit.builders.values())
     check_curve(audit, result.equity)
 
 
