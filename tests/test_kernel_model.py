@@ -10,9 +10,19 @@ from functools import cache
 from typing import Any
 
 import pytest
-from model import desk, margin, marks, money, path, venue
+from model import bars, desk, margin, marks, money, path, venue
 from model.rows import Row
-from model.runs import Plan, audit_of, carried_out, check_run, random_margined_plan, random_plan, random_plan_of_bars
+from model.runs import (
+    Plan,
+    audit_of,
+    carried_out,
+    check_run,
+    random_margined_plan,
+    random_mixed_plan,
+    random_plan,
+    random_plan_of_bars,
+    random_plan_of_trades,
+)
 from model.tape import Callback, Tape
 from model.venue import decimal
 
@@ -24,6 +34,8 @@ FOUND = (47, 109, 117)
 # Margin calls, liquidations, insurance and funding, of one and of several strategies.
 MARGINED = (*range(10), 16, 19, 22, 24, 39, 41, 45, 48, 55, 57)
 BARS = range(15)
+OF_TRADES = range(10)
+MIXED = range(10)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
@@ -48,8 +60,20 @@ def test_bars_are_gone_through_as_the_model_says(seed: int) -> None:
     check_run(*run_of(random_plan_of_bars, seed))
 
 
+@pytest.mark.parametrize("seed", OF_TRADES)
+def test_bars_are_built_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_plan_of_trades, seed))
+
+
+@pytest.mark.parametrize("seed", MIXED)
+def test_marks_are_of_the_source_that_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_mixed_plan, seed))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [random_plan, random_margined_plan, random_plan_of_bars])
+@pytest.mark.parametrize(
+    "make", [random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_trades, random_mixed_plan]
+)
 @pytest.mark.parametrize("first", range(1_000, 2_500, 100))
 def test_it_does_so_whatever_is_asked_of_it(make: Callable[[int], Plan], first: int) -> None:
     for seed in range(first, first + 100):
@@ -302,6 +326,32 @@ WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
     "what lies between two bars fills nobody": (venue.Venue, "_pass", without_hole),
     "a touch fills (F3)": (venue.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
 }  # fmt: skip
+
+
+def never_late(self: Any, row: Row) -> Any:
+    return RIGHT_BAR(self, replace(row, time_ns=max(row.time_ns, self.opens_ns)))
+
+
+RIGHT_BAR = bars.Builder.meet
+WRONG_TRADES: dict[str, tuple[Any, str, Any]] = {
+    "a bar closes at its end (V5)": (bars, "GRACE_NS", 0),
+    "late trades are taken (V5)": (bars.Builder, "meet", never_late),
+    "bars are cut by arrival (V5)": (
+        bars.Builder, "meet", lambda self, row: RIGHT_BAR(self, replace(row, time_ns=row.arrival_ns))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG_TRADES)
+def test_what_it_would_build_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_TRADES[wrong])
+    assert differs(random_plan_of_trades, OF_TRADES), f"nothing shows that {wrong}"
+
+
+@pytest.mark.parametrize("fresh_s", [0, 59, 75, 10**6])
+def test_how_long_a_source_of_the_mark_counts_shows(fresh_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "FRESH_NS", fresh_s * 10**9)
+    assert differs(random_mixed_plan, MIXED)
 
 
 @pytest.mark.parametrize("wrong", WRONG_MODELS)

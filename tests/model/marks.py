@@ -21,8 +21,9 @@ class Marks:
     spoken_ns: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def meet(self, row: Row) -> None:
+        """A bar says its close when it closes."""
         if row.kind in SOURCES:
-            self.speak(row.instrument, row.kind, row.time_ns, (row.bid + row.ask) / 2)
+            self.speak(row.instrument, row.kind, row.time_ns + row.interval_ns, (row.bid + row.ask) / 2)
 
     def speak(self, instrument: str, source: str, time_ns: int, price: Decimal) -> None:
         """It is the mark unless a better source spoke within a minute before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import polars as pl
@@ -74,8 +74,9 @@ class Walk:
 def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
     """A random walk around 100, with quotes that now and then stay as they are, and pauses."""
     sizes = [Decimal(text) for text in ("0.05", "0.4", "1", "1", "2.5", "20")]
-    if walk.kinds == ("bar",):
-        return _bars(walk, instrument, chance)
+    if "bar" in walk.kinds:
+        others = replace(walk, kinds=tuple(kind for kind in walk.kinds if kind != "bar"))
+        return _bars(walk, instrument, chance) + (rows(others, instrument, chance) if others.kinds else [])
     bid, time_ns, made = Decimal(100), START_NS, list[Row]()
     last = (bid, sizes[2], bid + STEP_PRICE, sizes[2])
     for _ in range(walk.count):

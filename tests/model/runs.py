@@ -141,6 +141,24 @@ def random_plan_of_trades(seed: int) -> Plan:
     return replace(plan, walks=dict.fromkeys(plan.walks, walk), built_s=chance.choice([1, 1, 2, 5]))
 
 
+def random_mixed_plan(seed: int) -> Plan:
+    """A random one whose marks come from two sources that are silent for minutes.
+
+    Left out is where the kernel's marks are not those of N4: of three sources it forgets that a quote has spoken while
+    a mark price was fresh, and of bars beside trades or quotes its venue takes the open, when they open.
+    """
+    plan, chance = random_margined_plan(seed), random.Random(f"mixed {seed}")
+    walk = replace(
+        next(iter(plan.walks.values())),
+        kinds=chance.choice([("mark", "bar"), ("mark", "quote"), ("mark", "trade"), ("quote", "trade")]),
+        spreads=WHOLE_SPREADS,
+        interval_s=chance.choice([3, 60]),
+        every_ms=15_000,
+        count=40,
+    )
+    return replace(plan, walks=dict.fromkeys(plan.walks, walk))
+
+
 def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 

@@ -328,9 +328,10 @@ class Venue:
         if row.kind == "funding":
             self._fund(row)
             return
-        if row.kind == "bar":
+        if row.kind == "bar" and market.source == "bar":
             self._open(row, market)
             return
+        assert row.kind != "bar", "beside better data"
         self.marks.meet(row)
         if row.kind == "mark":
             return
