@@ -19,6 +19,7 @@ from model.runs import (
     check_run,
     random_margined_plan,
     random_mixed_plan,
+    random_odd_plan,
     random_plan,
     random_plan_of_bars,
     random_plan_of_trades,
@@ -36,6 +37,7 @@ MARGINED = (*range(10), 16, 19, 22, 24, 39, 41, 45, 48, 55, 57)
 BARS = range(15)
 OF_TRADES = range(10)
 MIXED = range(10)
+ODD = range(12)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
@@ -70,10 +72,18 @@ def test_marks_are_of_the_source_that_the_model_says(seed: int) -> None:
     check_run(*run_of(random_mixed_plan, seed))
 
 
+@pytest.mark.parametrize("seed", ODD)
+def test_odd_instruments_are_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_odd_plan, seed))
+
+
+MAKERS = [
+    random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_trades, random_mixed_plan, random_odd_plan
+]  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "make", [random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_trades, random_mixed_plan]
-)
+@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("first", range(1_000, 2_500, 100))
 def test_it_does_so_whatever_is_asked_of_it(make: Callable[[int], Plan], first: int) -> None:
     for seed in range(first, first + 100):

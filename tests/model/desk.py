@@ -242,7 +242,8 @@ class Desk:
             if not held:
                 continue
             share = replace(fill, strategy=strategy, sign=-1 if held > 0 else 1, quantity=abs(held))
-            self.books.position(strategy, fill.instrument).apply(-held, -held * fill.price)
+            value = held * fill.price * self.books.specifications[fill.instrument].multiplier
+            self.books.position(strategy, fill.instrument).apply(-held, -value)
             self.fills.append(share)
             said = (share.price, share.quantity, False, fee, asset, venue_ns)
             self.notices.append(Said(strategy, "fill", 0, fill=said))
@@ -307,8 +308,9 @@ class Desk:
         return held * order.sign >= 0 or (is_new and order.quantity > abs(held))
 
     def _worth(self, instrument: str, price: Decimal | None) -> Decimal | None:
-        """What an order is valued at: its limit, and not less than the mark."""
-        return max((one for one in (price, self.whole_mark(instrument)) if one is not None), default=None)
+        """What a unit of an order is valued at: its limit, and not less than the mark."""
+        known = [one for one in (price, self.whole_mark(instrument)) if one is not None]
+        return max(known) * self.books.specifications[instrument].multiplier if known else None
 
     # Targets
 
@@ -398,7 +400,9 @@ class Desk:
         """What an order over it would be: nothing, if it is less than a lot or than the venue takes."""
         one = self.books.specifications[key[1]]
         size, price = on_grid(wanted, one.lot), target.price or self.whole_mark(key[1])
-        is_dust = abs(size) < one.minimum_quantity or (price is not None and abs(size) * price < one.minimum_notional)
+        is_dust = abs(size) < one.minimum_quantity or (
+            price is not None and abs(size) * price * one.multiplier < one.minimum_notional
+        )
         return NOTHING if is_dust else size
 
     # What is known

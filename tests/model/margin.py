@@ -40,7 +40,7 @@ class Margin:
 
     def initial(self, name: str, position: Fraction, price: Decimal | None) -> Fraction:
         """What a position needs to come about."""
-        return position * Fraction(price or 0) * self.rate(name)
+        return position * Fraction(price or 0) * Fraction(self._specification(name).multiplier) * self.rate(name)
 
     def rate(self, name: str) -> Fraction:
         highest = Fraction(self._specification(name).initial_margin or 0)
@@ -53,4 +53,5 @@ class Margin:
         return [(name, mark) for name, mark in marks.items() if self._specification(name).kind != "spot"]
 
     def _worth(self, name: str, mark: Decimal) -> Fraction:
-        return abs(self.account.position("", name).quantity) * Fraction(mark)
+        held = self.account.position("", name)
+        return abs(held.quantity) * Fraction(mark) * held.multiplier

@@ -22,6 +22,7 @@ from model.rows import MILLISECOND_NS, Row, Walk, rows, streams
 from model.tape import Tape
 from model.trader import Habits, Trader
 from model.venue import Venue
+from tradewind.instruments import InstrumentFields
 
 INTERVAL_NS = 10**9
 # The kernel cuts the worth of a position at a mark with half a unit before funding takes its share of it, and so rounds
@@ -46,6 +47,8 @@ class Plan:
     leverage: int | None = None
     # How long the bars are that are built from trades, in seconds.
     built_s: int | None = None
+    # What is other than in the packaged specification of the first instrument.
+    terms: dict[str, str | int] = field(default_factory=dict)
     # From when until when trading is off, in milliseconds.
     pause: tuple[int, int] | None = None
 
@@ -159,6 +162,25 @@ def random_mixed_plan(seed: int) -> Plan:
     return replace(plan, walks=dict.fromkeys(plan.walks, walk))
 
 
+def random_odd_plan(seed: int) -> Plan:
+    """A random one with little money, of an instrument with a multiplier, other fees, margins and a coarse lot."""
+    plan, chance = random_margined_plan(seed), random.Random(f"odd {seed}")
+    multiplier = chance.choice(["0.1", "0.125", "10", "1000"])
+    terms: dict[str, str | int] = {
+        "multiplier": multiplier,
+        "price_decimals": chance.choice([1, 3]),
+        "quantity_decimals": 3,
+        "lot": chance.choice(["0.001", "0.05"]),
+        "minimum_notional": chance.choice(["0", "5"]),
+        "maker_fee": chance.choice(["0.0002", "-0.0001"]),
+        "taker_fee": "0.00075",
+        "liquidation_fee": chance.choice(["0", "0.0123"]),
+        "initial_margin": "0.03",
+        "maintenance_margin": chance.choice(["0.017", "0.004"]),
+    }
+    return replace(plan, terms=terms, money=max(int(plan.money * Decimal(multiplier)), 1))
+
+
 def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
@@ -180,6 +202,7 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     result = tw.backtest(
         [cls(name=name, habits=plan.habits) for name in plan.traders],
         data={name: streams(held) for name, held in made.items()},
+        instruments=instruments_of(plan),
         balances={"USDT": plan.money} | ({"BTC": 1_000} if SPOT in plan.walks else {}),
         currency="USDT",
         interval="1s",
@@ -189,6 +212,11 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
         seed=plan.seed,
     )
     return result, tape, made
+
+
+def instruments_of(plan: Plan) -> list[InstrumentFields]:
+    """The instruments of which something is other than in the package."""
+    return [InstrumentFields(**tw.instruments.load(BTC).model_dump() | plan.terms)] if plan.terms else []
 
 
 def commands_of(plan: Plan) -> list[tw.Command]:
@@ -252,6 +280,7 @@ def check_result(desk: Desk, result: tw.Result) -> None:
 def check_figures(desk: Desk, row: dict[str, Any]) -> None:
     """The figures of an instrument are those of the model's orders, fills and positions."""
     name, books = row["instrument"], desk.books
+    multiplier = books.specifications[name].multiplier
     held = [one for (strategy, other), one in books.positions.items() if strategy and other == name]
     mark = desk.marks.prices.get(name)
     assert (row["position"], row["mark"]) == (float(sum(one.quantity for one in held)), mark and float(mark))
@@ -267,7 +296,7 @@ def check_figures(desk: Desk, row: dict[str, Any]) -> None:
     assert row["orders"] == sum(life.was_sent for life in lives)
     fills = [fill for fill in desk.fills if fill.instrument == name]
     assert row["fills"] == len(fills)
-    assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills))) < 1e-6
+    assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills) * multiplier)) < 1e-6
     if name != SPOT:
         assert abs(row["exchange_fees"] - float(books.fees.get((name, "USDT"), Decimal(0)))) < 1e-9
 

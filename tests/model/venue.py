@@ -226,7 +226,7 @@ class Venue:
             return "reduce_only"
         if price is None:
             return "no_liquidity"
-        if price * order.quantity < one.minimum_notional and not is_reducing:
+        if price * order.quantity * one.multiplier < one.minimum_notional and not is_reducing:
             return "below_minimum_notional"
         return "insufficient_funds" if one.kind != "spot" and self._lacks_margin(order, price) else None
 
@@ -275,7 +275,7 @@ class Venue:
         others = [other for other in self.marks.prices if other != order.instrument]
         needed = sum(self.margin.initial(other, self._largest(other), self._whole_mark(other)) for other in others)
         needed += self.margin.initial(order.instrument, after, price)
-        fee = max(rounded(price * order.quantity * one.taker_fee), NOTHING)
+        fee = max(rounded(price * order.quantity * one.multiplier * one.taker_fee), NOTHING)
         return needed + Fraction(fee) > self.margin.equity(self.marks.prices)
 
     def _largest(self, name: str, added: Placed | None = None) -> Fraction:
@@ -315,7 +315,7 @@ class Venue:
             if not held or price is None:
                 continue
             quantity = decimal(abs(held))
-            self._pay(-rounded(price * quantity * one.liquidation_fee), "liquidation_fees")
+            self._pay(-rounded(price * quantity * one.multiplier * one.liquidation_fee), "liquidation_fees")
             fill = Fill(0, "", name, -1 if held > 0 else 1, price, quantity, is_maker=False)
             self.books.book(fill)
             self._say("fill", fill=fill)
@@ -403,7 +403,7 @@ class Venue:
         mark = self.marks.prices.get(row.instrument)
         if mark is not None:
             held = decimal(self.books.position("", row.instrument).quantity)
-            self._pay(-rounded(held * mark * row.price), "funding")
+            self._pay(-rounded(held * mark * self.specifications[row.instrument].multiplier * row.price), "funding")
 
     def _cross(self, order: Placed, market: Market) -> None:
         shown = market.shown(order.sign)
