@@ -23,6 +23,7 @@ from model.runs import (
     random_plan,
     random_plan_of_bars,
     random_plan_of_trades,
+    random_spot_plan,
 )
 from model.tape import Callback, Tape
 from model.venue import decimal
@@ -38,6 +39,8 @@ BARS = range(15)
 OF_TRADES = range(10)
 MIXED = range(10)
 ODD = range(12)
+# The last has a fill that cannot be paid.
+POOR = (*range(10), 69)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
@@ -77,9 +80,20 @@ def test_odd_instruments_are_as_the_model_says(seed: int) -> None:
     check_run(*run_of(random_odd_plan, seed))
 
 
+@pytest.mark.parametrize("seed", POOR)
+def test_what_cannot_be_paid_is_rejected_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_spot_plan, seed))
+
+
 MAKERS = [
-    random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_trades, random_mixed_plan, random_odd_plan
-]  # fmt: skip
+    random_plan,
+    random_margined_plan,
+    random_plan_of_bars,
+    random_plan_of_trades,
+    random_mixed_plan,
+    random_odd_plan,
+    random_spot_plan,
+]
 
 
 @pytest.mark.slow
@@ -340,6 +354,19 @@ WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
 
 def never_late(self: Any, row: Row) -> Any:
     return RIGHT_BAR(self, replace(row, time_ns=max(row.time_ns, self.opens_ns)))
+
+
+WRONG_FUNDS: dict[str, tuple[Any, str, Any]] = {
+    "what orders hold back is free": (venue.Venue, "_reserved", lambda self, asset, by_market_orders=True: Decimal(0)),
+    "a fill need not be paid": (venue.Venue, "_can_pay", lambda self, order, price, quantity: True),
+    "margin pays for coins": (venue.Venue, "_needed", lambda self, without="": Fraction(0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG_FUNDS)
+def test_what_it_would_pay_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_FUNDS[wrong])
+    assert differs(random_spot_plan, POOR), f"nothing shows that {wrong}"
 
 
 RIGHT_BAR = bars.Builder.meet

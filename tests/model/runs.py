@@ -44,6 +44,7 @@ class Plan:
     habits: Habits = field(default_factory=Habits)
     # What the account holds; and its leverage.
     money: int = 1_000_000
+    coins: int = 1_000
     leverage: int | None = None
     # How long the bars are that are built from trades, in seconds.
     built_s: int | None = None
@@ -181,6 +182,20 @@ def random_odd_plan(seed: int) -> Plan:
     return replace(plan, terms=terms, money=max(int(plan.money * Decimal(multiplier)), 1))
 
 
+def random_spot_plan(seed: int) -> Plan:
+    """A random one on spot, and now and then beside a perpetual, with little of everything."""
+    plan, chance = random_plan(seed), random.Random(f"spot {seed}")
+    walk = replace(next(iter(plan.walks.values())), step=chance.choice([3, 12, 30, 60]))
+    return replace(
+        plan,
+        walks=dict.fromkeys(chance.choice([(SPOT,), (BTC, SPOT)]), walk),
+        money=chance.choice([50, 100, 150]),
+        coins=chance.choice([1, 3]),
+        leverage=chance.choice([None, 3]),
+        habits=replace(plan.habits, sizes=("0.05", "0.3", "0.48", "0.95", "1.4"), assets=("BTC", "USDT")),
+    )
+
+
 def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
@@ -203,7 +218,7 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
         [cls(name=name, habits=plan.habits) for name in plan.traders],
         data={name: streams(held) for name, held in made.items()},
         instruments=instruments_of(plan),
-        balances={"USDT": plan.money} | ({"BTC": 1_000} if SPOT in plan.walks else {}),
+        balances={"USDT": plan.money} | ({"BTC": plan.coins} if SPOT in plan.walks else {}),
         currency="USDT",
         interval="1s",
         venues={"synthetic": simulated},
@@ -227,7 +242,7 @@ def commands_of(plan: Plan) -> list[tw.Command]:
 
 def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
     """The model, at the start of the run."""
-    wallets = {"USDT": Decimal(plan.money)} | ({"BTC": Decimal(1_000)} if SPOT in plan.walks else {})
+    wallets = {"USDT": Decimal(plan.money)} | ({"BTC": Decimal(plan.coins)} if SPOT in plan.walks else {})
     specifications = {one.name: one for one in result.data.instruments}
     books, theirs = (Books(specifications, dict(wallets)) for _ in range(2))
     everything = [row for held in made.values() for row in held]

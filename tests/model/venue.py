@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 from typing import Literal
 
 from model.margin import CALL, Margin
 from model.marks import Marks
-from model.money import Books, Fill, rounded
+from model.money import ASSET_STEP, Books, Fill, rounded
 from model.path import EVERYTHING, Path
 from model.rows import Row
 from model.tape import Terms
@@ -228,7 +228,8 @@ class Venue:
             return "no_liquidity"
         if price * order.quantity * one.multiplier < one.minimum_notional and not is_reducing:
             return "below_minimum_notional"
-        return "insufficient_funds" if one.kind != "spot" and self._lacks_margin(order, price) else None
+        is_lacking = self._lacks_funds(order, price) if one.kind == "spot" else self._lacks_margin(order, price)
+        return "insufficient_funds" if is_lacking else None
 
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
@@ -259,6 +260,40 @@ class Venue:
         del self.open[order.id]
         self.markets[order.instrument].orders.remove(order)
 
+    # Funds: the law says no more than that an account must be able to pay
+
+    def _cost(self, order: Placed, quantity: Decimal, price: Decimal) -> tuple[str, Decimal]:
+        """What a spot order takes out of which wallet."""
+        one = self.specifications[order.instrument]
+        if order.sign < 0:
+            return one.base, quantity
+        return one.quote, (quantity * price).quantize(ASSET_STEP, ROUND_CEILING)
+
+    def _reserved(self, asset: str, *, by_market_orders: bool = True) -> Decimal:
+        """What open spot orders hold back."""
+        held = NOTHING
+        for order in self.open.values():
+            if self.specifications[order.instrument].kind != "spot" or (order.price is None and not by_market_orders):
+                continue
+            price = order.price or self._expected(order, self.markets[order.instrument]) or NOTHING
+            whose, amount = self._cost(order, order.remaining, price)
+            held += amount if whose == asset else NOTHING
+        return held
+
+    def _lacks_funds(self, order: Placed, price: Decimal) -> bool:
+        """Whether what is free of a wallet is not enough: not what other orders hold back, nor what is margin."""
+        asset, amount = self._cost(order, order.quantity, price)
+        free = Fraction(self.books.wallets[asset])
+        if asset == self.margin.asset:
+            free = min(free, self.margin.equity(self.marks.prices) - self._needed())
+        return free - Fraction(self._reserved(asset)) < amount
+
+    def _can_pay(self, order: Placed, price: Decimal, quantity: Decimal) -> bool:
+        """Whether there is enough at a fill, too. What limit orders hold back is not a market order's."""
+        asset, amount = self._cost(order, quantity, price)
+        others = self._reserved(asset, by_market_orders=False) if order.price is None else NOTHING
+        return self.books.wallets[asset] - others >= amount
+
     # Margin
 
     def _lacks_margin(self, order: Placed, price: Decimal) -> bool:
@@ -272,11 +307,17 @@ class Venue:
         if after <= before:
             return False
         price = price if mark is None else max(price, mark)
-        others = [other for other in self.marks.prices if other != order.instrument]
-        needed = sum(self.margin.initial(other, self._largest(other), self._whole_mark(other)) for other in others)
-        needed += self.margin.initial(order.instrument, after, price)
+        needed = self._needed(order.instrument) + self.margin.initial(order.instrument, after, price)
+        needed += Fraction(self._reserved(one.settlement))
         fee = max(rounded(price * order.quantity * one.multiplier * one.taker_fee), NOTHING)
         return needed + Fraction(fee) > self.margin.equity(self.marks.prices)
+
+    def _needed(self, without: str = "") -> Fraction:
+        """The initial margin of all that is held and wanted, but of one instrument."""
+        names = [name for name in self.marks.prices if name != without and self.specifications[name].kind != "spot"]
+        return sum(
+            (self.margin.initial(name, self._largest(name), self._whole_mark(name)) for name in names), Fraction(0)
+        )
 
     def _largest(self, name: str, added: Placed | None = None) -> Fraction:
         """The largest position, of either side, that open orders lead to."""
@@ -450,6 +491,9 @@ class Venue:
         quantity = min(offered, most)
         if not offered:
             return NOTHING
+        if one.kind == "spot" and not self._can_pay(order, price, quantity):
+            self._end(order, "insufficient_funds")
+            return offered
         if quantity:
             order.filled += quantity
             fill = Fill(order.id, order.strategy, order.instrument, order.sign, price, quantity, is_maker)
