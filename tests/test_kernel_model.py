@@ -10,13 +10,9 @@ from functools import cache
 from typing import Any
 
 import pytest
-from model import bars, desk, margin, marks, money, path, venue
-from model.rows import Row
-from model.runs import (
+from model import bars, desk, margin, market, marks, money, path, venue
+from model.plans import (
     Plan,
-    audit_of,
-    carried_out,
-    check_run,
     random_margined_plan,
     random_mixed_plan,
     random_odd_plan,
@@ -25,6 +21,8 @@ from model.runs import (
     random_plan_of_trades,
     random_spot_plan,
 )
+from model.rows import Row
+from model.runs import audit_of, carried_out, check_run
 from model.tape import Callback, Tape
 from model.venue import decimal
 
@@ -262,10 +260,10 @@ WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
     "a fee in the base moves the cost (M2)": (money.Position, "lose", lambda self, fee: self.apply(-fee, Decimal(0))),
     "cost is not cut (N3)": (money.Position, "_cut", lambda self, value: value + self.unit),
     "a request fills on its own row (T3)": (venue.Venue, "send", on_row_at_once),
-    "a touch fills (F3)": (venue.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
+    "a touch fills (F3)": (market.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
     "targets round up (O3)": (desk, "on_grid", lambda quantity, lot: RIGHT_ROUND(quantity, lot) + lot),
     "what was taken is forgotten (F2)": (
-        venue.Market, "shown", lambda self, sign: self.row and ((self.row.ask, self.row.ask_size) if sign > 0
+        market.Market, "shown", lambda self, sign: self.row and ((self.row.ask, self.row.ask_size) if sign > 0
                                                                 else (self.row.bid, self.row.bid_size)),
     ),
     "a mark is a whole price (N4)": (marks.Marks, "meet", whole),
@@ -343,12 +341,12 @@ RIGHT_OFFER, RIGHT_PASS = path.Path.offer, venue.Venue._pass
 WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
     "the high always comes first (F4)": (path.Path, "choose", high_first),
     "a taker gets the better tick": (path.Path, "offer", lambda self, sign: RIGHT_OFFER(self, -sign)),
-    "a bar's volume does not limit": (venue.Market, "take", lambda self, sign, quantity: None),
+    "a bar's volume does not limit": (market.Market, "take", lambda self, sign, quantity: None),
     "points are a quarter of the bar apart": (
         path.Path, "_time_ns", lambda self, point: self.row.time_ns + self.row.interval_ns * point // 4
     ),
     "what lies between two bars fills nobody": (venue.Venue, "_pass", without_hole),
-    "a touch fills (F3)": (venue.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
+    "a touch fills (F3)": (market.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
 }  # fmt: skip
 
 

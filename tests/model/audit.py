@@ -105,9 +105,8 @@ class Audit:
                 row = self.rows.popleft()
                 assert row.arrival_ns == now_ns, row
                 desk.marks.meet(row)
-                builder = self.builders.get(row.instrument)
-                if builder is not None and row.kind == "trade":
-                    self._tell(builder.meet(row))
+                if row.kind == "trade" and row.instrument in self.builders:
+                    self._tell(self.builders[row.instrument].meet(row))
                 desk.notices.extend(Said(strategy, "row") for strategy in told)
                 return
             case "stop":

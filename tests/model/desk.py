@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from math import ceil
 
+from model.market import NOTHING, Placed
 from model.marks import Marks
 from model.money import Books, Fill
 from model.tape import Act, Said
-from model.venue import NOTHING, Answer, Placed, Venue, decimal
+from model.venue import Answer, Venue, decimal
 
 CLOSED = {"filled", "cancelled", "rejected"}
 # A strategy's name, and an instrument's.
