@@ -2,43 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import pytest
-from model import audit, desk, money, venue
-from model.desk import decimal
+from model import bars, desk, margin, market, marks, money, path, venue
+from model.plans import (
+    Plan,
+    random_margined_plan,
+    random_mixed_plan,
+    random_odd_plan,
+    random_plan,
+    random_plan_of_bars,
+    random_plan_of_trades,
+    random_spot_plan,
+)
 from model.rows import Row
-from model.runs import Plan, audit_of, carried_out, check_run, random_plan
+from model.runs import audit_of, carried_out, check_run
 from model.tape import Callback, Tape
+from model.venue import decimal
 
 import tradewind as tw
 
 SAMPLE = range(40)
 # Targets whose queued order made way for a cancel, and were lost with it.
 FOUND = (47, 109, 117)
+# Margin calls, liquidations, insurance and funding, of one and of several strategies.
+MARGINED = (*range(4), 16, 19, 22, 24, 39, 41, 45, 48, 55, 57)
+BARS = range(10)
+OF_TRADES = range(6)
+MIXED = range(10)
+ODD = range(6)
+# The last has a fill that cannot be paid.
+POOR = (*range(5), 69)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
 
 @cache
-def run_of(seed: int) -> tuple[Plan, tw.Result, Tape, dict[str, list[Row]]]:
-    return random_plan(seed), *carried_out(random_plan(seed))
+def run_of(make: Callable[[int], Plan], seed: int) -> tuple[Plan, tw.Result, Tape, dict[str, list[Row]]]:
+    return make(seed), *carried_out(make(seed))
 
 
 @pytest.mark.parametrize("seed", (*SAMPLE, *FOUND))
 def test_the_kernel_does_what_the_model_says(seed: int) -> None:
-    check_run(*run_of(seed))
+    check_run(*run_of(random_plan, seed))
+
+
+@pytest.mark.parametrize("seed", MARGINED)
+def test_margin_and_funding_are_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_margined_plan, seed))
+
+
+@pytest.mark.parametrize("seed", BARS)
+def test_bars_are_gone_through_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_plan_of_bars, seed))
+
+
+@pytest.mark.parametrize("seed", OF_TRADES)
+def test_bars_are_built_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_plan_of_trades, seed))
+
+
+@pytest.mark.parametrize("seed", MIXED)
+def test_marks_are_of_the_source_that_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_mixed_plan, seed))
+
+
+@pytest.mark.parametrize("seed", ODD)
+def test_odd_instruments_are_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_odd_plan, seed))
+
+
+@pytest.mark.parametrize("seed", POOR)
+def test_what_cannot_be_paid_is_rejected_as_the_model_says(seed: int) -> None:
+    check_run(*run_of(random_spot_plan, seed))
+
+
+OTHERS = (
+    random_margined_plan,
+    random_plan_of_bars,
+    random_plan_of_trades,
+    random_mixed_plan,
+    random_odd_plan,
+    random_spot_plan,
+)
+MANY = [
+    *((random_plan, first) for first in range(1_000, 2_500, 100)),
+    *((make, first) for make in OTHERS for first in range(1_000, 1_500, 100)),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(1_000, 2_500, 100))
-def test_it_does_so_whatever_is_asked_of_it(first: int) -> None:
+@pytest.mark.parametrize(("make", "first"), MANY)
+def test_it_does_so_whatever_is_asked_of_it(make: Callable[[int], Plan], first: int) -> None:
     for seed in range(first, first + 100):
-        check_run(random_plan(seed), *carried_out(random_plan(seed)))
+        check_run(make(seed), *carried_out(make(seed)))
+
+
+def test_margin_is_used_up_in_the_sample() -> None:
+    """It would be of no use where nothing happens."""
+    runs = [run_of(random_margined_plan, seed) for seed in MARGINED]
+    told = [call.said for _, _, tape, _ in runs for call in tape.callbacks]
+    assert {"margin_call", "liquidation"} <= {said.kind for said in told}
+    assert {"insufficient_funds", "liquidation"} <= {said.reason for said in told}
+    paid = {place for _, result, _, _ in runs for place in (*result.ledger["from"], *result.ledger["to"])}
+    assert {"funding", "insurance", "liquidation_fees"} <= paid
 
 
 def first(tape: Tape, which: Callable[[Callback], bool]) -> Callback:
@@ -177,26 +250,25 @@ def ahead(self: Any, key: Any, quantity: Any, price: Any) -> None:
 
 def whole(self: Any, row: Any) -> None:
     RIGHT_MEET(self, row)
-    mark = self.desk.whole_mark(row.instrument)
-    if mark is not None:
-        self.desk.marks[row.instrument] = mark
+    for name, mark in self.prices.items():
+        self.prices[name] = mark.quantize(Decimal("0.1"), ROUND_DOWN)
 
 
 RIGHT_FEE, RIGHT_ROUND, RIGHT_WANT, RIGHT_MISSING, RIGHT_MEET = (
-    money.Books.fee, desk.on_grid, desk.Desk._want, desk.Desk._missing, audit.Audit._meet
+    money.Books.fee, desk.on_grid, desk.Desk._want, desk.Desk._missing, marks.Marks.meet
 )  # fmt: skip
 WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
     "fees of the other role": (money.Books, "fee", of_other_fees),
     "a fee in the base moves the cost (M2)": (money.Position, "lose", lambda self, fee: self.apply(-fee, Decimal(0))),
     "cost is not cut (N3)": (money.Position, "_cut", lambda self, value: value + self.unit),
     "a request fills on its own row (T3)": (venue.Venue, "send", on_row_at_once),
-    "a touch fills (F3)": (venue.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
+    "a touch fills (F3)": (market.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
     "targets round up (O3)": (desk, "on_grid", lambda quantity, lot: RIGHT_ROUND(quantity, lot) + lot),
     "what was taken is forgotten (F2)": (
-        venue.Market, "shown", lambda self, sign: self.row and ((self.row.ask, self.row.ask_size) if sign > 0
+        market.Market, "shown", lambda self, sign: self.row and ((self.row.ask, self.row.ask_size) if sign > 0
                                                                 else (self.row.bid, self.row.bid_size)),
     ),
-    "a mark is a whole price (N4)": (audit.Audit, "_meet", whole),
+    "a mark is a whole price (N4)": (marks.Marks, "meet", whole),
     "dust is sent (O3)": (desk.Desk, "_sent", lambda self, key, target, wanted: wanted),
     "nothing is reserved": (desk.Desk, "reserved", lambda self, asset: Decimal(0)),
     "what is behind a target is part of it (O3)": (
@@ -213,13 +285,135 @@ WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
 }  # fmt: skip
 
 
+def free_of_charge(self: Any, amount: Decimal, purpose: str) -> None:
+    if purpose != "liquidation_fees":
+        RIGHT_PAY(self, amount, purpose)
+
+
+def uninsured(self: Any, amount: Decimal, purpose: str) -> None:
+    if purpose != "insurance":
+        RIGHT_PAY(self, amount, purpose)
+
+
+def half_as_much(self: Any, marks: Any) -> Any:
+    return RIGHT_MAINTENANCE(self, marks) / 2
+
+
+def by_orders_alone(self: Any, name: str, added: Any = None) -> Any:
+    """What other orders wait for is forgotten."""
+    held = self.books.position("", name).quantity
+    return abs(held) if added is None else abs(held + added.sign * Fraction(added.quantity))
+
+
+def of_long(self: Any, row: Row) -> None:
+    """Who is short pays, too."""
+    mark = self.marks.prices.get(row.instrument)
+    if mark is not None:
+        self._pay(
+            -money.rounded(abs(decimal(self.books.position("", row.instrument).quantity)) * mark * row.price), "funding"
+        )
+
+
+RIGHT_PAY, RIGHT_MAINTENANCE = venue.Venue._pay, margin.Margin.maintenance
+WRONG_MARGINS: dict[str, tuple[Any, str, Any]] = {
+    "a margin call is sent at three fifths (F5)": (venue, "CALL", Fraction(3, 5)),
+    "maintenance is half as much (F5)": (margin.Margin, "maintenance", half_as_much),
+    "leverage does not matter": (margin.Margin, "rate", lambda self, name: Fraction(1, 20)),
+    "profit that is open is no equity": (
+        margin.Margin, "equity", lambda self, marks: Fraction(self.account.wallets[self.asset])
+    ),
+    "open orders need no margin": (venue.Venue, "_largest", by_orders_alone),
+    "a liquidation is free": (venue.Venue, "_pay", free_of_charge),
+    "insurance does not pay": (venue.Venue, "_pay", uninsured),
+    "short pays funding like long": (venue.Venue, "_fund", of_long),
+    "a source that was silent speaks on (N4)": (marks, "FRESH_NS", 10**15),
+}  # fmt: skip
+
+
+def high_first(self: Any, sign: int) -> None:
+    self.is_low_first = False
+
+
+def without_hole(self: Any, market: Any, before: Any) -> None:
+    is_opening = market.path.next == 1 and market.path.at_ns == market.path.row.time_ns
+    RIGHT_PASS(self, market, market.last if is_opening else before)
+
+
+RIGHT_OFFER, RIGHT_PASS = path.Path.offer, venue.Venue._pass
+WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
+    "the high always comes first (F4)": (path.Path, "choose", high_first),
+    "a taker gets the better tick": (path.Path, "offer", lambda self, sign: RIGHT_OFFER(self, -sign)),
+    "a bar's volume does not limit": (market.Market, "take", lambda self, sign, quantity: None),
+    "points are a quarter of the bar apart": (
+        path.Path, "_time_ns", lambda self, point: self.row.time_ns + self.row.interval_ns * point // 4
+    ),
+    "what lies between two bars fills nobody": (venue.Venue, "_pass", without_hole),
+    "a touch fills (F3)": (market.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
+}  # fmt: skip
+
+
+def never_late(self: Any, row: Row) -> Any:
+    return RIGHT_BAR(self, replace(row, time_ns=max(row.time_ns, self.opens_ns)))
+
+
+WRONG_FUNDS: dict[str, tuple[Any, str, Any]] = {
+    "what orders hold back is free": (venue.Venue, "_reserved", lambda self, asset, by_market_orders=True: Decimal(0)),
+    "a fill need not be paid": (venue.Venue, "_can_pay", lambda self, order, price, quantity: True),
+    "margin pays for coins": (venue.Venue, "_needed", lambda self, without="": Fraction(0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG_FUNDS)
+def test_what_it_would_pay_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_FUNDS[wrong])
+    assert differs(random_spot_plan, POOR), f"nothing shows that {wrong}"
+
+
+RIGHT_BAR = bars.Builder.meet
+WRONG_TRADES: dict[str, tuple[Any, str, Any]] = {
+    "a bar closes at its end (V5)": (bars, "GRACE_NS", 0),
+    "late trades are taken (V5)": (bars.Builder, "meet", never_late),
+    "bars are cut by arrival (V5)": (
+        bars.Builder, "meet", lambda self, row: RIGHT_BAR(self, replace(row, time_ns=row.arrival_ns))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG_TRADES)
+def test_what_it_would_build_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_TRADES[wrong])
+    assert differs(random_plan_of_trades, OF_TRADES), f"nothing shows that {wrong}"
+
+
+@pytest.mark.parametrize("fresh_s", [0, 59, 75, 10**6])
+def test_how_long_a_source_of_the_mark_counts_shows(fresh_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "FRESH_NS", fresh_s * 10**9)
+    assert differs(random_mixed_plan, MIXED)
+
+
 @pytest.mark.parametrize("wrong", WRONG_MODELS)
 def test_what_the_kernel_would_do_wrong_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model with one rule changed differs from the kernel, as a kernel with that rule broken would."""
     monkeypatch.setattr(*WRONG_MODELS[wrong])
-    for seed in SAMPLE:
+    assert differs(random_plan, SAMPLE), f"nothing shows that {wrong}"
+
+
+@pytest.mark.parametrize("wrong", WRONG_MARGINS)
+def test_what_it_would_do_wrong_with_margin_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_MARGINS[wrong])
+    assert differs(random_margined_plan, MARGINED), f"nothing shows that {wrong}"
+
+
+@pytest.mark.parametrize("wrong", WRONG_BARS)
+def test_what_it_would_do_wrong_with_bars_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*WRONG_BARS[wrong])
+    assert differs(random_plan_of_bars, BARS), f"nothing shows that {wrong}"
+
+
+def differs(make: Callable[[int], Plan], seeds: Iterable[int]) -> bool:
+    for seed in seeds:
         try:
-            check_run(*run_of(seed))
+            check_run(*run_of(make, seed))
         except AssertionError:
-            return
-    pytest.fail(f"nothing shows that {wrong}")
+            return True
+    return False

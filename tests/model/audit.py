@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from model.bars import NEVER, Bar, Builder
 from model.desk import Desk
 from model.rows import Row, by_arrival
 from model.tape import Callback, Said, State, Tape
 
-FRESH_NS = 60 * 10**9
+# What the venue says.
+ANSWERS = ("order", "fill", "margin_call", "liquidation")
 
 
 @dataclass
@@ -21,17 +23,16 @@ class Audit:
 
     desk: Desk
     rows: deque[Row]
+    builders: dict[str, Builder]
     timers: list[tuple[int, str]] = field(default_factory=list)
-    # When an instrument's mark was last a quote's, by the venue's time.
-    quoted_ns: dict[str, int] = field(default_factory=dict)
     # What everything was worth from when on.
     worth: list[tuple[int, Decimal | None]] = field(default_factory=list)
     has_stopped: bool = False
     heard_ns: int = 0
 
     @classmethod
-    def of(cls, desk: Desk, rows: Iterable[Row]) -> Audit:
-        return cls(desk, by_arrival(rows))
+    def of(cls, desk: Desk, rows: Iterable[Row], builders: dict[str, Builder]) -> Audit:
+        return cls(desk, by_arrival(rows), builders)
 
     def check(self, tape: Tape) -> None:
         for place, call in enumerate(tape.callbacks):
@@ -70,20 +71,18 @@ class Audit:
             self.worth.append((desk.now_ns, desk.equity()))
         assert now_ns >= desk.now_ns
         desk.now_ns = now_ns
-        # Rows come before answers of their time, and these before timers.
-        venue.advance(now_ns - (call.kind not in ("order", "fill", "timer")))
-        while venue.answers and venue.answers[0].kind == "not_open" and venue.answers[0].due_ns <= now_ns:
-            # A cancel that came too late changes nothing, and nobody is told.
-            late = venue.answers.popleft()
-            assert not desk.lives[late.order_id].is_open
-            self.heard_ns = late.due_ns
-        if call.kind not in ("order", "fill"):
+        # Rows come before answers of their time, and these before commands and timers.
+        is_row = call.kind in ("row", "bar") and self._next_row_ns() == now_ns
+        venue.advance(now_ns - is_row)
+        self._hear_silent(now_ns)
+        if call.kind not in ANSWERS:
             assert not venue.answers or venue.answers[0].due_ns >= now_ns, venue.answers[0]
         if self.rows:
             assert not self.timers or self.timers[0][0] >= now_ns, self.timers[0]
+            assert all(one.due_ns >= now_ns for one in self.builders.values()), self.builders
         before_ns, self.heard_ns, told = self.heard_ns, now_ns, desk.strategies
         match call.kind:
-            case "order" | "fill":
+            case kind if kind in ANSWERS:
                 if self.has_stopped and not venue.answers and not venue.requests:
                     venue.end(before_ns)
                 assert venue.answers, "the venue says nothing"
@@ -97,10 +96,19 @@ class Audit:
                 due_ns, strategy = heapq.heappop(self.timers)
                 assert due_ns == now_ns
                 told = (strategy,)
-            case "row":
+            case "bar" if self._next_row_ns() > now_ns:
+                builder = min(self.builders.values(), key=lambda one: one.due_ns)
+                assert builder.due_ns == now_ns
+                self._tell(builder.close())
+                return
+            case "row" | "bar":
                 row = self.rows.popleft()
                 assert row.arrival_ns == now_ns, row
-                self._meet(row)
+                desk.marks.meet(row)
+                if row.kind == "trade" and row.instrument in self.builders:
+                    self._tell(self.builders[row.instrument].meet(row))
+                desk.notices.extend(Said(strategy, "row") for strategy in told)
+                return
             case "stop":
                 self.has_stopped, desk.is_trading = True, False
                 for strategy in desk.strategies:
@@ -109,13 +117,25 @@ class Audit:
                 desk.is_trading = call.kind == "trading_on"
         desk.notices.extend(Said(strategy, call.kind) for strategy in told)
 
-    def _meet(self, row: Row) -> None:
-        """A trade makes the mark where there is no fresh quote (N4)."""
-        if row.kind == "quote":
-            self.quoted_ns[row.instrument] = row.time_ns
-        elif row.time_ns - self.quoted_ns.get(row.instrument, -FRESH_NS) <= FRESH_NS:
-            return
-        self.desk.marks[row.instrument] = (row.bid + row.ask) / 2
+    def _next_row_ns(self) -> int:
+        return self.rows[0].arrival_ns if self.rows else NEVER
+
+    def _tell(self, bar: Bar | None) -> None:
+        """A bar has closed."""
+        if bar is not None:
+            self.desk.notices.extend(Said(strategy, "bar", fill=bar) for strategy in self.desk.strategies)
+
+    def _hear_silent(self, now_ns: int) -> None:
+        """A cancel that came too late changes nothing, a payment the books alone: nobody is told."""
+        desk, answers = self.desk, self.desk.venue.answers
+        while answers and answers[0].is_silent and answers[0].due_ns <= now_ns:
+            answer = answers.popleft()
+            self.heard_ns = answer.due_ns
+            if answer.kind == "paid":
+                desk.answer(answer)
+                self.worth.append((answer.due_ns, desk.equity()))
+            else:
+                assert not desk.lives[answer.order_id].is_open
 
     def _check_state(self, strategy: str, state: State) -> None:
         desk, books = self.desk, self.desk.books
@@ -123,7 +143,7 @@ class Audit:
             held = books.position(strategy, name)
             assert figures == (float(held.quantity), float(held.cost), float(held.realised)), (name, held)
             assert state.dust[name] == float(desk.dust.get((strategy, name), 0)), name
-            mark = desk.marks.get(name)
+            mark = desk.marks.prices.get(name)
             assert state.marks[name] == (None if mark is None else float(mark)), name
         for asset, balance in state.balances.items():
             total, reserved = books.wallets[asset], desk.reserved(asset)
@@ -139,6 +159,7 @@ class Audit:
         assert not desk.notices
         assert not self.rows
         venue.advance(2**63)
-        assert all(answer.kind == "not_open" for answer in venue.answers), venue.answers
+        self._hear_silent(2**63)
+        assert not venue.answers, venue.answers
         assert not venue.open, venue.open
         assert not desk.open

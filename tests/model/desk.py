@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
-from fractions import Fraction
 from math import ceil
 
+from model.market import NOTHING, Placed
+from model.marks import Marks
 from model.money import Books, Fill
 from model.tape import Act, Said
-from model.venue import NOTHING, Answer, Placed, Venue
+from model.venue import Answer, Venue, decimal
 
 CLOSED = {"filled", "cancelled", "rejected"}
 # A strategy's name, and an instrument's.
@@ -72,7 +73,7 @@ class Desk:
     open: dict[int, Life] = field(default_factory=dict)
     targets: dict[Key, Target] = field(default_factory=dict)
     dust: dict[Key, Decimal] = field(default_factory=dict)
-    marks: dict[str, Decimal] = field(default_factory=dict)
+    marks: Marks = field(default_factory=Marks)
     outbox: list[int | Key | Placed] = field(default_factory=list)
     notices: deque[Said] = field(default_factory=deque)
     fills: list[Fill] = field(default_factory=list)
@@ -171,9 +172,21 @@ class Desk:
 
     def answer(self, answer: Answer) -> None:
         """The venue has said something."""
+        venue_ns = answer.due_ns - self.venue.answer_ns
+        if answer.kind == "paid":
+            self.books.pay(answer.amount, answer.purpose)
+            return
+        if answer.kind == "margin_call":
+            self._tell_all("margin_call")
+            return
+        if not answer.order_id:
+            assert answer.fill is not None
+            self._liquidated(answer.fill, venue_ns)
+            return
         life = self.lives[answer.order_id]
         if answer.fill is not None:
-            self._fill(life, answer.fill, answer.due_ns - self.venue.answer_ns)
+            life.filled += answer.fill.quantity
+            self._fill(answer.fill, venue_ns)
             status = "partly_filled" if life.filled < life.placed.quantity else "filled"
         else:
             status = answer.kind
@@ -201,15 +214,15 @@ class Desk:
         self.report(life, "cancel_in_flight")
         self.venue.send(self.now_ns, life.placed.id)
 
-    def _fill(self, life: Life, fill: Fill, venue_ns: int) -> None:
+    def _fill(self, fill: Fill, venue_ns: int) -> None:
         key = (fill.strategy, fill.instrument)
         before = self._held(key)
         self.fills.append(fill)
         self.books.book(fill)
-        life.filled += fill.quantity
         said = (fill.price, fill.quantity, fill.is_maker, *self.books.fee(fill), venue_ns)
         self.notices.append(Said(fill.strategy, "fill", fill.order_id, fill=said))
-        if key in self.targets and not life.by_target and life.placed.id >= self.targets[key].since:
+        by_target = self.lives[fill.order_id].by_target
+        if key in self.targets and not by_target and fill.order_id >= self.targets[key].since:
             self.targets[key].added += self._held(key) - before
         is_spot = self.books.specifications[fill.instrument].kind == "spot"
         for name in self.strategies:
@@ -217,11 +230,34 @@ class Desk:
                 uncovered = [one for one in self.mine(name, fill.instrument) if self._is_uncovered(one.placed)]
                 self.outbox += [one.placed.id for one in uncovered]
 
+    def _liquidated(self, fill: Fill, venue_ns: int) -> None:
+        """The venue has closed a position of the account: every strategy's share is closed.
+
+        The law does not say who pays the fee: the first of those that held something.
+        """
+        self.books.book(fill)
+        self._tell_all("liquidation")
+        fee, asset = self.books.fee(fill)
+        for strategy in self.strategies:
+            held = self._held((strategy, fill.instrument))
+            if not held:
+                continue
+            share = replace(fill, strategy=strategy, sign=-1 if held > 0 else 1, quantity=abs(held))
+            value = held * fill.price * self.books.specifications[fill.instrument].multiplier
+            self.books.position(strategy, fill.instrument).apply(-held, -value)
+            self.fills.append(share)
+            said = (share.price, share.quantity, False, fee, asset, venue_ns)
+            self.notices.append(Said(strategy, "fill", 0, fill=said))
+            fee = NOTHING
+
+    def _tell_all(self, kind: str) -> None:
+        self.notices.extend(Said(strategy, kind) for strategy in self.strategies)
+
     # Risk
 
     def objections(self, order: Placed) -> list[str]:
         """Why an order must be refused (O4), in the order in which it is looked at."""
-        rules, mark = self.rules, self.marks.get(order.instrument)
+        rules, mark = self.rules, self.marks.prices.get(order.instrument)
         held = self._held((order.strategy, order.instrument))
         wrong = [] if self.is_trading or self._reduces(order) else ["trading_off"]
         if self._is_uncovered(order):
@@ -273,8 +309,9 @@ class Desk:
         return held * order.sign >= 0 or (is_new and order.quantity > abs(held))
 
     def _worth(self, instrument: str, price: Decimal | None) -> Decimal | None:
-        """What an order is valued at: its limit, and not less than the mark."""
-        return max((one for one in (price, self.whole_mark(instrument)) if one is not None), default=None)
+        """What a unit of an order is valued at: its limit, and not less than the mark."""
+        known = [one for one in (price, self.whole_mark(instrument)) if one is not None]
+        return max(known) * self.books.specifications[instrument].multiplier if known else None
 
     # Targets
 
@@ -364,7 +401,9 @@ class Desk:
         """What an order over it would be: nothing, if it is less than a lot or than the venue takes."""
         one = self.books.specifications[key[1]]
         size, price = on_grid(wanted, one.lot), target.price or self.whole_mark(key[1])
-        is_dust = abs(size) < one.minimum_quantity or (price is not None and abs(size) * price < one.minimum_notional)
+        is_dust = abs(size) < one.minimum_quantity or (
+            price is not None and abs(size) * price * one.multiplier < one.minimum_notional
+        )
         return NOTHING if is_dust else size
 
     # What is known
@@ -381,9 +420,7 @@ class Desk:
 
     def whole_mark(self, instrument: str) -> Decimal | None:
         """The mark as a price that an order can have."""
-        mark = self.marks.get(instrument)
-        decimals = self.books.specifications[instrument].price_decimals
-        return None if mark is None else mark.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+        return self.marks.whole(self.books.specifications[instrument])
 
     def reserved(self, asset: str) -> Decimal:
         """What open spot orders hold back: purchases their worth, sales what they sell."""
@@ -401,7 +438,7 @@ class Desk:
         """The worth of everything, unless something has no price."""
         total = self.books.wallets["USDT"]
         for name, one in self.books.specifications.items():
-            held, mark = self.books.position("", name), self.marks.get(name)
+            held, mark = self.books.position("", name), self.marks.prices.get(name)
             quantity = self.books.wallets[one.base] if one.kind == "spot" else decimal(held.quantity)
             if mark is not None:
                 total += quantity * mark if one.kind == "spot" else decimal(held.unrealised(mark))
@@ -417,8 +454,3 @@ def is_ending(life: Life) -> bool:
 def on_grid(quantity: Decimal, lot: Decimal) -> Decimal:
     """Rounded towards zero to the lot."""
     return (quantity / lot).to_integral_value(ROUND_DOWN) * lot
-
-
-def decimal(value: Fraction) -> Decimal:
-    """A quantity, which has a finite number of decimals."""
-    return Decimal(value.numerator) / Decimal(value.denominator)

@@ -16,6 +16,7 @@ class Position:
     """A quantity and its total cost (N3). A reduction takes its share of it, cut at the last decimal of values."""
 
     unit: Fraction
+    multiplier: Fraction = Fraction(1)
     quantity: Fraction = Fraction(0)
     cost: Fraction = Fraction(0)
     realised: Fraction = Fraction(0)
@@ -48,7 +49,7 @@ class Position:
             self.cost = Fraction(0)
 
     def unrealised(self, mark: Decimal) -> Fraction:
-        return self._cut(self.quantity * Fraction(mark)) - self.cost
+        return self._cut(self.quantity * Fraction(mark) * self.multiplier) - self.cost
 
     def _cut(self, value: Fraction) -> Fraction:
         return value // self.unit * self.unit
@@ -61,7 +62,10 @@ def rounded(value: Decimal | Fraction) -> Decimal:
 
 
 def unit_of(one: InstrumentFields) -> Fraction:
-    return Fraction(1, 10 ** (one.price_decimals + one.quantity_decimals))
+    """The last decimal of values."""
+    exponent = one.multiplier.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return Fraction(1, 10 ** (one.price_decimals + one.quantity_decimals + max(-exponent, 0)))
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,15 @@ class Books:
     wallets: dict[str, Decimal]
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     fees: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    # What was paid and received beside fills, by purpose.
+    payments: dict[str, Decimal] = field(default_factory=dict)
 
     def position(self, strategy: str, instrument: str) -> Position:
         """That of a strategy; of the account where its name is empty."""
         key = (strategy, instrument)
         if key not in self.positions:
-            self.positions[key] = Position(unit_of(self.specifications[instrument]))
+            one = self.specifications[instrument]
+            self.positions[key] = Position(unit_of(one), Fraction(one.multiplier))
         return self.positions[key]
 
     def fee(self, fill: Fill) -> tuple[Decimal, str]:
@@ -98,14 +105,14 @@ class Books:
         rate = one.maker_fee if fill.is_maker else one.taker_fee
         if one.kind == "spot" and one.fee_asset == "received" and fill.sign > 0:
             return rounded(fill.quantity * rate), one.base
-        return rounded(fill.price * fill.quantity * rate), one.quote
+        return rounded(fill.price * fill.quantity * one.multiplier * rate), one.quote
 
     def book(self, fill: Fill) -> None:
         one = self.specifications[fill.instrument]
-        signed, value = fill.sign * fill.quantity, fill.sign * fill.price * fill.quantity
+        signed, value = fill.sign * fill.quantity, fill.sign * fill.price * fill.quantity * one.multiplier
         fee, asset = self.fee(fill)
         realised = Fraction(0)
-        for owner in (fill.strategy, ""):
+        for owner in dict.fromkeys((fill.strategy, "")):
             position = self.position(owner, fill.instrument)
             realised = position.apply(signed, value)
             if asset == one.base:
@@ -118,6 +125,10 @@ class Books:
         self.add(asset, -fee)
         paid = (fill.instrument, asset)
         self.fees[paid] = self.fees.get(paid, Decimal(0)) + fee
+
+    def pay(self, amount: Decimal, purpose: str, asset: str = "USDT") -> None:
+        self.add(asset, amount)
+        self.payments[purpose] = self.payments.get(purpose, Decimal(0)) + amount
 
     def add(self, asset: str, amount: Decimal) -> None:
         self.wallets[asset] = self.wallets.get(asset, Decimal(0)) + amount

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import polars as pl
@@ -15,13 +15,15 @@ import tradewind as tw
 
 START_NS = int(START.timestamp()) * 10**9
 MILLISECOND_NS = 10**6
-RANKS = {"quote": 0, "trade": 1}
+RANKS = {"funding": 0, "mark": 1, "quote": 2, "trade": 3, "bar": 4}
 STEP_PRICE = Decimal("0.1")
+NOTHING = Decimal(0)
+RATES = [Decimal(text) for text in ("0", "0.0001", "-0.0001", "0.000123457", "-0.01", "0.02")]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A quote, or a trade: then both sides are its price and size."""
+    """A quote, or what has one price: then both sides are that (the rate of a payment, the close of a bar)."""
 
     time_ns: int
     arrival_ns: int
@@ -31,6 +33,14 @@ class Row:
     bid_size: Decimal
     ask: Decimal
     ask_size: Decimal
+    # Open, high, low and close.
+    bar: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
+    interval_ns: int = 0
+
+    @property
+    def stream(self) -> str:
+        """The name of its stream, as an instrument has it."""
+        return self.kind if self.kind == "funding" else f"{self.kind}s"
 
     @property
     def price(self) -> Decimal:
@@ -55,11 +65,18 @@ class Walk:
     every_ms: int = 250
     step: int = 3
     delay_ms: int = 0
+    # By how many steps the quote's sides differ.
+    spreads: tuple[int, ...] = (1, 1, 1, 3)
+    # How long a bar lasts, in seconds.
+    interval_s: int = 3
 
 
 def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
     """A random walk around 100, with quotes that now and then stay as they are, and pauses."""
     sizes = [Decimal(text) for text in ("0.05", "0.4", "1", "1", "2.5", "20")]
+    if "bar" in walk.kinds:
+        others = replace(walk, kinds=tuple(kind for kind in walk.kinds if kind != "bar"))
+        return _bars(walk, instrument, chance) + (rows(others, instrument, chance) if others.kinds else [])
     bid, time_ns, made = Decimal(100), START_NS, list[Row]()
     last = (bid, sizes[2], bid + STEP_PRICE, sizes[2])
     for _ in range(walk.count):
@@ -71,9 +88,30 @@ def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
             price, size = bid + chance.choice([0, 0, 1]) * STEP_PRICE, chance.choice(sizes)
             made.append(Row(time_ns, arrival_ns, instrument, kind, price, size, price, size))
             continue
+        if kind in ("mark", "funding"):
+            value = bid + chance.randint(-5, 5) * STEP_PRICE if kind == "mark" else chance.choice(RATES)
+            made.append(Row(time_ns, arrival_ns, instrument, kind, value, NOTHING, value, NOTHING))
+            continue
         if chance.random() < 0.8:
-            last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice([1, 1, 1, 3]), chance.choice(sizes))
+            last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice(walk.spreads), chance.choice(sizes))
         made.append(Row(time_ns, arrival_ns, instrument, kind, *last))
+    return made
+
+
+def _bars(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
+    """Bars that follow each other with holes in time and in price. Some say nothing of what was traded."""
+    close, opens_ns, made = Decimal(100), START_NS, list[Row]()
+    interval_ns = walk.interval_s * 10**9
+    for _ in range(walk.count):
+        opening = max(close + chance.choice([0, 0, 0, -2, 2]) * STEP_PRICE, Decimal(20))
+        close = max(opening + chance.randint(-walk.step, walk.step) * STEP_PRICE, Decimal(20))
+        high = max(opening, close) + chance.choice([0, 0, 1, walk.step]) * STEP_PRICE
+        low = min(opening, close) - chance.choice([0, 0, 1, walk.step]) * STEP_PRICE
+        size = Decimal(chance.choice(["0", "0.05", "0.4", "1", "2.5", "20"]))
+        arrival_ns = opens_ns + interval_ns + chance.randint(0, walk.delay_ms) * MILLISECOND_NS
+        figures = (opening, high, low, close)
+        made.append(Row(opens_ns, arrival_ns, instrument, "bar", close, size, close, size, figures, interval_ns))
+        opens_ns += interval_ns * chance.choice([1, 1, 1, 1, 3])
     return made
 
 
@@ -93,6 +131,14 @@ def streams(made: Iterable[Row]) -> list[tw.data.Stream]:
 
 def _stream(kind: str, held: list[Row]) -> tw.data.Stream:
     times = {"time": [row.time_ns for row in held], "arrival": [row.arrival_ns for row in held]}
+    if kind == "bar":
+        names = ("open", "high", "low", "close")
+        table = {name: [float(row.bar[place]) for row in held if row.bar] for place, name in enumerate(names)}
+        frame = pl.DataFrame({**times, **table, "volume": [float(row.size) for row in held]})
+        return tw.bars(frame, f"{held[0].interval_ns // 10**9}s", "start", time_unit="ns")
+    if kind in ("mark", "funding"):
+        reader, name = (tw.marks, "mark_price") if kind == "mark" else (tw.funding, "rate")
+        return reader(pl.DataFrame({**times, name: [str(row.price) for row in held]}), time_unit="ns")
     if kind == "trade":
         table = {"price": [float(row.price) for row in held], "quantity": [float(row.size) for row in held]}
         return tw.trades(pl.DataFrame({**times, **table}), time_unit="ns")

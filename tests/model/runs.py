@@ -1,81 +1,30 @@
-"""Random runs, and what their results must say."""
+"""Runs of plans, and what their results must say."""
 
 from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
 
 import polars as pl
-from helpers import BTC, ETH, SPOT, START
+from helpers import BTC, SPOT, START
 
 import tradewind as tw
 from model.audit import Audit
-from model.desk import Desk, Rules
+from model.bars import Builder
+from model.desk import Desk
 from model.money import Books
-from model.rows import MILLISECOND_NS, Row, Walk, rows, streams
+from model.plans import Plan
+from model.rows import MILLISECOND_NS, Row, rows, streams
 from model.tape import Tape
-from model.trader import Habits, Trader
+from model.trader import Trader
 from model.venue import Venue
+from tradewind.instruments import InstrumentFields
 
 INTERVAL_NS = 10**9
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that decides a run."""
-
-    seed: int
-    walks: dict[str, Walk] = field(default_factory=lambda: {BTC: Walk()})
-    traders: tuple[str, ...] = ("a",)
-    latency_ms: int = 20
-    answer_ms: int = 20
-    touch: bool = False
-    rules: Rules = field(default_factory=Rules)
-    habits: Habits = field(default_factory=Habits)
-    # From when until when trading is off, in milliseconds.
-    pause: tuple[int, int] | None = None
-
-
-def random_rules(chance: random.Random) -> Rules:
-    """Mostly none; else some that are met now and then."""
-    if chance.random() < 0.7:
-        return Rules()
-    return Rules(
-        chance.choice([None, Decimal(1)]),
-        chance.choice([None, Decimal(60)]),
-        chance.choice([None, Decimal("1.5")]),
-        chance.choice([None, 3]),
-        chance.choice([None, Decimal("0.01")]),
-    )
-
-
-def random_plan(seed: int) -> Plan:
-    chance = random.Random(seed)
-    kinds = chance.choice([("quote",), ("quote",), ("trade",), ("quote", "trade")])
-    walk = Walk(
-        kinds, count=chance.choice([30, 60]), step=chance.choice([1, 3, 12]), delay_ms=chance.choice([0, 0, 40, 700])
-    )
-    names = chance.choice([(BTC,), (BTC,), (SPOT,), (BTC, ETH), (BTC, SPOT)])
-    latency_ms = chance.choice([0, 20, 20, 300, 1_500])
-    assets = tuple(sorted({"USDT"} | {"BTC" for name in names if name == SPOT}))
-    return Plan(
-        seed,
-        dict.fromkeys(names, walk),
-        chance.choice([("a",), ("a", "b"), ("a", "b", "c")]),
-        latency_ms,
-        chance.choice([latency_ms, 0, 30]),
-        chance.random() < 0.3,
-        habits=Habits(
-            seed, at_rows=chance.choice([0.1, 0.35, 0.9]), at_reports=chance.choice([0, 0.06, 0.15]), assets=assets
-        ),
-        rules=random_rules(chance),
-        pause=(3_333, 8_888) if chance.random() < 0.2 else None,
-    )
 
 
 def market_of(plan: Plan) -> dict[str, list[Row]]:
@@ -85,18 +34,22 @@ def market_of(plan: Plan) -> dict[str, list[Row]]:
 def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     """The run in the kernel."""
     tape, made = Tape(), market_of(plan)
-    available = frozenset((name, f"{row.kind}s") for name, held in made.items() for row in held)
-    cls = type("Gambler", (Trader,), {"tape": tape, "available": available})
+    available = frozenset((name, row.stream) for name, held in made.items() for row in held)
+    interval = f"{plan.built_s or next(iter(plan.walks.values())).interval_s}s"
+    of_class = {"tape": tape, "available": available, "interval": interval, "builds_bars": plan.built_s is not None}
+    cls = type("Gambler", (Trader,), of_class)
     limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
     simulated = tw.Simulated(
         latency=f"{plan.latency_ms}ms",
         answer_latency=f"{plan.answer_ms}ms",
         resting="touch" if plan.touch else "through",
+        leverage=plan.leverage,
     )
     result = tw.backtest(
         [cls(name=name, habits=plan.habits) for name in plan.traders],
         data={name: streams(held) for name, held in made.items()},
-        balances={"USDT": 1_000_000} | ({"BTC": 1_000} if SPOT in plan.walks else {}),
+        instruments=instruments_of(plan),
+        balances={"USDT": plan.money} | ({"BTC": plan.coins} if SPOT in plan.walks else {}),
         currency="USDT",
         interval="1s",
         venues={"synthetic": simulated},
@@ -107,6 +60,11 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     return result, tape, made
 
 
+def instruments_of(plan: Plan) -> list[InstrumentFields]:
+    """The instruments of which something is other than in the package."""
+    return [InstrumentFields(**tw.instruments.load(BTC).model_dump() | plan.terms)] if plan.terms else []
+
+
 def commands_of(plan: Plan) -> list[tw.Command]:
     words: tuple[Literal["trading_off", "trading_on"], ...] = ("trading_off", "trading_on")
     at = [START + timedelta(milliseconds=offset) for offset in plan.pause or ()]
@@ -115,18 +73,25 @@ def commands_of(plan: Plan) -> list[tw.Command]:
 
 def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
     """The model, at the start of the run."""
-    wallets = {"USDT": Decimal(1_000_000)} | ({"BTC": Decimal(1_000)} if SPOT in plan.walks else {})
-    books = Books({one.name: one for one in result.data.instruments}, wallets)
+    wallets = {"USDT": Decimal(plan.money)} | ({"BTC": Decimal(plan.coins)} if SPOT in plan.walks else {})
+    specifications = {one.name: one for one in result.data.instruments}
+    books, theirs = (Books(specifications, dict(wallets)) for _ in range(2))
     everything = [row for held in made.values() for row in held]
     latency_ns, answer_ns = plan.latency_ms * MILLISECOND_NS, plan.answer_ms * MILLISECOND_NS
-    venue = Venue(books, everything, latency_ns, answer_ns, touch=plan.touch)
-    return Audit.of(Desk(books, venue, plan.rules, tuple(sorted(plan.traders))), everything)
+    venue = Venue(theirs, everything, latency_ns, answer_ns, touch=plan.touch, leverage=plan.leverage)
+    builders = {
+        name: Builder(plan.built_s * 10**9)
+        for name, held in made.items()
+        if plan.built_s and any(row.kind == "trade" for row in held)
+    }
+    return Audit.of(Desk(books, venue, plan.rules, tuple(sorted(plan.traders))), everything, builders)
 
 
 def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:
     audit = audit_of(plan, result, made)
     audit.check(tape)
     check_result(audit.desk, result)
+    assert result.metrics["late_trades"] == sum(one.late for one in audit.builders.values())
     check_curve(audit, result.equity)
 
 
@@ -146,6 +111,10 @@ def check_result(desk: Desk, result: tw.Result) -> None:
     columns = ("order_id", "strategy", "instrument", "price", "quantity")
     assert result.fills.select(*columns, is_maker).rows() == fills
     assert {row["asset"]: Decimal(row["wallet"]) for row in result.metrics["assets"]} == desk.books.wallets
+    paid = {purpose: desk.books.payments.get(purpose, Decimal(0)) for purpose in ("funding", "insurance")}
+    [money] = [row for row in result.metrics["assets"] if row["asset"] == "USDT"]
+    assert {purpose: Decimal(money[purpose]) for purpose in paid} == paid
+    assert Decimal(money["liquidation_fees"]) == -desk.books.payments.get("liquidation_fees", Decimal(0))
     for row in result.metrics["instruments"]:
         check_figures(desk, row)
     curve = result.equity["equity"]
@@ -157,8 +126,9 @@ def check_result(desk: Desk, result: tw.Result) -> None:
 def check_figures(desk: Desk, row: dict[str, Any]) -> None:
     """The figures of an instrument are those of the model's orders, fills and positions."""
     name, books = row["instrument"], desk.books
+    multiplier = books.specifications[name].multiplier
     held = [one for (strategy, other), one in books.positions.items() if strategy and other == name]
-    mark = desk.marks.get(name)
+    mark = desk.marks.prices.get(name)
     assert (row["position"], row["mark"]) == (float(sum(one.quantity for one in held)), mark and float(mark))
     assert abs(row["realised"] - float(sum(one.realised for one in held))) < 1e-6
     if mark is not None:
@@ -172,7 +142,7 @@ def check_figures(desk: Desk, row: dict[str, Any]) -> None:
     assert row["orders"] == sum(life.was_sent for life in lives)
     fills = [fill for fill in desk.fills if fill.instrument == name]
     assert row["fills"] == len(fills)
-    assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills))) < 1e-6
+    assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills) * multiplier)) < 1e-6
     if name != SPOT:
         assert abs(row["exchange_fees"] - float(books.fees.get((name, "USDT"), Decimal(0)))) < 1e-9
 

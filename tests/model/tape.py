@@ -42,7 +42,7 @@ class Said:
     reason: str | None = None
     filled: Decimal = Decimal(0)
     terms: Terms | None = None
-    # Price, quantity, whether it is a maker's, fee, its asset, and the venue's time.
+    # Price, quantity, whether it is a maker's, fee, its asset, and the venue's time; or a bar.
     fill: tuple[Any, ...] | None = None
 
 

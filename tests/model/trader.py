@@ -10,7 +10,7 @@ from typing import Any
 import tradewind as tw
 from model.rows import MILLISECOND_NS
 from model.tape import Act, Callback, Said, Seen, State, Tape, Terms
-from tradewind._core import Context, Fill, Instrument, Order
+from tradewind._core import Bar, Context, Fill, Instrument, Order
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,34 @@ class Trader(tw.Strategy):
         self.traded = list(ctx.instruments)
         self.handles: list[Order] = []
         for one in self.traded:
-            for kind in ("quotes", "trades"):
+            for kind in ("quotes", "trades", "marks", "funding"):
                 if (one.name, kind) in self.available:
                     ctx.subscribe(getattr(one, kind))
+            if (one.name, "trades" if self.builds_bars else "bars") in self.available:
+                ctx.subscribe(one.bars(self.interval))
 
     available: frozenset[tuple[str, str]]
+    interval: str
+    builds_bars: bool
 
     def on_quote(self, ctx: Context, event: object) -> None:
         self.heard(ctx, Said(self.name, "row"), self.habits.at_rows)
 
     def on_trade(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
+
+    def on_mark(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        if (bar.instrument.name, "bars") in self.available:
+            self.on_quote(ctx, bar)
+            return
+        assert bar.is_complete
+        figures = (exact(one) for one in (bar.open, bar.high, bar.low, bar.close, bar.volume))
+        self.heard(ctx, Said(self.name, "bar", fill=(bar.venue_time_ns, *figures)), self.habits.at_rows)
+
+    def on_funding(self, ctx: Context, event: object) -> None:
         self.on_quote(ctx, event)
 
     def on_timer(self, ctx: Context, number: int) -> None:

@@ -4,83 +4,46 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
 from typing import Literal
 
-from model.money import Books, Fill
+from model.margin import CALL, Margin
+from model.market import NOTHING, Market, Placed
+from model.marks import Marks
+from model.money import ASSET_STEP, Books, Fill, rounded
+from model.path import Path
 from model.rows import Row
-from model.tape import Terms
 from tradewind.instruments import InstrumentFields
 
-NOTHING = Decimal(0)
-
-
-@dataclass
-class Placed:
-    """An order as it was sent."""
-
-    id: int
-    strategy: str
-    instrument: str
-    sign: int
-    quantity: Decimal
-    price: Decimal | None
-    time_in_force: str
-    reduce_only: bool
-    filled: Decimal = NOTHING
-    is_maker: bool = False
-
-    @property
-    def terms(self) -> Terms:
-        return self.instrument, self.sign, self.quantity, self.price, self.time_in_force, self.reduce_only
-
-    @property
-    def remaining(self) -> Decimal:
-        return self.quantity - self.filled
-
-    def accepts(self, price: Decimal) -> bool:
-        """Whether a price is within its limit."""
-        return self.price is None or self.sign * (self.price - price) >= 0
-
-    def is_passed_by(self, price: Decimal, *, touch: bool) -> bool:
-        """Whether the market went through its limit (F3)."""
-        assert self.price is not None
-        beyond = self.sign * (self.price - price)
-        return beyond > 0 or (touch and beyond == 0)
+# Open, rejected, cancelled and fill are of an order, or of a liquidation; what is paid is heard by the books alone.
+Kind = Literal["open", "rejected", "cancelled", "fill", "not_open", "margin_call", "paid"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the venue says of an order, and when it is heard."""
+    """What the venue says of an order or of the account, and when it is heard."""
 
     due_ns: int
-    kind: Literal["open", "rejected", "cancelled", "fill", "not_open"]
-    order_id: int
+    kind: Kind
+    order_id: int = 0
     reason: str | None = None
     fill: Fill | None = None
+    amount: Decimal = NOTHING
+    purpose: str = ""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no strategy is told: of a cancel that came too late, and of payments."""
+        return self.kind in ("not_open", "paid")
 
 
-@dataclass
-class Market:
-    """What the venue knows of an instrument, and what rests there."""
-
-    row: Row | None = None
-    last: Decimal | None = None
-    has_quotes: bool = False
-    taken: dict[int, Decimal] = field(default_factory=lambda: {1: NOTHING, -1: NOTHING})
-    orders: list[Placed] = field(default_factory=list)
-
-    def shown(self, sign: int) -> tuple[Decimal, Decimal] | None:
-        """The price that a taker of this side gets, and the size that is left there (F2)."""
-        if self.row is None:
-            return None
-        price, size = (self.row.ask, self.row.ask_size) if sign > 0 else (self.row.bid, self.row.bid_size)
-        return price, size - self.taken[sign]
+NEVER = 2**64
 
 
 class Venue:
-    """A simulated venue, fed with rows by venue time and requests after their latency."""
+    """A simulated venue, fed with rows by venue time and requests after their latency. It keeps books of its own."""
 
     def __init__(
         self,
@@ -90,40 +53,52 @@ class Venue:
         answer_ns: int,
         *,
         touch: bool,
+        leverage: int | None = None,
     ) -> None:
         self.books, self.specifications = books, books.specifications
+        self.margin, self.marks, self.is_called = Margin(books, leverage), Marks(), False
         self.rows = deque(sorted(rows, key=lambda row: row.key))
         self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
         self.markets = {name: Market() for name in self.specifications}
-        for row in self.rows:
-            self.markets[row.instrument].has_quotes |= row.kind == "quote"
+        for name, market in self.markets.items():
+            kinds = {row.kind for row in self.rows if row.instrument == name}
+            market.source = next((kind for kind in ("quote", "trade", "bar") if kind in kinds), "")
         self.requests = deque[tuple[int, Placed | int]]()
         self.answers = deque[Answer]()
         self.open: dict[int, Placed] = {}
         self.now_ns = 0
         self.has_ended = False
-        self.held: dict[str, Decimal] = {}
 
     def send(self, now_ns: int, request: Placed | int) -> None:
         """An order, or the number of one that is to be cancelled."""
         self.requests.append((now_ns + self.latency_ns, request))
 
     def advance(self, now_ns: int) -> None:
-        """Everything whose answer is heard up to a time; requests act after all rows of their time (T3)."""
+        """Everything whose answer is heard up to a time: rows, then points of bars' paths, then requests (T3)."""
         limit_ns = now_ns - self.answer_ns
         while True:
-            row_ns = self.rows[0].time_ns if self.rows else None
-            request_ns = self.requests[0][0] if self.requests else None
-            if row_ns is not None and row_ns <= limit_ns and (request_ns is None or row_ns <= request_ns):
+            row_ns = self.rows[0].time_ns if self.rows else NEVER
+            point_ns, name = min(
+                ((one.path.next_ns, name) for name, one in self.markets.items() if one.path),
+                default=(NEVER, ""),
+            )
+            request_ns = self.requests[0][0] if self.requests else NEVER
+            if row_ns <= min(limit_ns, point_ns, request_ns):
                 self.now_ns = row_ns
                 self._meet(self.rows.popleft())
-            elif request_ns is not None and request_ns <= limit_ns:
+                self._look_after_margin()
+            elif point_ns <= min(limit_ns, request_ns):
+                self.now_ns = point_ns
+                self._go(name)
+                self._look_after_margin()
+            elif request_ns <= limit_ns:
                 self.now_ns = request_ns
                 request = self.requests.popleft()[1]
                 if isinstance(request, Placed):
                     self._place(request)
                 else:
                     self._cancel(request)
+                self._look_after_margin()
             else:
                 return
 
@@ -134,30 +109,35 @@ class Venue:
             for order in list(market.orders):
                 self._end(order, "end_of_run")
 
-    def _say(self, kind: Literal["open", "rejected", "cancelled", "fill", "not_open"], order_id: int,
-             reason: str | None = None, fill: Fill | None = None) -> None:  # fmt: skip
+    def _say(self, kind: Kind, order_id: int = 0, reason: str | None = None, fill: Fill | None = None) -> None:
         self.answers.append(Answer(self.now_ns + self.answer_ns, kind, order_id, reason, fill))
+
+    def _pay(self, amount: Decimal, purpose: str) -> None:
+        if amount:
+            self.books.pay(amount, purpose)
+            self.answers.append(Answer(self.now_ns + self.answer_ns, "paid", amount=amount, purpose=purpose))
 
     # Requests
 
     def _place(self, order: Placed) -> None:
         market, one = self.markets[order.instrument], self.specifications[order.instrument]
+        self._split(order)
         reason = self._objection(order, market, one)
         if reason is not None:
             self._say("rejected", order.id, reason)
             return
         self._say("open", order.id)
         self.open[order.id] = order
+        order.is_maker = not market.takes(order)
         market.orders.append(order)
-        if market.has_quotes:
+        if market.source == "trade" and not order.is_maker:
+            return
+        if not order.is_maker:
             self._take(order, market)
-            if order.time_in_force == "ioc" and order.id in self.open:
+        if order.id in self.open:
+            if order.time_in_force == "ioc":
                 self._end(order, "immediate_or_cancel" if order.filled else "no_liquidity")
-            self._rest(order, market)
-        elif order.price is not None:
-            order.is_maker = not self._is_better_than_last(order, market)
-            if order.time_in_force == "ioc" and order.is_maker:
-                self._end(order, "no_liquidity")
+            order.is_maker = not market.takes(order)
 
     def _objection(self, order: Placed, market: Market, one: InstrumentFields) -> str | None:
         if self.has_ended:
@@ -165,35 +145,33 @@ class Venue:
         price = order.price if order.price is not None else self._expected(order, market)
         if order.quantity < one.minimum_quantity:
             return "below_minimum_quantity"
-        if order.time_in_force == "post_only":
-            shown = market.shown(order.sign) if market.has_quotes else None
-            takes = shown is not None and order.accepts(shown[0])
-            if takes or (not market.has_quotes and self._is_better_than_last(order, market)):
-                return "would_take"
+        if order.time_in_force == "post_only" and market.takes(order):
+            return "would_take"
         is_reducing = order.reduce_only and one.kind != "spot"
         if is_reducing and order.quantity > self._reducible(order):
             return "reduce_only"
         if price is None:
             return "no_liquidity"
-        return "below_minimum_notional" if price * order.quantity < one.minimum_notional and not is_reducing else None
+        if price * order.quantity * one.multiplier < one.minimum_notional and not is_reducing:
+            return "below_minimum_notional"
+        is_lacking = self._lacks_funds(order, price) if one.kind == "spot" else self._lacks_margin(order, price)
+        return "insufficient_funds" if is_lacking else None
 
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
-        shown = market.shown(order.sign)
-        return shown[0] if shown is not None else market.last
-
-    def _is_better_than_last(self, order: Placed, market: Market) -> bool:
-        return market.last is not None and order.is_passed_by(market.last, touch=False)
+        shown = market.shown(order.sign) if market.source == "quote" else None
+        if shown is not None:
+            return shown[0]
+        return market.last if market.last is not None else self.marks.prices.get(order.instrument)
 
     def _reducible(self, order: Placed) -> Decimal:
         """How much an order of the account may still reduce."""
-        held = self.account_position(order.instrument)
-        return max(-order.sign * held, NOTHING)
-
-    def account_position(self, instrument: str) -> Decimal:
-        return self.held.get(instrument, NOTHING)
+        held = self.books.position("", order.instrument).quantity
+        return decimal(max(-order.sign * held, Fraction(0)))
 
     def _cancel(self, order_id: int) -> None:
+        if order_id in self.open:
+            self._split(self.open[order_id])
         order = self.open.get(order_id)
         if order is None:
             self._say("not_open", order_id)
@@ -208,10 +186,122 @@ class Venue:
         del self.open[order.id]
         self.markets[order.instrument].orders.remove(order)
 
+    # Funds: the law says no more than that an account must be able to pay
+
+    def _cost(self, order: Placed, quantity: Decimal, price: Decimal) -> tuple[str, Decimal]:
+        """What a spot order takes out of which wallet."""
+        one = self.specifications[order.instrument]
+        if order.sign < 0:
+            return one.base, quantity
+        return one.quote, (quantity * price).quantize(ASSET_STEP, ROUND_CEILING)
+
+    def _reserved(self, asset: str, *, by_market_orders: bool = True) -> Decimal:
+        """What open spot orders hold back."""
+        held = NOTHING
+        for order in self.open.values():
+            if self.specifications[order.instrument].kind != "spot" or (order.price is None and not by_market_orders):
+                continue
+            price = order.price or self._expected(order, self.markets[order.instrument]) or NOTHING
+            whose, amount = self._cost(order, order.remaining, price)
+            held += amount if whose == asset else NOTHING
+        return held
+
+    def _lacks_funds(self, order: Placed, price: Decimal) -> bool:
+        """Whether what is free of a wallet is not enough: not what other orders hold back, nor what is margin."""
+        asset, amount = self._cost(order, order.quantity, price)
+        free = Fraction(self.books.wallets[asset])
+        if asset == self.margin.asset:
+            free = min(free, self.margin.equity(self.marks.prices) - self._needed())
+        return free - Fraction(self._reserved(asset)) < amount
+
+    def _can_pay(self, order: Placed, price: Decimal, quantity: Decimal) -> bool:
+        """Whether there is enough at a fill, too. What limit orders hold back is not a market order's."""
+        asset, amount = self._cost(order, quantity, price)
+        others = self._reserved(asset, by_market_orders=False) if order.price is None else NOTHING
+        return self.books.wallets[asset] - others >= amount
+
+    # Margin
+
+    def _lacks_margin(self, order: Placed, price: Decimal) -> bool:
+        """Whether the account cannot have the largest position that an order could lead to (F5), and pay its fee.
+
+        The law does not say at which price: what the order trades at, and not less than the mark. Nor whether what is
+        large already must be paid for anew: it need not.
+        """
+        one, mark = self.specifications[order.instrument], self._whole_mark(order.instrument)
+        before, after = self._largest(order.instrument), self._largest(order.instrument, order)
+        if after <= before:
+            return False
+        price = price if mark is None else max(price, mark)
+        needed = self._needed(order.instrument) + self.margin.initial(order.instrument, after, price)
+        needed += Fraction(self._reserved(one.settlement))
+        fee = max(rounded(price * order.quantity * one.multiplier * one.taker_fee), NOTHING)
+        return needed + Fraction(fee) > self.margin.equity(self.marks.prices)
+
+    def _needed(self, without: str = "") -> Fraction:
+        """The initial margin of all that is held and wanted, but of one instrument."""
+        names = [name for name in self.marks.prices if name != without and self.specifications[name].kind != "spot"]
+        return sum(
+            (self.margin.initial(name, self._largest(name), self._whole_mark(name)) for name in names), Fraction(0)
+        )
+
+    def _largest(self, name: str, added: Placed | None = None) -> Fraction:
+        """The largest position, of either side, that open orders lead to."""
+        held = self.books.position("", name).quantity
+        orders = self.markets[name].orders + ([] if added is None else [added])
+        sides = {sign: sum((one.remaining for one in orders if one.sign == sign), NOTHING) for sign in (1, -1)}
+        return max(abs(held + sign * Fraction(wanted)) for sign, wanted in sides.items())
+
+    def _whole_mark(self, name: str) -> Decimal | None:
+        return self.marks.whole(self.specifications[name])
+
+    def _look_after_margin(self) -> None:
+        """A margin call when maintenance reaches four fifths of the equity; below the maintenance all is closed."""
+        marks = self.marks.prices
+        equity, maintenance = self.margin.equity(marks), self.margin.maintenance(marks)
+        is_short = maintenance > 0 and equity < maintenance
+        is_called = maintenance > 0 and not is_short and maintenance >= CALL * equity
+        if is_short:
+            self._liquidate()
+        elif is_called and not self.is_called:
+            self._say("margin_call")
+        self.is_called = is_called
+
+    def _liquidate(self) -> None:
+        """Cancels all orders, closes all positions at the mark, charges for it, and lets insurance pay the rest.
+
+        The law does not say in which order: it is done for one instrument behind the other, and the fee of a
+        liquidation comes before its fill.
+        """
+        for name, one in self.specifications.items():
+            if one.kind == "spot":
+                continue
+            for order in list(self.markets[name].orders):
+                self._end(order, "liquidation")
+            held, price = self.books.position("", name).quantity, self._whole_mark(name)
+            if not held or price is None:
+                continue
+            quantity = decimal(abs(held))
+            self._pay(-rounded(price * quantity * one.multiplier * one.liquidation_fee), "liquidation_fees")
+            fill = Fill(0, "", name, -1 if held > 0 else 1, price, quantity, is_maker=False)
+            self.books.book(fill)
+            self._say("fill", fill=fill)
+        self._pay(max(-self.books.wallets[self.margin.asset], NOTHING), "insurance")
+
     # Rows
 
     def _meet(self, row: Row) -> None:
         market = self.markets[row.instrument]
+        if row.kind == "funding":
+            self._fund(row)
+            return
+        if row.kind == "bar" and market.source == "bar":
+            self._open(row, market)
+            return
+        assert row.kind != "bar", "beside better data"
+        self.marks.meet(row)
+        if row.kind == "mark":
+            return
         if row.kind == "trade":
             market.last = row.price
             self._trade(row, market)
@@ -224,6 +314,64 @@ class Venue:
         for order in list(market.orders):
             self._cross(order, market)
 
+    # Bars
+
+    def _open(self, row: Row, market: Market) -> None:
+        """A bar begins. A hole between its open and the close before is gone through at once."""
+        assert row.bar is not None
+        market.path = Path(row, self.specifications[row.instrument].tick)
+        first = self._hurt(row.instrument) or (market.orders[0].sign if market.orders else 0)
+        if first:
+            market.path.choose(first)
+        before, market.last = market.last, row.bar[0]
+        self.marks.speak(row.instrument, "bar", row.time_ns, market.last)
+        self._pass(market, market.last if before is None else before)
+
+    def _hurt(self, name: str) -> int:
+        """The side of an order that would close what is held."""
+        held = self.books.position("", name).quantity
+        return (held < 0) - (held > 0)
+
+    def _split(self, order: Placed) -> None:
+        """What rests already has met the path up to a request."""
+        market = self.markets[order.instrument]
+        if market.path is not None:
+            market.path.choose(self._hurt(order.instrument) or order.sign)
+            self._go(order.instrument)
+
+    def _go(self, name: str) -> None:
+        """Along the path to now, which is its next point or before it."""
+        market = self.markets[name]
+        path, before = market.path, market.last
+        assert path is not None and before is not None
+        is_point = self.now_ns == path.next_ns
+        market.last = path.go(self.now_ns)
+        if is_point:
+            self.marks.speak(name, "bar", self.now_ns, market.last)
+        self._pass(market, before)
+        if path.is_over:
+            market.path = None
+
+    def _pass(self, market: Market, before: Decimal) -> None:
+        """What waits takes at the price that is reached; what rests fills where the price has gone through it."""
+        path, last = market.path, market.last
+        assert path is not None and last is not None
+        for order in list(market.orders):
+            if not order.is_maker:
+                order.is_maker = not order.accepts(last)
+                if not order.is_maker:
+                    market.take(order.sign, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
+            elif order.is_passed_by((min if order.sign > 0 else max)(before, last), touch=self.touch):
+                assert order.price is not None
+                market.take(order.sign, self._fill(order, order.price, min(order.remaining, path.left), is_maker=True))
+
+    def _fund(self, row: Row) -> None:
+        """A payment on the position at the mark; above zero, who is long pays."""
+        mark = self.marks.prices.get(row.instrument)
+        if mark is not None:
+            held = decimal(self.books.position("", row.instrument).quantity)
+            self._pay(-rounded(held * mark * self.specifications[row.instrument].multiplier * row.price), "funding")
+
     def _cross(self, order: Placed, market: Market) -> None:
         shown = market.shown(order.sign)
         assert shown is not None
@@ -233,7 +381,7 @@ class Venue:
         elif order.is_passed_by(shown[0], touch=self.touch):
             assert order.price is not None
             filled = self._fill(order, order.price, min(order.remaining, shown[1]), is_maker=True)
-            market.taken[order.sign] += filled
+            market.take(order.sign, filled)
 
     def _rest(self, order: Placed, market: Market) -> None:
         """A limit order rests where its price is not met; before, it takes at the prices that come (F1)."""
@@ -243,7 +391,7 @@ class Venue:
     def _take(self, order: Placed, market: Market) -> None:
         shown = market.shown(order.sign)
         if shown is not None and order.accepts(shown[0]):
-            market.taken[order.sign] += self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False)
+            market.take(order.sign, self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False))
 
     def _trade(self, row: Row, market: Market) -> None:
         left = row.size
@@ -253,7 +401,7 @@ class Venue:
                     assert order.price is not None
                     quantity = min(order.remaining, left)
                     left -= self._fill(order, order.price, quantity, is_maker=True)
-            elif not market.has_quotes:
+            elif market.source == "trade":
                 if order.accepts(row.price):
                     quantity = min(order.remaining, left)
                     left -= self._fill(order, row.price, quantity, is_maker=False)
@@ -269,13 +417,21 @@ class Venue:
         quantity = min(offered, most)
         if not offered:
             return NOTHING
+        if one.kind == "spot" and not self._can_pay(order, price, quantity):
+            self._end(order, "insufficient_funds")
+            return offered
         if quantity:
             order.filled += quantity
             fill = Fill(order.id, order.strategy, order.instrument, order.sign, price, quantity, is_maker)
-            self.held[order.instrument] = self.held.get(order.instrument, NOTHING) + order.sign * quantity
+            self.books.book(fill)
             self._say("fill", order.id, fill=fill)
         if not order.remaining:
             self._forget(order)
         elif order.reduce_only and one.kind != "spot" and quantity == most:
             self._end(order, "reduce_only")
         return offered
+
+
+def decimal(value: Fraction) -> Decimal:
+    """A quantity, which has a finite number of decimals."""
+    return Decimal(value.numerator) / Decimal(value.denominator)

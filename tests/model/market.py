@@ -1,0 +1,87 @@
+"""An order as a venue has it, and the market that it meets (F1 to F4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from model.path import EVERYTHING, Path
+from model.rows import Row
+from model.tape import Terms
+
+NOTHING = Decimal(0)
+
+
+@dataclass
+class Placed:
+    """An order as it was sent."""
+
+    id: int
+    strategy: str
+    instrument: str
+    sign: int
+    quantity: Decimal
+    price: Decimal | None
+    time_in_force: str
+    reduce_only: bool
+    filled: Decimal = NOTHING
+    is_maker: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        return self.instrument, self.sign, self.quantity, self.price, self.time_in_force, self.reduce_only
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    def accepts(self, price: Decimal) -> bool:
+        """Whether a price is within its limit."""
+        return self.price is None or self.sign * (self.price - price) >= 0
+
+    def is_passed_by(self, price: Decimal | Fraction, *, touch: bool) -> bool:
+        """Whether the market went through its limit (F3)."""
+        assert self.price is not None
+        beyond = self.sign * (Fraction(self.price) - Fraction(price))
+        return beyond > 0 or (touch and beyond == 0)
+
+
+@dataclass
+class Market:
+    """What the venue knows of an instrument, and what rests there. The most detailed data at hand decide (F1)."""
+
+    source: Literal["quote", "trade", "bar", ""] = ""
+    row: Row | None = None
+    path: Path | None = None
+    last: Decimal | None = None
+    taken: dict[int, Decimal] = field(default_factory=lambda: {1: NOTHING, -1: NOTHING})
+    orders: list[Placed] = field(default_factory=list)
+
+    def shown(self, sign: int) -> tuple[Decimal, Decimal] | None:
+        """The price that a taker of this side gets, and the size that is left there (F2)."""
+        if self.path is not None:
+            return self.path.offer(sign), self.path.left
+        if self.row is None:
+            return None
+        price, size = (self.row.ask, self.row.ask_size) if sign > 0 else (self.row.bid, self.row.bid_size)
+        return price, size - self.taken[sign]
+
+    def take(self, sign: int, quantity: Decimal) -> None:
+        if self.path is None:
+            self.taken[sign] += quantity
+        elif self.path.left != EVERYTHING:
+            self.path.left -= quantity
+
+    def takes(self, order: Placed) -> bool:
+        """Whether an order that comes now would take.
+
+        A trade at its price may have been on either side of the spread. The law says so of trades; bars are alike.
+        """
+        if order.price is None:
+            return True
+        if self.source == "quote":
+            shown = self.shown(order.sign)
+            return shown is not None and order.accepts(shown[0])
+        return self.last is not None and order.is_passed_by(self.last, touch=False)

@@ -1,0 +1,183 @@
+"""Random plans of runs."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from helpers import BTC, ETH, SPOT
+
+from model.desk import Rules
+from model.rows import Walk
+from model.trader import Habits
+
+# The kernel cuts the worth of a position at a mark with half a unit before funding takes its share of it, and so rounds
+# twice (N3). Funding is paid where no mark has one.
+WHOLE_SPREADS = (2, 2, 2, 4)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a run."""
+
+    seed: int
+    walks: dict[str, Walk] = field(default_factory=lambda: {BTC: Walk()})
+    traders: tuple[str, ...] = ("a",)
+    latency_ms: int = 20
+    answer_ms: int = 20
+    touch: bool = False
+    rules: Rules = field(default_factory=Rules)
+    habits: Habits = field(default_factory=Habits)
+    # What the account holds; and its leverage.
+    money: int = 1_000_000
+    coins: int = 1_000
+    leverage: int | None = None
+    # How long the bars are that are built from trades, in seconds.
+    built_s: int | None = None
+    # What is other than in the packaged specification of the first instrument.
+    terms: dict[str, str | int] = field(default_factory=dict)
+    # From when until when trading is off, in milliseconds.
+    pause: tuple[int, int] | None = None
+
+
+def random_rules(chance: random.Random) -> Rules:
+    """Mostly none; else some that are met now and then."""
+    if chance.random() < 0.7:
+        return Rules()
+    return Rules(
+        chance.choice([None, Decimal(1)]),
+        chance.choice([None, Decimal(60)]),
+        chance.choice([None, Decimal("1.5")]),
+        chance.choice([None, 3]),
+        chance.choice([None, Decimal("0.01")]),
+    )
+
+
+def random_plan(seed: int) -> Plan:
+    chance = random.Random(seed)
+    kinds = chance.choice([("quote",), ("quote",), ("trade",), ("quote", "trade")])
+    walk = Walk(
+        kinds, count=chance.choice([30, 60]), step=chance.choice([1, 3, 12]), delay_ms=chance.choice([0, 0, 40, 700])
+    )
+    names = chance.choice([(BTC,), (BTC,), (SPOT,), (BTC, ETH), (BTC, SPOT)])
+    latency_ms = chance.choice([0, 20, 20, 300, 1_500])
+    assets = tuple(sorted({"USDT"} | {"BTC" for name in names if name == SPOT}))
+    return Plan(
+        seed,
+        dict.fromkeys(names, walk),
+        chance.choice([("a",), ("a", "b"), ("a", "b", "c")]),
+        latency_ms,
+        chance.choice([latency_ms, 0, 30]),
+        chance.random() < 0.3,
+        habits=Habits(
+            seed, at_rows=chance.choice([0.1, 0.35, 0.9]), at_reports=chance.choice([0, 0.06, 0.15]), assets=assets
+        ),
+        rules=random_rules(chance),
+        pause=(3_333, 8_888) if chance.random() < 0.2 else None,
+    )
+
+
+def random_margined_plan(seed: int) -> Plan:
+    """A random one with little money and a wild market, so that margin is short, called and used up."""
+    plan, chance = random_plan(seed), random.Random(f"margin {seed}")
+    walk = next(iter(plan.walks.values()))
+    names = chance.choice([(BTC,), (BTC,), (BTC, ETH)])
+    kinds = chance.choice([("quote",), ("trade",), ("quote", "trade"), ("quote", "quote", "mark")])
+    spreads = walk.spreads
+    if chance.random() < 0.5:
+        kinds, spreads = (*kinds * 4, "funding"), WHOLE_SPREADS
+    walk = replace(
+        walk,
+        kinds=kinds,
+        spreads=spreads,
+        step=chance.choice([12, 30, 60]),
+        count=60,
+        every_ms=chance.choice([250, 250, 250, 15_000]),
+    )
+    return replace(
+        plan,
+        walks=dict.fromkeys(names, walk),
+        money=chance.choice([8, 16, 16, 33]),
+        leverage=chance.choice([None, None, None, 20, 7, 3]),
+        habits=replace(
+            plan.habits,
+            at_rows=chance.choice([0.03, 0.1, 0.35]),
+            most_acts=chance.choice([1, 4]),
+            kinds=("order", "order", "limit", "limit", "target", "target", "limit_target", "cancel_all", "timer"),
+            sizes=("0.5", "1", "1.5", "3"),
+            assets=("USDT",),
+        ),
+    )
+
+
+def random_plan_of_bars(seed: int) -> Plan:
+    """A random one on bars, now and then with little money."""
+    chance = random.Random(f"bars {seed}")
+    plan = random_margined_plan(seed) if chance.random() < 0.3 else random_plan(seed)
+    walk = replace(
+        next(iter(plan.walks.values())), kinds=("bar",), count=30, interval_s=chance.choice([1, 3, 3, 7, 60])
+    )
+    return replace(plan, walks=dict.fromkeys(plan.walks, walk))
+
+
+def random_plan_of_trades(seed: int) -> Plan:
+    """A random one that builds bars from trades, which may come late."""
+    plan, chance = random_plan(seed), random.Random(f"trades {seed}")
+    walk = replace(
+        next(iter(plan.walks.values())),
+        kinds=chance.choice([("trade",), ("quote", "trade")]),
+        delay_ms=chance.choice([0, 700, 3_000]),
+    )
+    return replace(plan, walks=dict.fromkeys(plan.walks, walk), built_s=chance.choice([1, 1, 2, 5]))
+
+
+def random_mixed_plan(seed: int) -> Plan:
+    """A random one whose marks come from two sources that are silent for minutes.
+
+    Left out is where the kernel's marks are not those of N4: of three sources it forgets that a quote has spoken while
+    a mark price was fresh, and of bars beside trades or quotes its venue takes the open, when they open.
+    """
+    plan, chance = random_margined_plan(seed), random.Random(f"mixed {seed}")
+    walk = replace(
+        next(iter(plan.walks.values())),
+        kinds=chance.choice([("mark", "bar"), ("mark", "quote"), ("mark", "trade"), ("quote", "trade")]),
+        spreads=WHOLE_SPREADS,
+        interval_s=chance.choice([3, 60]),
+        every_ms=15_000,
+        count=40,
+    )
+    return replace(plan, walks=dict.fromkeys(plan.walks, walk))
+
+
+def random_odd_plan(seed: int) -> Plan:
+    """A random one with little money, of an instrument with a multiplier, other fees, margins and a coarse lot."""
+    plan, chance = random_margined_plan(seed), random.Random(f"odd {seed}")
+    multiplier = chance.choice(["0.1", "0.125", "10", "1000"])
+    terms: dict[str, str | int] = {
+        "multiplier": multiplier,
+        "price_decimals": chance.choice([1, 3]),
+        "quantity_decimals": 3,
+        "lot": chance.choice(["0.001", "0.05"]),
+        "minimum_notional": chance.choice(["0", "5"]),
+        "maker_fee": chance.choice(["0.0002", "-0.0001"]),
+        "taker_fee": "0.00075",
+        "liquidation_fee": chance.choice(["0", "0.0123"]),
+        "initial_margin": "0.03",
+        "maintenance_margin": chance.choice(["0.017", "0.004"]),
+    }
+    return replace(plan, terms=terms, money=max(int(plan.money * Decimal(multiplier)), 1))
+
+
+def random_spot_plan(seed: int) -> Plan:
+    """A random one on spot, and now and then beside a perpetual, with little of everything."""
+    plan, chance = random_plan(seed), random.Random(f"spot {seed}")
+    walk = replace(next(iter(plan.walks.values())), step=chance.choice([3, 12, 30, 60]))
+    return replace(
+        plan,
+        walks=dict.fromkeys(chance.choice([(SPOT,), (BTC, SPOT)]), walk),
+        money=chance.choice([50, 100, 150]),
+        coins=chance.choice([1, 3]),
+        leverage=chance.choice([None, 3]),
+        habits=replace(plan.habits, sizes=("0.05", "0.3", "0.48", "0.95", "1.4"), assets=("BTC", "USDT")),
+    )
