@@ -55,9 +55,18 @@ class Market:
     source: Literal["quote", "trade", "bar", ""] = ""
     row: Row | None = None
     path: Path | None = None
+    # A bar beside better data, of which only the close is a price.
+    bar: Row | None = None
     last: Decimal | None = None
     taken: dict[int, Decimal] = field(default_factory=lambda: {1: NOTHING, -1: NOTHING})
     orders: list[Placed] = field(default_factory=list)
+
+    @property
+    def next_ns(self) -> int | None:
+        """When it goes on by itself; a bar closes a nanosecond before the next opens."""
+        if self.bar is not None:
+            return self.bar.time_ns + self.bar.interval_ns - 1
+        return None if self.path is None else self.path.next_ns
 
     def shown(self, sign: int) -> tuple[Decimal, Decimal] | None:
         """The price that a taker of this side gets, and the size that is left there (F2)."""

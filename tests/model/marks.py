@@ -15,10 +15,10 @@ SOURCES = ("mark", "quote", "trade", "bar")
 
 @dataclass
 class Marks:
-    """The mark of each instrument, and when each source last spoke, by the venue's time."""
+    """The mark of each instrument, and when each source last spoke, by the venue's time, and what."""
 
     prices: dict[str, Decimal] = field(default_factory=dict)
-    spoken_ns: dict[tuple[str, str], int] = field(default_factory=dict)
+    spoken: dict[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
 
     def meet(self, row: Row) -> None:
         """A bar says its close when it closes."""
@@ -26,16 +26,12 @@ class Marks:
             self.speak(row.instrument, row.kind, row.time_ns + row.interval_ns, (row.bid + row.ask) / 2)
 
     def speak(self, instrument: str, source: str, time_ns: int, price: Decimal) -> None:
-        """It is the mark unless a better source spoke within a minute before."""
-        self.spoken_ns[instrument, source] = time_ns
-        better = SOURCES[: SOURCES.index(source)]
-        if all(time_ns - self._spoken_ns(instrument, other) > FRESH_NS for other in better):
-            self.prices[instrument] = price
+        """The mark is what the best source said that spoke within a minute before."""
+        self.spoken[instrument, source] = time_ns, price
+        told = (self.spoken[instrument, one] for one in SOURCES if (instrument, one) in self.spoken)
+        self.prices[instrument] = next(price for spoken_ns, price in told if time_ns - spoken_ns <= FRESH_NS)
 
     def whole(self, one: InstrumentFields) -> Decimal | None:
         """The mark as a price that an order can have."""
         mark = self.prices.get(one.name)
         return None if mark is None else mark.quantize(Decimal(1).scaleb(-one.price_decimals), ROUND_DOWN)
-
-    def _spoken_ns(self, instrument: str, source: str) -> int:
-        return self.spoken_ns.get((instrument, source), -2 * FRESH_NS)

@@ -12,10 +12,6 @@ from model.desk import Rules
 from model.rows import Walk
 from model.trader import Habits
 
-# The kernel cuts the worth of a position at a mark with half a unit before funding takes its share of it, and so rounds
-# twice (N3). Funding is paid where no mark has one.
-WHOLE_SPREADS = (2, 2, 2, 4)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -84,13 +80,11 @@ def random_margined_plan(seed: int) -> Plan:
     walk = next(iter(plan.walks.values()))
     names = chance.choice([(BTC,), (BTC,), (BTC, ETH)])
     kinds = chance.choice([("quote",), ("trade",), ("quote", "trade"), ("quote", "quote", "mark")])
-    spreads = walk.spreads
     if chance.random() < 0.5:
-        kinds, spreads = (*kinds * 4, "funding"), WHOLE_SPREADS
+        kinds = (*kinds * 4, "funding")
     walk = replace(
         walk,
         kinds=kinds,
-        spreads=spreads,
         step=chance.choice([12, 30, 60]),
         count=60,
         every_ms=chance.choice([250, 250, 250, 15_000]),
@@ -133,16 +127,14 @@ def random_plan_of_trades(seed: int) -> Plan:
 
 
 def random_mixed_plan(seed: int) -> Plan:
-    """A random one whose marks come from two sources that are silent for minutes.
-
-    Left out is where the kernel's marks are not those of N4: of three sources it forgets that a quote has spoken while
-    a mark price was fresh, and of bars beside trades or quotes its venue takes the open, when they open.
-    """
+    """A random one whose marks come from several sources that are silent for minutes."""
     plan, chance = random_margined_plan(seed), random.Random(f"mixed {seed}")
     walk = replace(
         next(iter(plan.walks.values())),
-        kinds=chance.choice([("mark", "bar"), ("mark", "quote"), ("mark", "trade"), ("quote", "trade")]),
-        spreads=WHOLE_SPREADS,
+        kinds=(
+            chance.choice(("quote", "trade", "bar")),
+            *chance.sample(("mark", "quote", "trade", "bar", "funding"), chance.choice([1, 2, 3])),
+        ),
         interval_s=chance.choice([3, 60]),
         every_ms=15_000,
         count=40,

@@ -79,7 +79,7 @@ class Venue:
         while True:
             row_ns = self.rows[0].time_ns if self.rows else NEVER
             point_ns, name = min(
-                ((one.path.next_ns, name) for name, one in self.markets.items() if one.path),
+                ((one.next_ns, name) for name, one in self.markets.items() if one.next_ns is not None),
                 default=(NEVER, ""),
             )
             request_ns = self.requests[0][0] if self.requests else NEVER
@@ -89,7 +89,7 @@ class Venue:
                 self._look_after_margin()
             elif point_ns <= min(limit_ns, request_ns):
                 self.now_ns = point_ns
-                self._go(name)
+                self._go_on(name)
                 self._look_after_margin()
             elif request_ns <= limit_ns:
                 self.now_ns = request_ns
@@ -298,7 +298,9 @@ class Venue:
         if row.kind == "bar" and market.source == "bar":
             self._open(row, market)
             return
-        assert row.kind != "bar", "beside better data"
+        if row.kind == "bar":
+            market.bar = row
+            return
         self.marks.meet(row)
         if row.kind == "mark":
             return
@@ -326,6 +328,16 @@ class Venue:
         before, market.last = market.last, row.bar[0]
         self.marks.speak(row.instrument, "bar", row.time_ns, market.last)
         self._pass(market, market.last if before is None else before)
+
+    def _go_on(self, name: str) -> None:
+        """Along a bar's path, or to the close of one beside better data."""
+        market = self.markets[name]
+        if market.bar is None:
+            self._go(name)
+        else:
+            close = (market.bar.bid + market.bar.ask) / 2
+            market.bar = None
+            self.marks.speak(name, "bar", self.now_ns, close)
 
     def _hurt(self, name: str) -> int:
         """The side of an order that would close what is held."""

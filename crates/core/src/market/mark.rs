@@ -31,6 +31,9 @@ pub enum MarkSource {
 }
 
 impl MarkSource {
+    /// All, from the worst to the best.
+    const ALL: [Self; 5] = [Self::None, Self::Bar, Self::Trade, Self::Quote, Self::Venue];
+
     /// The word for it in files and in Python.
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,14 +46,29 @@ impl MarkSource {
     }
 }
 
-/// An instrument's mark price and where it comes from. It is held doubled, because a middle may lie between two price
-/// units: rounded, it would favour shorts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+/// What a source said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Spoken {
+    /// Twice the price: a middle may lie between two price units. Rounded, it would favour shorts.
     doubled: i64,
-    source: MarkSource,
-    /// When the source spoke, by venue time.
+    /// By venue time.
     time_ns: TimeNs,
+}
+
+const SILENT: Spoken = Spoken { doubled: 0, time_ns: TimeNs::MIN };
+
+/// An instrument's mark price and where it comes from. What worse sources said is remembered: the best of them that is
+/// fresh counts once a better one has gone stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    source: MarkSource,
+    spoken: [Spoken; MarkSource::ALL.len()],
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { source: MarkSource::None, spoken: [SILENT; MarkSource::ALL.len()] }
+    }
 }
 
 impl Mark {
@@ -59,7 +77,7 @@ impl Mark {
     pub const fn doubled(&self) -> Option<i64> {
         match self.source {
             MarkSource::None => None,
-            _ => Some(self.doubled),
+            source => Some(self.spoken[source as usize].doubled),
         }
     }
 
@@ -73,6 +91,12 @@ impl Mark {
     #[inline]
     pub fn value(&self, specification: &Specification, quantity: i64) -> Option<i128> {
         self.doubled().map(|doubled| specification.value(doubled, quantity).div_euclid(2))
+    }
+
+    /// The same to the last half unit, with one decimal more.
+    #[inline]
+    pub fn exact_value(&self, specification: &Specification, quantity: i64) -> Option<i128> {
+        self.doubled().map(|doubled| specification.value(doubled, quantity).saturating_mul(5))
     }
 
     /// The price with its half unit, as a float.
@@ -94,10 +118,9 @@ impl Mark {
         self.source
     }
 
-    /// When its source spoke, by venue time.
-    #[inline]
-    pub const fn time_ns(&self) -> TimeNs {
-        self.time_ns
+    /// What each source said last, twice the price and the venue time, from the worst to the best.
+    pub fn spoken(&self) -> impl Iterator<Item = (i64, TimeNs)> {
+        self.spoken.iter().skip(1).map(|spoken| (spoken.doubled, spoken.time_ns))
     }
 
     /// Takes a price from a source, unless a better one has spoken within [`MARK_FRESH_NS`].
@@ -114,9 +137,18 @@ impl Mark {
 
     #[inline]
     fn update_doubled(&mut self, source: MarkSource, doubled: i64, time_ns: TimeNs) {
-        if source >= self.source || time_ns.saturating_sub(self.time_ns) > MARK_FRESH_NS {
-            *self = Self { doubled, source, time_ns };
+        self.spoken[source as usize] = Spoken { doubled, time_ns };
+        if source >= self.source {
+            self.source = source;
+        } else if self.is_stale(self.source, time_ns) {
+            let fresh = MarkSource::ALL.into_iter().rfind(|&other| !self.is_stale(other, time_ns));
+            self.source = fresh.unwrap_or(source);
         }
+    }
+
+    #[inline]
+    fn is_stale(&self, source: MarkSource, time_ns: TimeNs) -> bool {
+        time_ns.saturating_sub(self.spoken[source as usize].time_ns) > MARK_FRESH_NS
     }
 }
 
@@ -140,6 +172,12 @@ mod tests {
         assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, limit_ns)]), (Quote, Some(10)));
         assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, limit_ns + 1)]), (Trade, Some(11)));
         assert_eq!(mark_after(&[(Venue, 10, start_ns), (Quote, 11, limit_ns + 1), (Trade, 12, limit_ns + 2)]), (Quote, Some(11)));
+        // What was said in the meantime counts as well as what is said now.
+        let between_ns = limit_ns - SECOND_NS;
+        assert_eq!(mark_after(&[(Venue, 10, start_ns), (Quote, 11, between_ns), (Trade, 12, limit_ns + 1)]), (Quote, Some(11)));
+        assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, between_ns), (MarkSource::Bar, 12, limit_ns + 1)]), (Trade, Some(11)));
+        let fresh = [(Venue, 10, start_ns), (Quote, 9, start_ns - 1), (Trade, 11, between_ns), (MarkSource::Bar, 12, limit_ns + 1)];
+        assert_eq!(mark_after(&fresh), (Trade, Some(11)));
         // It takes over again as soon as it speaks, and speaking keeps it fresh.
         assert_eq!(mark_after(&[(Quote, 10, start_ns), (Trade, 11, limit_ns + 1), (Quote, 12, limit_ns + 2)]), (Quote, Some(12)));
         assert_eq!(mark_after(&[(Quote, 10, start_ns), (Quote, 10, limit_ns), (Trade, 11, limit_ns + 1)]), (Quote, Some(10)));

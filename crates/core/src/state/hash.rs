@@ -8,7 +8,7 @@ use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
 use serde::{Deserialize, Serialize};
 
 /// The version of the algorithm behind the state hash.
-pub const STATE_HASH_VERSION: u32 = 7;
+pub const STATE_HASH_VERSION: u32 = 8;
 
 /// Hashes each strategy's requests and fills as they happen, by the names of instruments
 /// and the strategy's own counts, so that nothing unrelated shifts it.
@@ -215,8 +215,10 @@ impl State {
         instruments.sort_by(|left, right| left.1.name.cmp(&right.1.name));
         for (instrument, definition) in instruments {
             let market = &self.markets[instrument.at()];
-            out.text(&definition.name).text(market.mark.source().name()).number(market.mark.doubled().unwrap_or(0).into());
-            out.number(market.mark.time_ns().into());
+            out.text(&definition.name).text(market.mark.source().name());
+            for (doubled, time_ns) in market.mark.spoken() {
+                out.number(doubled.into()).number(time_ns.into());
+            }
             if let Some(trade) = market.trade {
                 out.text("trade").number(trade.price.into()).number(trade.quantity.into()).number(trade.id.into());
             }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// How many orders are remembered, so that late reports find those that were closed. At 176
 /// bytes an order this is most of what a run holds when it keeps nothing else.
-const REMEMBERED: usize = 112;
+const REMEMBERED: usize = 96;
 
 /// The same where venues are real: a fill may come long after an order was given up, and must find it.
 const REMEMBERED_OF_REAL: usize = 4_096;

@@ -218,11 +218,11 @@ impl SimulatedVenue {
         let definition = self.index.instrument(instrument);
         let held = self.account.position(instrument).quantity;
         let specification = &definition.specification;
-        let value = self.markets[instrument.at()].mark.value(specification, held);
+        let value = self.markets[instrument.at()].mark.exact_value(specification, held);
         let (Some(value), true) = (value, held != 0 && definition.is_margined()) else { return };
         let amount = -rescale(
             value.saturating_mul(rate.into()),
-            specification.value_decimals() + RATE_DECIMALS,
+            specification.value_decimals() + 1 + RATE_DECIMALS,
             self.index.asset(definition.settlement).decimals,
             Rounding::HalfEven,
         );

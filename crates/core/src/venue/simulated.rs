@@ -86,6 +86,8 @@ pub(super) struct VenueMarket {
     pub mark: Mark,
     pub liquidity: Liquidity,
     pub path: Option<BarPath>,
+    /// When the bar ends that says only its close, and this.
+    pub closing: Option<(TimeNs, i64)>,
     pub orders: Vec<VenueOrder>,
     pub trades: u64,
     /// While twice the mark stays between these, the account's margin cannot be short.
@@ -99,6 +101,11 @@ impl VenueMarket {
     fn see_trade(&mut self, price: i64, time_ns: TimeNs) {
         self.last = Some(price);
         self.mark.update(MarkSource::Trade, price, time_ns);
+    }
+
+    /// When it goes on by itself.
+    fn next_ns(&self) -> Option<TimeNs> {
+        self.path.map(|path| path.next_ns()).or(self.closing.map(|(time_ns, _)| time_ns))
     }
 
     /// Whether the mark is where the account's margin cannot be short.
@@ -146,6 +153,7 @@ impl SimulatedVenue {
                 mark: Mark::default(),
                 liquidity: Liquidity::default(),
                 path: None,
+                closing: None,
                 orders: Vec::new(),
                 trades: 0,
                 safe: ALWAYS_SAFE,
@@ -230,7 +238,7 @@ impl SimulatedVenue {
         let MarketData::Trade(trade) = event.data() else { return false };
         market.see_trade(trade.price, event.venue_time_ns);
         let is_quiet = market.orders.is_empty() && market.is_safe();
-        is_quiet && self.short.is_empty() && self.output.is_empty() && self.path_ns == TimeNs::MAX
+        is_quiet && self.short.is_empty() && self.output.is_empty()
     }
 
     /// Takes a market event at its venue time.
@@ -278,11 +286,26 @@ impl SimulatedVenue {
     #[inline(never)]
     fn meet_bar(&mut self, instrument: InstrumentIndex, bar: Bar, time_ns: TimeNs) {
         let market = &mut self.markets[instrument.at()];
-        if market.bars == Some(bar.interval) {
+        if market.bars != Some(bar.interval) {
+            return;
+        }
+        if market.source == Source::Bars {
             market.mark.update(MarkSource::Bar, bar.open, time_ns);
-            if market.source == Source::Bars {
-                self.open_bar(instrument, BarPath::new(bar), bar.open, time_ns);
-            }
+            self.open_bar(instrument, BarPath::new(bar), bar.open, time_ns);
+        } else {
+            // One that overlaps it ends where it begins.
+            self.close_bar(instrument, time_ns);
+            self.markets[instrument.at()].closing = Some((bar.close_time_ns() - 1, bar.close));
+        }
+        self.find_next_point();
+    }
+
+    /// Nothing trades along a bar where there are better data: only its close is a price, for the mark.
+    fn close_bar(&mut self, instrument: InstrumentIndex, time_ns: TimeNs) {
+        let market = &mut self.markets[instrument.at()];
+        if let Some((_, close)) = market.closing.take() {
+            market.mark.update(MarkSource::Bar, close, time_ns);
+            self.watch_margin(instrument, time_ns);
         }
     }
 
@@ -318,7 +341,6 @@ impl SimulatedVenue {
         market.last = Some(open);
         market.path = Some(path);
         self.match_segment(instrument, before, open, time_ns);
-        self.find_next_point();
     }
 
     /// A bar that overlaps the next one ends where the next begins.
@@ -330,10 +352,15 @@ impl SimulatedVenue {
 
     /// Goes to the point of a bar's path that is due.
     pub fn advance(&mut self) {
-        let due = self.markets.iter().position(|market| market.path.is_some_and(|path| path.next_ns() == self.path_ns));
-        if let Some(at) = due {
-            let time_ns = self.path_ns;
-            self.advance_path(InstrumentIndex(at as u32), time_ns);
+        let time_ns = self.path_ns;
+        let due = |market: &VenueMarket| market.next_ns() == Some(time_ns);
+        if let Some(at) = self.markets.iter().position(due) {
+            let instrument = InstrumentIndex(at as u32);
+            if self.markets[at].path.is_some() {
+                self.advance_path(instrument, time_ns);
+            } else {
+                self.close_bar(instrument, time_ns);
+            }
         }
         self.find_next_point();
     }
@@ -365,7 +392,7 @@ impl SimulatedVenue {
     }
 
     fn find_next_point(&mut self) {
-        self.path_ns = self.markets.iter().filter_map(|market| market.path.map(|path| path.next_ns())).min().unwrap_or(TimeNs::MAX);
+        self.path_ns = self.markets.iter().filter_map(VenueMarket::next_ns).min().unwrap_or(TimeNs::MAX);
     }
 
     /// Orders against a trade: takers where only trades are known, and resting orders that it went through.
