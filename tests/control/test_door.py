@@ -113,7 +113,7 @@ MISTAKES: list[tuple[str, str, int, str, list[tuple[str, str]]]] = [
     ("trading", '{"on": "yes"}', 400, "wrong_type", [("on", "wrong_type")]),
     ("value", '{"name": "mood"}', 400, "missing_setting", lacking("value")),
     ("value", '{"name": "mood", "value": "x", "kind": "number"}', 400, "not_a_number", []),
-    ("value", '{"name": "mood", "value": 1, "time": "2026-01-01"}', 400, "bad_setting", bad("time")),
+    ("value", '{"name": "mood", "value": 1, "time": "2026-01-01"}', 400, "wrong_type", [("time", "wrong_type")]),
     ("value", '{"name": "mood", "value": 1, "time": "2126-01-01T00:00:00Z"}', 400, "bad_setting", []),
     ("value", '{"name": "mood", "value": 1, "time": "1500-01-01T00:00:00Z"}', 400, "bad_setting", []),
     ("value", '{"name": "mood", "value": 1, "time": "0001-01-01T00:00:00Z"}', 400, "bad_setting", []),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -61,6 +62,8 @@ _CLOCK_SECONDS = 60.0
 _SWEEP_SECONDS = 0.5
 _READ_LAG_SECONDS = 2.0
 _LOGON, _SUBSCRIBE, _PLACE, _CANCEL, _QUESTION = "logon", "subscribe", "p", "c", "q"
+_FITS = re.compile(r"[a-zA-Z0-9_-]{1,35}")
+"""Client ids that can be told in a request's own id: 36 letters with the one before it, and fewer kinds of them."""
 _OK = 200
 _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
@@ -183,6 +186,8 @@ class BinanceSpotExecution(Execution):
         self._is_over = False
         # What was sent and not answered, and when it was.
         self._pending: dict[str, int] = {}
+        # Client ids of others that no request's id can hold, by what stands in their place.
+        self._others: dict[str, str] = {}
         self._logons: dict[Channel, int] = {}
         self._questions: dict[str, asyncio.Future[Any]] = {}
         self._asked = itertools.count()
@@ -241,7 +246,7 @@ class BinanceSpotExecution(Execution):
     def cancel(self, order: CancelRequest) -> None:
         """Write the cancel to the socket now."""
         channel = self._ready
-        number = _CANCEL + order.client_id
+        number = _CANCEL + self._told_as(order.client_id)
         parameters = cancel_parameters(order, self._reader.number_of(order.client_id))
         if channel is None or not channel.send(self._render("order.cancel", number, parameters)):
             reason = "there is no connection to the venue; nothing was sent"
@@ -418,7 +423,7 @@ class BinanceSpotExecution(Execution):
             self._settle(self._questions[number], message)
             return
         self._pending.pop(number, None)
-        client_id, is_place = number[1:], number[0] == _PLACE
+        client_id, is_place = self._client_id(number), number[0] == _PLACE
         if message.status != _OK:
             self._refused(client_id, is_place, message.status, message.error)
             return
@@ -553,6 +558,18 @@ class BinanceSpotExecution(Execution):
     def _sign_query(self, parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
         return signed_query(self._credentials, parameters | self._times()), {"X-MBX-APIKEY": self._credentials.api_key}
 
+    def _told_as(self, client_id: str) -> str:
+        """A client id as a request's id can hold it."""
+        if _FITS.fullmatch(client_id):
+            return client_id
+        # No client id of ours begins so.
+        name = f"-{len(self._others)}"
+        self._others[name] = client_id
+        return name
+
+    def _client_id(self, number: str) -> str:
+        return self._others.get(number[1:], number[1:])
+
     def _tell(self, reports: list[Report]) -> None:
         for report in reports:
             self._sink(report)
@@ -562,7 +579,7 @@ class BinanceSpotExecution(Execution):
         lost = [number for number, sent_ns in self._pending.items() if before_ns is None or sent_ns < before_ns]
         for number in lost:
             del self._pending[number]
-            self._sink(Unknown(number[1:], why))
+            self._sink(Unknown(self._client_id(number), why))
 
     # In the background.
 
