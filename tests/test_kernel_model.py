@@ -48,53 +48,23 @@ def run_of(make: Callable[[int], Plan], seed: int) -> tuple[Plan, tw.Result, Tap
     return make(seed), *carried_out(make(seed))
 
 
-@pytest.mark.parametrize("seed", (*SAMPLE, *FOUND))
-def test_the_kernel_does_what_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_plan, seed))
-
-
-@pytest.mark.parametrize("seed", MARGINED)
-def test_margin_and_funding_are_as_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_margined_plan, seed))
-
-
-@pytest.mark.parametrize("seed", BARS)
-def test_bars_are_gone_through_as_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_plan_of_bars, seed))
-
-
-@pytest.mark.parametrize("seed", OF_TRADES)
-def test_bars_are_built_as_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_plan_of_trades, seed))
-
-
-@pytest.mark.parametrize("seed", MIXED)
-def test_marks_are_of_the_source_that_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_mixed_plan, seed))
-
-
-@pytest.mark.parametrize("seed", ODD)
-def test_odd_instruments_are_as_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_odd_plan, seed))
-
-
-@pytest.mark.parametrize("seed", POOR)
-def test_what_cannot_be_paid_is_rejected_as_the_model_says(seed: int) -> None:
-    check_run(*run_of(random_spot_plan, seed))
-
-
-OTHERS = (
-    random_margined_plan,
-    random_plan_of_bars,
-    random_plan_of_trades,
-    random_mixed_plan,
-    random_odd_plan,
-    random_spot_plan,
+SEEDS: tuple[tuple[Callable[[int], Plan], Iterable[int]], ...] = (
+    (random_plan, (*SAMPLE, *FOUND)),
+    (random_margined_plan, MARGINED),
+    (random_plan_of_bars, BARS),
+    (random_plan_of_trades, OF_TRADES),
+    (random_mixed_plan, MIXED),
+    (random_odd_plan, ODD),
+    (random_spot_plan, POOR),
 )
-MANY = [
-    *((random_plan, first) for first in range(1_000, 2_500, 100)),
-    *((make, first) for make in OTHERS for first in range(1_000, 1_500, 100)),
-]
+
+
+@pytest.mark.parametrize(("make", "seed"), [(make, seed) for make, seeds in SEEDS for seed in seeds])
+def test_the_kernel_does_what_the_model_says(make: Callable[[int], Plan], seed: int) -> None:
+    check_run(*run_of(make, seed))
+
+
+MANY = [(make, first) for make, _ in SEEDS for first in range(1_000, 2_500 if make is random_plan else 1_500, 100)]
 
 
 @pytest.mark.slow

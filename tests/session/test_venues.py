@@ -26,18 +26,25 @@ from tradewind.session.parity import parity
 from tradewind.session.run import prepared
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_venue.py"
-BOTH = """
-[run]
-name = "both"
-currency = "USDT"
-directory = "{folder}/runs"
-
+BINANCE = """
 [venues.binance_spot.simulated]
 latency = "3ms"
 
 [venues.binance_spot.urls]
 rest = "{rest}"
 stream = "{stream}"
+
+[accounts.beside]
+venue = "binance_spot"
+balances = {{ USDT = "1000" }}
+
+[instruments."binance_spot:BTCUSDT"]
+"""
+BYBIT = """
+[run]
+name = "both"
+currency = "USDT"
+directory = "{folder}/runs"
 
 [venues.bybit_linear.simulated]
 latency = "3ms"
@@ -46,15 +53,9 @@ latency = "3ms"
 rest = "http://{bybit}"
 stream = "ws://{bybit}/v5/public"
 
-[accounts.main]
-venue = "binance_spot"
-balances = {{ USDT = "1000" }}
-
 [accounts.other]
 venue = "bybit_linear"
 balances = {{ USDT = "1000" }}
-
-[instruments."binance_spot:BTCUSDT"]
 
 [instruments."bybit_linear:BTCUSDT"]
 kind = "linear_perpetual"
@@ -187,7 +188,7 @@ def test_one_session_has_the_market_data_of_two_venues(tmp_path: Path) -> None:
         async with exchange() as sandbox, BybitServer() as bybit:
             path = tmp_path / "system.toml"
             where = {"rest": sandbox.rest_url, "stream": sandbox.stream_url, "bybit": bybit.host}
-            path.write_text(BOTH.format(folder=tmp_path, file=__file__, **where))
+            path.write_text((BINANCE + BYBIT).format(folder=tmp_path, file=__file__, **where))
             outcome, _ = await until(path, "paper", lambda kernel: kernel.outcome()["fills"] > 0)
             return outcome
 
@@ -202,11 +203,7 @@ def test_one_session_has_the_market_data_of_two_venues(tmp_path: Path) -> None:
 
 def test_a_perpetual_on_paper_is_valued_at_its_mark_and_pays_funding(tmp_path: Path) -> None:
     """One of Bybit, whose marks have more decimals than its tick."""
-    binance = ("[venues.binance_spot.simulated]", "[venues.bybit_linear.simulated]")
-    text = BOTH[: BOTH.index(binance[0])] + BOTH[BOTH.index(binance[1]) :]
-    account = (text.index("[accounts.main]"), text.index("[accounts.other]"))
-    text = (text[: account[0]] + text[account[1] :]).replace('[instruments."binance_spot:BTCUSDT"]\n\n', "")
-    text = text.replace('USDT = "1000"', 'USDT = "100000"').replace('tick = "0.01"', 'tick = "0.1"')
+    text = BYBIT.replace('USDT = "1000"', 'USDT = "100000"').replace('tick = "0.01"', 'tick = "0.1"')
     holder = tmp_path / "holder.py"
     holder.write_text(HOLDER)
     top = {"s": "BTCUSDT", "b": [["49999.0", "5"]], "a": [["50001.0", "5"]]}
@@ -297,22 +294,6 @@ def test_a_session_trades_on_a_venue_of_ones_own(tmp_path: Path, own: ModuleType
     assert parity(tmp_path / "runs/own" / mode).compared
 
 
-BESIDE = """
-[venues.binance_spot.simulated]
-latency = "3ms"
-
-[venues.binance_spot.urls]
-rest = "{rest}"
-stream = "{stream}"
-
-[accounts.beside]
-venue = "binance_spot"
-balances = {{ USDT = "1000" }}
-
-[instruments."binance_spot:BTCUSDT"]
-"""
-
-
 class Both(tw.Strategy):
     """Wants a little of everything that trades."""
 
@@ -333,7 +314,7 @@ def test_a_venue_whose_clock_is_far_ahead_takes_no_other_with_it(
             sandbox.server.faults.on("clock", seconds=30)
             path = tmp_path / "system.toml"
             tiny = {"example": EXAMPLE, "adapter": "tiny", "port": server.sockets[0].getsockname()[1]}
-            text = OWN.replace("Once", "Both").replace('daily_loss = "100"', "") + BESIDE
+            text = OWN.replace("Once", "Both").replace('daily_loss = "100"', "") + BINANCE
             where = {"rest": sandbox.rest_url, "stream": sandbox.stream_url}
             path.write_text(text.format(folder=tmp_path, file=__file__, **tiny, **where))
             with await prepared(tw.System.read(path), "paper") as ready:

@@ -10,10 +10,12 @@ use tradewind_core::number::{NumberProblem, format_decimal, from_float, parse_de
 /// Reads a float, an integer, a `Decimal` or text as a fixed-point number (N2).
 #[inline]
 pub fn fixed(value: &Bound<'_, PyAny>, decimals: u8, what: &str, name: &str) -> PyResult<i64> {
-    let read = match (value.cast::<PyFloat>(), whole(value, decimals)) {
-        (Ok(float), _) => from_float(float.value(), decimals),
-        (_, Some(whole)) => Ok(whole),
-        _ => parse_decimal(&text_of(value)?, decimals),
+    let read = if let Ok(float) = value.cast::<PyFloat>() {
+        from_float(float.value(), decimals)
+    } else if let Some(whole) = whole(value, decimals) {
+        Ok(whole)
+    } else {
+        parse_decimal(&text_of(value)?, decimals)
     };
     read.map_err(|problem| refusal(problem, value, decimals, what, name))
 }

@@ -164,7 +164,7 @@ impl Orders {
     /// Whether no order of a strategy is open.
     #[inline]
     pub fn are_closed(&self, strategy: StrategyIndex) -> bool {
-        self.open.get(strategy.at()).is_none_or(Vec::is_empty)
+        self.count_open(strategy) == 0
     }
 
     /// The orders of a strategy that are not closed, oldest first.
