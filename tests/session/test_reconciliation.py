@@ -28,6 +28,19 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciliation, "_YOUNG_SECONDS", 1.0)
 
 
+def cancels_of(ready: Any) -> list[str]:
+    """The client ids of the orders that are cancelled from now on; how long those were open is left to chance."""
+    execution, cancelled = execution_of(ready), list[str]()
+    send = execution.cancel
+
+    def cancel(request: Any) -> None:
+        cancelled.append(request.client_id)
+        send(request)
+
+    execution.cancel = cancel
+    return cancelled
+
+
 def test_an_order_is_not_given_up_while_the_venue_may_still_take_it(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         bench.faults.on("late_order", occasions=1, seconds_later=4.5)
@@ -50,7 +63,8 @@ def test_a_given_up_order_whose_acceptance_was_missed_is_found(tmp_path: Path) -
             await bench.until(lambda: "late_order" not in bench.faults.active)
             await bench.until(lambda: ready.kernel.open_orders() == [])
             assert not bench.open_orders
-            await bench.until(lambda: bench.open_orders)
+            cancelled = cancels_of(ready)
+            await bench.until(lambda: cancelled)
             await bench.until(lambda: not bench.open_orders)
 
     on_bench(tmp_path, RESTING, work)
@@ -64,14 +78,7 @@ def test_a_given_up_order_that_comes_after_a_restart_is_cancelled(tmp_path: Path
             await bench.until(lambda: "late_order" not in bench.faults.active)
             await bench.until(lambda: ready.kernel.open_orders() == [])
         async with bench.session() as ready:
-            execution, cancelled = execution_of(ready), list[str]()
-            send = execution.cancel
-
-            def cancel(request: Any) -> None:
-                cancelled.append(request.client_id)
-                send(request)
-
-            execution.cancel = cancel
+            cancelled = cancels_of(ready)
             await bench.until(lambda: cancelled)
             await bench.until(lambda: not bench.open_orders)
 
