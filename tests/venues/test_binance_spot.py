@@ -252,14 +252,19 @@ class Trader:
         self.account = keys.account
         self.key = keys.api_key
         self.reports: list[Any] = []
+        self.then: Callable[[Any], None] = lambda report: None
         self.execution = BinanceSpotExecution(
             Credentials(keys.api_key, keys.secret), api_url=box.api_url, rest_url=box.rest_url, patience_seconds=1.5
         )
         self.faults = box.server.faults
 
     async def start(self) -> None:
-        await self.execution.start(self.reports.append, lambda client_id: client_id.lower().startswith("tw"))
+        await self.execution.start(self.told, lambda client_id: client_id.lower().startswith("tw"))
         await until(lambda: self.of(AccountStatus))
+
+    def told(self, report: Any) -> None:
+        self.reports.append(report)
+        self.then(report)
 
     def of(self, kind: type, client_id: str | None = None) -> list[Any]:
         return [
@@ -391,9 +396,14 @@ def test_a_connection_that_dies_after_sending_leaves_the_fate_unknown() -> None:
         trader.faults.on("timeout_accepted", silent=True, occasions=1)
         trader.buy("tw1", REST)
         await asyncio.sleep(0.1)
+
+        def order(report: Any) -> None:
+            if isinstance(report, Unknown):
+                trader.buy("tw2", REST)
+
+        trader.then = order
         trader.faults.on("hard_close", kind="api")
         await until(lambda: trader.of(Unknown, "tw1"))
-        trader.buy("tw2", REST)
         assert trader.of(Rejected, "tw2")[0].code == "unreachable"
         await until(lambda: trader.states() == ["connected", "disconnected", "connected"])
         trader.buy("tw3", REST)

@@ -238,3 +238,16 @@ def test_what_waited_while_the_process_stood_still_is_not_fresh() -> None:
         assert watcher.count("Trade") > before, "what comes meanwhile is given to who wants it"
 
     run(check, KINDS[:2])
+
+
+def test_a_standstill_is_seen_where_nothing_comes_behind_it() -> None:
+    async def check(watcher: Watcher) -> None:
+        await until(lambda: watcher.count("Trade") and watcher.count("Quote"))
+        watcher.box.server.faults.on("quiet_market")
+        await asyncio.sleep(0.5)
+        told = len(watcher.statuses)
+        watcher.data.liveness.beat_ns -= 10 * 10**9
+        await until(lambda: len(watcher.statuses) >= told + 4)
+        assert [one.state for one in watcher.statuses[told:]] == ["stale", "stale", "connected", "connected"]
+
+    run(check, KINDS[:2])

@@ -17,7 +17,7 @@ _GRACE_SECONDS = 2.0
 _WATCH_SECONDS = 1.0
 _QUIETEST = 8.0
 _BEAT_SECONDS = 0.25
-STANDSTILL_NS = 2_000_000_000
+_STANDSTILL_NS = 2_000_000_000
 """After so long without a beat, what waits in the sockets is old."""
 
 
@@ -88,14 +88,21 @@ class Liveness:
     async def beat(self) -> None:
         """Show that this process runs."""
         while True:
-            self.beat_ns = self._data.clock.monotonic_ns()
             await asyncio.sleep(_BEAT_SECONDS)
+            now_ns = self._data.clock.monotonic_ns()
+            self.look_for_standstill(now_ns)
+            self.beat_ns = now_ns
 
-    def stood_still(self, now_ns: int) -> None:
-        """Take what waits in the sockets for what it is: old, until there was the time to read all of it (T2)."""
+    def look_for_standstill(self, now_ns: int) -> None:
+        """Take what waits in the sockets for what it is: old, until there was the time to read all of it (T2).
+
+        Asked by frames and by the beat: which of them comes first behind a standstill is the event loop's to say.
+        """
+        if now_ns - self.beat_ns <= _STANDSTILL_NS:
+            return
         seconds = (now_ns - self.beat_ns) / 1e9
         self.beat_ns = now_ns
-        self._catching_up_until_ns = now_ns + STANDSTILL_NS
+        self._catching_up_until_ns = now_ns + _STANDSTILL_NS
         for stream, watched in self.watched.items():
             watched.seen = []
             self.stale(stream, f"this process stood still for {seconds:.1f} s")

@@ -17,7 +17,7 @@ from tradewind.venues.connection.subscriptions import Subscriptions
 from tradewind.venues.connection.websocket import Channel, Link
 from tradewind.venues.decoder import Decoder
 from tradewind.venues.interface import ClockStatus, MarketData, StreamName, StreamStatus
-from tradewind.venues.liveness import STANDSTILL_NS, Liveness
+from tradewind.venues.liveness import Liveness
 from tradewind.venues.resyncs import Resyncs
 from tradewind.venues.sink import MarketSink
 
@@ -244,8 +244,7 @@ class StreamingMarketData(MarketData):
         """A message: decoded and handed on in this call."""
         now_ns = self.clock.monotonic_ns()
         arrival_ns = self.clock.at(now_ns)
-        if now_ns - self.liveness.beat_ns > STANDSTILL_NS:
-            self.liveness.stood_still(now_ns)
+        self.liveness.look_for_standstill(now_ns)
         try:
             told = self.decoder.decode(message, arrival_ns)
         except TradewindError as error:
