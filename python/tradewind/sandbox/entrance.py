@@ -151,7 +151,7 @@ class Entrance:
         try:
             scale = rest.time_scale(parameters.get("timeUnit"))
             if path == "/ws-api/v3":
-                meter.charge(address, 2, now_ms)
+                meter.charge(address, 2, now_ms, "API")
                 wants_limits = parameters.get("returnRateLimits", "true") != "false"
                 return ApiConnection(self._server, address, scale, wants_limits)
         except Failure as failure:

@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any
 
 from tradewind.errors import exception
+from tradewind.sandbox.account import OrderCounts
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.connection import Connection
+from tradewind.sandbox.binance_spot.limits import Meter
 from tradewind.sandbox.binance_spot.streams import Hub
 from tradewind.sandbox.binance_spot.user_events import Users
 from tradewind.sandbox.binance_spot.venue import Venue
@@ -66,7 +68,8 @@ class Server:
             begin = [(one, prices.get(one.name, one.start_price)) for one in symbols]
             markets = [crowded_market(one, settings, now_ns, price, above) for one, price in begin]
         self.exchange = Exchange(markets, self, settings.kept_orders)
-        self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
+        meter = Meter(settings.limits, self._keep_orders)
+        self.venue = Venue(self.exchange, self.clock, self.faults, meter)
         self.hub = Hub(self.exchange.markets, partial(odd_event, self.faults))
         self.market_tasks: list[asyncio.Task[None]] = []
         self._entrance: Entrance | None = None
@@ -78,12 +81,12 @@ class Server:
         self._players: list[Crowd] | list[Playback]
         self._players = [Playback(self, streams)] if streams else [Crowd(self, one, now_ns) for one in markets]
         if kept is not None:
-            self._restore(kept)
+            self._restore(kept, now_ns)
         if self.state is not None:
-            self.state.begin(self.exchange, self.venue.keys.values())
+            self.state.begin(self.exchange, self.venue.keys.values(), self._order_counts())
         self.exchange.reenter(now_ns)
 
-    def _restore(self, kept: Kept) -> None:
+    def _restore(self, kept: Kept, now_ns: int) -> None:
         unknown = {order.symbol for order in kept.orders.values() if order.is_open} - self.exchange.markets.keys()
         if unknown:
             message = f"sandbox: {self.settings.state} has open orders in {', '.join(sorted(unknown))}"
@@ -94,6 +97,15 @@ class Server:
         self.exchange.crowd.update(kept.crowd)
         self._execution_id += kept.jumps * 1_000_000_000
         self.venue.keys.update({key.key: key for key in kept.keys.values()})
+        self.venue.meter.restore_orders(kept.counts, now_ns // 1_000_000)
+
+    def _order_counts(self) -> dict[int, OrderCounts]:
+        return {account: self.venue.meter.kept_orders(account) for account in self.exchange.accounts}
+
+    def _keep_orders(self, account: int) -> None:
+        """What the limits of orders count is kept before anybody is answered."""
+        if self.state is not None:
+            self.state.write_counts(account, self.venue.meter.kept_orders(account))
 
     # Running
 
@@ -147,7 +159,7 @@ class Server:
             self.hub.beat(beat, self.clock.now_ns())
             if self.state is not None and beat % 10 == 0:
                 self.state.note_markets(self.exchange.markets.values())
-                self.state.compact(self.exchange, self.venue.keys.values())
+                self.state.compact(self.exchange, self.venue.keys.values(), self._order_counts())
 
     # The observer of the exchange
 

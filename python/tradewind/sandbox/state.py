@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tradewind.errors import exception
-from tradewind.sandbox.account import Account, ApiKey
+from tradewind.sandbox.account import Account, ApiKey, OrderCounts
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.order import Fill, Order
@@ -34,6 +34,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     orders: list[Order] = []
     fills: list[Fill] = []
     keys: list[ApiKey] = []
+    counts: dict[int, OrderCounts] = {}
     prices: dict[str, int] = {}
     fees: dict[str, int] = {}
     crowd: dict[str, int] = {}
@@ -49,6 +50,7 @@ class Kept:
         self.orders: dict[tuple[str, int], Order] = {}
         self.fills: list[Fill] = []
         self.keys: dict[str, ApiKey] = {}
+        self.counts: dict[int, OrderCounts] = {}
         self.prices: dict[str, int] = {}
         self.fees: dict[str, int] = {}
         self.crowd: dict[str, int] = {}
@@ -61,6 +63,7 @@ class Kept:
         self.orders.update({order.key: order for order in line.orders})
         self.fills.extend(line.fills)
         self.keys.update({key.key: key for key in line.keys})
+        self.counts.update(line.counts)
         self.prices.update(line.prices)
         self.fees.update(line.fees)
         self.crowd.update(line.crowd)
@@ -101,14 +104,14 @@ class StateFile:
         self._jumps = kept.jumps = kept.jumps + 1
         return kept
 
-    def begin(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
+    def begin(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> None:
         """Write everything as the first line of a file that takes the place of the old one."""
         fresh = self._path.with_name(self._path.name + ".new")
         old = self._file
         try:
             fresh.unlink(missing_ok=True)
             self._file, self._size = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 0
-            self._write(self._whole(exchange, keys))
+            self._write(self._whole(exchange, keys, counts))
             self._first_size = self._size
             fresh.replace(self._path)
         except OSError as error:
@@ -116,17 +119,18 @@ class StateFile:
         if old >= 0:
             os.close(old)
 
-    def compact(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
+    def compact(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> None:
         """Write the file anew where most of it is out of date."""
         if self._size >= _GROWN * self._first_size + _SMALL:
-            self.begin(exchange, keys)
+            self.begin(exchange, keys, counts)
 
-    def _whole(self, exchange: Exchange, keys: Iterable[ApiKey]) -> Line:
+    def _whole(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> Line:
         return Line(
             list(exchange.accounts.values()),
             list(exchange.orders.values()),
             [fill for fills in exchange.fills.values() for fill in fills],
             list(keys),
+            counts,
             prices={name: market.last_price for name, market in exchange.markets.items()},
             fees=exchange.fees,
             crowd=exchange.crowd,
@@ -155,6 +159,10 @@ class StateFile:
     def write_key(self, key: ApiKey) -> None:
         """Append a key."""
         self._write(Line(keys=[key]))
+
+    def write_counts(self, account: int, counts: OrderCounts) -> None:
+        """Append how many orders an account has sent."""
+        self._write(Line(counts={account: counts}))
 
     def note_markets(self, markets: Iterable[Market]) -> None:
         """Append the last prices."""

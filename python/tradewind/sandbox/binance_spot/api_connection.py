@@ -105,7 +105,7 @@ class ApiConnection(Connection):
         own = self._own.get(name)
         try:
             weight = own[1] if own else method.weight_of(values) if method else 1
-            venue.meter.charge(self.address, weight, now_ms)
+            venue.meter.charge(self.address, weight, now_ms, "API")
             if own is not None:
                 result = own[0](values)
             elif method is None:

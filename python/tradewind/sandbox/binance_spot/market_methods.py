@@ -234,7 +234,8 @@ def _window_weight(values: dict[str, str]) -> int:
 METHODS = (
     Method("ping", "GET /api/v3/ping", ping),
     Method("time", "GET /api/v3/time", time),
-    Method("exchangeInfo", "GET /api/v3/exchangeInfo", information.exchange_info, 20),
+    Method("", "GET /api/v3/exchangeInfo", information.rest_info, 20),
+    Method("exchangeInfo", "", information.api_info, 20),
     Method("depth", "GET /api/v3/depth", depth, _depth_weight),
     Method("trades.recent", "GET /api/v3/trades", trades, 25),
     Method("trades.historical", "GET /api/v3/historicalTrades", historical_trades, 25),

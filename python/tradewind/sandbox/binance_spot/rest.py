@@ -43,7 +43,7 @@ def handle(
             values = parse(query, body)
         except Failure as failure:
             values, malformed = {}, failure
-        venue.meter.charge(address, method.weight_of(values), now_ms)
+        venue.meter.charge(address, method.weight_of(values), now_ms, "REST")
         if malformed is not None:
             raise malformed
         if method.security != "NONE":

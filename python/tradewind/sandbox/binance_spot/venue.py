@@ -16,7 +16,6 @@ from tradewind.sandbox.clock import Clock
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.refusal import Refusal
-from tradewind.sandbox.settings import Limits
 
 if TYPE_CHECKING:
     from tradewind.sandbox.faults import Faults
@@ -36,18 +35,18 @@ class Venue:
         What is traded.
     clock
         The venue's time.
-    limits
-        How much may be asked for.
     faults
         What goes wrong.
+    meter
+        Counts it.
 
     """
 
-    def __init__(self, exchange: Exchange, clock: Clock, limits: Limits, faults: Faults) -> None:
+    def __init__(self, exchange: Exchange, clock: Clock, faults: Faults, meter: Meter) -> None:
         self.exchange = exchange
         self.faults = faults
         self.clock = clock
-        self.meter = Meter(limits)
+        self.meter = meter
         self.keys: dict[str, ApiKey] = {}
         self.by_route = {method.route: method for method in METHODS if method.route}
         self.by_name = {method.name: method for method in METHODS if method.name}
