@@ -23,6 +23,11 @@ class Failure(Exception):  # noqa: N818 - it is an answer, not a mistake of ours
         return body if self.data is None else {**body, "data": self.data}
 
 
+def unpermitted() -> Failure:
+    """A key that is unknown or may not do that."""
+    return Failure(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+
 def mandatory(name: str) -> Failure:
     """A parameter that is missing, empty or malformed."""
     return Failure(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")

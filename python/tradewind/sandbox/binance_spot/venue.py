@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tradewind.sandbox.account import Account, ApiKey
 from tradewind.sandbox.binance_spot import account_methods, answer, market_methods, trade_methods
 from tradewind.sandbox.binance_spot.call import Call, Method
-from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
+from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal, unpermitted
 from tradewind.sandbox.binance_spot.faulty import run_with_faults
 from tradewind.sandbox.binance_spot.limits import Meter
 from tradewind.sandbox.binance_spot.parameters import Parameters
@@ -75,7 +75,7 @@ class Venue:
             raise Failure(-2014, "API-key format invalid.", 401)
         key = self.keys.get(name)
         if key is None or not (key.trading if security == "TRADE" else key.reading):
-            raise Failure(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+            raise unpermitted()
         return key
 
     def check_time(self, values: Mapping[str, str]) -> None:

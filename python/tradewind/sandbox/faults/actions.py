@@ -216,7 +216,8 @@ def key_revoked(server: Server, api_key: str | None = None, account: int | None 
             if server.state is not None:
                 server.state.write_key(key)
             if not reading:
-                user_stream_ends(server, key.account)
+                for one in server.users.listeners(key.account):
+                    one.terminate_key(key)
 
 
 # Time and limits
