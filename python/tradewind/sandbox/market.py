@@ -44,6 +44,7 @@ class Market:
         self.is_open = True
         self.is_listed = True
         self.order_id = _FIRST_ID
+        self.prevented_id = 0
         self.update_id = _FIRST_ID + above
         self.trade_id = _FIRST_ID + above
         self.aggregate_id = _FIRST_ID + above

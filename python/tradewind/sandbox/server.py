@@ -26,6 +26,7 @@ from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.faults import Faults
 from tradewind.sandbox.faults.events import odd_event
 from tradewind.sandbox.market import Level, Market
+from tradewind.sandbox.observer import Cause, Changes
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, Trade
 from tradewind.sandbox.recording import Playback, recorded_market, recorded_streams
 from tradewind.sandbox.settings import Settings
@@ -91,7 +92,7 @@ class Server:
         if unknown:
             message = f"sandbox: {self.settings.state} has open orders in {', '.join(sorted(unknown))}"
             raise exception("bad_setting", message, "name these in symbols, too")
-        self.exchange.restore(kept.accounts.values(), kept.orders.values(), kept.fills)
+        self.exchange.restore(kept.accounts.values(), kept.orders.values(), kept.fills, kept.prevented)
         self.exchange.paid_in.update(kept.paid_in)
         self.exchange.fees.update(kept.fees)
         self.exchange.crowd.update(kept.crowd)
@@ -171,14 +172,14 @@ class Server:
         """Levels that changed."""
         self.hub.book(market, levels, first_id, best_changed)
 
-    def on_report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
+    def on_report(self, order: Order, execution: Execution, cause: Cause, now_ns: int) -> None:
         """Something became of an order."""
         execution_id = self.next_execution_id()
-        if fill is not None and order.executed == fill.quantity:
+        if isinstance(cause, Fill) and order.executed == cause.quantity:
             # The limit counts orders that are not filled.
             self.venue.meter.count_order(order.account, -1, now_ns // 1_000_000)
         if self.users.is_wanted(order.account):
-            event = answer.report(order, execution, fill, now_ns, execution_id)
+            event = answer.report(order, execution, cause, now_ns, execution_id)
             self._tell(order.account, event)
 
     def next_execution_id(self) -> int:
@@ -196,10 +197,10 @@ class Server:
         event = {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns}
         self._tell(account, event)
 
-    def on_changes(self, orders: Sequence[Order], fills: Sequence[Fill], accounts: Sequence[int]) -> None:
+    def on_changes(self, changes: Changes) -> None:
         """What is kept before anybody is answered."""
         if self.state is not None:
-            self.state.write(self.exchange, orders, fills, accounts)
+            self.state.write(self.exchange, changes)
 
     def _tell(self, account: int, event: dict[str, Any]) -> None:
         """Send a user's event after the answer to the request that caused it."""

@@ -8,7 +8,7 @@ what the exchange took over of them is written anew as one; and again whenever m
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from tradewind.errors import exception
 from tradewind.sandbox.account import Account, ApiKey, OrderCounts
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Market
-from tradewind.sandbox.order import Fill, Order
+from tradewind.sandbox.observer import Changes
+from tradewind.sandbox.order import Fill, Order, PreventedMatch
 
 _JUMP = 1_000_000_000
 """Ids of markets go on so far above those of the process before: they never come again."""
@@ -33,6 +34,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     accounts: list[Account] = []
     orders: list[Order] = []
     fills: list[Fill] = []
+    prevented: list[PreventedMatch] = []
     keys: list[ApiKey] = []
     counts: dict[int, OrderCounts] = {}
     prices: dict[str, int] = {}
@@ -49,6 +51,7 @@ class Kept:
         self.accounts: dict[int, Account] = {}
         self.orders: dict[tuple[str, int], Order] = {}
         self.fills: list[Fill] = []
+        self.prevented: list[PreventedMatch] = []
         self.keys: dict[str, ApiKey] = {}
         self.counts: dict[int, OrderCounts] = {}
         self.prices: dict[str, int] = {}
@@ -62,6 +65,7 @@ class Kept:
         self.accounts.update({account.number: account for account in line.accounts})
         self.orders.update({order.key: order for order in line.orders})
         self.fills.extend(line.fills)
+        self.prevented.extend(line.prevented)
         self.keys.update({key.key: key for key in line.keys})
         self.counts.update(line.counts)
         self.prices.update(line.prices)
@@ -129,6 +133,7 @@ class StateFile:
             list(exchange.accounts.values()),
             list(exchange.orders.values()),
             [fill for fills in exchange.fills.values() for fill in fills],
+            [match for matches in exchange.history.prevented.values() for match in matches],
             list(keys),
             counts,
             prices={name: market.last_price for name, market in exchange.markets.items()},
@@ -148,13 +153,11 @@ class StateFile:
                 message = f"{path}: line {number} is not the state of a sandbox: {error}"
                 raise exception("unreadable_file", message, "name another file, or remove this one") from None
 
-    def write(
-        self, exchange: Exchange, orders: Sequence[Order], fills: Sequence[Fill], accounts: Iterable[int]
-    ) -> None:
+    def write(self, exchange: Exchange, changes: Changes) -> None:
         """Append what an action changed."""
-        sums: dict[str, Any] = {"fees": exchange.fees, "crowd": exchange.crowd} if fills else {}
-        found = [exchange.accounts[number] for number in accounts]
-        self._write(Line(found, list(orders), list(fills), paid_in=exchange.paid_in, **sums))
+        sums: dict[str, Any] = {"fees": exchange.fees, "crowd": exchange.crowd} if changes.fills else {}
+        accounts, orders = [exchange.accounts[number] for number in changes.accounts], list(changes.orders.values())
+        self._write(Line(accounts, orders, changes.fills, changes.prevented, paid_in=exchange.paid_in, **sums))
 
     def write_key(self, key: ApiKey) -> None:
         """Append a key."""

@@ -127,9 +127,24 @@ def order_limits(call: Call) -> list[dict[str, Any]]:
     return call.venue.meter.order_rows(call.account.number, call.now_ns // 1_000_000)
 
 
+def prevented_matches(call: Call) -> list[dict[str, Any]]:
+    """Trades of the account with itself that did not come, by their id or by an order."""
+    sent, limit = call.parameters, call.parameters.limit(500, 1_000)
+    name, match_id, order_id = call.market().symbol.name, sent.integer("preventedMatchId"), sent.integer("orderId")
+    first = sent.integer("fromPreventedMatchId")
+    if (match_id is None) == (order_id is None) or (match_id is not None and first is not None):
+        raise Failure(-1128, "Combination of optional parameters invalid.")
+    rows = [
+        match
+        for match in call.venue.exchange.history.prevented[call.account.number, name]
+        if match_id == match.id or (order_id in (match.taker, match.maker) and (first is None or match.id >= first))
+    ]
+    return [answer.prevented_match(match, call.scale) for match in rows[:limit]]
+
+
 def nothing(call: Call) -> list[Any]:
     """A list that is always empty here."""
-    call.parameters.ignore("symbol", "orderId", "limit", "startTime", "endTime", "preventedMatchId", "fromId")
+    call.parameters.ignore("symbol", "orderId", "limit", "startTime", "endTime", "fromAllocationId", "fromId")
     return []
 
 
@@ -140,6 +155,10 @@ def gone(call: Call) -> Any:
 
 def _open_weight(values: dict[str, str]) -> int:
     return 6 if "symbol" in values else 80
+
+
+def _prevented_weight(values: dict[str, str]) -> int:
+    return 2 if "preventedMatchId" in values else 20
 
 
 def _trades_weight(values: dict[str, str]) -> int:
@@ -155,7 +174,7 @@ METHODS = (
     Method("myTrades", "GET /api/v3/myTrades", my_trades, _trades_weight, "USER_DATA"),
     Method("openOrderLists.status", "GET /api/v3/openOrderList", nothing, 6, "USER_DATA"),
     Method("allOrderLists", "GET /api/v3/allOrderList", nothing, 20, "USER_DATA"),
-    Method("myPreventedMatches", "GET /api/v3/myPreventedMatches", nothing, 20, "USER_DATA"),
+    Method("myPreventedMatches", "GET /api/v3/myPreventedMatches", prevented_matches, _prevented_weight, "USER_DATA"),
     Method("myAllocations", "GET /api/v3/myAllocations", nothing, 20, "USER_DATA"),
     Method("userDataStream.start", "POST /api/v3/userDataStream", gone),
     Method("userDataStream.ping", "PUT /api/v3/userDataStream", gone),

@@ -34,8 +34,14 @@ def place(call: Call) -> dict[str, Any]:
     request, form = _request(call)
     call.parameters.finish()
     _count(call)
-    order = call.venue.exchange.submit(call.account, request, call.now_ns)
-    return answer.placed(order, form, call.venue.exchange.fills_by_order.get(order.key, ()), call.scale)
+    return _placed(call, call.venue.exchange.submit(call.account, request, call.now_ns), form)
+
+
+def _placed(call: Call, order: Order, form: str) -> dict[str, Any]:
+    """The answer to an order that came just now."""
+    exchange = call.venue.exchange
+    fills, prevented = exchange.fills_by_order.get(order.key, ()), exchange.history.prevented_by(order)
+    return answer.placed(order, form, fills, prevented, call.scale)
 
 
 def _count(call: Call) -> None:
@@ -277,8 +283,7 @@ def _attempt_place(
         order = submit(call.account, request, call.now_ns)
     except Refusal as refusal:
         return of_refusal(refusal).body(), True
-    fills = call.venue.exchange.fills_by_order.get(order.key, ())
-    return answer.placed(order, form, fills, call.scale), False
+    return _placed(call, order, form), False
 
 
 def status(call: Call) -> dict[str, Any]:
