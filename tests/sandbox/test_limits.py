@@ -72,7 +72,7 @@ def test_orders_that_are_not_filled_are_counted_by_account(tell: Any) -> None:
         answers = [await client.ask("POST", "order", **LIMIT) for _ in range(8)]
         assert {status for status, _ in answers} == {200, 429}
         assert answers[-1][1]["code"] == -1015
-        assert "Retry-After" in client.headers
+        assert "Retry-After" not in client.headers
         _, rows = await client.ask("GET", "rateLimit/order")
         assert [row["count"] for row in rows if row["interval"] == "DAY"] == [3]
 
@@ -173,3 +173,24 @@ async def counted(client: Any) -> int:
     """How many orders of the day were counted."""
     _, rows = await client.ask("GET", "rateLimit/order")
     return next(int(row["count"]) for row in rows if row["interval"] == "DAY")
+
+
+def test_only_who_places_an_order_is_told_how_many_were_counted(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        named = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
+        replaced = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "mine"}
+        for method, verb, path, given in (
+            ("order.place", "POST", "order", LIMIT | {"newClientOrderId": "mine"}),
+            ("order.cancelReplace", "POST", "order/cancelReplace", LIMIT | {"newClientOrderId": "mine"} | replaced),
+            ("order.cancel", "DELETE", "order", named),
+            ("openOrders.cancelAll", "DELETE", "openOrders", {"symbol": "BTCUSDT"}),
+        ):
+            is_told = verb == "POST"
+            await client.ask(verb, path, **given)
+            assert ("X-MBX-ORDER-COUNT-10S" in client.headers) == is_told
+            answer = await client.call_signed(method, **given)
+            kinds = [row["rateLimitType"] for row in answer["rateLimits"]]
+            assert kinds == ["ORDERS", "ORDERS"] * is_told + ["REQUEST_WEIGHT"]
+
+    tell(story)

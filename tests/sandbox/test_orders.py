@@ -165,8 +165,8 @@ def test_an_order_is_named_by_both_of_its_ids_or_one(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         _, order = await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
         both = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
-        for verb in ("GET", "DELETE"):
-            assert (await client.ask(verb, "order", **both, origClientOrderId="yours"))[1]["code"] == -2039
+        for verb, code in (("GET", -2039), ("DELETE", -2011)):
+            assert (await client.ask(verb, "order", **both, origClientOrderId="yours"))[1]["code"] == code
             assert (await client.ask(verb, "order", **both, origClientOrderId="mine"))[0] == 200
 
     tell(story)
@@ -366,7 +366,7 @@ def test_every_order_that_is_met_has_a_prevented_match_of_its_own(tell: Any, tmp
     kept: list[Any] = []
     for _ in range(3):
         tell(story, speed=0, state=tmp_path / "state")
-    assert ids == [1, 3, 5]
+    assert ids == [1, 1_000_000_001, 2_000_000_001]
 
 
 @pytest.mark.parametrize(
@@ -393,3 +393,67 @@ def test_an_order_that_expires_says_why(tell: Any, changed: dict[str, str], reas
         assert found["expiryReason"] == reason
 
     tell(story, speed=0)
+
+
+def test_a_tested_order_meets_the_filters_and_not_the_matching_engine(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
+        taking = {"type": "LIMIT_MAKER", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "price": "95000"}
+        for given in (LIMIT | {"quantity": "100"}, LIMIT | {"newClientOrderId": "mine"}, taking):
+            assert (await client.ask("POST", "order", **given))[1]["code"] == -2010
+            assert await client.ask("POST", "order/test", **given) == (200, {})
+            assert (await client.call_signed("order.test", **given))["result"] == {}
+        refused = await client.ask("POST", "order/test", **LIMIT | {"price": "80000.001"})
+        assert refused == (400, {"code": -1013, "msg": "Filter failure: PRICE_FILTER"})
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [({"quantity": "100"}, "INSUFFICIENT_BALANCES"), ({"price": "95000"}, "WOULD_MATCH_IMMEDIATELY")],
+)
+def test_a_replacement_that_the_engine_rejects_is_told_after_the_cancel(
+    tell: Any, changed: dict[str, str], reason: str
+) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("userDataStream.subscribe.signature")
+        _, order = await client.ask("POST", "order", **LIMIT)
+        new = {name: value for name, value in (LIMIT | changed).items() if name != "timeInForce"}
+        new |= {"type": "LIMIT_MAKER", "cancelReplaceMode": "ALLOW_FAILURE", "newClientOrderId": "new"}
+        for again in (False, True):
+            given = new | {"cancelOrderId": order["orderId"]}
+            assert (await client.ask("POST", "order/cancelReplace", **given))[0] == (400 if again else 409)
+        report = await client.event(lambda event: event.get("x") == "REJECTED")
+        told = {name: report[name] for name in ("X", "r", "c", "q", "p", "w", "z")}
+        size, price = (f"{Decimal(new[name]):.8f}" for name in ("quantity", "price"))
+        assert told == {"X": "REJECTED", "r": reason, "c": "new", "q": size, "p": price, "w": False, "z": show(0)}
+        _, orders = await client.ask("GET", "allOrders", symbol="BTCUSDT")
+        assert [row["status"] for row in orders] == ["CANCELED"]
+        # Nothing is said where nothing was cancelled.
+        await client.ask("POST", "order", **LIMIT, newClientOrderId="last")
+        await client.event(lambda event: event.get("c") == "last")
+        told = [event["event"]["x"] for event in client.events if "x" in event["event"]]
+        assert told == ["NEW", "CANCELED", "REJECTED", "NEW"]
+
+    tell(story)
+
+
+def test_orders_and_fills_are_asked_for_by_id_or_by_time(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        asked = {"symbol": "BTCUSDT", "orderId": 2**62}
+        await client.ask("POST", "order", **LIMIT)
+        _, order = await client.ask("POST", "order", **MARKET)
+        assert await client.ask("GET", "allOrders", **asked) == (200, [])
+        for times in ({"startTime": 1}, {"endTime": order["transactTime"]}):
+            # The id is ignored.
+            assert len((await client.ask("GET", "allOrders", **asked, **times))[1]) == 2
+            for named in ({"orderId": order["orderId"]}, {"fromId": 1}):
+                refused = (await client.ask("GET", "myTrades", symbol="BTCUSDT", **named, **times))[1]
+                assert refused == {"code": -1128, "msg": "Combination of optional parameters invalid."}
+        _, fills = await client.ask("GET", "myTrades", symbol="BTCUSDT", orderId=order["orderId"], fromId=1)
+        assert [row["id"] for row in fills] == [row["tradeId"] for row in order["fills"]]
+
+    tell(story)

@@ -85,8 +85,24 @@ class Exchange:
         """Carry out an order; it is refused whole or taken."""
         market = self._market(request.symbol)
         quantity, reserve = self._checked(account, market, request, now_ns)
+        order = self._new_order(account, market, request, quantity, now_ns)
+        self.history.add(order)
+        self.ledger.lock(order, market.symbol, reserve)
+        self._report(order, "NEW", None, now_ns)
+        self._match(market, order, now_ns)
+        self._finish(now_ns)
+        return order
+
+    def reject(self, account: Account, request: OrderRequest, reason: Reason, now_ns: int) -> None:
+        """Tell the owner of an order that the engine rejected; it is not kept."""
+        order = self._new_order(account, self._market(request.symbol), request, request.quantity, now_ns)
+        order.status = "REJECTED"
+        self._observer.on_report(order, "REJECTED", reason, now_ns)
+
+    @staticmethod
+    def _new_order(account: Account, market: Market, request: OrderRequest, quantity: int, now_ns: int) -> Order:
         market.order_id += 1
-        order = Order(
+        return Order(
             id=market.order_id,
             account=account.number,
             symbol=request.symbol,
@@ -103,12 +119,6 @@ class Exchange:
             strategy_id=request.strategy_id,
             strategy_type=request.strategy_type,
         )
-        self.history.add(order)
-        self.ledger.lock(order, market.symbol, reserve)
-        self._report(order, "NEW", None, now_ns)
-        self._match(market, order, now_ns)
-        self._finish(now_ns)
-        return order
 
     def check(self, account: Account, request: OrderRequest, now_ns: int) -> None:
         """Refuse what `submit` would refuse; change nothing."""
@@ -198,12 +208,6 @@ class Exchange:
         """Take over what was kept, orders as they were placed."""
         self.accounts.update({account.number: account for account in accounts})
         self.history.restore(orders, fills, prevented)
-        for symbol, order_id in self.orders:
-            if (market := self.markets.get(symbol)) is not None:
-                market.order_id = max(market.order_id, order_id)
-        for (_, symbol), matches in self.history.prevented.items():
-            if (market := self.markets.get(symbol)) is not None:
-                market.prevented_id = max(market.prevented_id, matches[-1].id)
 
     def reenter(self, now_ns: int) -> None:
         """Put the restored open orders into the books, of all accounts the oldest first."""

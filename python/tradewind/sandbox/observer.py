@@ -8,8 +8,9 @@ from typing import Protocol
 
 from tradewind.sandbox.market import Level, Market
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, PreventedMatch, Trade
+from tradewind.sandbox.refusal import Reason
 
-Cause = Fill | PreventedMatch | None
+Cause = Fill | PreventedMatch | Reason | None
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Observer(Protocol):
         """Levels that one action changed; the first of them has this update id, the last one the market's."""
 
     def on_report(self, order: Order, execution: Execution, cause: Cause, now_ns: int) -> None:
-        """Something became of a user's order, perhaps by a fill or a prevented match."""
+        """Something became of a user's order: by a fill, a prevented match, or what it was rejected for."""
 
     def on_balances(self, account: int, assets: Sequence[str], now_ns: int) -> None:
         """An account's balances of these assets may be others now; after the reports that caused it."""

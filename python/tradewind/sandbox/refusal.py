@@ -14,6 +14,7 @@ class Reason(Enum):
     DUPLICATE = "Duplicate order sent."
     UNKNOWN_ORDER = "Unknown order sent."
     NO_SUCH_ORDER = "Order does not exist."
+    OTHER_NAME = "Client order ID is not correct for this order ID."
     MARKET_CLOSED = "Market is closed."
     RESTRICTED_CANCEL = "Order was not canceled due to cancel restrictions."
     NO_LIQUIDITY = "Order book liquidity is less than symbol minimum quantity."

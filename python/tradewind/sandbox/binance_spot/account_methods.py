@@ -84,6 +84,9 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     first = call.parameters.integer("orderId")
     low_ms, high_ms, has_start = _range(call)
+    if _is_by_time(call):
+        # The id is ignored then.
+        first = None
     orders = call.venue.exchange.history.of(call.account.number, name)
     rows = [
         order
@@ -98,6 +101,8 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
     """Fills of a symbol."""
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     order_id, first = call.parameters.integer("orderId"), call.parameters.integer("fromId")
+    if _is_by_time(call) and (order_id is not None or first is not None):
+        raise Failure(-1128, "Combination of optional parameters invalid.")
     low_ms, high_ms, has_start = _range(call)
     fills = call.venue.exchange.fills[call.account.number, name]
     rows = [
@@ -109,6 +114,10 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
     ]
     from_start = first is not None or has_start
     return [answer.own_trade(fill, call.scale) for fill in (rows[:limit] if from_start else rows[-limit:])]
+
+
+def _is_by_time(call: Call) -> bool:
+    return call.parameters.has("startTime") or call.parameters.has("endTime")
 
 
 def _range(call: Call) -> tuple[int, int, bool]:

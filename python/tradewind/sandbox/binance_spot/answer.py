@@ -10,9 +10,12 @@ from tradewind.sandbox.candles import Candle
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.observer import Cause
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, PreventedMatch, Trade
+from tradewind.sandbox.refusal import Reason
 from tradewind.sandbox.units import UNIT, show, worth
 
 ZERO = show(0)
+REJECTIONS = {Reason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES", Reason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY"}
+"""What reports call that for which an order was rejected."""
 
 
 def side(order: Order) -> str:
@@ -269,7 +272,7 @@ def report(order: Order, execution: Execution, cause: Cause, now_ns: int, execut
         "C": order.client_id if is_cancel else "",
         "x": execution,
         "X": order.status,
-        "r": "NONE",
+        "r": REJECTIONS[cause] if isinstance(cause, Reason) else "NONE",
         "i": order.id,
         "l": show(fill.quantity) if fill else ZERO,
         "z": show(order.executed),

@@ -148,7 +148,7 @@ class ApiConnection(Connection):
     def _limits(self, method: Method | None, signer: Account | None, now_ms: int) -> bytes:
         meter = self.server.venue.meter
         rows = [meter.weight_row(self.address, now_ms)]
-        if method is not None and method.is_order and signer is not None:
+        if method is not None and method.is_placement and signer is not None:
             rows = meter.order_rows(signer.number, now_ms) + rows
         return msgspec.json.encode(rows)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from tradewind.sandbox.refusal import Reason, Refusal
 
+TOO_MANY_REQUESTS = -1003
+
 
 class Failure(Exception):  # noqa: N818 - it is an answer, not a mistake of ours
     """An error answer: HTTP status, code and message, sometimes with data."""
@@ -49,6 +51,8 @@ def of_refusal(refusal: Refusal) -> Failure:
         return Failure(-1013, str(refusal))
     if refusal.reason is Reason.UNKNOWN_SYMBOL:
         return Failure(-1121, "Invalid symbol.")
+    if refusal.reason is Reason.OTHER_NAME:
+        return Failure(-2039, str(refusal))
     if refusal.reason is Reason.NO_SUCH_ORDER:
         return Failure(-2013, str(refusal))
     if refusal.reason in (Reason.UNKNOWN_ORDER, Reason.RESTRICTED_CANCEL):

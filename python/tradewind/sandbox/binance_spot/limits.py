@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from tradewind.sandbox.account import OrderCounts
-from tradewind.sandbox.binance_spot.failure import Failure
+from tradewind.sandbox.binance_spot.failure import TOO_MANY_REQUESTS, Failure
 from tradewind.sandbox.settings import Limits
 
 _MINUTE_MS = 60_000
@@ -138,7 +138,7 @@ class Meter:
 
     def too_many(self, now_ms: int, rest_ms: int, message: str) -> Failure:
         """The answer to who must wait."""
-        return Failure(-1003, message, 429, {"serverTime": now_ms, "retryAfter": now_ms + rest_ms})
+        return Failure(TOO_MANY_REQUESTS, message, 429, {"serverTime": now_ms, "retryAfter": now_ms + rest_ms})
 
     @staticmethod
     def ban(now_ms: int, until_ms: int) -> Failure:
@@ -147,7 +147,7 @@ class Meter:
             f"Way too much request weight used; IP banned until {until_ms}. "
             "Please use WebSocket Streams for live updates to avoid bans."
         )
-        return Failure(-1003, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
+        return Failure(TOO_MANY_REQUESTS, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
 
     def ban_all(self, until_ms: int) -> None:
         """Ban every address."""

@@ -23,7 +23,7 @@ _TOPIC = re.compile(
     r"trade|aggTrade|bookTicker|miniTicker|ticker|avgPrice|depth(@100ms|@1000ms)?|depth(5|10|20)(@100ms|@1000ms)?|"
     r"ticker_(1h|4h|1d)|kline_(" + "|".join(LENGTHS_MS) + r")(@\+08:00)?\Z"
 )
-_EVERYTHING = ("!miniTicker@arr", "!bookTicker", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
+_EVERYTHING = ("!miniTicker@arr", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
 _EAST_MS = 8 * 3_600_000
 
 
@@ -152,10 +152,9 @@ class Hub:
         for diff in self._diffs.get(name, {}).values():
             diff.take(levels, first_id, market.update_id)
         if best_changed:
-            for stream in (f"{name.lower()}@bookTicker", "!bookTicker"):
-                channel = self.channels.get(stream)
-                if channel is not None:
-                    channel.publish(lambda _: market_events.book_ticker(market))
+            channel = self.channels.get(f"{name.lower()}@bookTicker")
+            if channel is not None:
+                channel.publish(lambda _: market_events.book_ticker(market))
 
     # By the clock
 

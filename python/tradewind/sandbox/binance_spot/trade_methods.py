@@ -52,11 +52,11 @@ def _count(call: Call) -> None:
 
 
 def test(call: Call) -> dict[str, Any]:
-    """Check an order without placing it."""
+    """Check an order without placing it: its form and the filters, not what the matching engine looks at."""
     wants_rates = call.parameters.flag("computeCommissionRates")
     request, _ = _request(call)
     call.parameters.finish()
-    call.venue.exchange.check(call.account, request, call.now_ns)
+    _check_filters(call, request)
     if not wants_rates:
         return {}
     rates = {"maker": show(call.account.maker_rate), "taker": show(call.account.taker_rate)}
@@ -157,12 +157,9 @@ def _named_order(call: Call, id_name: str, client_name: str, reason: Reason) -> 
     order_id, client_id = call.parameters.integer(id_name), call.parameters.client_id(client_name)
     if order_id is None and client_id is None:
         raise Failure(-1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!")
-    named = client_id if order_id is None else None
-    order = call.venue.exchange.find(call.account, market.symbol.name, order_id, named)
+    order = call.venue.exchange.find(call.account, market.symbol.name, order_id, client_id)
     if order is None:
         raise Refusal(reason)
-    if client_id not in (None, order.client_id):
-        raise Failure(-2039, "Client order ID is not correct for this order ID.")
     return order
 
 
@@ -226,7 +223,7 @@ def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
     placed: dict[str, Any] | None = None
     place_failed = False
     if not (cancel_failed and mode == "STOP_ON_FAILURE"):
-        placed, place_failed = _attempt_place(call, request, form, submit, too_many)
+        placed, place_failed = _attempt_place(call, request, form, submit, too_many, tells=not cancel_failed)
     body = {
         "cancelResult": "FAILURE" if cancel_failed else "SUCCESS",
         "newOrderResult": "NOT_ATTEMPTED" if placed is None else "FAILURE" if place_failed else "SUCCESS",
@@ -274,21 +271,25 @@ def _attempt_cancel(
 
 
 def _attempt_place(
-    call: Call, request: OrderRequest, form: str, submit: Submit, too_many: Failure | None
+    call: Call, request: OrderRequest, form: str, submit: Submit, too_many: Failure | None, *, tells: bool
 ) -> tuple[dict[str, Any], bool]:
-    """The new order's answer, and whether it failed."""
+    """The new order's answer, and whether it failed; a rejection is told where another order was cancelled for it."""
     if too_many is not None:
         return too_many.body(), True
     try:
         order = submit(call.account, request, call.now_ns)
     except Refusal as refusal:
+        if tells and refusal.reason in answer.REJECTIONS:
+            call.venue.exchange.reject(call.account, request, refusal.reason, call.now_ns)
         return of_refusal(refusal).body(), True
     return _placed(call, order, form), False
 
 
 def status(call: Call) -> dict[str, Any]:
     """An order as it is."""
-    order = _named_order(call, "orderId", "origClientOrderId", Reason.NO_SUCH_ORDER)
+    is_named_twice = call.parameters.has("orderId") and call.parameters.has("origClientOrderId")
+    reason = Reason.OTHER_NAME if is_named_twice else Reason.NO_SUCH_ORDER
+    order = _named_order(call, "orderId", "origClientOrderId", reason)
     return answer.queried(order, call.scale)
 
 
@@ -311,11 +312,13 @@ _ROUTING = _unsupported("Orders with smart routing are")
 _LIST_KINDS = ("oco", "oto", "otoco", "opo", "opoco")
 
 METHODS = (
-    Method("order.place", "POST /api/v3/order", place, 1, "TRADE", is_order=True),
+    Method("order.place", "POST /api/v3/order", place, 1, "TRADE", is_order=True, is_placement=True),
     Method("order.test", "POST /api/v3/order/test", test, _test_weight, "TRADE"),
     Method("order.cancel", "DELETE /api/v3/order", cancel, 1, "TRADE", is_order=True),
     Method("openOrders.cancelAll", "DELETE /api/v3/openOrders", cancel_all, 1, "TRADE", is_order=True),
-    Method("order.cancelReplace", "POST /api/v3/order/cancelReplace", replace, 1, "TRADE", is_order=True),
+    Method(
+        "order.cancelReplace", "POST /api/v3/order/cancelReplace", replace, 1, "TRADE", is_order=True, is_placement=True
+    ),
     Method("order.status", "GET /api/v3/order", status, 4, "USER_DATA"),
     Method("orderList.place", "POST /api/v3/order/oco", _LISTS, 1, "TRADE"),
     *(Method(f"orderList.place.{kind}", f"POST /api/v3/orderList/{kind}", _LISTS, 1, "TRADE") for kind in _LIST_KINDS),
