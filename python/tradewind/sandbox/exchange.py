@@ -86,6 +86,7 @@ class Exchange:
         market = self._market(request.symbol)
         quantity, reserve = self._checked(account, market, request, now_ns)
         order = self._new_order(account, market, request, quantity, now_ns)
+        order.is_short = bool(request.quote_quantity) and self._has_too_little(market, request, quantity)
         self.history.add(order)
         self.ledger.lock(order, market.symbol, reserve)
         self._report(order, "NEW", None, now_ns)
@@ -258,6 +259,14 @@ class Exchange:
         return quantity
 
     @staticmethod
+    def _has_too_little(market: Market, request: OrderRequest, quantity: int) -> bool:
+        """Whether the book ends before an amount of the quote asset does."""
+        lot = market.symbol.lot
+        there, value = market.book.cost(request.buy, quantity + lot)
+        worst, _ = market.book.levels(not request.buy)[-1]
+        return there == quantity and request.quote_quantity * UNIT - value >= worst * lot
+
+    @staticmethod
     def _market_cost(market: Market, quantity: int) -> int:
         _, value = market.book.cost(True, quantity)
         return -(-value // UNIT)
@@ -278,7 +287,7 @@ class Exchange:
             self._show_levels(market, levels, now_ns)
             if rests:
                 return
-        if not order.remaining:
+        if order.is_filled:
             return
         if met is not None and quantity == reach:
             self._prevent(market, order, met, order.remaining, now_ns)
@@ -364,11 +373,11 @@ class Exchange:
     def _fill(self, market: Market, order: Order, trade: Trade, maker: bool, now_ns: int) -> None:
         """Carry out one side of a trade."""
         fill = self.ledger.fill(order, market.symbol, trade, maker)
-        order.status = "FILLED" if not order.remaining else "PARTIALLY_FILLED"
+        order.status = "FILLED" if order.is_filled else "PARTIALLY_FILLED"
         order.updated_ns = now_ns
         self.history.file(fill)
         self._changes.fills.append(fill)
-        if not order.remaining:
+        if order.is_filled:
             self._close(order)
         self._report(order, "TRADE", fill, now_ns)
 

@@ -56,6 +56,8 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How much was cancelled because it would have traded with the account itself."""
     prevented_match: int = 0
     """Which prevented match ended it."""
+    is_short: bool = False
+    """Whether the book had less than a market order by value asks for: then all that it trades does not fill it."""
     expiry_reason: str = ""
     replaced_id: str = ""
     """The client id that it had before a cancel gave it another."""
@@ -71,6 +73,11 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     def is_open(self) -> bool:
         """Whether it rests in the book."""
         return self.status in ("NEW", "PARTIALLY_FILLED")
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it got all that it asked for."""
+        return not self.remaining and not self.is_short
 
     @property
     def remaining(self) -> int:
