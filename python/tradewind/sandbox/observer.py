@@ -13,7 +13,7 @@ from tradewind.sandbox.refusal import Reason
 Cause = Fill | PreventedMatch | Reason | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Changes:
     """What an action changed."""
 
