@@ -7,6 +7,8 @@ from typing import Any
 from tradewind.sandbox.refusal import Reason, Refusal
 
 TOO_MANY_REQUESTS = -1003
+BEFORE_THE_ENGINE = (Reason.FILTER, Reason.MARKET_CLOSED)
+"""What an order is refused for before it reaches the matching engine."""
 
 
 class Failure(Exception):  # noqa: N818 - it is an answer, not a mistake of ours
@@ -47,7 +49,7 @@ def precise(name: str) -> Failure:
 
 def of_refusal(refusal: Refusal) -> Failure:
     """The error answer for what the exchange refused."""
-    if refusal.reason is Reason.FILTER:
+    if refusal.reason in BEFORE_THE_ENGINE:
         return Failure(-1013, str(refusal))
     if refusal.reason is Reason.UNKNOWN_SYMBOL:
         return Failure(-1121, "Invalid symbol.")

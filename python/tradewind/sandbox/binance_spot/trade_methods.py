@@ -9,7 +9,7 @@ from typing import Any, cast
 from tradewind.sandbox.account import Account
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.call import Call, Method
-from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
+from tradewind.sandbox.binance_spot.failure import BEFORE_THE_ENGINE, Failure, mandatory, of_refusal
 from tradewind.sandbox.order import Kind, Order, OrderRequest, SelfTrade, TimeInForce
 from tradewind.sandbox.refusal import Reason, Refusal
 from tradewind.sandbox.units import show
@@ -238,11 +238,11 @@ def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
 
 
 def _check_filters(call: Call, request: OrderRequest) -> None:
-    """Refuse what a filter refuses; whatever else stands against an order shows when it is placed."""
+    """Refuse what does not reach the engine; whatever else stands against an order shows when it is placed."""
     try:
         call.venue.exchange.check(call.account, request, call.now_ns)
     except Refusal as refusal:
-        if refusal.reason is Reason.FILTER:
+        if refusal.reason in BEFORE_THE_ENGINE:
             raise
 
 
