@@ -194,7 +194,8 @@ def test_too_many_orders_and_immediate_ones(tell: Any) -> None:
         for _ in range(200):
             assert (await client.ask("POST", "order", **{**LIMIT, "quantity": "0.0001"}))[0] == 200
         full = await client.ask("POST", "order", **LIMIT)
-        assert full[1]["msg"] == "Filter failure: MAX_NUM_ORDERS"
+        assert full == (400, {"code": -2010, "msg": "Filter failure: MAX_NUM_ORDERS"})
+        assert await client.ask("POST", "order/test", **LIMIT) == (200, {})
         assert len((await client.ask("DELETE", "openOrders", symbol="BTCUSDT"))[1]) == 200
         assert (await client.ask("DELETE", "openOrders", symbol="BTCUSDT"))[1]["code"] == -2011
         assert sandbox.balances(client.credentials.account)["USDT"][1] == 0
@@ -253,7 +254,7 @@ def test_a_replacement_counts_as_one_open_order_more(tell: Any) -> None:
             _, order = await client.ask("POST", "order", **LIMIT)
         given = {**LIMIT, "cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": order["orderId"]}
         refused = await client.ask("POST", "order/cancelReplace", **given)
-        assert refused == (400, {"code": -1013, "msg": "Filter failure: MAX_NUM_ORDERS"})
+        assert refused == (400, {"code": -2010, "msg": "Filter failure: MAX_NUM_ORDERS"})
         assert len((await client.ask("GET", "openOrders"))[1]) == symbol.maximum_orders
 
     tell(story)

@@ -9,6 +9,8 @@ class Reason(Enum):
     """Every reason, in the venue's words where it says them."""
 
     FILTER = "Filter failure: "
+    TOO_MANY_ORDERS = "Filter failure: MAX_NUM_ORDERS"
+    TOO_LARGE_POSITION = "Filter failure: MAX_POSITION"
     INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action."
     WOULD_TAKE = "Order would immediately match and take."
     DUPLICATE = "Duplicate order sent."

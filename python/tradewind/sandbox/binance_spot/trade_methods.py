@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, cast
 
 from tradewind.sandbox.account import Account
@@ -56,7 +56,7 @@ def test(call: Call) -> dict[str, Any]:
     wants_rates = call.parameters.flag("computeCommissionRates")
     request, _ = _request(call)
     call.parameters.finish()
-    _check_filters(call, request)
+    _check_filters(call, request, BEFORE_THE_ENGINE)
     if not wants_rates:
         return {}
     rates = {"maker": show(call.account.maker_rate), "taker": show(call.account.taker_rate)}
@@ -217,7 +217,7 @@ def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
         message = "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!"
         raise Failure(-1102, message)
     sent.finish()
-    _check_filters(call, request)
+    _check_filters(call, request, (*BEFORE_THE_ENGINE, Reason.TOO_MANY_ORDERS, Reason.TOO_LARGE_POSITION))
     too_many = _excess(call, cancels_anyway)
     cancelled, cancel_failed = _attempt_cancel(call, request.symbol, order_id, client_id, new_id, restriction)
     placed: dict[str, Any] | None = None
@@ -237,12 +237,12 @@ def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
     raise Failure(-2021, "Order cancel-replace partially failed.", 409, body)
 
 
-def _check_filters(call: Call, request: OrderRequest) -> None:
-    """Refuse what does not reach the engine; whatever else stands against an order shows when it is placed."""
+def _check_filters(call: Call, request: OrderRequest, reasons: Container[Reason]) -> None:
+    """Refuse an order for some reasons; whatever else stands against it shows when it is placed."""
     try:
         call.venue.exchange.check(call.account, request, call.now_ns)
     except Refusal as refusal:
-        if refusal.reason in BEFORE_THE_ENGINE:
+        if refusal.reason in reasons:
             raise
 
 
