@@ -25,6 +25,7 @@ _TOPIC = re.compile(
 )
 _EVERYTHING = ("!miniTicker@arr", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
 _EAST_MS = 8 * 3_600_000
+_TIMES = ("E", "O", "C")
 
 
 class Channel:
@@ -36,6 +37,7 @@ class Channel:
         self._odd = odd
         self._prefix = b'{"stream":' + msgspec.json.encode(name) + b',"data":'
         self.candle_ms: int | None = None
+        self._told: dict[str, Event] = {}
         self._listeners: dict[tuple[bool, int], dict[StreamConnection, None]] = {}
 
     def add(self, listener: StreamConnection) -> None:
@@ -48,6 +50,12 @@ class Channel:
         group.pop(listener, None)
         if not group:
             self._listeners.pop((listener.combined, listener.scale), None)
+
+    def changes(self, symbol: str, event: Event) -> bool:
+        """Whether the statistics of a symbol are others than when this was asked last."""
+        told = {name: value for name, value in event.items() if name not in _TIMES}
+        before, self._told[symbol] = self._told.get(symbol), told
+        return before != told
 
     @property
     def is_wanted(self) -> bool:
@@ -209,8 +217,14 @@ class Hub:
         channel.publish(partial(market_events.kline, market, candle, interval, zone_ms, now_ns, False))
 
     def _everything(self, channel: Channel, symbol: str, now_ns: int) -> None:
-        statistics, markets = market_events.STATISTICS[symbol.removeprefix("!")], self._markets.values()
-        channel.publish(lambda scale: [statistics(market, now_ns, scale) for market in markets])
+        statistics = market_events.STATISTICS[symbol.removeprefix("!")]
+        changed = [
+            market
+            for name, market in self._markets.items()
+            if channel.changes(name, statistics(market, now_ns, 1_000_000))
+        ]
+        if changed:
+            channel.publish(lambda scale: [statistics(market, now_ns, scale) for market in changed])
 
 
 class _Diff:
