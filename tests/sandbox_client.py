@@ -40,6 +40,8 @@ class Client:
         self.http = http
         self.headers: dict[str, str] = {}
         self.events: list[dict[str, Any]] = []
+        self.notices: list[dict[str, Any]] = []
+        """Errors that answer no request."""
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -74,7 +76,9 @@ class Client:
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
             value = msgspec.json.decode(message.data)
-            if "id" in value:
+            if value.get("id", 0) is None:
+                self.notices.append(value)
+            elif "id" in value:
                 self._answers.pop(value["id"]).set_result(value)
             else:
                 self.events.append(value)

@@ -130,6 +130,7 @@ def test_streams_that_do_not_exist_are_silent_and_disturb_nobody(tell: Any) -> N
     odd += [
         "!nothing@arr",
         "!ticker@arr",
+        "!bookTicker",
         "nope@trade",
         "btcusdt@depth5@10ms",
         "btcusdt@ticker_2h",
@@ -174,6 +175,24 @@ def test_a_huge_body_is_not_read(tell: Any) -> None:
         assert (await client.get("/api/v3/ping"))[0] == 200
 
     tell(story)
+
+
+def test_a_body_that_is_not_packed_as_it_says_or_does_not_come_is_no_failure_of_ours(
+    tell: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        headers = {"Content-Encoding": "gzip"}
+        async with client.http.post(f"{sandbox.rest_url}/api/v3/order", data=b"abc", headers=headers) as answer:
+            assert answer.status == 400
+        _, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
+        writer.write(b"POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na=1")
+        await writer.drain()
+        assert (await client.get("/api/v3/ping"))[0] == 200
+        writer.transport.abort()
+        assert (await client.get("/api/v3/ping"))[0] == 200
+
+    tell(story)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 REQUESTS = [

@@ -147,3 +147,27 @@ def test_a_purchase_by_value_never_spends_more_even_where_own_offers_were_in_its
     if self_trade in ("EXPIRE_MAKER", "NONE"):
         assert spent - bought.value < symbol.lot * (first + 500 * UNIT) // UNIT
     check(exchange)
+
+
+@pytest.mark.parametrize("buy", [True, False])
+@pytest.mark.parametrize(("more", "status"), [(-1, "FILLED"), (0, "FILLED"), (89_899, "FILLED"), (90_100, "EXPIRED")])
+def test_an_order_by_value_for_which_the_book_has_too_little_is_not_filled(buy: bool, more: int, status: str) -> None:
+    symbol = Symbol.packaged("BTCUSDT")
+    market = Market(symbol, MatchingBook())
+    exchange = Exchange([market], Nobody())
+    mine, other = (exchange.add_account(name, NOW_NS) for name in ("mine", "other"))
+    for account in (mine, other):
+        exchange.transfer(account, "USDT", 1_000_000 * UNIT, NOW_NS)
+        exchange.transfer(account, "BTC", 10 * UNIT, NOW_NS)
+    given: dict[str, Any] = {"symbol": "BTCUSDT", "client_id": "c"}
+    for place, price in enumerate((90_000, 90_000 + (100 if buy else -100))):
+        offer = {**given, "client_id": f"{place}", "kind": "LIMIT", "buy": not buy, "quantity": UNIT // 10}
+        exchange.submit(other, OrderRequest(**offer, price=price * UNIT), NOW_NS)
+    # One lot is worth about 0.9: less than that is none.
+    value = (18_010 if buy else 17_990) * UNIT + more * UNIT // 100_000
+    order = exchange.submit(mine, OrderRequest(**given, kind="MARKET", buy=buy, quote_quantity=value), NOW_NS)
+    assert order.status == status
+    assert (order.executed == UNIT // 5) == (more >= 0)
+    assert order.expiry_reason == ("INSUFFICIENT_LIQUIDITY" if status == "EXPIRED" else "")
+    assert not order.locked and not exchange.open_orders[mine.number]
+    check(exchange)

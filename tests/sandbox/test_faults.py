@@ -115,7 +115,9 @@ def test_connections_break_and_keys_are_taken_away(tell: Any) -> None:
         assert (await client.ask("GET", "account"))[1]["code"] == -1021
         faults.on("clock", seconds=0)
         faults.on("maintenance")
-        assert (await client.ask("POST", "order", **LIMIT))[1]["msg"] == "Market is closed."
+        for path in ("order", "order/test"):
+            closed = await client.ask("POST", path, **LIMIT)
+            assert closed == (400, {"code": -1013, "msg": "Market is closed."})
         faults.off("maintenance")
         faults.on("key_revoked", account=client.credentials.account)
         assert (await client.ask("GET", "account"))[1]["code"] == -2015

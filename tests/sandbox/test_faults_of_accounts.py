@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sandbox_client import Client
 
 from tradewind.sandbox import Limits
 
@@ -221,6 +222,62 @@ def test_answers_are_late_clocks_drift_and_nobody_comes_in_once(tell: Any) -> No
             assert not faults.active
 
     tell(story)
+
+
+UNPERMITTED = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+
+
+def test_a_session_ends_with_the_first_request_after_its_key_was_taken_away(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("session.logon")
+        await client.call("userDataStream.subscribe")
+        other = Client(sandbox, sandbox.new_key(client.credentials.account), client.http)
+        await other.open()
+        await other.call_signed("userDataStream.subscribe.signature")
+        sandbox.server.faults.on("key_revoked", api_key=client.credentials.api_key)
+        await client.event(lambda event: event["e"] == "eventStreamTerminated")
+        assert not client.notices
+        answer = await client.call("userDataStream.subscribe")
+        assert (answer["status"], answer["error"]) == (401, UNPERMITTED)
+        status = (await client.call("session.status"))["result"]
+        assert (status["apiKey"], status["userDataStream"]) == (None, False)
+        assert client.notices == [{"id": None, "status": 401, "error": UNPERMITTED}]
+        # Another key of the account has its own subscription.
+        assert (await other.ask("POST", "order", **LIMIT))[0] == 200
+        assert (await other.event(lambda event: event["e"] == "executionReport"))["x"] == "NEW"
+        assert all(event["event"]["e"] != "eventStreamTerminated" for event in other.events)
+        await other.close()
+
+    tell(story, kind="ED25519")
+
+
+def test_a_public_request_is_answered_before_the_session_ends(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("session.logon")
+        sandbox.server.faults.on("key_revoked", api_key=client.credentials.api_key, reading=True)
+        placed = await client.call("order.place", **LIMIT, timestamp=int(time.time() * 1_000))
+        assert placed["error"] == UNPERMITTED
+        assert (await client.call("session.status"))["result"]["apiKey"] == client.credentials.api_key
+        sandbox.server.faults.on("key_revoked", api_key=client.credentials.api_key)
+        assert (await client.call("ping"))["status"] == 200
+        assert (await client.call("session.status"))["result"]["apiKey"] is None
+        assert len(client.notices) == 1
+
+    tell(story, kind="ED25519")
+
+
+def test_a_log_out_ends_the_subscription_of_the_session_and_no_other(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("session.logon")
+        for how, is_left in ((client.call, False), (client.call_signed, True)):
+            await how("userDataStream.subscribe" + (".signature" if is_left else ""))
+            assert (await client.call("session.logout"))["result"]["userDataStream"] == is_left
+            assert [event["event"]["e"] for event in client.events] == ["eventStreamTerminated"]
+
+    tell(story, kind="ED25519")
 
 
 def test_a_key_may_only_read_any_more(tell: Any) -> None:

@@ -70,7 +70,7 @@ def test_the_file_of_a_long_run_is_written_anew(tmp_path: Path, monkeypatch: pyt
                 exchange.submit(exchange.accounts[keys.account], order(number), sandbox.server.clock.now_ns())
             assert path.stat().st_size > 50_000
             assert sandbox.server.state is not None
-            sandbox.server.state.compact(exchange, sandbox.server.venue.keys.values())
+            sandbox.server.state.compact(exchange, sandbox.server.venue.keys.values(), {})
             assert path.stat().st_size < 10_000
             exchange.submit(exchange.accounts[keys.account], order(1), sandbox.server.clock.now_ns())
             return dict(sandbox.balances(keys.account))
@@ -126,19 +126,19 @@ def test_counts_of_past_windows_and_past_bans_are_forgotten() -> None:
     meter = Meter(Limits(weight_per_minute=1, ban_seconds=1))
     for number in range(100):
         address, now_ms = f"10.0.0.{number}", number * 300_000
-        meter.charge(address, 1, now_ms)
+        meter.charge(address, 1, now_ms, "REST")
         for _ in range(11):
             with pytest.raises(Failure):
-                meter.charge(address, 1, now_ms)
+                meter.charge(address, 1, now_ms, "REST")
         with pytest.raises(Failure, match="banned until"):
-            meter.charge(address, 1, now_ms)
+            meter.charge(address, 1, now_ms, "REST")
     assert list(meter._banned_until_ms) == [address]
     for window in (meter.weight, meter.raw, meter._refused):
         assert len(window._counts) <= 1
-    meter.charge(address, 1, now_ms + 60_000)
+    meter.charge(address, 1, now_ms + 60_000, "REST")
     meter.ban_all(now_ms + 90_000)
     with pytest.raises(Failure, match="banned until"):
-        meter.charge("10.1.1.1", 1, now_ms + 70_000)
+        meter.charge("10.1.1.1", 1, now_ms + 70_000, "REST")
 
 
 def test_streams_that_nobody_listens_to_any_more_are_forgotten(tell: Any) -> None:

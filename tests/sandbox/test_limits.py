@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tradewind.sandbox import Limits
+from tradewind.sandbox.clock import Clock
 
 LIMIT = {
     "symbol": "BTCUSDT",
@@ -21,13 +24,19 @@ LIMIT = {
 def test_the_defaults_are_announced_and_weights_are_counted(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         _, info = await client.get("/api/v3/exchangeInfo")
-        rows = [(row["rateLimitType"], row["interval"], row["intervalNum"], row["limit"]) for row in info["rateLimits"]]
-        assert rows == [
+        rest = [(row["rateLimitType"], row["interval"], row["intervalNum"], row["limit"]) for row in info["rateLimits"]]
+        assert rest == [
             ("REQUEST_WEIGHT", "MINUTE", 1, 6_000),
             ("ORDERS", "SECOND", 10, 100),
             ("ORDERS", "DAY", 1, 200_000),
             ("RAW_REQUESTS", "MINUTE", 5, 300_000),
         ]
+        await client.open()
+        info = (await client.call("exchangeInfo"))["result"]
+        rows = [(row["rateLimitType"], row["interval"], row["intervalNum"], row["limit"]) for row in info["rateLimits"]]
+        assert rows[:3] == rest[:3]
+        assert rows[3:] == [("CONNECTIONS", "MINUTE", 5, 300)]
+        await client.get("/api/v3/ping")
         used = int(client.headers["X-MBX-USED-WEIGHT-1M"])
         for path, weight in (
             ("ping", 1), ("depth?symbol=BTCUSDT", 5), ("depth?symbol=BTCUSDT&limit=5000", 250),
@@ -63,7 +72,7 @@ def test_orders_that_are_not_filled_are_counted_by_account(tell: Any) -> None:
         answers = [await client.ask("POST", "order", **LIMIT) for _ in range(8)]
         assert {status for status, _ in answers} == {200, 429}
         assert answers[-1][1]["code"] == -1015
-        assert "Retry-After" in client.headers
+        assert "Retry-After" not in client.headers
         _, rows = await client.ask("GET", "rateLimit/order")
         assert [row["count"] for row in rows if row["interval"] == "DAY"] == [3]
 
@@ -110,13 +119,48 @@ def test_a_replacement_over_the_limit_of_orders_does_nothing_or_only_cancels(tel
     tell(story, limits=Limits(orders_per_day=1))
 
 
+def test_only_requests_of_rest_are_raw_requests(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        assert {(await client.call("ping"))["status"] for _ in range(9)} == {200}
+        assert [(await client.get("/api/v3/ping"))[0] for _ in range(4)] == [200, 200, 200, 429]
+
+    tell(story, limits=Limits(raw_requests_per_5_minutes=3))
+
+
+def test_orders_that_were_counted_are_counted_after_a_restart(
+    tell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns, paths = 1_800_000_000_000_000_000, [tmp_path / f"{number}" for number in range(5)]
+    monkeypatch.setattr(Clock, "now_ns", lambda self: now_ns)
+    ours: list[Any] = []
+
+    async def story(sandbox: Any, client: Any) -> None:
+        ours.append(client.credentials)
+        client.credentials, dated = ours[0], {"timestamp": now_ns // 1_000_000}
+        _, before = await client.ask("GET", "rateLimit/order", **dated)
+        for quantity in ("0.001", "100"):
+            await client.ask("POST", "order", **LIMIT | {"quantity": quantity}, **dated)
+        assert client.headers["X-MBX-ORDER-COUNT-1D"] == str(before[1]["count"] + 2)
+        _, rows = await client.ask("GET", "rateLimit/order", **dated)
+        seen.append([[row["count"] for row in some] for some in (before, rows)])
+        # What a process leaves that is killed now.
+        shutil.copy(paths[len(seen) - 1], paths[len(seen)])
+
+    seen: list[list[list[int]]] = []
+    for path in paths[:4]:
+        tell(story, state=path)
+        now_ns += 10_000_000_000 * (len(seen) == 2) + 86_400_000_000_000 * (len(seen) == 3)
+    assert seen == [[[0, 0], [2, 2]], [[2, 2], [4, 4]], [[0, 4], [2, 6]], [[0, 0], [2, 2]]]
+
+
 def test_rates_that_are_computed_for_a_tested_order_weigh_more(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         await client.open()
         meter = sandbox.server.venue.meter
         charged: list[int] = []
         charge = meter.charge
-        meter.charge = lambda address, weight, now_ms: (charged.append(weight), charge(address, weight, now_ms))
+        meter.charge = lambda address, weight, *rest: (charged.append(weight), charge(address, weight, *rest))
         for rates in ("false", "true"):
             assert (await client.ask("POST", "order/test", **LIMIT, computeCommissionRates=rates))[0] == 200
             await client.call_signed("order.test", **LIMIT, computeCommissionRates=rates)
@@ -129,3 +173,24 @@ async def counted(client: Any) -> int:
     """How many orders of the day were counted."""
     _, rows = await client.ask("GET", "rateLimit/order")
     return next(int(row["count"]) for row in rows if row["interval"] == "DAY")
+
+
+def test_only_who_places_an_order_is_told_how_many_were_counted(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        named = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
+        replaced = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "mine"}
+        for method, verb, path, given in (
+            ("order.place", "POST", "order", LIMIT | {"newClientOrderId": "mine"}),
+            ("order.cancelReplace", "POST", "order/cancelReplace", LIMIT | {"newClientOrderId": "mine"} | replaced),
+            ("order.cancel", "DELETE", "order", named),
+            ("openOrders.cancelAll", "DELETE", "openOrders", {"symbol": "BTCUSDT"}),
+        ):
+            is_told = verb == "POST"
+            await client.ask(verb, path, **given)
+            assert ("X-MBX-ORDER-COUNT-10S" in client.headers) == is_told
+            answer = await client.call_signed(method, **given)
+            kinds = [row["rateLimitType"] for row in answer["rateLimits"]]
+            assert kinds == ["ORDERS", "ORDERS"] * is_told + ["REQUEST_WEIGHT"]
+
+    tell(story)

@@ -102,3 +102,25 @@ def test_numbers_and_times_that_are_far_away(
         assert (body["code"] if isinstance(body, dict) else body) == (code or [])
 
     tell(story)
+
+
+def test_the_ticker_of_a_day_begins_at_midnight_of_a_zone(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        for zone, hours in ((None, 0), ("8", 8), ("-3:30", -3.5)):
+            named = {"symbol": "BTCUSDT"} | ({} if zone is None else {"timeZone": zone})
+            _, row = await client.get("/api/v3/ticker/tradingDay", **named)
+            assert (row["openTime"] + hours * 3_600_000) % 86_400_000 == 0
+            assert row["closeTime"] == row["openTime"] + 86_399_999
+            candles = (await client.get("/api/v3/klines", **named, interval="1d", limit=1))[1]
+            assert [row["openTime"], row["closeTime"]] == [candles[0][0], candles[0][6]]
+        short = (await client.call("ticker.tradingDay", symbols=["BTCUSDT"], type="MINI"))["result"]
+        assert [(one["symbol"], "priceChange" in one, "openPrice" in one) for one in short] == [
+            ("BTCUSDT", False, True)
+        ]
+        for path in ("ticker/tradingDay", "ticker", "ticker/24hr"):
+            odd = await client.get(f"/api/v3/{path}", symbol="BTCUSDT", type="LONG")
+            assert odd == (400, {"code": -1139, "msg": "Invalid ticker type."})
+        assert (await client.get("/api/v3/ticker/tradingDay"))[1]["code"] == -1102
+
+    tell(story)

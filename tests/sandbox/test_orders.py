@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ ILLEGAL = "Illegal characters found in parameter '{}'; legal range is '{}'."
 ILLEGAL_PRICE = ILLEGAL.format("price", "^([0-9]{1,20})(\\.[0-9]{1,20})?$")
 ILLEGAL_NAME = ILLEGAL.format("newClientOrderId", "^[a-zA-Z0-9-_]{1,36}$")
 NO_SIZE = "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
+PREVENTED = "TRADE_PREVENTION"
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
 
 
@@ -163,8 +165,8 @@ def test_an_order_is_named_by_both_of_its_ids_or_one(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         _, order = await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
         both = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
-        for verb in ("GET", "DELETE"):
-            assert (await client.ask(verb, "order", **both, origClientOrderId="yours"))[1]["code"] == -2039
+        for verb, code in (("GET", -2039), ("DELETE", -2011)):
+            assert (await client.ask(verb, "order", **both, origClientOrderId="yours"))[1]["code"] == code
             assert (await client.ask(verb, "order", **both, origClientOrderId="mine"))[0] == 200
 
     tell(story)
@@ -192,7 +194,8 @@ def test_too_many_orders_and_immediate_ones(tell: Any) -> None:
         for _ in range(200):
             assert (await client.ask("POST", "order", **{**LIMIT, "quantity": "0.0001"}))[0] == 200
         full = await client.ask("POST", "order", **LIMIT)
-        assert full[1]["msg"] == "Filter failure: MAX_NUM_ORDERS"
+        assert full == (400, {"code": -2010, "msg": "Filter failure: MAX_NUM_ORDERS"})
+        assert await client.ask("POST", "order/test", **LIMIT) == (200, {})
         assert len((await client.ask("DELETE", "openOrders", symbol="BTCUSDT"))[1]) == 200
         assert (await client.ask("DELETE", "openOrders", symbol="BTCUSDT"))[1]["code"] == -2011
         assert sandbox.balances(client.credentials.account)["USDT"][1] == 0
@@ -251,7 +254,7 @@ def test_a_replacement_counts_as_one_open_order_more(tell: Any) -> None:
             _, order = await client.ask("POST", "order", **LIMIT)
         given = {**LIMIT, "cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": order["orderId"]}
         refused = await client.ask("POST", "order/cancelReplace", **given)
-        assert refused == (400, {"code": -1013, "msg": "Filter failure: MAX_NUM_ORDERS"})
+        assert refused == (400, {"code": -2010, "msg": "Filter failure: MAX_NUM_ORDERS"})
         assert len((await client.ask("GET", "openOrders"))[1]) == symbol.maximum_orders
 
     tell(story)
@@ -279,3 +282,179 @@ def test_nobody_trades_with_himself_unless_he_wants_to(tell: Any, mode: str, mak
         assert (left["status"], taking["status"]) == (maker, taker)
 
     tell(story, speed=0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "prevented"),
+    [
+        ("EXPIRE_MAKER", [("maker", "0.03")]),
+        ("EXPIRE_TAKER", [("taker", "0.02")]),
+        ("EXPIRE_BOTH", [("maker", "0.03"), ("taker", "0.02")]),
+    ],
+)
+def test_a_prevented_trade_names_both_orders_wherever_it_is_told(
+    tell: Any, mode: str, prevented: list[tuple[str, str]]
+) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("userDataStream.subscribe.signature")
+        market = sandbox.server.exchange.markets["BTCUSDT"]
+        price, quantity = market.best[1]
+        offer = LIMIT | {"side": "SELL", "price": show(price), "quantity": "0.03"}
+        ids = {"maker": (await client.ask("POST", "order", **offer))[1]["orderId"]}
+        # All that others offer at the price is before ours; 0.02 are left when it meets it.
+        taken = MARKET | {"quantity": show(quantity + 2_000_000)}
+        _, taking = await client.ask("POST", "order", **taken, selfTradePreventionMode=mode)
+        ids["taker"] = taking["orderId"]
+        sizes = {f"{who}PreventedQuantity": f"{size}000000" for who, size in prevented}
+        match = {"preventedMatchId": 1, "makerSymbol": "BTCUSDT", "makerOrderId": ids["maker"], "price": show(price)}
+        assert taking["preventedMatches"] == [match | sizes]
+        for who, size in prevented:
+            report = await client.event(
+                lambda event, id_=ids[who]: (event.get("x"), event.get("i")) == (PREVENTED, id_)
+            )
+            other = ids["taker" if who == "maker" else "maker"]
+            told = {name: report[name] for name in ("X", "l", "L", "Y", "v", "A", "B", "U", "Cs", "pl", "pL", "pY")}
+            assert told == {
+                "X": "EXPIRED_IN_MATCH", "l": show(0), "L": show(0), "Y": show(0), "v": 1, "A": f"{size}000000",
+                "B": f"{size}000000", "U": other, "Cs": "BTCUSDT", "pl": "0.02000000", "pL": show(price),
+                "pY": show(price // 50),
+            }  # fmt: skip
+            assert "u" not in report  # it is there for trade groups only
+            _, found = await client.ask("GET", "order", symbol="BTCUSDT", orderId=ids[who])
+            assert (found["preventedMatchId"], found["preventedQuantity"]) == (1, f"{size}000000")
+        group = {"takerOrderId": ids["taker"], "tradeGroupId": -1, "selfTradePreventionMode": mode}
+        whole = match | sizes | group | {"symbol": "BTCUSDT", "transactTime": taking["transactTime"]}
+        for named in ({"preventedMatchId": 1}, {"orderId": ids["maker"]}, {"orderId": ids["taker"], "limit": 5}):
+            assert await client.ask("GET", "myPreventedMatches", symbol="BTCUSDT", **named) == (200, [whole])
+        api = await client.call_signed("myPreventedMatches", symbol="BTCUSDT", orderId=ids["maker"])
+        assert api["result"] == [whole]
+        later = {"orderId": ids["maker"], "fromPreventedMatchId": 2}
+        assert await client.ask("GET", "myPreventedMatches", symbol="BTCUSDT", **later) == (200, [])
+        for odd in ({}, {"orderId": 1, "preventedMatchId": 1}, {"preventedMatchId": 1, "fromPreventedMatchId": 1}):
+            assert (await client.ask("GET", "myPreventedMatches", symbol="BTCUSDT", **odd))[1]["code"] == -1128
+
+    tell(story, speed=0)
+
+
+def test_every_order_that_is_met_has_a_prevented_match_of_its_own(tell: Any, tmp_path: Path) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        market = sandbox.server.exchange.markets["BTCUSDT"]
+        sandbox.server.exchange.sweep(market, True, sandbox.server.clock.now_ns())
+        bid = market.best[0][0]
+        makers = []
+        for place, size in enumerate(("0.01", "0.5")):
+            given = LIMIT | {"price": show(bid + (2 - place) * 1_000_000), "quantity": size}
+            makers.append((await client.ask("POST", "order", **given))[1])
+        sold = LIMIT | {"side": "SELL", "price": show(bid + 1_000_000), "quantity": "0.02"}
+        _, taker = await client.ask("POST", "order", **sold)
+        assert (taker["status"], taker["executedQty"]) == ("NEW", show(0))
+        assert [
+            (row["makerOrderId"], row["price"], row["makerPreventedQuantity"]) for row in taker["preventedMatches"]
+        ] == [(maker["orderId"], maker["price"], maker["origQty"]) for maker in makers]
+        first = taker["preventedMatches"][0]["preventedMatchId"]
+        assert taker["preventedMatches"][1]["preventedMatchId"] == first + 1
+        _, asked = await client.ask("GET", "myPreventedMatches", symbol="BTCUSDT", orderId=taker["orderId"])
+        assert [row["preventedMatchId"] for row in asked] == [first, first + 1]
+        await client.ask("DELETE", "openOrders", symbol="BTCUSDT")
+        ids.append(first)
+        kept.append((client.credentials, asked))
+        client.credentials, before = kept[0]
+        found = await client.ask("GET", "myPreventedMatches", symbol="BTCUSDT", orderId=before[0]["takerOrderId"])
+        assert found == (200, before)
+
+    ids: list[int] = []
+    kept: list[Any] = []
+    for _ in range(3):
+        tell(story, speed=0, state=tmp_path / "state")
+    assert ids == [1, 1_000_000_001, 2_000_000_001]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"timeInForce": "IOC"}, "UNFILLED_IOC_QUANTITY_EXPIRED"),
+        ({"timeInForce": "FOK"}, "UNFILLED_FOK_ORDER_EXPIRED"),
+        ({"type": "MARKET"}, "INSUFFICIENT_LIQUIDITY"),
+    ],
+)
+def test_an_order_that_expires_says_why(tell: Any, changed: dict[str, str], reason: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("userDataStream.subscribe.signature")
+        given = LIMIT | changed
+        if given["type"] == "MARKET":
+            market = sandbox.server.exchange.markets["BTCUSDT"]
+            given = MARKET | {"side": "SELL", "quantity": "5"}
+            sandbox.server.exchange.sweep(market, False, sandbox.server.clock.now_ns())
+        _, placed = await client.ask("POST", "order", **given)
+        assert (placed["status"], placed["expiryReason"]) == ("EXPIRED", reason)
+        assert (await client.event(lambda event: event.get("x") == "EXPIRED"))["eR"] == reason
+        _, found = await client.ask("GET", "order", symbol="BTCUSDT", orderId=placed["orderId"])
+        assert found["expiryReason"] == reason
+
+    tell(story, speed=0)
+
+
+def test_a_tested_order_meets_the_filters_and_not_the_matching_engine(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.ask("POST", "order", **LIMIT, newClientOrderId="mine")
+        taking = {"type": "LIMIT_MAKER", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "price": "95000"}
+        for given in (LIMIT | {"quantity": "100"}, LIMIT | {"newClientOrderId": "mine"}, taking):
+            assert (await client.ask("POST", "order", **given))[1]["code"] == -2010
+            assert await client.ask("POST", "order/test", **given) == (200, {})
+            assert (await client.call_signed("order.test", **given))["result"] == {}
+        refused = await client.ask("POST", "order/test", **LIMIT | {"price": "80000.001"})
+        assert refused == (400, {"code": -1013, "msg": "Filter failure: PRICE_FILTER"})
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [({"quantity": "100"}, "INSUFFICIENT_BALANCES"), ({"price": "95000"}, "WOULD_MATCH_IMMEDIATELY")],
+)
+def test_a_replacement_that_the_engine_rejects_is_told_after_the_cancel(
+    tell: Any, changed: dict[str, str], reason: str
+) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        await client.open()
+        await client.call_signed("userDataStream.subscribe.signature")
+        _, order = await client.ask("POST", "order", **LIMIT)
+        new = {name: value for name, value in (LIMIT | changed).items() if name != "timeInForce"}
+        new |= {"type": "LIMIT_MAKER", "cancelReplaceMode": "ALLOW_FAILURE", "newClientOrderId": "new"}
+        for again in (False, True):
+            given = new | {"cancelOrderId": order["orderId"]}
+            assert (await client.ask("POST", "order/cancelReplace", **given))[0] == (400 if again else 409)
+        report = await client.event(lambda event: event.get("x") == "REJECTED")
+        told = {name: report[name] for name in ("X", "r", "c", "q", "p", "w", "z")}
+        size, price = (f"{Decimal(new[name]):.8f}" for name in ("quantity", "price"))
+        assert told == {"X": "REJECTED", "r": reason, "c": "new", "q": size, "p": price, "w": False, "z": show(0)}
+        _, orders = await client.ask("GET", "allOrders", symbol="BTCUSDT")
+        assert [row["status"] for row in orders] == ["CANCELED"]
+        # Nothing is said where nothing was cancelled.
+        await client.ask("POST", "order", **LIMIT, newClientOrderId="last")
+        await client.event(lambda event: event.get("c") == "last")
+        told = [event["event"]["x"] for event in client.events if "x" in event["event"]]
+        assert told == ["NEW", "CANCELED", "REJECTED", "NEW"]
+
+    tell(story)
+
+
+def test_orders_and_fills_are_asked_for_by_id_or_by_time(tell: Any) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        asked = {"symbol": "BTCUSDT", "orderId": 2**62}
+        await client.ask("POST", "order", **LIMIT)
+        _, order = await client.ask("POST", "order", **MARKET)
+        assert await client.ask("GET", "allOrders", **asked) == (200, [])
+        for times in ({"startTime": 1}, {"endTime": order["transactTime"]}):
+            # The id is ignored.
+            assert len((await client.ask("GET", "allOrders", **asked, **times))[1]) == 2
+            for named in ({"orderId": order["orderId"]}, {"fromId": 1}):
+                refused = (await client.ask("GET", "myTrades", symbol="BTCUSDT", **named, **times))[1]
+                assert refused == {"code": -1128, "msg": "Combination of optional parameters invalid."}
+        _, fills = await client.ask("GET", "myTrades", symbol="BTCUSDT", orderId=order["orderId"], fromId=1)
+        assert [row["id"] for row in fills] == [row["tradeId"] for row in order["fills"]]
+
+    tell(story)

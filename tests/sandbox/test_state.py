@@ -161,14 +161,21 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "write", half)
     with pytest.raises(OSError, match="No space"):
-        server.exchange.transfer(account, "USDT", 5, 2)
+        server.exchange.transfer(account, "USDT", 900 * UNIT, 2)
+    request = OrderRequest(
+        symbol="BTCUSDT", buy=True, kind="LIMIT", client_id="c", price=80_000 * UNIT, quantity=UNIT // 100
+    )
+    with pytest.raises(OSError, match="No space"):
+        server.exchange.submit(account, request, 3)
     monkeypatch.undo()
-    server.exchange.transfer(account, "USDT", 7, 3)
+    server.exchange.transfer(account, "USDT", 7, 4)
     assert server.state is not None
     server.state.close()
     again = Sandbox(symbols=("BTCUSDT",), history_seconds=0, state=path).server
-    assert again.exchange.accounts[1].balance("USDT").free == 12
+    balance = again.exchange.accounts[1].balance("USDT")
+    assert (balance.free, balance.locked) == (100 * UNIT + 7, 800 * UNIT)
     assert again.exchange.total("USDT") == again.exchange.paid_in["USDT"]
+    assert [order.client_id for order in again.exchange.open_orders[1].values()] == ["c"]
     assert again.state is not None
     again.state.close()
 

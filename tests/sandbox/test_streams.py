@@ -233,3 +233,17 @@ def test_an_old_connection_is_told_before_it_is_closed(tell: Any) -> None:
             assert (await messages(socket, 1))[0]["event"]["e"] == "serverShutdown"
 
     tell(story, limits=Limits(connection_seconds=0.1))
+
+
+@pytest.mark.parametrize("name", ["!miniTicker@arr", "!ticker_1h@arr"])
+def test_only_statistics_that_changed_are_told_together(tell: Any, name: str) -> None:
+    async def story(sandbox: Any, client: Any) -> None:
+        async with client.http.ws_connect(f"{sandbox.stream_url}/ws/{name}") as socket:
+            (everything,) = await messages(socket, 1)
+            assert [one["s"] for one in everything] == ["BTCUSDT", "ETHUSDT"]
+            for symbol in ("ETHUSDT", "BTCUSDT"):
+                await client.ask("POST", "order", symbol=symbol, side="BUY", type="MARKET", quantity="0.01")
+                (changed,) = await messages(socket, 1)
+                assert [one["s"] for one in changed] == [symbol]
+
+    tell(story, symbols=("BTCUSDT", "ETHUSDT"), speed=0)

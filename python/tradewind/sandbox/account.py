@@ -8,6 +8,9 @@ import msgspec
 
 KeyKind = Literal["HMAC", "RSA", "ED25519"]
 
+OrderCounts = list[tuple[int, int]]
+"""How many orders an account has sent: for each window of time, which one it is and the count."""
+
 _DEFAULT_RATE = 100_000
 """0.1 %, in units of 1e-8."""
 

@@ -33,7 +33,7 @@ _LARGEST_FRAME = 1 << 20
 
 def _leave_out_what_was_sent(record: logging.LogRecord) -> bool:
     """What a malformed request said is in no log: it may be a key."""
-    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError):
         record.exc_info = None
     return True
 
@@ -80,7 +80,7 @@ class Entrance:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         server, faults = self._server, self._server.faults
         raw_path, _, query = request.raw_path.partition("?")
-        body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
+        body = (await _read(request)).decode("utf-8", "replace") if request.can_read_body else ""
         path = local_path(raw_path)
         if path.startswith("/control/") and server.settings.control:
             status, text = control.handle(server, request.method, path, body, request.headers.get("Authorization", ""))
@@ -151,7 +151,7 @@ class Entrance:
         try:
             scale = rest.time_scale(parameters.get("timeUnit"))
             if path == "/ws-api/v3":
-                meter.charge(address, 2, now_ms)
+                meter.charge(address, 2, now_ms, "API")
                 wants_limits = parameters.get("returnRateLimits", "true") != "false"
                 return ApiConnection(self._server, address, scale, wants_limits)
         except Failure as failure:
@@ -170,6 +170,14 @@ class Entrance:
         if self._server.faults.fires("early_data"):
             return WSUpgradeResponseWithListener(_EarlyResponse(), connection)
         return connection
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    """The body of a request, unless it is not packed as it says, or who sent it is gone."""
+    try:
+        return await request.read()
+    except (web.RequestPayloadError, ConnectionResetError):
+        raise web.HTTPBadRequest from None
 
 
 def local_path(path: str) -> str:

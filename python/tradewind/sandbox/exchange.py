@@ -13,8 +13,8 @@ from tradewind.sandbox.account import Account
 from tradewind.sandbox.history import History
 from tradewind.sandbox.ledger import Ledger
 from tradewind.sandbox.market import Level, Market, Outcome, RawTrade
-from tradewind.sandbox.observer import Observer
-from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, Status, Trade
+from tradewind.sandbox.observer import Cause, Changes, Observer
+from tradewind.sandbox.order import Execution, Fill, Order, OrderRequest, PreventedMatch, Status, Trade
 from tradewind.sandbox.refusal import Reason, Refusal
 from tradewind.sandbox.units import UNIT, worth
 
@@ -23,6 +23,9 @@ _FIRST_CROWD_PARTICIPANT = 1 << 30
 _FIRST_OUTSIDE_KEY = 1 << 63
 """Keys of orders that belong to nobody, above those of the participants."""
 _ENDED: dict[str, Status] = {"EXPIRED": "EXPIRED", "TRADE_PREVENTION": "EXPIRED_IN_MATCH", "CANCELED": "CANCELED"}
+_UNFILLED = {"IOC": "UNFILLED_IOC_QUANTITY_EXPIRED", "FOK": "UNFILLED_FOK_ORDER_EXPIRED"}
+_ILLIQUID = "INSUFFICIENT_LIQUIDITY"
+"""Why an order ended that does not rest."""
 
 
 class Exchange:
@@ -35,7 +38,8 @@ class Exchange:
     observer
         Who is told of what happens.
     kept_orders
-        How many closed orders of an account, and how many fills of an account and symbol, are kept.
+        How many closed orders of an account, and how many fills and prevented matches of an account and symbol, are
+        kept.
 
     """
 
@@ -53,8 +57,7 @@ class Exchange:
         self.fills_by_order = self.history.fills_by_order
         self._observer = observer
         self._crowd_key = _FIRST_OUTSIDE_KEY
-        self._changed_orders: dict[tuple[str, int], Order] = {}
-        self._new_fills: list[Fill] = []
+        self._changes = Changes()
 
     # Accounts
 
@@ -82,8 +85,25 @@ class Exchange:
         """Carry out an order; it is refused whole or taken."""
         market = self._market(request.symbol)
         quantity, reserve = self._checked(account, market, request, now_ns)
+        order = self._new_order(account, market, request, quantity, now_ns)
+        order.is_short = bool(request.quote_quantity) and self._has_too_little(market, request, quantity)
+        self.history.add(order)
+        self.ledger.lock(order, market.symbol, reserve)
+        self._report(order, "NEW", None, now_ns)
+        self._match(market, order, now_ns)
+        self._finish(now_ns)
+        return order
+
+    def reject(self, account: Account, request: OrderRequest, reason: Reason, now_ns: int) -> None:
+        """Tell the owner of an order that the engine rejected; it is not kept."""
+        order = self._new_order(account, self._market(request.symbol), request, request.quantity, now_ns)
+        order.status = "REJECTED"
+        self._observer.on_report(order, "REJECTED", reason, now_ns)
+
+    @staticmethod
+    def _new_order(account: Account, market: Market, request: OrderRequest, quantity: int, now_ns: int) -> Order:
         market.order_id += 1
-        order = Order(
+        return Order(
             id=market.order_id,
             account=account.number,
             symbol=request.symbol,
@@ -100,12 +120,6 @@ class Exchange:
             strategy_id=request.strategy_id,
             strategy_type=request.strategy_type,
         )
-        self.history.add(order)
-        self.ledger.lock(order, market.symbol, reserve)
-        self._report(order, "NEW", None, now_ns)
-        self._match(market, order, now_ns)
-        self._finish(now_ns)
-        return order
 
     def check(self, account: Account, request: OrderRequest, now_ns: int) -> None:
         """Refuse what `submit` would refuse; change nothing."""
@@ -185,13 +199,16 @@ class Exchange:
 
     # State that is restored
 
-    def restore(self, accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[Fill]) -> None:
+    def restore(
+        self,
+        accounts: Iterable[Account],
+        orders: Iterable[Order],
+        fills: Iterable[Fill],
+        prevented: Iterable[PreventedMatch],
+    ) -> None:
         """Take over what was kept, orders as they were placed."""
         self.accounts.update({account.number: account for account in accounts})
-        self.history.restore(orders, fills)
-        for symbol, order_id in self.orders:
-            if (market := self.markets.get(symbol)) is not None:
-                market.order_id = max(market.order_id, order_id)
+        self.history.restore(orders, fills, prevented)
 
     def reenter(self, now_ns: int) -> None:
         """Put the restored open orders into the books, of all accounts the oldest first."""
@@ -242,6 +259,14 @@ class Exchange:
         return quantity
 
     @staticmethod
+    def _has_too_little(market: Market, request: OrderRequest, quantity: int) -> bool:
+        """Whether the book ends before an amount of the quote asset does."""
+        lot = market.symbol.lot
+        there, value = market.book.cost(request.buy, quantity + lot)
+        worst, _ = market.book.levels(not request.buy)[-1]
+        return there == quantity and request.quote_quantity * UNIT - value >= worst * lot
+
+    @staticmethod
     def _market_cost(market: Market, quantity: int) -> int:
         _, value = market.book.cost(True, quantity)
         return -(-value // UNIT)
@@ -249,61 +274,82 @@ class Exchange:
     def _match(self, market: Market, order: Order, now_ns: int) -> None:
         """Send an order into the book, and carry out what happens there."""
         limit = order.price if order.kind != "MARKET" else None
-        quantity = self._allowed(market, order, limit, now_ns)
-        if order.time_in_force == "FOK" and market.book.available(order.buy, limit, quantity) < order.quantity:
-            quantity = 0
-        levels: Sequence[Level] = ()
-        if quantity:
+        reach, met = self._reach(market, order, limit, now_ns)
+        quantity = self._affordable(market, order, reach)
+        is_short = order.time_in_force == "FOK" and market.book.available(order.buy, limit, quantity) < order.quantity
+        if quantity and not is_short:
             rests = order.kind != "MARKET" and order.time_in_force == "GTC" and quantity == order.remaining
             time_in_force = "gtc" if rests else "ioc"
             key = order.id
             _, trades, levels, _ = market.book.submit(key, order.account, order.buy, quantity, limit, time_in_force)
             if trades:
                 self._settle(market, trades, order, now_ns)
+            self._show_levels(market, levels, now_ns)
             if rests:
-                self._show_levels(market, levels, now_ns)
                 return
-        if order.is_open and order.remaining:
-            self._end(order, "TRADE_PREVENTION" if order.prevented else "EXPIRED", now_ns)
-        self._show_levels(market, levels, now_ns)
+        if order.is_filled:
+            return
+        if met is not None and quantity == reach:
+            self._prevent(market, order, met, order.remaining, now_ns)
+        else:
+            order.expiry_reason = _UNFILLED.get(order.time_in_force, _ILLIQUID)
+            self._end(order, "EXPIRED", now_ns)
 
-    def _allowed(self, market: Market, order: Order, limit: int | None, now_ns: int) -> int:
-        """How much an order may trade or rest, after self-trade prevention and within what is set aside for it."""
-        quantity = order.remaining
+    def _affordable(self, market: Market, order: Order, quantity: int) -> int:
+        """How much of a quantity an order can pay for; what was to be had cheaply may have been its owner's."""
+        if not order.buy or order.kind != "MARKET":
+            return quantity
+        missing = self._market_cost(market, quantity) - order.locked
+        most = self.accounts[order.account].balance(market.symbol.quote).free
+        if order.quote_quantity:
+            most = min(most, order.quote_quantity - order.locked)
+        more = min(missing, most)
+        if more > 0:
+            self.ledger.lock(order, market.symbol, more)
+        return min(quantity, market.book.affordable(True, order.locked * UNIT, market.symbol.lot))
+
+    # Trades with oneself
+
+    def _reach(self, market: Market, order: Order, limit: int | None, now_ns: int) -> tuple[int, Order | None]:
+        """How much an order may trade or rest, and the order of its own account that it meets there."""
         against = self.open_orders[order.account].values()
-        if order.self_trade != "NONE" and any(
-            one.buy != order.buy and one.symbol == order.symbol for one in against if one is not order
-        ):
-            quantity = self._prevent(market, order, limit, now_ns)
-        if order.buy and order.kind == "MARKET":
-            # What was to be had cheaply may have been our own.
-            missing = self._market_cost(market, quantity) - order.locked
-            most = self.accounts[order.account].balance(market.symbol.quote).free
-            if order.quote_quantity:
-                most = min(most, order.quote_quantity - order.locked)
-            more = min(missing, most)
-            if more > 0:
-                self.ledger.lock(order, market.symbol, more)
-            quantity = min(quantity, market.book.affordable(True, order.locked * UNIT, market.symbol.lot))
-        return quantity
+        is_alone = all(one.buy == order.buy or one.symbol != order.symbol for one in against)
+        while order.self_trade != "NONE" and not is_alone:
+            before, own = market.book.own_orders_ahead(order.account, order.buy, order.remaining, limit)
+            if not own:
+                break
+            maker = self.orders[market.symbol.name, own[0]]
+            if order.self_trade != "EXPIRE_MAKER":
+                return before, maker
+            self._prevent(market, order, maker, order.remaining - before, now_ns)
+        return order.remaining, None
 
-    def _prevent(self, market: Market, order: Order, limit: int | None, now_ns: int) -> int:
-        """End own orders that an order would meet, or limit how far it goes."""
-        before, own = market.book.own_orders_ahead(order.account, order.buy, order.remaining, limit)
-        if not own:
-            return order.remaining
-        if order.self_trade != "EXPIRE_TAKER":
-            ended = own if order.self_trade == "EXPIRE_MAKER" else own[:1]
-            for key in ended:
-                maker = self.orders[market.symbol.name, key]
-                maker.prevented = min(maker.remaining, order.remaining)
-                _, _, levels, _ = market.book.cancel(key)
-                self._end(maker, "TRADE_PREVENTION", now_ns)
-                self._show_levels(market, levels, now_ns)
-        if order.self_trade == "EXPIRE_MAKER":
-            return order.remaining
-        order.prevented = order.remaining - before
-        return before
+    def _prevent(self, market: Market, taker: Order, maker: Order, left: int, now_ns: int) -> None:
+        """End one of two orders of an account, or both, instead of a trade; so much of the taker is left there."""
+        market.prevented_id += 1
+        match = PreventedMatch(
+            id=market.prevented_id,
+            account=taker.account,
+            symbol=taker.symbol,
+            taker=taker.id,
+            maker=maker.id,
+            mode=taker.self_trade,
+            price=maker.price,
+            quantity=min(left, maker.remaining),
+            taker_prevented=left if taker.self_trade != "EXPIRE_MAKER" else 0,
+            maker_prevented=maker.remaining if taker.self_trade != "EXPIRE_TAKER" else 0,
+            time_ns=now_ns,
+        )
+        self.history.file_prevented(match)
+        self._changes.prevented.append(match)
+        if match.maker_prevented:
+            _, _, levels, _ = market.book.cancel(maker.id)
+            maker.prevented, maker.prevented_match = match.maker_prevented, match.id
+            self._end(maker, "TRADE_PREVENTION", now_ns, match)
+            self._show_levels(market, levels, now_ns)
+        if match.taker_prevented:
+            taker.prevented, taker.prevented_match = match.taker_prevented, match.id
+            self._end(taker, "TRADE_PREVENTION", now_ns, match)
 
     # Trades
 
@@ -327,21 +373,21 @@ class Exchange:
     def _fill(self, market: Market, order: Order, trade: Trade, maker: bool, now_ns: int) -> None:
         """Carry out one side of a trade."""
         fill = self.ledger.fill(order, market.symbol, trade, maker)
-        order.status = "FILLED" if not order.remaining else "PARTIALLY_FILLED"
+        order.status = "FILLED" if order.is_filled else "PARTIALLY_FILLED"
         order.updated_ns = now_ns
         self.history.file(fill)
-        self._new_fills.append(fill)
-        if not order.remaining:
+        self._changes.fills.append(fill)
+        if order.is_filled:
             self._close(order)
         self._report(order, "TRADE", fill, now_ns)
 
     # An order's life
 
-    def _end(self, order: Order, execution: Execution, now_ns: int) -> None:
+    def _end(self, order: Order, execution: Execution, now_ns: int, cause: Cause = None) -> None:
         """End what is left of an order, and give back what was set aside for it."""
         order.status, order.updated_ns = _ENDED[execution], now_ns
         self._close(order)
-        self._report(order, execution, None, now_ns)
+        self._report(order, execution, cause, now_ns)
 
     def _close(self, order: Order) -> None:
         if order.locked:
@@ -350,9 +396,9 @@ class Exchange:
 
     # Telling of it
 
-    def _report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
-        self._changed_orders[order.key] = order
-        self._observer.on_report(order, execution, fill, now_ns)
+    def _report(self, order: Order, execution: Execution, cause: Cause, now_ns: int) -> None:
+        self._changes.orders[order.key] = order
+        self._observer.on_report(order, execution, cause, now_ns)
 
     def _show_levels(self, market: Market, levels: Sequence[Level], now_ns: int) -> None:
         if levels:
@@ -362,11 +408,13 @@ class Exchange:
     def _finish(self, now_ns: int) -> None:
         """The end of an action: what it changed is kept, then the accounts learn of their balances."""
         touched = self.ledger.take_touched(now_ns)
-        if not (touched or self._changed_orders or self._new_fills):
+        self._changes.accounts.update(dict.fromkeys(touched))
+        changes = self._changes
+        if not (changes.accounts or changes.orders or changes.fills):
             return
-        orders, self._changed_orders = self._changed_orders, {}
-        fills, self._new_fills = self._new_fills, []
-        self._observer.on_changes(list(orders.values()), fills, list(touched))
+        # What cannot be kept, such as on a full disk, is kept with the next action.
+        self._observer.on_changes(changes)
+        self._changes = Changes()
         for number, assets in touched.items():
             if assets:
                 self._observer.on_balances(number, assets, now_ns)

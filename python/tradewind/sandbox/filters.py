@@ -41,12 +41,12 @@ def check_account(
         return
     here = [order for order in open_orders if order.symbol == symbol.name]
     if request.kind != "MARKET" and len(here) >= symbol.maximum_orders:
-        raise Refusal(Reason.FILTER, "MAX_NUM_ORDERS")
+        raise Refusal(Reason.TOO_MANY_ORDERS)
     if symbol.maximum_position and request.buy:
         balance = account.balance(symbol.base)
         buying = sum(order.remaining for order in here if order.buy)
         if balance.free + balance.locked + buying + quantity > symbol.maximum_position:
-            raise Refusal(Reason.FILTER, "MAX_POSITION")
+            raise Refusal(Reason.TOO_LARGE_POSITION)
 
 
 def _check_quantity(name: str, symbol: Symbol, quantity: int, maximum: int) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import takewhile
 
-from tradewind.sandbox.order import Fill, Order
+from tradewind.sandbox.order import Fill, Order, PreventedMatch
 
 
 class History:
-    """Open orders, and the latest closed orders and fills: memory does not grow with time.
+    """Open orders, and the latest closed orders, fills and prevented matches: memory does not grow with time.
 
     Parameters
     ----------
     kept
-        How many closed orders of an account, and how many fills of an account and symbol, are kept.
+        How many closed orders of an account, and how many fills and prevented matches of an account and symbol, are
+        kept.
 
     """
 
@@ -24,6 +26,7 @@ class History:
         self.orders: dict[tuple[str, int], Order] = {}
         self.open_orders: dict[int, dict[tuple[str, int], Order]] = defaultdict(dict)
         self.fills: dict[tuple[int, str], deque[Fill]] = defaultdict(partial(deque, maxlen=kept))
+        self.prevented: dict[tuple[int, str], deque[PreventedMatch]] = defaultdict(partial(deque, maxlen=kept))
         self.fills_by_order: dict[tuple[str, int], list[Fill]] = {}
         self._by_account: dict[tuple[int, str], dict[int, Order]] = defaultdict(dict)
         self._closed: dict[int, deque[Order]] = defaultdict(deque)
@@ -50,12 +53,23 @@ class History:
         if fill.order_key in self.orders:
             self.fills_by_order.setdefault(fill.order_key, []).append(fill)
 
-    def restore(self, orders: Iterable[Order], fills: Iterable[Fill]) -> None:
+    def file_prevented(self, match: PreventedMatch) -> None:
+        """Keep a match that was prevented."""
+        self.prevented[match.account, match.symbol].append(match)
+
+    def prevented_by(self, taker: Order) -> list[PreventedMatch]:
+        """What was prevented when an order came just now."""
+        latest = reversed(self.prevented.get((taker.account, taker.symbol), ()))
+        return list(takewhile(lambda match: match.taker == taker.id, latest))[::-1]
+
+    def restore(self, orders: Iterable[Order], fills: Iterable[Fill], prevented: Iterable[PreventedMatch]) -> None:
         """Take over what was kept elsewhere, orders as they were placed."""
         for order in orders:
             self.add(order)
         for fill in fills:
             self.file(fill)
+        for match in prevented:
+            self.file_prevented(match)
 
     def named(self, account: int, symbol: str, client_id: str) -> Order | None:
         """The latest order of a client id."""

@@ -43,7 +43,8 @@ class Market:
         self.book = book
         self.is_open = True
         self.is_listed = True
-        self.order_id = _FIRST_ID
+        self.order_id = _FIRST_ID + above
+        self.prevented_id = above
         self.update_id = _FIRST_ID + above
         self.trade_id = _FIRST_ID + above
         self.aggregate_id = _FIRST_ID + above

@@ -54,6 +54,10 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is set aside for it: of the quote asset for a purchase, of the base for a sale."""
     prevented: int = 0
     """How much was cancelled because it would have traded with the account itself."""
+    prevented_match: int = 0
+    """Which prevented match ended it."""
+    is_short: bool = False
+    """Whether the book had less than a market order by value asks for: then all that it trades does not fill it."""
     expiry_reason: str = ""
     replaced_id: str = ""
     """The client id that it had before a cancel gave it another."""
@@ -69,6 +73,11 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     def is_open(self) -> bool:
         """Whether it rests in the book."""
         return self.status in ("NEW", "PARTIALLY_FILLED")
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it got all that it asked for."""
+        return not self.remaining and not self.is_short
 
     @property
     def remaining(self) -> int:
@@ -96,6 +105,27 @@ class Fill(msgspec.Struct, kw_only=True):
     def order_key(self) -> tuple[str, int]:
         """The key of its order."""
         return self.symbol, self.order_id
+
+
+class PreventedMatch(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A trade of an account with itself that did not come, and what of its orders was cancelled instead."""
+
+    id: int
+    account: int
+    symbol: str
+    taker: int
+    maker: int
+    mode: SelfTrade
+    price: int
+    quantity: int
+    """How much would have been traded."""
+    taker_prevented: int = 0
+    maker_prevented: int = 0
+    time_ns: int
+
+    def counterpart(self, order: Order) -> int:
+        """The other order than this one."""
+        return self.maker if order.id == self.taker else self.taker
 
 
 class Trade(msgspec.Struct, frozen=True):

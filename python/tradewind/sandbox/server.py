@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any
 
 from tradewind.errors import exception
+from tradewind.sandbox.account import OrderCounts
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.connection import Connection
+from tradewind.sandbox.binance_spot.limits import Meter
 from tradewind.sandbox.binance_spot.streams import Hub
 from tradewind.sandbox.binance_spot.user_events import Users
 from tradewind.sandbox.binance_spot.venue import Venue
@@ -24,6 +26,7 @@ from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.faults import Faults
 from tradewind.sandbox.faults.events import odd_event
 from tradewind.sandbox.market import Level, Market
+from tradewind.sandbox.observer import Cause, Changes
 from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, Trade
 from tradewind.sandbox.recording import Playback, recorded_market, recorded_streams
 from tradewind.sandbox.settings import Settings
@@ -66,7 +69,8 @@ class Server:
             begin = [(one, prices.get(one.name, one.start_price)) for one in symbols]
             markets = [crowded_market(one, settings, now_ns, price, above) for one, price in begin]
         self.exchange = Exchange(markets, self, settings.kept_orders)
-        self.venue = Venue(self.exchange, self.clock, settings.limits, self.faults)
+        meter = Meter(settings.limits, self._keep_orders)
+        self.venue = Venue(self.exchange, self.clock, self.faults, meter)
         self.hub = Hub(self.exchange.markets, partial(odd_event, self.faults))
         self.market_tasks: list[asyncio.Task[None]] = []
         self._entrance: Entrance | None = None
@@ -78,22 +82,31 @@ class Server:
         self._players: list[Crowd] | list[Playback]
         self._players = [Playback(self, streams)] if streams else [Crowd(self, one, now_ns) for one in markets]
         if kept is not None:
-            self._restore(kept)
+            self._restore(kept, now_ns)
         if self.state is not None:
-            self.state.begin(self.exchange, self.venue.keys.values())
+            self.state.begin(self.exchange, self.venue.keys.values(), self._order_counts())
         self.exchange.reenter(now_ns)
 
-    def _restore(self, kept: Kept) -> None:
+    def _restore(self, kept: Kept, now_ns: int) -> None:
         unknown = {order.symbol for order in kept.orders.values() if order.is_open} - self.exchange.markets.keys()
         if unknown:
             message = f"sandbox: {self.settings.state} has open orders in {', '.join(sorted(unknown))}"
             raise exception("bad_setting", message, "name these in symbols, too")
-        self.exchange.restore(kept.accounts.values(), kept.orders.values(), kept.fills)
+        self.exchange.restore(kept.accounts.values(), kept.orders.values(), kept.fills, kept.prevented)
         self.exchange.paid_in.update(kept.paid_in)
         self.exchange.fees.update(kept.fees)
         self.exchange.crowd.update(kept.crowd)
         self._execution_id += kept.jumps * 1_000_000_000
         self.venue.keys.update({key.key: key for key in kept.keys.values()})
+        self.venue.meter.restore_orders(kept.counts, now_ns // 1_000_000)
+
+    def _order_counts(self) -> dict[int, OrderCounts]:
+        return {account: self.venue.meter.kept_orders(account) for account in self.exchange.accounts}
+
+    def _keep_orders(self, account: int) -> None:
+        """What the limits of orders count is kept before anybody is answered."""
+        if self.state is not None:
+            self.state.write_counts(account, self.venue.meter.kept_orders(account))
 
     # Running
 
@@ -147,7 +160,7 @@ class Server:
             self.hub.beat(beat, self.clock.now_ns())
             if self.state is not None and beat % 10 == 0:
                 self.state.note_markets(self.exchange.markets.values())
-                self.state.compact(self.exchange, self.venue.keys.values())
+                self.state.compact(self.exchange, self.venue.keys.values(), self._order_counts())
 
     # The observer of the exchange
 
@@ -159,14 +172,14 @@ class Server:
         """Levels that changed."""
         self.hub.book(market, levels, first_id, best_changed)
 
-    def on_report(self, order: Order, execution: Execution, fill: Fill | None, now_ns: int) -> None:
+    def on_report(self, order: Order, execution: Execution, cause: Cause, now_ns: int) -> None:
         """Something became of an order."""
         execution_id = self.next_execution_id()
-        if fill is not None and order.executed == fill.quantity:
+        if isinstance(cause, Fill) and order.executed == cause.quantity:
             # The limit counts orders that are not filled.
             self.venue.meter.count_order(order.account, -1, now_ns // 1_000_000)
         if self.users.is_wanted(order.account):
-            event = answer.report(order, execution, fill, now_ns, execution_id)
+            event = answer.report(order, execution, cause, now_ns, execution_id)
             self._tell(order.account, event)
 
     def next_execution_id(self) -> int:
@@ -184,10 +197,10 @@ class Server:
         event = {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns}
         self._tell(account, event)
 
-    def on_changes(self, orders: Sequence[Order], fills: Sequence[Fill], accounts: Sequence[int]) -> None:
+    def on_changes(self, changes: Changes) -> None:
         """What is kept before anybody is answered."""
         if self.state is not None:
-            self.state.write(self.exchange, orders, fills, accounts)
+            self.state.write(self.exchange, changes)
 
     def _tell(self, account: int, event: dict[str, Any]) -> None:
         """Send a user's event after the answer to the request that caused it."""

@@ -8,17 +8,18 @@ what the exchange took over of them is written anew as one; and again whenever m
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tradewind.errors import exception
-from tradewind.sandbox.account import Account, ApiKey
+from tradewind.sandbox.account import Account, ApiKey, OrderCounts
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Market
-from tradewind.sandbox.order import Fill, Order
+from tradewind.sandbox.observer import Changes
+from tradewind.sandbox.order import Fill, Order, PreventedMatch
 
 _JUMP = 1_000_000_000
 """Ids of markets go on so far above those of the process before: they never come again."""
@@ -33,7 +34,9 @@ class Line(msgspec.Struct, omit_defaults=True):
     accounts: list[Account] = []
     orders: list[Order] = []
     fills: list[Fill] = []
+    prevented: list[PreventedMatch] = []
     keys: list[ApiKey] = []
+    counts: dict[int, OrderCounts] = {}
     prices: dict[str, int] = {}
     fees: dict[str, int] = {}
     crowd: dict[str, int] = {}
@@ -48,7 +51,9 @@ class Kept:
         self.accounts: dict[int, Account] = {}
         self.orders: dict[tuple[str, int], Order] = {}
         self.fills: list[Fill] = []
+        self.prevented: list[PreventedMatch] = []
         self.keys: dict[str, ApiKey] = {}
+        self.counts: dict[int, OrderCounts] = {}
         self.prices: dict[str, int] = {}
         self.fees: dict[str, int] = {}
         self.crowd: dict[str, int] = {}
@@ -60,7 +65,9 @@ class Kept:
         self.accounts.update({account.number: account for account in line.accounts})
         self.orders.update({order.key: order for order in line.orders})
         self.fills.extend(line.fills)
+        self.prevented.extend(line.prevented)
         self.keys.update({key.key: key for key in line.keys})
+        self.counts.update(line.counts)
         self.prices.update(line.prices)
         self.fees.update(line.fees)
         self.crowd.update(line.crowd)
@@ -101,14 +108,14 @@ class StateFile:
         self._jumps = kept.jumps = kept.jumps + 1
         return kept
 
-    def begin(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
+    def begin(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> None:
         """Write everything as the first line of a file that takes the place of the old one."""
         fresh = self._path.with_name(self._path.name + ".new")
         old = self._file
         try:
             fresh.unlink(missing_ok=True)
             self._file, self._size = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 0
-            self._write(self._whole(exchange, keys))
+            self._write(self._whole(exchange, keys, counts))
             self._first_size = self._size
             fresh.replace(self._path)
         except OSError as error:
@@ -116,17 +123,19 @@ class StateFile:
         if old >= 0:
             os.close(old)
 
-    def compact(self, exchange: Exchange, keys: Iterable[ApiKey]) -> None:
+    def compact(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> None:
         """Write the file anew where most of it is out of date."""
         if self._size >= _GROWN * self._first_size + _SMALL:
-            self.begin(exchange, keys)
+            self.begin(exchange, keys, counts)
 
-    def _whole(self, exchange: Exchange, keys: Iterable[ApiKey]) -> Line:
+    def _whole(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> Line:
         return Line(
             list(exchange.accounts.values()),
             list(exchange.orders.values()),
             [fill for fills in exchange.fills.values() for fill in fills],
+            [match for matches in exchange.history.prevented.values() for match in matches],
             list(keys),
+            counts,
             prices={name: market.last_price for name, market in exchange.markets.items()},
             fees=exchange.fees,
             crowd=exchange.crowd,
@@ -144,17 +153,19 @@ class StateFile:
                 message = f"{path}: line {number} is not the state of a sandbox: {error}"
                 raise exception("unreadable_file", message, "name another file, or remove this one") from None
 
-    def write(
-        self, exchange: Exchange, orders: Sequence[Order], fills: Sequence[Fill], accounts: Iterable[int]
-    ) -> None:
+    def write(self, exchange: Exchange, changes: Changes) -> None:
         """Append what an action changed."""
-        sums: dict[str, Any] = {"fees": exchange.fees, "crowd": exchange.crowd} if fills else {}
-        found = [exchange.accounts[number] for number in accounts]
-        self._write(Line(found, list(orders), list(fills), paid_in=exchange.paid_in, **sums))
+        sums: dict[str, Any] = {"fees": exchange.fees, "crowd": exchange.crowd} if changes.fills else {}
+        accounts, orders = [exchange.accounts[number] for number in changes.accounts], list(changes.orders.values())
+        self._write(Line(accounts, orders, changes.fills, changes.prevented, paid_in=exchange.paid_in, **sums))
 
     def write_key(self, key: ApiKey) -> None:
         """Append a key."""
         self._write(Line(keys=[key]))
+
+    def write_counts(self, account: int, counts: OrderCounts) -> None:
+        """Append how many orders an account has sent."""
+        self._write(Line(counts={account: counts}))
 
     def note_markets(self, markets: Iterable[Market]) -> None:
         """Append the last prices."""

@@ -84,6 +84,9 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     first = call.parameters.integer("orderId")
     low_ms, high_ms, has_start = _range(call)
+    if _is_by_time(call):
+        # The id is ignored then.
+        first = None
     orders = call.venue.exchange.history.of(call.account.number, name)
     rows = [
         order
@@ -98,6 +101,8 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
     """Fills of a symbol."""
     name, limit = call.market().symbol.name, call.parameters.limit(500, 1_000)
     order_id, first = call.parameters.integer("orderId"), call.parameters.integer("fromId")
+    if _is_by_time(call) and (order_id is not None or first is not None):
+        raise Failure(-1128, "Combination of optional parameters invalid.")
     low_ms, high_ms, has_start = _range(call)
     fills = call.venue.exchange.fills[call.account.number, name]
     rows = [
@@ -109,6 +114,10 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
     ]
     from_start = first is not None or has_start
     return [answer.own_trade(fill, call.scale) for fill in (rows[:limit] if from_start else rows[-limit:])]
+
+
+def _is_by_time(call: Call) -> bool:
+    return call.parameters.has("startTime") or call.parameters.has("endTime")
 
 
 def _range(call: Call) -> tuple[int, int, bool]:
@@ -127,9 +136,24 @@ def order_limits(call: Call) -> list[dict[str, Any]]:
     return call.venue.meter.order_rows(call.account.number, call.now_ns // 1_000_000)
 
 
+def prevented_matches(call: Call) -> list[dict[str, Any]]:
+    """Trades of the account with itself that did not come, by their id or by an order."""
+    sent, limit = call.parameters, call.parameters.limit(500, 1_000)
+    name, match_id, order_id = call.market().symbol.name, sent.integer("preventedMatchId"), sent.integer("orderId")
+    first = sent.integer("fromPreventedMatchId")
+    if (match_id is None) == (order_id is None) or (match_id is not None and first is not None):
+        raise Failure(-1128, "Combination of optional parameters invalid.")
+    rows = [
+        match
+        for match in call.venue.exchange.history.prevented[call.account.number, name]
+        if match_id == match.id or (order_id in (match.taker, match.maker) and (first is None or match.id >= first))
+    ]
+    return [answer.prevented_match(match, call.scale) for match in rows[:limit]]
+
+
 def nothing(call: Call) -> list[Any]:
     """A list that is always empty here."""
-    call.parameters.ignore("symbol", "orderId", "limit", "startTime", "endTime", "preventedMatchId", "fromId")
+    call.parameters.ignore("symbol", "orderId", "limit", "startTime", "endTime", "fromAllocationId", "fromId")
     return []
 
 
@@ -140,6 +164,10 @@ def gone(call: Call) -> Any:
 
 def _open_weight(values: dict[str, str]) -> int:
     return 6 if "symbol" in values else 80
+
+
+def _prevented_weight(values: dict[str, str]) -> int:
+    return 2 if "preventedMatchId" in values else 20
 
 
 def _trades_weight(values: dict[str, str]) -> int:
@@ -155,7 +183,7 @@ METHODS = (
     Method("myTrades", "GET /api/v3/myTrades", my_trades, _trades_weight, "USER_DATA"),
     Method("openOrderLists.status", "GET /api/v3/openOrderList", nothing, 6, "USER_DATA"),
     Method("allOrderLists", "GET /api/v3/allOrderList", nothing, 20, "USER_DATA"),
-    Method("myPreventedMatches", "GET /api/v3/myPreventedMatches", nothing, 20, "USER_DATA"),
+    Method("myPreventedMatches", "GET /api/v3/myPreventedMatches", prevented_matches, _prevented_weight, "USER_DATA"),
     Method("myAllocations", "GET /api/v3/myAllocations", nothing, 20, "USER_DATA"),
     Method("userDataStream.start", "POST /api/v3/userDataStream", gone),
     Method("userDataStream.ping", "PUT /api/v3/userDataStream", gone),

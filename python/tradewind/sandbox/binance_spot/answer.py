@@ -8,10 +8,14 @@ from typing import Any
 from tradewind.sandbox.account import Account
 from tradewind.sandbox.candles import Candle
 from tradewind.sandbox.market import Market
-from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, Trade
-from tradewind.sandbox.units import UNIT, show
+from tradewind.sandbox.observer import Cause
+from tradewind.sandbox.order import AggregateTrade, Execution, Fill, Order, PreventedMatch, Trade
+from tradewind.sandbox.refusal import Reason
+from tradewind.sandbox.units import UNIT, show, worth
 
 ZERO = show(0)
+REJECTIONS = {Reason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES", Reason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY"}
+"""What reports call that for which an order was rejected."""
 
 
 def side(order: Order) -> str:
@@ -37,7 +41,7 @@ def _more(order: Order) -> dict[str, Any]:
     """Fields that only some orders have."""
     more: dict[str, Any] = {}
     if order.prevented:
-        more |= {"preventedMatchId": 0, "preventedQuantity": show(order.prevented)}
+        more |= {"preventedMatchId": order.prevented_match, "preventedQuantity": show(order.prevented)}
     if order.strategy_id is not None:
         more["strategyId"] = order.strategy_id
     if order.strategy_type is not None:
@@ -47,7 +51,9 @@ def _more(order: Order) -> dict[str, Any]:
     return more
 
 
-def placed(order: Order, form: str, fills: Sequence[Fill], scale: int) -> dict[str, Any]:
+def placed(
+    order: Order, form: str, fills: Sequence[Fill], prevented: Sequence[PreventedMatch], scale: int
+) -> dict[str, Any]:
     """The answer to a new order, in the form that was asked for."""
     time = order.created_ns // scale
     found: dict[str, Any] = {
@@ -72,7 +78,42 @@ def placed(order: Order, form: str, fills: Sequence[Fill], scale: int) -> dict[s
             }
             for fill in fills
         ]
+    if prevented:
+        found["preventedMatches"] = [_prevented(match) for match in prevented]
     return found | {"selfTradePreventionMode": order.self_trade} | _more(order)
+
+
+def _prevented(match: PreventedMatch) -> dict[str, Any]:
+    """A prevented match, for who placed its taker."""
+    return {
+        "preventedMatchId": match.id,
+        "makerSymbol": match.symbol,
+        "makerOrderId": match.maker,
+        "price": show(match.price),
+        **_prevented_quantities(match),
+    }
+
+
+def _prevented_quantities(match: PreventedMatch) -> dict[str, str]:
+    """What was cancelled of the orders that the mode ends."""
+    sizes = {"takerPreventedQuantity": match.taker_prevented, "makerPreventedQuantity": match.maker_prevented}
+    return {name: show(size) for name, size in sizes.items() if size}
+
+
+def prevented_match(match: PreventedMatch, scale: int) -> dict[str, Any]:
+    """A prevented match, for who asks for it; no account here is in a trade group."""
+    return {
+        "symbol": match.symbol,
+        "preventedMatchId": match.id,
+        "takerOrderId": match.taker,
+        "makerSymbol": match.symbol,
+        "makerOrderId": match.maker,
+        "tradeGroupId": -1,
+        "selfTradePreventionMode": match.mode,
+        "price": show(match.price),
+        **_prevented_quantities(match),
+        "transactTime": match.time_ns // scale,
+    }
 
 
 def cancelled(order: Order, client_id: str, scale: int) -> dict[str, Any]:
@@ -211,8 +252,9 @@ def change(candle: Candle) -> tuple[str, str]:
     return show(difference), f"{sign}{whole}.{rest:03d}"
 
 
-def report(order: Order, execution: Execution, fill: Fill | None, now_ns: int, execution_id: int) -> dict[str, Any]:
+def report(order: Order, execution: Execution, cause: Cause, now_ns: int, execution_id: int) -> dict[str, Any]:
     """An executionReport; times in nanoseconds, to be scaled by `scaled`."""
+    fill = cause if isinstance(cause, Fill) else None
     is_cancel = execution == "CANCELED"
     event: dict[str, Any] = {
         "e": "executionReport",
@@ -230,7 +272,7 @@ def report(order: Order, execution: Execution, fill: Fill | None, now_ns: int, e
         "C": order.client_id if is_cancel else "",
         "x": execution,
         "X": order.status,
-        "r": "NONE",
+        "r": REJECTIONS[cause] if isinstance(cause, Reason) else "NONE",
         "i": order.id,
         "l": show(fill.quantity) if fill else ZERO,
         "z": show(order.executed),
@@ -250,13 +292,22 @@ def report(order: Order, execution: Execution, fill: Fill | None, now_ns: int, e
         "W": order.created_ns,
         "V": order.self_trade,
     }
-    if order.prevented:
-        event |= {"v": 0, "A": show(order.prevented), "B": show(order.prevented), "u": 0, "U": 0, "Cs": order.symbol}
+    if isinstance(cause, PreventedMatch):
+        event |= {
+            "v": cause.id,
+            "A": show(order.prevented),
+            "B": show(order.prevented),
+            "U": cause.counterpart(order),
+            "Cs": cause.symbol,
+            "pl": show(cause.quantity),
+            "pL": show(cause.price),
+            "pY": show(worth(cause.price, cause.quantity)),
+        }
     if order.strategy_id is not None:
         event["j"] = order.strategy_id
     if order.strategy_type is not None:
         event["J"] = order.strategy_type
-    if execution in ("EXPIRED", "TRADE_PREVENTION") and order.expiry_reason:
+    if order.expiry_reason:
         event["eR"] = order.expiry_reason
     return event
 

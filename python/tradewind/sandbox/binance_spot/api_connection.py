@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from tradewind.sandbox.account import Account, ApiKey
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.call import Method
 from tradewind.sandbox.binance_spot.connection import Connection, framed
-from tradewind.sandbox.binance_spot.failure import Failure, mandatory
+from tradewind.sandbox.binance_spot.failure import Failure, mandatory, unpermitted
 from tradewind.sandbox.binance_spot.faulty import SilenceError, seconds_after, seconds_before
 from tradewind.sandbox.binance_spot.signature import is_signed, sorted_payload
 
@@ -24,6 +25,14 @@ _MOST_SUBSCRIPTIONS = 1_000
 _LAST_SUBSCRIPTION = 65_535
 _ID = re.compile(rb'null|-?[0-9]{1,19}|"[a-zA-Z0-9\-_]{1,36}"')
 _ERROR_ID_PATTERN = r"'^[a-zA-Z0-9-_]{1,36}$'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """Whose user data are sent, by which key, and whether it is that of a session."""
+
+    key: ApiKey
+    of_session: bool
 
 
 class _Request(msgspec.Struct):
@@ -42,8 +51,7 @@ class ApiConnection(Connection):
     def __init__(self, server: Server, address: str, scale: int, return_limits: bool) -> None:
         super().__init__(server, address)
         self.scale = scale
-        self.subscriptions: dict[int, int] = {}
-        """Accounts by the number of their subscription."""
+        self._subscriptions: dict[int, _Subscription] = {}
         self._return_limits = return_limits
         self._session: ApiKey | None = None
         self._authorized_ms = 0
@@ -61,9 +69,9 @@ class ApiConnection(Connection):
 
     def ended(self) -> None:
         """No user data any more."""
-        for account in self.subscriptions.values():
-            self.server.users.remove(account, self)
-        self.subscriptions.clear()
+        for one in self._subscriptions.values():
+            self.server.users.remove(one.key.account, self)
+        self._subscriptions.clear()
 
     def farewell(self) -> bytes:
         """``serverShutdown``, as it comes on the WebSocket API."""
@@ -105,7 +113,7 @@ class ApiConnection(Connection):
         own = self._own.get(name)
         try:
             weight = own[1] if own else method.weight_of(values) if method else 1
-            venue.meter.charge(self.address, weight, now_ms)
+            venue.meter.charge(self.address, weight, now_ms, "API")
             if own is not None:
                 result = own[0](values)
             elif method is None:
@@ -132,11 +140,15 @@ class ApiConnection(Connection):
     def _reply(self, id_: bytes, status: int, field: bytes, body: bytes, limits: bytes) -> None:
         rest = b',"rateLimits":' + limits + b"}" if limits else b"}"
         self.send(framed(b'{"id":%b,"status":%d,"%b":%b%b' % (id_, status, field, body, rest)))
+        if self._session is not None and not self._session.reading:
+            # The first request after its key was taken away ends a session, in these words.
+            self._end_session()
+            self._reply(b"null", 401, b"error", msgspec.json.encode(unpermitted().body()), b"")
 
     def _limits(self, method: Method | None, signer: Account | None, now_ms: int) -> bytes:
         meter = self.server.venue.meter
         rows = [meter.weight_row(self.address, now_ms)]
-        if method is not None and method.is_order and signer is not None:
+        if method is not None and method.is_placement and signer is not None:
             rows = meter.order_rows(signer.number, now_ms) + rows
         return msgspec.json.encode(rows)
 
@@ -186,46 +198,49 @@ class ApiConnection(Connection):
             "connectedSince": self._connected_ms * scale,
             "returnRateLimits": self._return_limits,
             "serverTime": self.server.clock.now_ns() // self.scale,
-            "userDataStream": bool(self.subscriptions),
+            "userDataStream": bool(self._subscriptions),
         }
 
     def _log_out(self, values: dict[str, str]) -> dict[str, Any]:
-        if self._session is not None:
-            for number in [n for n, account in self.subscriptions.items() if account == self._session.account]:
-                self._terminate(number)
-        self._session = None
+        self._end_session()
         return self._status(values)
+
+    def _end_session(self) -> None:
+        """Forget the key; subscriptions that were signed for themselves go on."""
+        self._terminate_those(lambda one: one.of_session)
+        self._session = None
 
     # User data
 
     def _list_subscriptions(self, values: dict[str, str]) -> list[dict[str, int]]:
-        return [{"subscriptionId": number} for number in self.subscriptions]
+        return [{"subscriptionId": number} for number in self._subscriptions]
 
     def _subscribe(self, values: dict[str, str]) -> dict[str, int]:
         if self._session is None:
-            raise Failure(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-        return self._begin(self._session.account)
+            raise unpermitted()
+        return self._begin(_Subscription(self.server.venue.key(self._session.key, "USER_DATA"), of_session=True))
 
     def _subscribe_signed(self, values: dict[str, str]) -> dict[str, int]:
         self._check_logons()
         if "apiKey" not in values:
             raise mandatory("apiKey")
-        return self._begin(self._signed(values, "USER_DATA").account)
+        return self._begin(_Subscription(self._signed(values, "USER_DATA"), of_session=False))
 
-    def _begin(self, account: int) -> dict[str, int]:
-        if account in self.subscriptions.values():
+    def _begin(self, wanted: _Subscription) -> dict[str, int]:
+        account = wanted.key.account
+        if any(one.key.account == account for one in self._subscriptions.values()):
             raise Failure(-2035, "Subscription already active on this connection.")
-        if self._next_subscription > _LAST_SUBSCRIPTION or len(self.subscriptions) >= _MOST_SUBSCRIPTIONS:
+        if self._next_subscription > _LAST_SUBSCRIPTION or len(self._subscriptions) >= _MOST_SUBSCRIPTIONS:
             raise Failure(-2042, "Maximum subscription ID reached for this connection.")
         number = self._next_subscription
         self._next_subscription += 1
-        self.subscriptions[number] = account
+        self._subscriptions[number] = wanted
         self.server.users.add(account, self, number)
         return {"subscriptionId": number}
 
     def _unsubscribe(self, values: dict[str, str]) -> dict[str, Any]:
         text = values.get("subscriptionId")
-        numbers = [number for number in self.subscriptions if text in (None, str(number))]
+        numbers = [number for number in self._subscriptions if text in (None, str(number))]
         if not numbers:
             raise Failure(-2036, "Subscription not active on this connection.")
         for number in numbers:
@@ -233,13 +248,19 @@ class ApiConnection(Connection):
         return {}
 
     def terminate_account(self, account: int) -> None:
-        """End the subscription of an account whose key was taken away."""
-        for number in [number for number, owner in self.subscriptions.items() if owner == account]:
+        """End the subscription of an account."""
+        self._terminate_those(lambda one: one.key.account == account)
+
+    def terminate_key(self, key: ApiKey) -> None:
+        """End the subscription of a key that was taken away."""
+        self._terminate_those(lambda one: one.key is key)
+
+    def _terminate_those(self, is_meant: Callable[[_Subscription], bool]) -> None:
+        for number in [number for number, one in self._subscriptions.items() if is_meant(one)]:
             self._terminate(number)
 
     def _terminate(self, number: int) -> None:
-        account = self.subscriptions.pop(number)
-        self.server.users.remove(account, self)
+        self.server.users.remove(self._subscriptions.pop(number).key.account, self)
         event = {"e": "eventStreamTerminated", "E": self.server.clock.now_ns() // self.scale}
         self.send(framed(msgspec.json.encode({"subscriptionId": number, "event": event})))
 

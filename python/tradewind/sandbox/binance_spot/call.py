@@ -86,7 +86,9 @@ class Method:
     security
         Who may ask.
     is_order
-        Whether it counts as an order, and weighs nothing when it is successful.
+        Whether it places or cancels orders, and so weighs nothing when it is successful.
+    is_placement
+        Whether it counts as an order.
 
     """
 
@@ -96,6 +98,7 @@ class Method:
     weight: int | Callable[[dict[str, str]], int] = 1
     security: Security = "NONE"
     is_order: bool = False
+    is_placement: bool = False
 
     def weight_of(self, values: dict[str, str]) -> int:
         """What a request with these parameters costs."""

@@ -6,6 +6,10 @@ from typing import Any
 
 from tradewind.sandbox.refusal import Reason, Refusal
 
+TOO_MANY_REQUESTS = -1003
+BEFORE_THE_ENGINE = (Reason.FILTER, Reason.MARKET_CLOSED)
+"""What an order is refused for before it reaches the matching engine."""
+
 
 class Failure(Exception):  # noqa: N818 - it is an answer, not a mistake of ours
     """An error answer: HTTP status, code and message, sometimes with data."""
@@ -21,6 +25,11 @@ class Failure(Exception):  # noqa: N818 - it is an answer, not a mistake of ours
         """The error as JSON."""
         body: dict[str, Any] = {"code": self.code, "msg": self.message}
         return body if self.data is None else {**body, "data": self.data}
+
+
+def unpermitted() -> Failure:
+    """A key that is unknown or may not do that."""
+    return Failure(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 
 
 def mandatory(name: str) -> Failure:
@@ -40,10 +49,12 @@ def precise(name: str) -> Failure:
 
 def of_refusal(refusal: Refusal) -> Failure:
     """The error answer for what the exchange refused."""
-    if refusal.reason is Reason.FILTER:
+    if refusal.reason in BEFORE_THE_ENGINE:
         return Failure(-1013, str(refusal))
     if refusal.reason is Reason.UNKNOWN_SYMBOL:
         return Failure(-1121, "Invalid symbol.")
+    if refusal.reason is Reason.OTHER_NAME:
+        return Failure(-2039, str(refusal))
     if refusal.reason is Reason.NO_SUCH_ORDER:
         return Failure(-2013, str(refusal))
     if refusal.reason in (Reason.UNKNOWN_ORDER, Reason.RESTRICTED_CANCEL):

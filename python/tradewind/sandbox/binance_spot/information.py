@@ -6,6 +6,7 @@ from typing import Any
 
 from tradewind.sandbox.binance_spot.call import Call
 from tradewind.sandbox.binance_spot.failure import Failure
+from tradewind.sandbox.binance_spot.limits import Interface
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.symbol import Symbol
 from tradewind.sandbox.units import UNIT, show
@@ -14,8 +15,17 @@ _MODES = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
 _PERMISSION = "SPOT"
 
 
-def exchange_info(call: Call) -> dict[str, Any]:
-    """Limits, symbols and their filters."""
+def rest_info(call: Call) -> dict[str, Any]:
+    """Limits of REST, symbols and their filters."""
+    return _info(call, "REST")
+
+
+def api_info(call: Call) -> dict[str, Any]:
+    """Limits of the WebSocket API, symbols and their filters."""
+    return _info(call, "API")
+
+
+def _info(call: Call, interface: Interface) -> dict[str, Any]:
     sent = call.parameters
     one, several = sent.optional_symbol(), sent.symbols()
     permissions, status = sent.permissions(), sent.symbol_status()
@@ -29,7 +39,7 @@ def exchange_info(call: Call) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "serverTime": call.now_ns // call.scale,
-        "rateLimits": call.venue.meter.announced(),
+        "rateLimits": call.venue.meter.announced(interface),
         "exchangeFilters": [],
         "symbols": [_symbol(market, shows_sets) for market in markets],
     }

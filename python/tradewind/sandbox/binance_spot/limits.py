@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-from tradewind.sandbox.binance_spot.failure import Failure
+from tradewind.sandbox.account import OrderCounts
+from tradewind.sandbox.binance_spot.failure import TOO_MANY_REQUESTS, Failure
 from tradewind.sandbox.settings import Limits
 
 _MINUTE_MS = 60_000
@@ -12,6 +14,8 @@ _RAW_MS = 5 * _MINUTE_MS
 _ORDER_WINDOWS_MS = (10_000, 86_400_000)
 _GRACE = 10
 """So many requests after a 429 lead to a ban."""
+
+Interface = Literal["REST", "API"]
 
 
 class Window:
@@ -40,16 +44,35 @@ class Window:
         """Count from nothing."""
         self._counts.pop(of, None)
 
+    def kept(self, of: object) -> tuple[int, int]:
+        """Which window this is, and what was counted in it."""
+        return self._place, self._counts.get(of, 0)
+
+    def restore(self, of: object, place: int, count: int, now_ms: int) -> None:
+        """Go on with a count, unless its window is over."""
+        if place == now_ms // self.length_ms:
+            self.add(of, count, now_ms)
+
     def rest_ms(self, now_ms: int) -> int:
         """How long the window still lasts."""
         return self.length_ms - now_ms % self.length_ms
 
 
 class Meter:
-    """The counts of all addresses and accounts."""
+    """The counts of all addresses and accounts.
 
-    def __init__(self, limits: Limits) -> None:
+    Parameters
+    ----------
+    limits
+        How much may be asked for.
+    keep_orders
+        Told of an account whenever its count of orders changes.
+
+    """
+
+    def __init__(self, limits: Limits, keep_orders: Callable[[int], None] = lambda _: None) -> None:
         self.limits = limits
+        self._keep_orders = keep_orders
         self.weight = Window(_MINUTE_MS, limits.weight_per_minute)
         self.raw = Window(_RAW_MS, limits.raw_requests_per_5_minutes)
         self.connections = Window(_RAW_MS, limits.connections_per_5_minutes)
@@ -59,12 +82,13 @@ class Meter:
         self._banned_until_ms: dict[str, int] = {}
         self._all_banned_until_ms = 0
 
-    def charge(self, address: str, weight: int, now_ms: int) -> None:
+    def charge(self, address: str, weight: int, now_ms: int, interface: Interface) -> None:
         """Count a request before it is looked at; refuse it where too much was asked for."""
         banned_until_ms = max(self._banned_until_ms.get(address, 0), self._all_banned_until_ms)
         if now_ms < banned_until_ms:
             raise self.ban(now_ms, banned_until_ms)
-        self.raw.add(address, 1, now_ms)
+        if interface == "REST":
+            self.raw.add(address, 1, now_ms)
         if self.weight.add(address, weight, now_ms) > self.weight.limit:
             self._refuse(address, now_ms)
             limit = self.weight.limit
@@ -74,7 +98,7 @@ class Meter:
                 f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
                 "Please use WebSocket Streams for live updates to avoid polling the API.",
             )
-        if self.raw.count(address, now_ms) > self.raw.limit:
+        if interface == "REST" and self.raw.count(address, now_ms) > self.raw.limit:
             self._refuse(address, now_ms)
             raise self.too_many(
                 now_ms,
@@ -100,10 +124,21 @@ class Meter:
         """Count an order that was sent, or one less because it was filled."""
         for window in self.orders:
             window.add(account, amount, now_ms)
+        self._keep_orders(account)
+
+    def kept_orders(self, account: int) -> OrderCounts:
+        """The counts of an account's orders, as `restore_orders` takes them."""
+        return [window.kept(account) for window in self.orders]
+
+    def restore_orders(self, counts: Mapping[int, OrderCounts], now_ms: int) -> None:
+        """Go on with the counts of accounts."""
+        for account, kept in counts.items():
+            for window, (place, count) in zip(self.orders, kept, strict=True):
+                window.restore(account, place, count, now_ms)
 
     def too_many(self, now_ms: int, rest_ms: int, message: str) -> Failure:
         """The answer to who must wait."""
-        return Failure(-1003, message, 429, {"serverTime": now_ms, "retryAfter": now_ms + rest_ms})
+        return Failure(TOO_MANY_REQUESTS, message, 429, {"serverTime": now_ms, "retryAfter": now_ms + rest_ms})
 
     @staticmethod
     def ban(now_ms: int, until_ms: int) -> Failure:
@@ -112,7 +147,7 @@ class Meter:
             f"Way too much request weight used; IP banned until {until_ms}. "
             "Please use WebSocket Streams for live updates to avoid bans."
         )
-        return Failure(-1003, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
+        return Failure(TOO_MANY_REQUESTS, message, 418, {"serverTime": now_ms, "retryAfter": until_ms})
 
     def ban_all(self, until_ms: int) -> None:
         """Ban every address."""
@@ -143,13 +178,19 @@ class Meter:
         """The weight limit with what is used of it."""
         return _row("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit, self.weight.count(address, now_ms))
 
-    def announced(self) -> list[dict[str, Any]]:
-        """All limits, as exchangeInfo announces them."""
+    def announced(self, interface: Interface) -> list[dict[str, Any]]:
+        """The limits of an interface, as its exchangeInfo announces them: each has one of its own."""
+        limits = self.limits
+        own = {
+            "REST": ("RAW_REQUESTS", limits.raw_requests_per_5_minutes),
+            "API": ("CONNECTIONS", limits.connections_per_5_minutes),
+        }
+        kind, limit = own[interface]
         return [
-            _row("REQUEST_WEIGHT", "MINUTE", 1, self.limits.weight_per_minute, None),
-            _row("ORDERS", "SECOND", 10, self.limits.orders_per_10_seconds, None),
-            _row("ORDERS", "DAY", 1, self.limits.orders_per_day, None),
-            _row("RAW_REQUESTS", "MINUTE", 5, self.limits.raw_requests_per_5_minutes, None),
+            _row("REQUEST_WEIGHT", "MINUTE", 1, limits.weight_per_minute, None),
+            _row("ORDERS", "SECOND", 10, limits.orders_per_10_seconds, None),
+            _row("ORDERS", "DAY", 1, limits.orders_per_day, None),
+            _row(kind, "MINUTE", 5, limit, None),
         ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tradewind.sandbox.binance_spot import answer, information
 from tradewind.sandbox.binance_spot.call import Call, Method
 from tradewind.sandbox.binance_spot.failure import Failure, mandatory
-from tradewind.sandbox.candles import LENGTHS_MS, MINUTE_MS, following
+from tradewind.sandbox.candles import LENGTHS_MS, MINUTE_MS, bucket_start, following
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.units import show
 
@@ -134,7 +134,7 @@ _SHORT = (
 
 def day_ticker(call: Call) -> Any:
     """The statistics of 24 hours."""
-    short = call.parameters.choice("type", ("FULL", "MINI"), "FULL") == "MINI"
+    short = _is_short(call)
 
     def row(market: Market) -> dict[str, Any]:
         full = answer.day_ticker(market, call.now_ns, call.scale)
@@ -145,17 +145,34 @@ def day_ticker(call: Call) -> Any:
 
 def window_ticker(call: Call) -> Any:
     """The statistics of a window of another length."""
-    size = call.parameters.text("windowSize") or "1d"
-    short = call.parameters.choice("type", ("FULL", "MINI"), "FULL") == "MINI"
+    size, short = call.parameters.text("windowSize") or "1d", _is_short(call)
     found = _WINDOW.match(size)
     if found is None or not 1 <= int(found[1]) <= _LARGEST[found[2]]:
         raise mandatory("windowSize")
     length_ms = int(found[1]) * _UNITS_MS[found[2]]
-    start_ms = call.now_ns // 1_000_000 - length_ms
-    return _each(call, lambda market: _window_row(call, market, start_ms - start_ms % MINUTE_MS, short), needed=True)
+    end_ms = call.now_ns // 1_000_000
+    start_ms = end_ms - length_ms
+    window = (start_ms - start_ms % MINUTE_MS, end_ms)
+    return _each(call, lambda market: _window_row(call, market, window, short), needed=True)
 
 
-def _window_row(call: Call, market: Market, start_ms: int, short: bool) -> dict[str, Any]:
+def trading_day_ticker(call: Call) -> Any:
+    """The statistics of the day, which begins at midnight of a zone."""
+    zone_ms, short = _zone_ms(call.parameters.text("timeZone")), _is_short(call)
+    start_ms = bucket_start("1d", call.now_ns // 1_000_000, zone_ms)
+    window = (start_ms, start_ms + LENGTHS_MS["1d"] - 1)
+    return _each(call, lambda market: _window_row(call, market, window, short), needed=True)
+
+
+def _is_short(call: Call) -> bool:
+    word = call.parameters.text("type") or "FULL"
+    if word not in ("FULL", "MINI"):
+        raise Failure(-1139, "Invalid ticker type.")
+    return word == "MINI"
+
+
+def _window_row(call: Call, market: Market, window_ms: tuple[int, int], short: bool) -> dict[str, Any]:
+    start_ms, end_ms = window_ms
     candle = answer.window(market, start_ms)
     difference, percent = answer.change(candle)
     changes = {"priceChange": difference, "priceChangePercent": percent, "weightedAvgPrice": answer.average(candle)}
@@ -169,7 +186,7 @@ def _window_row(call: Call, market: Market, start_ms: int, short: bool) -> dict[
         "volume": show(candle.volume),
         "quoteVolume": show(candle.value),
         "openTime": start_ms * 1_000_000 // call.scale,
-        "closeTime": call.now_ns // call.scale,
+        "closeTime": end_ms * 1_000_000 // call.scale,
         "firstId": candle.first_id,
         "lastId": candle.last_id,
         "count": candle.count,
@@ -234,7 +251,8 @@ def _window_weight(values: dict[str, str]) -> int:
 METHODS = (
     Method("ping", "GET /api/v3/ping", ping),
     Method("time", "GET /api/v3/time", time),
-    Method("exchangeInfo", "GET /api/v3/exchangeInfo", information.exchange_info, 20),
+    Method("", "GET /api/v3/exchangeInfo", information.rest_info, 20),
+    Method("exchangeInfo", "", information.api_info, 20),
     Method("depth", "GET /api/v3/depth", depth, _depth_weight),
     Method("trades.recent", "GET /api/v3/trades", trades, 25),
     Method("trades.historical", "GET /api/v3/historicalTrades", historical_trades, 25),
@@ -246,4 +264,5 @@ METHODS = (
     Method("ticker.price", "GET /api/v3/ticker/price", price_ticker, _by_symbols(2, 4)),
     Method("ticker.book", "GET /api/v3/ticker/bookTicker", book_ticker, _by_symbols(2, 4)),
     Method("ticker", "GET /api/v3/ticker", window_ticker, _window_weight),
+    Method("ticker.tradingDay", "GET /api/v3/ticker/tradingDay", trading_day_ticker, _window_weight),
 )

@@ -36,6 +36,10 @@ class Parameters:
         if name in self._values:
             self._values = {**self._values, name: change(self._values[name])}
 
+    def has(self, name: str) -> bool:
+        """Whether a value was sent."""
+        return name in self._values
+
     def text(self, name: str) -> str | None:
         """A value, if it was sent."""
         self._read.add(name)

@@ -10,7 +10,7 @@ import msgspec
 
 from tradewind.sandbox.account import Account
 from tradewind.sandbox.binance_spot.call import Method
-from tradewind.sandbox.binance_spot.failure import Failure, mandatory
+from tradewind.sandbox.binance_spot.failure import TOO_MANY_REQUESTS, Failure, mandatory
 from tradewind.sandbox.binance_spot.signature import is_signed
 from tradewind.sandbox.binance_spot.venue import Venue
 
@@ -43,7 +43,7 @@ def handle(
             values = parse(query, body)
         except Failure as failure:
             values, malformed = {}, failure
-        venue.meter.charge(address, method.weight_of(values), now_ms)
+        venue.meter.charge(address, method.weight_of(values), now_ms, "REST")
         if malformed is not None:
             raise malformed
         if method.security != "NONE":
@@ -53,10 +53,11 @@ def handle(
         answer = Answer(200, msgspec.json.encode(result))
     except Failure as failure:
         answer = Answer(failure.status, msgspec.json.encode(_error_body(failure)))
-        if failure.status in (418, 429) and failure.data is not None:
+        # Who has sent too many orders is not told here when to go on.
+        if failure.code == TOO_MANY_REQUESTS and failure.data is not None:
             sent["Retry-After"] = str(max(-(-(failure.data["retryAfter"] - now_ms) // 1_000), 1))
     sent["X-MBX-USED-WEIGHT"] = sent["X-MBX-USED-WEIGHT-1M"] = str(venue.meter.weight.count(address, now_ms))
-    if method is not None and method.is_order and signer is not None:
+    if method is not None and method.is_placement and signer is not None:
         for window, name in zip(venue.meter.orders, ("10S", "1D"), strict=True):
             sent[f"X-MBX-ORDER-COUNT-{name}"] = str(window.count(signer.number, now_ms))
     answer.headers = sent

@@ -23,8 +23,9 @@ _TOPIC = re.compile(
     r"trade|aggTrade|bookTicker|miniTicker|ticker|avgPrice|depth(@100ms|@1000ms)?|depth(5|10|20)(@100ms|@1000ms)?|"
     r"ticker_(1h|4h|1d)|kline_(" + "|".join(LENGTHS_MS) + r")(@\+08:00)?\Z"
 )
-_EVERYTHING = ("!miniTicker@arr", "!bookTicker", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
+_EVERYTHING = ("!miniTicker@arr", "!ticker_1h@arr", "!ticker_4h@arr", "!ticker_1d@arr")
 _EAST_MS = 8 * 3_600_000
+_TIMES = ("E", "O", "C")
 
 
 class Channel:
@@ -36,6 +37,7 @@ class Channel:
         self._odd = odd
         self._prefix = b'{"stream":' + msgspec.json.encode(name) + b',"data":'
         self.candle_ms: int | None = None
+        self._told: dict[str, Event] = {}
         self._listeners: dict[tuple[bool, int], dict[StreamConnection, None]] = {}
 
     def add(self, listener: StreamConnection) -> None:
@@ -48,6 +50,12 @@ class Channel:
         group.pop(listener, None)
         if not group:
             self._listeners.pop((listener.combined, listener.scale), None)
+
+    def changes(self, symbol: str, event: Event) -> bool:
+        """Whether the statistics of a symbol are others than when this was asked last."""
+        told = {name: value for name, value in event.items() if name not in _TIMES}
+        before, self._told[symbol] = self._told.get(symbol), told
+        return before != told
 
     @property
     def is_wanted(self) -> bool:
@@ -152,10 +160,9 @@ class Hub:
         for diff in self._diffs.get(name, {}).values():
             diff.take(levels, first_id, market.update_id)
         if best_changed:
-            for stream in (f"{name.lower()}@bookTicker", "!bookTicker"):
-                channel = self.channels.get(stream)
-                if channel is not None:
-                    channel.publish(lambda _: market_events.book_ticker(market))
+            channel = self.channels.get(f"{name.lower()}@bookTicker")
+            if channel is not None:
+                channel.publish(lambda _: market_events.book_ticker(market))
 
     # By the clock
 
@@ -210,8 +217,14 @@ class Hub:
         channel.publish(partial(market_events.kline, market, candle, interval, zone_ms, now_ns, False))
 
     def _everything(self, channel: Channel, symbol: str, now_ns: int) -> None:
-        statistics, markets = market_events.STATISTICS[symbol.removeprefix("!")], self._markets.values()
-        channel.publish(lambda scale: [statistics(market, now_ns, scale) for market in markets])
+        statistics = market_events.STATISTICS[symbol.removeprefix("!")]
+        changed = [
+            market
+            for name, market in self._markets.items()
+            if channel.changes(name, statistics(market, now_ns, 1_000_000))
+        ]
+        if changed:
+            channel.publish(lambda scale: [statistics(market, now_ns, scale) for market in changed])
 
 
 class _Diff:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, cast
 
 from tradewind.sandbox.account import Account
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.call import Call, Method
-from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
+from tradewind.sandbox.binance_spot.failure import BEFORE_THE_ENGINE, Failure, mandatory, of_refusal
 from tradewind.sandbox.order import Kind, Order, OrderRequest, SelfTrade, TimeInForce
 from tradewind.sandbox.refusal import Reason, Refusal
 from tradewind.sandbox.units import show
@@ -34,8 +34,14 @@ def place(call: Call) -> dict[str, Any]:
     request, form = _request(call)
     call.parameters.finish()
     _count(call)
-    order = call.venue.exchange.submit(call.account, request, call.now_ns)
-    return answer.placed(order, form, call.venue.exchange.fills_by_order.get(order.key, ()), call.scale)
+    return _placed(call, call.venue.exchange.submit(call.account, request, call.now_ns), form)
+
+
+def _placed(call: Call, order: Order, form: str) -> dict[str, Any]:
+    """The answer to an order that came just now."""
+    exchange = call.venue.exchange
+    fills, prevented = exchange.fills_by_order.get(order.key, ()), exchange.history.prevented_by(order)
+    return answer.placed(order, form, fills, prevented, call.scale)
 
 
 def _count(call: Call) -> None:
@@ -46,11 +52,11 @@ def _count(call: Call) -> None:
 
 
 def test(call: Call) -> dict[str, Any]:
-    """Check an order without placing it."""
+    """Check an order without placing it: its form and the filters, not what the matching engine looks at."""
     wants_rates = call.parameters.flag("computeCommissionRates")
     request, _ = _request(call)
     call.parameters.finish()
-    call.venue.exchange.check(call.account, request, call.now_ns)
+    _check_filters(call, request, BEFORE_THE_ENGINE)
     if not wants_rates:
         return {}
     rates = {"maker": show(call.account.maker_rate), "taker": show(call.account.taker_rate)}
@@ -151,12 +157,9 @@ def _named_order(call: Call, id_name: str, client_name: str, reason: Reason) -> 
     order_id, client_id = call.parameters.integer(id_name), call.parameters.client_id(client_name)
     if order_id is None and client_id is None:
         raise Failure(-1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!")
-    named = client_id if order_id is None else None
-    order = call.venue.exchange.find(call.account, market.symbol.name, order_id, named)
+    order = call.venue.exchange.find(call.account, market.symbol.name, order_id, client_id)
     if order is None:
         raise Refusal(reason)
-    if client_id not in (None, order.client_id):
-        raise Failure(-2039, "Client order ID is not correct for this order ID.")
     return order
 
 
@@ -214,13 +217,13 @@ def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
         message = "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!"
         raise Failure(-1102, message)
     sent.finish()
-    _check_filters(call, request)
+    _check_filters(call, request, (*BEFORE_THE_ENGINE, Reason.TOO_MANY_ORDERS, Reason.TOO_LARGE_POSITION))
     too_many = _excess(call, cancels_anyway)
     cancelled, cancel_failed = _attempt_cancel(call, request.symbol, order_id, client_id, new_id, restriction)
     placed: dict[str, Any] | None = None
     place_failed = False
     if not (cancel_failed and mode == "STOP_ON_FAILURE"):
-        placed, place_failed = _attempt_place(call, request, form, submit, too_many)
+        placed, place_failed = _attempt_place(call, request, form, submit, too_many, tells=not cancel_failed)
     body = {
         "cancelResult": "FAILURE" if cancel_failed else "SUCCESS",
         "newOrderResult": "NOT_ATTEMPTED" if placed is None else "FAILURE" if place_failed else "SUCCESS",
@@ -234,12 +237,12 @@ def replace_by(call: Call, submit: Submit) -> dict[str, Any]:
     raise Failure(-2021, "Order cancel-replace partially failed.", 409, body)
 
 
-def _check_filters(call: Call, request: OrderRequest) -> None:
-    """Refuse what a filter refuses; whatever else stands against an order shows when it is placed."""
+def _check_filters(call: Call, request: OrderRequest, reasons: Container[Reason]) -> None:
+    """Refuse an order for some reasons; whatever else stands against it shows when it is placed."""
     try:
         call.venue.exchange.check(call.account, request, call.now_ns)
     except Refusal as refusal:
-        if refusal.reason is Reason.FILTER:
+        if refusal.reason in reasons:
             raise
 
 
@@ -268,22 +271,25 @@ def _attempt_cancel(
 
 
 def _attempt_place(
-    call: Call, request: OrderRequest, form: str, submit: Submit, too_many: Failure | None
+    call: Call, request: OrderRequest, form: str, submit: Submit, too_many: Failure | None, *, tells: bool
 ) -> tuple[dict[str, Any], bool]:
-    """The new order's answer, and whether it failed."""
+    """The new order's answer, and whether it failed; a rejection is told where another order was cancelled for it."""
     if too_many is not None:
         return too_many.body(), True
     try:
         order = submit(call.account, request, call.now_ns)
     except Refusal as refusal:
+        if tells and refusal.reason in answer.REJECTIONS:
+            call.venue.exchange.reject(call.account, request, refusal.reason, call.now_ns)
         return of_refusal(refusal).body(), True
-    fills = call.venue.exchange.fills_by_order.get(order.key, ())
-    return answer.placed(order, form, fills, call.scale), False
+    return _placed(call, order, form), False
 
 
 def status(call: Call) -> dict[str, Any]:
     """An order as it is."""
-    order = _named_order(call, "orderId", "origClientOrderId", Reason.NO_SUCH_ORDER)
+    is_named_twice = call.parameters.has("orderId") and call.parameters.has("origClientOrderId")
+    reason = Reason.OTHER_NAME if is_named_twice else Reason.NO_SUCH_ORDER
+    order = _named_order(call, "orderId", "origClientOrderId", reason)
     return answer.queried(order, call.scale)
 
 
@@ -306,11 +312,13 @@ _ROUTING = _unsupported("Orders with smart routing are")
 _LIST_KINDS = ("oco", "oto", "otoco", "opo", "opoco")
 
 METHODS = (
-    Method("order.place", "POST /api/v3/order", place, 1, "TRADE", is_order=True),
+    Method("order.place", "POST /api/v3/order", place, 1, "TRADE", is_order=True, is_placement=True),
     Method("order.test", "POST /api/v3/order/test", test, _test_weight, "TRADE"),
     Method("order.cancel", "DELETE /api/v3/order", cancel, 1, "TRADE", is_order=True),
     Method("openOrders.cancelAll", "DELETE /api/v3/openOrders", cancel_all, 1, "TRADE", is_order=True),
-    Method("order.cancelReplace", "POST /api/v3/order/cancelReplace", replace, 1, "TRADE", is_order=True),
+    Method(
+        "order.cancelReplace", "POST /api/v3/order/cancelReplace", replace, 1, "TRADE", is_order=True, is_placement=True
+    ),
     Method("order.status", "GET /api/v3/order", status, 4, "USER_DATA"),
     Method("orderList.place", "POST /api/v3/order/oco", _LISTS, 1, "TRADE"),
     *(Method(f"orderList.place.{kind}", f"POST /api/v3/orderList/{kind}", _LISTS, 1, "TRADE") for kind in _LIST_KINDS),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tradewind.sandbox.account import Account, ApiKey
 from tradewind.sandbox.binance_spot import account_methods, answer, market_methods, trade_methods
 from tradewind.sandbox.binance_spot.call import Call, Method
-from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal
+from tradewind.sandbox.binance_spot.failure import Failure, mandatory, of_refusal, unpermitted
 from tradewind.sandbox.binance_spot.faulty import run_with_faults
 from tradewind.sandbox.binance_spot.limits import Meter
 from tradewind.sandbox.binance_spot.parameters import Parameters
@@ -16,7 +16,6 @@ from tradewind.sandbox.clock import Clock
 from tradewind.sandbox.exchange import Exchange
 from tradewind.sandbox.market import Market
 from tradewind.sandbox.refusal import Refusal
-from tradewind.sandbox.settings import Limits
 
 if TYPE_CHECKING:
     from tradewind.sandbox.faults import Faults
@@ -36,18 +35,18 @@ class Venue:
         What is traded.
     clock
         The venue's time.
-    limits
-        How much may be asked for.
     faults
         What goes wrong.
+    meter
+        Counts it.
 
     """
 
-    def __init__(self, exchange: Exchange, clock: Clock, limits: Limits, faults: Faults) -> None:
+    def __init__(self, exchange: Exchange, clock: Clock, faults: Faults, meter: Meter) -> None:
         self.exchange = exchange
         self.faults = faults
         self.clock = clock
-        self.meter = Meter(limits)
+        self.meter = meter
         self.keys: dict[str, ApiKey] = {}
         self.by_route = {method.route: method for method in METHODS if method.route}
         self.by_name = {method.name: method for method in METHODS if method.name}
@@ -76,7 +75,7 @@ class Venue:
             raise Failure(-2014, "API-key format invalid.", 401)
         key = self.keys.get(name)
         if key is None or not (key.trading if security == "TRADE" else key.reading):
-            raise Failure(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+            raise unpermitted()
         return key
 
     def check_time(self, values: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _KINDS: dict[str, type[Connection]] = {"stream": StreamConnection, "api": ApiConnection, "all": Connection}
 _PING = b"\x89\x05flood"
+_CANCELLED = "EXCHANGE_CANCELED"
 
 
 # Connections
@@ -124,13 +125,13 @@ def delisted(server: Server, symbol: str, listed: bool = False) -> None:
     (market,) = _markets(server, symbol)
     market.is_listed = listed
     if not listed:
-        _expire(server, "SYMBOL_DELISTED", lambda order: order.symbol == symbol)
+        _expire(server, _CANCELLED, lambda order: order.symbol == symbol)
 
 
 # Orders and accounts
 
 
-def expired_order(server: Server, order_id: int | None = None, reason: str = "MARKET_HALT") -> None:
+def expired_order(server: Server, order_id: int | None = None, reason: str = _CANCELLED) -> None:
     """End open orders."""
     _expire(server, reason, lambda order: order_id in (None, order.id))
 
@@ -216,7 +217,8 @@ def key_revoked(server: Server, api_key: str | None = None, account: int | None 
             if server.state is not None:
                 server.state.write_key(key)
             if not reading:
-                user_stream_ends(server, key.account)
+                for one in server.users.listeners(key.account):
+                    one.terminate_key(key)
 
 
 # Time and limits
