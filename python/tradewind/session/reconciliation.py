@@ -34,7 +34,7 @@ _ASKED_TIMES = 3
 _HAD_SECONDS = 600.0
 """For so long a venue may leave out an order that it had: what it lists can be old, and a target is not sent again."""
 _HAD_ASK_SECONDS = 10.0
-_REFUSED_ASK_SECONDS = 60.0
+REFUSED_ASK_SECONDS = 60.0
 """What refuses the key once may err; what goes on doing so is asked ever more rarely."""
 _YOUNG_SECONDS = 5.0
 """Orders younger than this are left to their own answer and reports."""
@@ -233,7 +233,7 @@ class Reconciliation:
     async def _ask(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         loop, backoff = asyncio.get_running_loop(), Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
-        refused = Backoff(first=_ASK_SECONDS, longest=_REFUSED_ASK_SECONDS)
+        refused = Backoff(first=_ASK_SECONDS, longest=REFUSED_ASK_SECONDS)
         begun, known_by, missing = loop.time(), loop.time() + self._execution.fate_seconds, 0
         while (order := self._session.open_order(name)) is not None:
             await asyncio.sleep(backoff.next())
