@@ -142,6 +142,8 @@ class Session:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.is_finished = False
+        self.is_unclosed = False
+        """Whether positions are left that were to be closed at the end."""
         self.left: Collection[str] | None = None
         """The client ids of what is open at the venues behind a failure, or may be; None where nobody looked."""
         self.unsent: set[str] = set()
