@@ -71,12 +71,11 @@ impl EquityCurve {
     pub fn flow(&mut self, before: Option<f64>, after: Option<f64>) {
         let Some(last) = self.returns.final_equity() else { return };
         let before = self.before_flow.take().or(before).unwrap_or(last);
-        match after {
-            Some(after) => self.returns.flow(before, after),
-            None => {
-                self.before_flow = Some(before);
-                self.next_boundary_ns = TimeNs::MIN;
-            }
+        if let Some(after) = after {
+            self.returns.flow(before, after);
+        } else {
+            self.before_flow = Some(before);
+            self.next_boundary_ns = TimeNs::MIN;
         }
     }
 
