@@ -80,6 +80,8 @@ def test_a_jump_ahead_is_followed_when_it_has_lasted() -> None:
 
     assert told(1, 7) == (8, 0), "the first exchange is believed: the system's clock may be years wrong"
     assert told(2, 8) == (10, 0)
+    assert told(2, 1) == (10, 0)
+    assert told(3, 8) == (11, 0), "where it was before it may be again"
     assert told(3, 608) == (11, 600)
     assert (told(12, 608), clock.has_jumped) == ((20, 600), True)
     assert (told(12, 8), clock.has_jumped) == ((20, 0), False), "it came back, and time goes on"

@@ -44,8 +44,8 @@ class VenueClock:
         self._exchanges: deque[tuple[int, int]] = deque(maxlen=_KEPT)
         self._last_ns = 0
         self.offset_ns = wall_ns - self._monotonic()
-        # The offset that time follows, and since when the venue's has been far ahead of it.
-        self._followed_ns = self.offset_ns
+        # The offset that time follows, the largest that it has followed, and since when the venue's is far ahead of that.
+        self._followed_ns = self._farthest_ns = self.offset_ns
         self._jumped_ns: int | None = None
         self._exchange_ns = 0
 
@@ -101,13 +101,13 @@ class VenueClock:
         changed = offset_ns != self.offset_ns
         self.offset_ns, self._exchange_ns = offset_ns, best_ns // 2
         if is_first or not self._is_too_early(received_ns):
+            self._farthest_ns = offset_ns if is_first else max(self._farthest_ns, offset_ns)
             self._followed_ns, self._jumped_ns = offset_ns, None
         return changed
 
     def _is_too_early(self, at_ns: int) -> bool:
-        """Whether the venue's clock is far ahead, and has not been for long."""
-        reached_ns = max(self._last_ns, at_ns + self._followed_ns)
-        if at_ns + self.offset_ns - reached_ns <= CLOCK_LIMIT_NS:
+        """Whether the venue's clock is far ahead of all that was followed, and has not been for long."""
+        if self.offset_ns - self._farthest_ns <= CLOCK_LIMIT_NS:
             return False
         if self._jumped_ns is None:
             self._jumped_ns = at_ns
