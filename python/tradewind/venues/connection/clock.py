@@ -10,7 +10,7 @@ _GRAIN_NS = 1_000_000  # venues tell milliseconds
 CLOCK_LIMIT_NS = 1_000_000_000
 """A clock that is uncertain by more, has jumped by more or has to stand still for longer is not to be trusted (T2)."""
 _LASTING_NS = 10_000_000_000
-"""A jump ahead is followed when it has lasted for so long: time that ran ahead stands still until it is caught up with."""
+"""A jump ahead is followed when it has lasted for so long: time that ran ahead stands still until it is caught up."""
 
 
 class VenueClock:
@@ -44,7 +44,7 @@ class VenueClock:
         self._exchanges: deque[tuple[int, int]] = deque(maxlen=_KEPT)
         self._last_ns = 0
         self.offset_ns = wall_ns - self._monotonic()
-        # The offset that time follows, the largest that it has followed, and since when the venue's is far ahead of that.
+        # The offset that time follows, the largest that it has followed, and since when the venue's is far ahead.
         self._followed_ns = self._farthest_ns = self.offset_ns
         self._jumped_ns: int | None = None
         self._exchange_ns = 0
