@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -68,6 +68,7 @@ _OK = 200
 _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
 """How far the venue's time of an order may be from ours."""
+_DAY_NS = 86_400 * 1_000_000_000
 _TOO_MUCH = -1003
 
 
@@ -291,22 +292,14 @@ class BinanceSpotExecution(Execution):
 
     async def find_order(self, client_id: str, instrument: str, sent_ns: int) -> OrderState | None:
         """The order of a client id that the venue may have altered (F36), among all those of about a time."""
-        asked: dict[str, Any] = {"symbol": _symbol(instrument), "limit": _PAGE}
-        first_ms, last_ms = ((sent_ns + far) // _MILLISECOND_NS for far in (-_ABOUT_NS, _ABOUT_NS))
-        named: dict[str, Any] = {"startTime": first_ms, "endTime": last_ms}
-        while True:
-            try:
-                page = await self._orders("/api/v3/allOrders", asked | named)
-            except VenueError as error:
-                if error.number in self._missing_errors:
-                    return None
-                raise
-            for one in page:
-                if one.client_id == client_id:
-                    return one
-            if len(page) < _PAGE or (page[-1].created_ns or 0) > last_ms * _MILLISECOND_NS:
-                return None
-            named = {"orderId": int(page[-1].venue_order_id) + 1}
+        async for one in self._orders_between(instrument, sent_ns - _ABOUT_NS, sent_ns + _ABOUT_NS):
+            if one.client_id == client_id:
+                return one
+        return None
+
+    async def orders_since(self, instrument: str, since_ns: int) -> list[OrderState]:
+        """The orders of an instrument that were placed within a day from a time on, closed ones too."""
+        return [one async for one in self._orders_between(instrument, since_ns, since_ns + _DAY_NS)]
 
     async def fills(
         self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
@@ -373,6 +366,25 @@ class BinanceSpotExecution(Execution):
 
     async def _orders(self, path: str, parameters: dict[str, Any] | None = None) -> list[OrderState]:
         return self._named(await self._ask(path, _states, parameters))
+
+    async def _orders_between(self, instrument: str, from_ns: int, to_ns: int) -> AsyncIterator[OrderState]:
+        """All orders of an instrument that were placed between two times, at most a day apart."""
+        asked: dict[str, Any] = {"symbol": _symbol(instrument), "limit": _PAGE}
+        first_ms, last_ms = from_ns // _MILLISECOND_NS, to_ns // _MILLISECOND_NS
+        named: dict[str, Any] = {"startTime": first_ms, "endTime": last_ms}
+        while True:
+            try:
+                page = await self._orders("/api/v3/allOrders", asked | named)
+            except VenueError as error:
+                if error.number in self._missing_errors:
+                    return
+                raise
+            for one in page:
+                if (one.created_ns or 0) <= to_ns:
+                    yield one
+            if len(page) < _PAGE or (page[-1].created_ns or 0) > to_ns:
+                return
+            named = {"orderId": int(page[-1].venue_order_id) + 1}
 
     def _named(self, orders: list[OrderState]) -> list[OrderState]:
         return [msgspec.structs.replace(one, client_id=self._name(one)) for one in orders]
