@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from typing import Any, TypeVar
 
 import msgspec
@@ -69,6 +69,9 @@ _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
 """How far the venue's time of an order may be from ours."""
 _DAY_NS = 86_400 * 1_000_000_000
+_MOST_CHANGED = 100
+"""So many orders are asked about that somebody may have amended."""
+_NOT_FOUND = 404
 _TOO_MUCH = -1003
 
 
@@ -291,11 +294,31 @@ class BinanceSpotExecution(Execution):
         return msgspec.structs.replace(found, client_id=client_id)
 
     async def find_order(self, client_id: str, instrument: str, sent_ns: int) -> OrderState | None:
-        """The order of a client id that the venue may have altered (F36), among all those of about a time."""
+        """The order of a client id that the venue may have altered (F36), among all those of about a time.
+
+        One that another client of the account has amended has got another id.
+        """
+        changed = list[OrderState]()
         async for one in self._orders_between(instrument, sent_ns - _ABOUT_NS, sent_ns + _ABOUT_NS):
             if one.client_id == client_id:
                 return one
+            if one.price is not None and one.venue_time_ns != one.created_ns:
+                changed.append(one)
+        for one in changed[:_MOST_CHANGED]:
+            if client_id in await self._earlier_names(one):
+                self._reader.remember(client_id, _symbol(instrument), int(one.venue_order_id))
+                return msgspec.structs.replace(one, client_id=client_id)
         return None
+
+    async def _earlier_names(self, order: OrderState) -> Set[str]:
+        """The client ids that an order had before it was amended, in small letters."""
+        asked = {"symbol": _symbol(order.instrument), "orderId": order.venue_order_id}
+        try:
+            return await self._ask("/api/v3/order/amendments", _earlier_names, asked)
+        except VenueError as error:
+            if error.status == _NOT_FOUND or error.number in self._missing_errors:
+                return frozenset()
+            raise
 
     async def orders_since(self, instrument: str, since_ns: int) -> list[OrderState]:
         """The orders of an instrument that were placed within a day from a time on, closed ones too."""
@@ -677,6 +700,10 @@ def _state(order: dict[str, Any]) -> OrderState:
 
 def _states(orders: list[dict[str, Any]]) -> list[OrderState]:
     return [_state(one) for one in orders]
+
+
+def _earlier_names(amendments: list[dict[str, Any]]) -> Set[str]:
+    return frozenset(one["origClientOrderId"].lower() for one in amendments)
 
 
 def _commission(instrument: str, answer: dict[str, Any]) -> Commission:
