@@ -184,6 +184,22 @@ def test_secrets_are_refused_and_never_shown(cli, folder, text):
     assert (code, "HIDDEN" in out + err) == (1, False)
 
 
+@pytest.mark.parametrize("key", ["api_key", "secret", "api-key", "API_SECRET", "token"])
+def test_a_secret_beside_the_credentials_is_told_where_it_belongs(read, key):
+    with pytest.raises(SystemFileError) as caught:
+        read(f'[accounts.main]\nvenue = "binance_spot"\n{key} = "HIDDEN"\n')
+    one = caught.value.problems[-1]
+    assert (one.line, one.message) == (3, ": is not known (its value is not shown)")
+    assert one.hint.startswith("secrets stay out of this file: accounts.NAME.credentials")
+
+
+def test_credentials_that_are_a_text_are_told_how_they_are_written(read):
+    with pytest.raises(SystemFileError) as caught:
+        read('[accounts.main]\nvenue = "binance_spot"\ncredentials = "HIDDEN"\n')
+    one = caught.value.problems[-1]
+    assert one.hint.startswith("Where the keys are: { key_variable =")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

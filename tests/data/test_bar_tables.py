@@ -71,6 +71,13 @@ def test_bars_do_not_overlap(instrument: InstrumentFields) -> None:
     )
 
 
+def test_bars_that_overlap_are_named_by_the_times_in_their_rows(instrument: InstrumentFields) -> None:
+    for label, told in (("start", "UTC"), ("end", "UTC, its end")):
+        with pytest.raises(DataError) as caught:
+            bars(table(every=30), "1m", label, time_unit="s").load(instrument)  # type: ignore[arg-type]
+        assert caught.value.message.endswith(f"row 3: 1970-01-01 00:01:00.000000000 {told}")
+
+
 def test_an_interval_that_no_bar_has_is_refused(instrument: InstrumentFields) -> None:
     with pytest.raises(DataError, match=r"interval = '1m', but no two bars are closer than 3600 s"):
         bars(table(24, every=3600), "1m", "start", time_unit="s").load(instrument)

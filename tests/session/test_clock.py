@@ -13,6 +13,7 @@ from session_bench import HEAD, STILL, Bench, execution_of, is_up, on_bench
 
 from tradewind.session.clock import ClockJudge
 from tradewind.venues import ClockStatus, streaming
+from tradewind.venues.connection import clock as clock_module
 
 YEAR_2100_MS = 4_102_444_800_000
 
@@ -121,6 +122,30 @@ def test_nothing_is_opened_while_time_stands_still(tmp_path: Path, monkeypatch: 
             await bench.until(lambda: not kernel.open_orders())
             await bench.until(lambda: streams() == {True})
             assert session.now_ns() >= stands_ns
+
+    on_bench(tmp_path, STILL, work)
+
+
+def test_a_clock_that_was_far_ahead_for_a_moment_is_traded_by_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_module, "_LASTING_NS", 600 * 10**9)
+
+    async def work(bench: Bench) -> None:
+        async with bench.session() as ready:
+            session, kernel = ready.session, ready.kernel
+
+            def streams() -> set[bool]:
+                return {up for name, up in session.health.connections.items() if not name.endswith(" orders")}
+
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and streams() == {True})
+            bench.faults.on("clock", seconds=600)
+            await bench.until(lambda: streams() == {False})
+            bench.faults.on("clock", seconds=0)
+            await bench.until(lambda: streams() == {True})
+            rows = kernel.rows
+            await bench.until(lambda: kernel.rows > rows + 5)
+            assert session.now_ns() < time.time_ns() + 60 * 10**9
 
     on_bench(tmp_path, STILL, work)
 

@@ -17,6 +17,7 @@ from tradewind.errors import TradewindError
 from tradewind.journal import Journal
 from tradewind.session.parity import parity
 from tradewind.session.run import prepared
+from tradewind.venues.connection.rest import VenueError
 
 
 def test_a_run_that_could_not_cancel_its_orders_is_not_finished_and_goes_on(tmp_path: Path) -> None:
@@ -305,6 +306,26 @@ def test_an_order_is_cancelled_although_a_run_fails_before_it_is_listed(tmp_path
         assert bench.open_orders == {} and orders_of(bench) == ["CANCELED"]
 
     on_bench(tmp_path, SINKING, work)
+
+
+def test_a_venue_that_refuses_the_key_is_asked_ever_more_rarely_while_a_run_ends(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        asked = list[str]()
+
+        async def refused() -> list[Any]:
+            asked.append("open orders")
+            raise VenueError("bad_credentials", "Invalid API-key, IP, or permissions for action.", number=-2015)
+
+        with pytest.raises(ZeroDivisionError):
+            async with bench.session() as ready:
+                await bench.until(lambda: bench.open_orders)
+                execution_of(ready).open_orders = refused
+                ready.session.fail(ZeroDivisionError())
+                await ready.running
+        # At once, and after at least one, two and four seconds more.
+        assert 2 <= len(asked) <= 4
+
+    on_bench(tmp_path, RESTING, work, '\n[shutdown]\ntimeout = "9s"\n')
 
 
 @pytest.mark.parametrize("is_in_time", [True, False])

@@ -229,6 +229,44 @@ def test_an_order_whose_client_id_was_altered_is_found_after_a_kill(tmp_path: Pa
     on_bench(tmp_path, RESTING, work)
 
 
+@pytest.mark.parametrize("is_filled", [False, True])
+def test_an_order_that_somebody_amended_while_the_run_was_down_is_ours(tmp_path: Path, is_filled: bool) -> None:
+    async def work(bench: Bench) -> None:
+        async with bench.session(ends="killed") as ready:
+            await bench.until(lambda: [one for one in ready.kernel.open_orders() if one["status"] == "open"])
+            name = ready.session.name_of(ready.kernel.open_orders()[0])
+        server, (order,) = bench.sandbox.server, bench.open_orders.values()
+        # As Binance keeps an amended order: with its number, under another client id.
+        named = server.exchange.history._named
+        order.client_id = "web_amended"
+        order.updated_ns += 10**9
+        named[order.account, order.symbol, order.client_id] = named.pop((order.account, order.symbol, name))
+        if is_filled:
+            server.exchange.fill_by_crowd(order, server.clock.now_ns())
+        async with bench.session() as ready:
+            execution = execution_of(ready)
+            execution.fate_seconds = 1.0
+            read, asked = execution._rest.read, list[str]()
+
+            async def reading(path: str, reader: Any, parameters: Any = None, **more: Any) -> Any:
+                if path != "/api/v3/order/amendments":
+                    return await read(path, reader, parameters, **more)
+                asked.append(parameters["orderId"])
+                return reader([{"orderId": order.id, "origClientOrderId": name, "newClientOrderId": "web_amended"}])
+
+            execution._rest.read = reading
+            await bench.until(lambda: is_up(ready))
+            assert asked == [str(order.id)]
+            if is_filled:
+                await bench.until(lambda: ready.kernel.positions() and bench.equals(ready))
+            else:
+                assert [ready.session.name_of(one) for one in ready.kernel.open_orders()] == [name]
+        assert not bench.open_orders
+        assert "unexplained" not in postings(tmp_path)
+
+    on_bench(tmp_path, RESTING, work)
+
+
 def test_a_lost_fill_is_found(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:

@@ -89,8 +89,10 @@ def test_its_figures_are_told_as_those_of_a_backtest(result: tw.Result) -> None:
         {"mode": "live", "positions": HELD},
         {"mode": "live", "positions": HELD, "orders": True, "is_finished": False},
         {"mode": "live", "positions": HELD, "orders": True, "is_finished": False, "failure": "ValueError: mine"},
+        {"mode": "live", "positions": HELD, "is_finished": False, "failure": "ValueError: mine", "fails_again": True},
+        {"positions": HELD, "is_finished": False, "failure": "ValueError: mine", "fails_again": True},
     ],
-    ids=["paper", "live", "kept", "failed"],
+    ids=["paper", "live", "kept", "failed", "failed by its strategy", "failed on paper"],
 )
 def test_what_is_left_open(result: tw.Result, changes: dict[str, Any], snapshot: Any) -> None:
     orders = [resting(result)] if changes.get("orders") else []
@@ -141,6 +143,22 @@ def test_what_a_failed_session_has_cancelled_is_not_left_open(tmp_path: Path) ->
     assert metrics["span_ns"][1] > metrics["span_ns"][0]
 
 
+def test_what_the_account_held_belongs_to_the_start_as_soon_as_it_has_a_price(tmp_path: Path) -> None:
+    shown: list[SessionReport] = []
+
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ZeroDivisionError), reported(shown.append) as sessions:
+            async with bench.session() as ready:
+                sessions.append(ready)
+                await asyncio.wait_for(asyncio.shield(ready.running), PATIENCE_SECONDS)
+
+    on_bench(tmp_path, FAILING, work, holds={"BTC": 10})
+    (found,) = shown
+    start, end = found.metrics["starting_equity"], found.metrics["final_equity"]
+    # It was told as if ten bitcoins were earned.
+    assert start > 400_000 and abs(end / start - 1) < 0.05
+
+
 def test_a_report_that_cannot_be_made_does_not_hide_the_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -167,11 +185,13 @@ def test_nothing_is_reported_of_what_did_not_begin() -> None:
     assert not shown
 
 
-async def _run(bench: Bench, *arguments: str, ends_by_itself: bool = False) -> tuple[int | None, str, str]:
+async def _run(
+    bench: Bench, *arguments: str, ends_by_itself: bool = False, fault: str = ""
+) -> tuple[int | None, str, str]:
     process = await started("run", str(bench.path), *arguments, stdout=asyncio.subprocess.PIPE)
     saying = asyncio.create_task(process.communicate())
     if not ends_by_itself:
-        url = bench.folder / "runs/busy/paper/control.json"
+        url = bench.folder / "runs/busy" / arguments[1] / "control.json"
         await bench.until(url.exists)
         control = tw.control.Control(url.parent)
 
@@ -180,6 +200,8 @@ async def _run(bench: Bench, *arguments: str, ends_by_itself: bool = False) -> t
 
         while not await asyncio.to_thread(is_filled):
             await asyncio.sleep(0.05)
+        if fault:
+            bench.faults.on(fault)
         process.send_signal(signal.SIGINT)
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await saying
@@ -220,6 +242,18 @@ def test_a_session_that_fails_reports_and_shows_its_error(tmp_path: Path, mode: 
         assert code == 1
         assert "ZeroDivisionError: mine" in err.rstrip().splitlines()[-1] or "ZeroDivisionError: mine" in err, err
         assert f"busy ({mode}), 20" in out and "by ZeroDivisionError: mine" in out
-        assert "what was known at the failure" in out
+        assert "what was known at the failure" in out and "start with --accept-changes to go on with it" in out
+        assert ("it stays at the venue, and nobody looks after it" in out) is (mode == "live")
 
     on_bench(tmp_path, FAILING, work)
+
+
+@pytest.mark.parametrize("fault", ["", "refused_orders"])
+def test_positions_that_were_to_be_closed_and_are_not_are_told_by_the_exit_code(tmp_path: Path, fault: str) -> None:
+    async def work(bench: Bench) -> None:
+        code, out, err = await _run(bench, "--mode", "live", fault=fault)
+        assert ("positions are left that were to be closed" in err) is bool(fault), err
+        assert "ended in order" in [" ".join(line.split()) for line in out.splitlines()]
+        assert code == int(bool(fault))
+
+    on_bench(tmp_path, ONCE, work, '\n[shutdown]\npositions = "close"\ntimeout = "2s"\n')

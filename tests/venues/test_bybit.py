@@ -144,6 +144,24 @@ def test_a_book_is_begun_anew_behind_a_message_that_cannot_be_read(bad: Any) -> 
     assert shown == [(True, 100), (False, 101)] * 2, "no change comes before the snapshot"
 
 
+def test_a_book_is_begun_anew_where_a_change_is_missing() -> None:
+    snapshot = levels(5, [["100", "1"]], [["101", "1"]], "snapshot")
+    changes = [levels(update, [[str(90 + update), "1"]], []) for update in (6, 6, 8, 9)]
+    events, received = streamed(
+        {"orderbook.50.BTCUSDT": [snapshot]},
+        changes,
+        lambda found: ("book", "resynced") in states(found),
+        book=["BTCUSDT"],
+    )
+    assert states(events) == [("book", "connected"), ("book", "gap"), ("book", "resynced")]
+    gap = next(one for one in events if isinstance(one, StreamStatus) and one.state == "gap")
+    assert [gap.from_ns, gap.to_ns] == [one["cts"] * 10**6 for one in (changes[0], changes[2])]
+    asked = [one["op"] for one in received if one["op"] != "ping"]
+    assert asked == ["subscribe", "unsubscribe", "subscribe"]
+    shown = [(event.is_first, event.price) for event in events if type(event).__name__ == "BookUpdate"]
+    assert shown == [(True, 100), (False, 101), (False, 96), (True, 100), (False, 101)], "nothing behind the hole"
+
+
 def test_a_trade_that_cannot_be_read_leaves_a_gap() -> None:
     def trades(*named: tuple[str, str]) -> dict[str, Any]:
         some = [TRADE | {"i": name, "p": price, "T": told("", [])["ts"]} for name, price in named]

@@ -68,6 +68,32 @@ def test_the_quickest_exchange_sets_the_clock_and_time_never_goes_back() -> None
     assert clock.offset_ns == 30_000_000_000 - 251_000
 
 
+def test_a_jump_ahead_is_followed_when_it_has_lasted() -> None:
+    second_ns, now = 10**9, [0]
+    clock = VenueClock(monotonic=lambda: now[0], wall=lambda: 0)
+
+    def told(at: int, ahead: int) -> tuple[int, int]:
+        """Our time and its uncertainty, in seconds, where the venue's clock is so far ahead."""
+        now[0] = at * second_ns
+        clock.observe(now[0], now[0] + ahead * second_ns, now[0])
+        return clock() // second_ns, clock.uncertainty_ns // second_ns
+
+    assert told(1, 7) == (8, 0), "the first exchange is believed: the system's clock may be years wrong"
+    assert told(2, 8) == (10, 0)
+    assert told(2, 1) == (10, 0)
+    assert told(3, 8) == (11, 0), "where it was before it may be again"
+    assert told(3, 608) == (11, 600)
+    assert (told(12, 608), clock.has_jumped) == ((20, 600), True)
+    assert (told(12, 8), clock.has_jumped) == ((20, 0), False), "it came back, and time goes on"
+    assert told(13, 608) == (21, 600)
+    assert told(22, 609) == (30, 601)
+    assert (told(23, 608), clock.has_jumped) == ((631, 0), False)
+    assert told(24, 8) == (631, 0), "what has run ahead stands still"
+    assert clock.ahead_ns == 599 * second_ns
+    assert told(600, 8) == (631, 0)
+    assert told(624, 8) == (632, 0)
+
+
 def frame(data: bytes, opcode: int = 1, fin: bool = True) -> bytes:
     head = bytes([(0x80 if fin else 0) | opcode])
     return head + (bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")) + data

@@ -76,7 +76,7 @@ impl Outcome {
             decisions_hash: hexadecimal(&run.engine().decisions_hash()),
             state_hash: hexadecimal(&state.hash()),
             returns: vec![
-                ("starting_equity", returns.starting_equity()),
+                ("starting_equity", recorder.curve().starting_equity()),
                 ("final_equity", returns.final_equity()),
                 ("total_return", returns.total_return()),
                 ("annual_return", returns.annual_return()),

@@ -3,7 +3,7 @@
 use crate::binance::{above_zero, check_crossed, check_quote, read_levels, unknown};
 use crate::buffer::Buffer;
 use crate::feed::{Feed, Feeds, Kind, Outcome};
-use crate::follower::Levels;
+use crate::follower::{ChangeFate, Levels};
 use crate::json::{Scanner, Value, bad};
 use tradewind_core::error::{Code, Error, Result};
 use tradewind_core::market::{Bar, BarInterval, MarketData, Quote, Side, Trade};
@@ -85,7 +85,8 @@ impl BybitDecoder {
         }
     }
 
-    /// Trades and changes of books have no numbers that follow each other: no later message shows that one was lost.
+    /// Trades have no numbers that follow each other, and a snapshot of a book may begin them anew: no later message
+    /// shows that one was lost.
     ///
     /// A frame whose topic cannot be read may have been anything.
     fn break_off(&mut self, topic: Value<'_>, arrival_ns: TimeNs) {
@@ -184,11 +185,14 @@ impl BybitDecoder {
         if is_snapshot {
             check_crossed(&self.levels)?;
             feed.book.begin(update, venue_ns);
-        } else if !feed.book.is_live() {
-            // A change without a snapshot: the subscription is made anew, which brings one.
-            return Ok(Outcome::Gap { feed: place, kind: Kind::Book, from_ns: feed.book.last_ns(), to_ns: venue_ns });
-        } else if !feed.book.is_newer_whole(update) {
-            return Ok(Outcome::Data);
+        } else {
+            let from_ns = feed.book.last_ns();
+            match feed.book.step(update, venue_ns) {
+                ChangeFate::Applied => {}
+                // The subscription is made anew, which brings a snapshot.
+                ChangeFate::Gap => return Ok(Outcome::Gap { feed: place, kind: Kind::Book, from_ns, to_ns: venue_ns }),
+                ChangeFate::Old | ChangeFate::Waits => return Ok(Outcome::Data),
+            }
         }
         self.levels.push(rows, feed.instrument, (Some(venue_ns), arrival_ns), is_snapshot)?;
         Ok(Outcome::Data)

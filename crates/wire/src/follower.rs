@@ -147,6 +147,23 @@ impl Follower {
         self.last_ns
     }
 
+    /// Takes the number of a change, of those that rise by one: what lies behind a hole waits for a snapshot of the
+    /// venue's own.
+    pub fn step(&mut self, update: i64, venue_ns: TimeNs) -> ChangeFate {
+        match self.last {
+            None => ChangeFate::Gap,
+            Some(last) if update <= last => ChangeFate::Old,
+            Some(last) if update > last + 1 => {
+                self.last = None;
+                ChangeFate::Gap
+            }
+            Some(_) => {
+                (self.last, self.last_ns) = (Some(update), venue_ns);
+                ChangeFate::Applied
+            }
+        }
+    }
+
     /// Whether a message with the whole book is newer than what is known.
     pub fn is_newer_whole(&mut self, last: i64) -> bool {
         let is_newer = self.last.is_none_or(|known| last > known);

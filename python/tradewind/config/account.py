@@ -81,7 +81,8 @@ class Account(Section):
     leverage: Annotated[Whole, Field(gt=0, le=1000)] | None = None
     """The leverage of perpetuals. Default: the highest that the instrument allows."""
     credentials: Credentials | None = None
-    """Where the keys are. Required for live."""
+    """Where the keys are: { key_variable = "NAME", secret_variable = "NAME" } or { file = "PATH" }. Required for
+    live."""
     adopt: tuple[Adoption, ...] = ()
     """Paper and live: holdings that strategies take over at the first start; all others belong to no strategy. Default:
     none."""

@@ -102,12 +102,12 @@ def _unknown(place: Place, around: dict[str, Any]) -> Problem:
     """An unknown key, without its value: it may be a secret in the wrong place."""
     key, known = str(place[-1]), around.get("properties", {})
     where = place_text(place[:-1]) or "the file"
-    if any(word in key.lower() for word in SECRET_WORDS) and "credentials" not in known:
+    near = difflib.get_close_matches(key, known, n=1)
+    if any(word in key.lower() for word in SECRET_WORDS):
         hint = "secrets stay out of this file: accounts.NAME.credentials names variables or an owner-only file"
-        if near := difflib.get_close_matches(key, known, n=1):
+        if near:
             hint = f"did you mean {near[0]}? {hint}"
         return Problem("bad_setting", place, ": is not known (its value is not shown)", hint)
-    near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"{where} has {', '.join(known)}"
     return Problem("bad_setting", place, ": is not known", hint)
 

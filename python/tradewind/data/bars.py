@@ -27,6 +27,8 @@ class BarOrder:
         The interval as the caller wrote it.
     interval_ns
         Its length.
+    written_after_ns
+        How much later than its beginning the time in a bar's row is.
     problems
         Where overlapping bars are noted.
     report
@@ -34,9 +36,12 @@ class BarOrder:
 
     """
 
-    def __init__(self, interval: str, interval_ns: int, problems: Problems, report: LoadReport) -> None:
+    def __init__(
+        self, interval: str, interval_ns: int, written_after_ns: int, problems: Problems, report: LoadReport
+    ) -> None:
         self._interval = interval
         self._interval_ns = interval_ns
+        self._written_after_ns = written_after_ns
         # A local day in which clocks go forward is an hour shorter.
         self._shortest_ns = interval_ns - (_HOUR_NS if interval_ns >= _DAY_NS else 0)
         self._step_ns = math.gcd(interval_ns, _ZONES_NS)
@@ -52,7 +57,8 @@ class BarOrder:
         apart = opens - opens.shift(1, fill_value=self._last_ns)
         close = ((apart >= 0) & (apart < self._shortest_ns)).fill_null(value=False)
         bad = piece.filter(close)
-        times = opens.filter(close).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
+        written = (opens.filter(close) + self._written_after_ns).cast(pl.Datetime("ns")).cast(pl.String)
+        times = written + (" UTC, its end" if self._written_after_ns else " UTC")
         what = f"bar of {self._interval} begins before the one before it has ended"
         self._problems.add("overlapping_bars", what, bad, times, "is the interval right, and is every bar there once?")
         smallest = apart.min()

@@ -193,7 +193,7 @@ class _BarLoading(TableLoading):
         super().__init__(stream, instrument, opened)
         self._interval_ns = interval_ns(stream.interval)
         self._before_ns = self.timing.written_after_ns = self._interval_ns if stream.label == "end" else 0
-        self._order = BarOrder(stream.interval, self._interval_ns, self.problems, self.report)
+        self._order = BarOrder(stream.interval, self._interval_ns, self._before_ns, self.problems, self.report)
 
     def events(self, frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.with_columns(pl.col("venue_time_ns") - self._before_ns)

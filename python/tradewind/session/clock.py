@@ -77,6 +77,7 @@ class ClockJudge:
 
     def take(self, status: ClockStatus) -> None:
         """Take a comparison."""
+        was_right = self.is_right
         jump_ns = 0 if self._offset_ns is None else status.offset_ns - self._offset_ns
         self._offset_ns = status.offset_ns
         self._is_doubted = max(abs(jump_ns), status.uncertainty_ns) > CLOCK_LIMIT_NS
@@ -84,7 +85,7 @@ class ClockJudge:
         # What is too long begins here; what has become short ends the sooner.
         is_long = status.ahead_ns > CLOCK_LIMIT_NS
         self._still_until_ns = until_ns if is_long else min(self._still_until_ns, until_ns)
-        if not self.is_right:
+        if not self.is_right and (was_right or abs(jump_ns) > CLOCK_LIMIT_NS or is_long):
             seconds = [value / 1e9 for value in (jump_ns, status.uncertainty_ns, status.ahead_ns)]
             told = "it moved by %.1f s, is uncertain by %.1f s, and time stands still for %.1f s"
             log.warning("%s: its clock cannot be traded by: " + told, status.venue, *seconds)

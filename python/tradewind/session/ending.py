@@ -86,6 +86,7 @@ class Ending:
             kind = left if (strategy, instrument) in to_close else dust
             kind.append(f"{quantity} of {instrument} ({strategy})")
         if left:
+            self._session.is_unclosed = True
             log.error("trading has ended, and positions are left that were to be closed: %s", ", ".join(left))
         if dust:
             log.warning("positions were closed but for dust, which is too little for an order: %s", ", ".join(dust))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tradewind.errors import TradewindError, exception
 from tradewind.session.differences import Difference, Differences, Look, difference
 from tradewind.session.fees import untracked_fees
+from tradewind.session.lost import lost_orders
 from tradewind.session.opening import is_opened
 from tradewind.session.shortfall import shortfall
 from tradewind.venues import Cancelled, CancelRequest, Execution, Expired, Filled, OrderState
@@ -34,7 +35,7 @@ _ASKED_TIMES = 3
 _HAD_SECONDS = 600.0
 """For so long a venue may leave out an order that it had: what it lists can be old, and a target is not sent again."""
 _HAD_ASK_SECONDS = 10.0
-_REFUSED_ASK_SECONDS = 60.0
+REFUSED_ASK_SECONDS = 60.0
 """What refuses the key once may err; what goes on doing so is asked ever more rarely."""
 _YOUNG_SECONDS = 5.0
 """Orders younger than this are left to their own answer and reports."""
@@ -80,6 +81,8 @@ class Reconciliation:
         self._wanted = asyncio.Event()
         self._differences = Differences(asyncio.get_running_loop().time(), self._known())
         self._knows_fees = False
+        # Whether the journal was seen to hold all orders that the run has at the venue.
+        self._has_all = False
         # Whether the account was seen to hold, since the process began, what strategies hold of it.
         self._has_enough = False
         self._is_told = False
@@ -151,8 +154,9 @@ class Reconciliation:
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     async def _compare(self) -> None:
-        if (other := await self._session.other_account(self._venue)) is not None:
-            self._session.fail(other)
+        wrong = await self._session.other_account(self._venue) or await self._lost()
+        if wrong is not None:
+            self._session.fail(wrong)
             return
         is_up, begun = self.is_up, asyncio.get_running_loop().time()
         doubtful = await self._compare_orders(everything=not is_up)
@@ -174,6 +178,13 @@ class Reconciliation:
             self._session.connection(self._venue, is_connected=True)
 
     # Orders.
+
+    async def _lost(self) -> TradewindError | None:
+        """What is wrong where the venue has orders that the journal of a run that goes on does not hold; asked once."""
+        held = None if self._has_all else self._session.held
+        wrong = None if held is None else await lost_orders(self._session, self._venue, self._execution, held)
+        self._has_all = wrong is None
+        return wrong
 
     async def _compare_orders(self, *, everything: bool) -> Set[str]:
         """Ask for orders that the venue says otherwise about; gives those of unknown fate."""
@@ -233,7 +244,7 @@ class Reconciliation:
     async def _ask(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         loop, backoff = asyncio.get_running_loop(), Backoff(first=_ASK_SECONDS, longest=2 * _ASK_SECONDS)
-        refused = Backoff(first=_ASK_SECONDS, longest=_REFUSED_ASK_SECONDS)
+        refused = Backoff(first=_ASK_SECONDS, longest=REFUSED_ASK_SECONDS)
         begun, known_by, missing = loop.time(), loop.time() + self._execution.fate_seconds, 0
         while (order := self._session.open_order(name)) is not None:
             await asyncio.sleep(backoff.next())

@@ -7,13 +7,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tradewind.errors import TradewindError
-from tradewind.session.reconciliation import RESTING, had
+from tradewind.session.reconciliation import REFUSED_ASK_SECONDS, RESTING, had
 from tradewind.venues import CancelRequest, Execution
+from tradewind.venues.connection.backoff import Backoff
 
 if TYPE_CHECKING:
     from tradewind.session.session import Session
 
 log = logging.getLogger(__name__)
+_REFUSED_SECONDS = 2.0
 
 
 class Remains:
@@ -34,6 +36,9 @@ class Remains:
         self._listed: dict[str, set[str]] = {}
         self._gone: set[str] = set()
         self._begun: float | None = None
+        # A venue that refuses the key, and when it is asked again.
+        self._refused: dict[str, Backoff] = {}
+        self._not_before: dict[str, float] = {}
 
     @property
     def names(self) -> list[str]:
@@ -57,6 +62,8 @@ class Remains:
 
     async def _settle(self, venue: str, execution: Execution) -> bool:
         """Do so at a venue; whether it says what is open."""
+        if asyncio.get_running_loop().time() < self._not_before.get(venue, 0.0):
+            return False
         held = self._held(venue)
         for name, order in held.items():
             execution.cancel(CancelRequest(name, order["instrument"].name))
@@ -64,6 +71,7 @@ class Remains:
             found = await execution.open_orders()
         except TradewindError as error:
             log.warning("%s: what is open is not known: %s", venue, error)
+            self._heed(venue, error)
             return False
         listed = {one.client_id: one for one in found if self._session.is_own(one.client_id)}
         self._listed[venue] = set(listed)
@@ -79,6 +87,7 @@ class Remains:
             state = await execution.order(name, order["instrument"].name)
         except TradewindError as error:
             log.warning("%s: what became of %s is not known: %s", execution.venue, name, error)
+            self._heed(execution.venue, error)
             return
         if state is not None:
             is_gone = state.status not in RESTING
@@ -86,3 +95,10 @@ class Remains:
             is_gone = begun is not None and now > begun + execution.fate_seconds and not had(order)
         if is_gone:
             self._gone.add(name)
+
+    def _heed(self, venue: str, error: TradewindError) -> None:
+        """Ask a venue that refuses the key ever more rarely."""
+        now = asyncio.get_running_loop().time()
+        if error.code == "bad_credentials" and now >= self._not_before.get(venue, 0.0):
+            refused = self._refused.setdefault(venue, Backoff(first=_REFUSED_SECONDS, longest=REFUSED_ASK_SECONDS))
+            self._not_before[venue] = now + refused.next()

@@ -45,6 +45,8 @@ class SessionReport:
         Orders that are not closed, as far as is known.
     has_beginning
         Whether the journal has the beginning of the run, which the parity line needs.
+    fails_again
+        Whether the next start meets the failure again, as it is in what the journal holds.
 
     """
 
@@ -58,6 +60,7 @@ class SessionReport:
     positions: list[tuple[str, str, str]]
     orders: list[OrderStatus]
     has_beginning: bool = True
+    fails_again: bool = False
 
     @classmethod
     def of(cls, ready: Prepared, error: BaseException | None = None) -> SessionReport:
@@ -86,6 +89,7 @@ class SessionReport:
             positions=kernel.positions(),
             orders=[order_status(one) for one in orders],
             has_beginning=not session.audit.manifest.accepted,
+            fails_again=kernel.is_failed,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,12 +141,22 @@ class SessionReport:
     def _fate(self) -> str:
         """What becomes of what is left open."""
         if self.failure:
-            return "that is what was known at the failure; the next start of the same run goes on with it"
+            return self._fate_of_a_failure
         if not self.is_finished:
             return "the next start of the same run goes on with it"
         if self.mode == "live":
             return "it stays at the venue; the next run begins without, unless [[accounts.NAME.adopt]] hands it over"
         return "it was simulated: the next run begins without"
+
+    @property
+    def _fate_of_a_failure(self) -> str:
+        again = (
+            "correct the strategy and start with --accept-changes" if self.fails_again else "start the same run again"
+        )
+        if self.mode == "live":
+            known = "that is what was known at the failure: it stays at the venue, and nobody looks after it"
+            return f"{known}; {again} to go on with it, or close it at the venue"
+        return f"that is what was known at the failure; {again} to go on with it"
 
 
 @contextmanager

@@ -79,16 +79,16 @@ def run(
     """Run a system until Ctrl-C, SIGTERM or the end of its terminal; gives the exit code.
 
     What goes on is said some times a minute; how it went is shown at the end, also where an error ends it.
+    Positions that were to be closed and are not make the exit code 1.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     runner = asyncio.Runner(loop_factory=lambda: event_loop(is_busy=system.run.busy_wait))
     try:
         with outlived_outputs(), runner:
-            runner.run(_run(system, mode, say, show, accepts_changes=accepts_changes))
+            return runner.run(_run(system, mode, say, show, accepts_changes=accepts_changes))
     except KeyboardInterrupt:
         say("ended before it began; orders of an earlier start may be open: start it again, or tradewind cancel-all")
         return 130
-    return 0
 
 
 async def _run(
@@ -98,7 +98,7 @@ async def _run(
     show: Callable[[SessionReport], None],
     *,
     accepts_changes: bool,
-) -> None:
+) -> int:
     # Reported is what is there when the journal is closed.
     with reported(show) as sessions:
         try:
@@ -110,6 +110,7 @@ async def _run(
             if mode == "live" and not sessions and may_have_left_orders(system.journal_folder(mode) / FOLDER_NAME):
                 say("the run was cut off before, and does not go on: orders of it may be open (tradewind cancel-all)")
             raise
+    return int(ready.session.is_unclosed)
 
 
 async def _told(system: System, mode: Literal["paper", "live"], ready: Prepared, say: Callable[[str], None]) -> None:

@@ -26,6 +26,7 @@ from tradewind.session.client_ids import read_client_id
 from tradewind.session.clock import ClockJudge, SessionClock
 from tradewind.session.ending import Ending
 from tradewind.session.feeds import AccountFeed, MarketFeed
+from tradewind.session.lost import Held
 from tradewind.session.opening import is_opened
 from tradewind.session.reached import other_account
 from tradewind.session.warm_up import declares, warm_up
@@ -142,8 +143,12 @@ class Session:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self.is_finished = False
+        self.is_unclosed = False
+        """Whether positions are left that were to be closed at the end."""
         self.left: Collection[str] | None = None
         """The client ids of what is open at the venues behind a failure, or may be; None where nobody looked."""
+        self.held = Held.of(self) if audit.last else None
+        """What the journal of a run that goes on held; None where it begins."""
         self.unsent: set[str] = set()
         """Those of orders that the failure kept from leaving."""
         # When requests left last: of what was decided before this process began it is not known.

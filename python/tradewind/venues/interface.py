@@ -364,6 +364,13 @@ class Execution(ABC):
         """Look for an order among those of about a time, before it is given up, where the venue alters client ids."""
         return None
 
+    async def orders_since(self, instrument: str, since_ns: int) -> list[OrderState]:
+        """The orders of an instrument that were placed within a day from a time on, as far as the venue tells.
+
+        A run that goes on asks for them once: there may be some that its journal has lost.
+        """
+        return [one for one in await self.open_orders() if one.instrument == instrument]
+
     @abstractmethod
     async def fills(
         self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None

@@ -378,7 +378,7 @@ class StreamingMarketData(MarketData):
         """Tell how the clock goes; a jump is looked at again soon."""
         clock, before_ns = self.clock, self._offset_ns
         self._offset_ns = clock.offset_ns
-        if before_ns is not None and abs(clock.offset_ns - before_ns) > CLOCK_LIMIT_NS:
+        if clock.has_jumped or (before_ns is not None and abs(clock.offset_ns - before_ns) > CLOCK_LIMIT_NS):
             self._clock_doubted.set()
         self.sink.on_status(ClockStatus(self.venue, clock.offset_ns, clock.uncertainty_ns, clock.ahead_ns))
 

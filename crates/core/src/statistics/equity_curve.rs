@@ -66,18 +66,26 @@ impl EquityCurve {
     /// Takes the equity before and after money came from outside or left: what was gained until then is kept, and
     /// what follows is measured against what is there now.
     ///
-    /// While what came has no price, the first equity that is known again is what is there after it.
+    /// While what came has no price, the first equity that is known again is what is there after it: it is taken as soon
+    /// as that is known, so that nothing that is earned later counts as money that came.
     pub fn flow(&mut self, before: Option<f64>, after: Option<f64>) {
         let Some(last) = self.returns.final_equity() else { return };
         let before = self.before_flow.take().or(before).unwrap_or(last);
-        match after {
-            Some(after) => self.returns.flow(before, after),
-            None => self.before_flow = Some(before),
+        if let Some(after) = after {
+            self.returns.flow(before, after);
+        } else {
+            self.before_flow = Some(before);
+            self.next_boundary_ns = TimeNs::MIN;
         }
     }
 
+    /// The equity at the start; not known while money that belongs to it has no price.
+    pub fn starting_equity(&self) -> Option<f64> {
+        self.returns.starting_equity().filter(|_| self.before_flow.is_none() || self.returns.samples() > 1)
+    }
+
     /// Behind when an event must be preceded by [`EquityCurve::sample`]: never before the curve has begun, and
-    /// always until the equity is first known.
+    /// always until the equity is known, at first or behind money that came without a price.
     #[inline]
     pub fn next_boundary_ns(&self) -> TimeNs {
         self.next_boundary_ns
@@ -185,6 +193,26 @@ mod tests {
         assert_eq!((returns.starting_equity(), returns.final_equity()), (Some(100.0), Some(4.0)));
         assert!((returns.total_return().unwrap() - (1.1 * 0.8 - 1.0)).abs() < 1e-12);
         assert!((returns.maximum_drawdown().unwrap() + 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_earned_behind_money_without_a_price_is_profit() {
+        let mut curve = EquityCurve::new(1_000, Annualisation::EveryDay, true).unwrap();
+        curve.begin(0, Some(0.0));
+        curve.flow(Some(0.0), Some(60.0));
+        curve.flow(Some(60.0), None);
+        assert_eq!(curve.starting_equity(), None);
+        for (time_ns, equity) in [(1, None), (2, Some(100.0)), (3, Some(104.0)), (4, Some(105.0))] {
+            if time_ns > curve.next_boundary_ns() {
+                curve.sample(time_ns, equity);
+            }
+        }
+        assert_eq!(curve.starting_equity(), Some(100.0));
+        curve.flow(Some(105.0), None);
+        assert_eq!(curve.starting_equity(), Some(100.0));
+        curve.sample(5, Some(205.0));
+        curve.finish(6, Some(205.0));
+        assert!((curve.returns().total_return().unwrap() - 0.05).abs() < 1e-12);
     }
 
     #[test]

@@ -223,6 +223,11 @@ impl Returns {
         self.annualisation
     }
 
+    /// How many samples there were.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
     /// The equity at the start.
     pub fn starting_equity(&self) -> Option<f64> {
         self.start.map(|start| start.equity)

@@ -132,7 +132,7 @@ class AccountReader:
 
     def accepted(self, client_id: str, symbol: str, order_id: int, time_ms: int) -> list[Report]:
         """Take the answer to an order that was accepted; from now on it is known by the venue's number, too (F36)."""
-        self._remember(client_id, symbol, order_id)
+        self.remember(client_id, symbol, order_id)
         # Of what has ended it is no news that it once began.
         if self._memory.is_known(("closed", client_id)) or not self._memory.is_new(("accepted", client_id)):
             return []
@@ -144,10 +144,11 @@ class AccountReader:
         if known is not None or not self._is_own(text):
             return known or text
         name = text.lower()
-        self._remember(name, symbol, order_id)
+        self.remember(name, symbol, order_id)
         return name
 
-    def _remember(self, client_id: str, symbol: str, order_id: int) -> None:
+    def remember(self, client_id: str, symbol: str, order_id: int) -> None:
+        """Know an order by the venue's number from now on."""
         if client_id not in self._numbers:
             self._names[symbol, order_id], self._numbers[client_id] = client_id, (symbol, order_id)
         if len(self._numbers) > _KEPT:

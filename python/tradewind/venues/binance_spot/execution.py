@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from typing import Any, TypeVar
 
 import msgspec
@@ -68,6 +68,10 @@ _OK = 200
 _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
 """How far the venue's time of an order may be from ours."""
+_DAY_NS = 86_400 * 1_000_000_000
+_MOST_CHANGED = 100
+"""So many orders are asked about that somebody may have amended."""
+_NOT_FOUND = 404
 _TOO_MUCH = -1003
 
 
@@ -290,23 +294,35 @@ class BinanceSpotExecution(Execution):
         return msgspec.structs.replace(found, client_id=client_id)
 
     async def find_order(self, client_id: str, instrument: str, sent_ns: int) -> OrderState | None:
-        """The order of a client id that the venue may have altered (F36), among all those of about a time."""
-        asked: dict[str, Any] = {"symbol": _symbol(instrument), "limit": _PAGE}
-        first_ms, last_ms = ((sent_ns + far) // _MILLISECOND_NS for far in (-_ABOUT_NS, _ABOUT_NS))
-        named: dict[str, Any] = {"startTime": first_ms, "endTime": last_ms}
-        while True:
-            try:
-                page = await self._orders("/api/v3/allOrders", asked | named)
-            except VenueError as error:
-                if error.number in self._missing_errors:
-                    return None
-                raise
-            for one in page:
-                if one.client_id == client_id:
-                    return one
-            if len(page) < _PAGE or (page[-1].created_ns or 0) > last_ms * _MILLISECOND_NS:
-                return None
-            named = {"orderId": int(page[-1].venue_order_id) + 1}
+        """The order of a client id that the venue may have altered (F36), among all those of about a time.
+
+        One that another client of the account has amended has got another id.
+        """
+        changed = list[OrderState]()
+        async for one in self._orders_between(instrument, sent_ns - _ABOUT_NS, sent_ns + _ABOUT_NS):
+            if one.client_id == client_id:
+                return one
+            if one.price is not None and one.venue_time_ns != one.created_ns:
+                changed.append(one)
+        for one in changed[:_MOST_CHANGED]:
+            if client_id in await self._earlier_names(one):
+                self._reader.remember(client_id, _symbol(instrument), int(one.venue_order_id))
+                return msgspec.structs.replace(one, client_id=client_id)
+        return None
+
+    async def _earlier_names(self, order: OrderState) -> Set[str]:
+        """The client ids that an order had before it was amended, in small letters."""
+        asked = {"symbol": _symbol(order.instrument), "orderId": order.venue_order_id}
+        try:
+            return await self._ask("/api/v3/order/amendments", _earlier_names, asked)
+        except VenueError as error:
+            if error.status == _NOT_FOUND or error.number in self._missing_errors:
+                return frozenset()
+            raise
+
+    async def orders_since(self, instrument: str, since_ns: int) -> list[OrderState]:
+        """The orders of an instrument that were placed within a day from a time on, closed ones too."""
+        return [one async for one in self._orders_between(instrument, since_ns, since_ns + _DAY_NS)]
 
     async def fills(
         self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
@@ -373,6 +389,25 @@ class BinanceSpotExecution(Execution):
 
     async def _orders(self, path: str, parameters: dict[str, Any] | None = None) -> list[OrderState]:
         return self._named(await self._ask(path, _states, parameters))
+
+    async def _orders_between(self, instrument: str, from_ns: int, to_ns: int) -> AsyncIterator[OrderState]:
+        """All orders of an instrument that were placed between two times, at most a day apart."""
+        asked: dict[str, Any] = {"symbol": _symbol(instrument), "limit": _PAGE}
+        first_ms, last_ms = from_ns // _MILLISECOND_NS, to_ns // _MILLISECOND_NS
+        named: dict[str, Any] = {"startTime": first_ms, "endTime": last_ms}
+        while True:
+            try:
+                page = await self._orders("/api/v3/allOrders", asked | named)
+            except VenueError as error:
+                if error.number in self._missing_errors:
+                    return
+                raise
+            for one in page:
+                if (one.created_ns or 0) <= to_ns:
+                    yield one
+            if len(page) < _PAGE or (page[-1].created_ns or 0) > to_ns:
+                return
+            named = {"orderId": int(page[-1].venue_order_id) + 1}
 
     def _named(self, orders: list[OrderState]) -> list[OrderState]:
         return [msgspec.structs.replace(one, client_id=self._name(one)) for one in orders]
@@ -665,6 +700,10 @@ def _state(order: dict[str, Any]) -> OrderState:
 
 def _states(orders: list[dict[str, Any]]) -> list[OrderState]:
     return [_state(one) for one in orders]
+
+
+def _earlier_names(amendments: list[dict[str, Any]]) -> Set[str]:
+    return frozenset(one["origClientOrderId"].lower() for one in amendments)
 
 
 def _commission(instrument: str, answer: dict[str, Any]) -> Commission:
