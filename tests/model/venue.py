@@ -423,7 +423,7 @@ class Venue:
                     self._end(order, "immediate_or_cancel")
 
     def _fill(self, order: Placed, price: Decimal, offered: Decimal, *, is_maker: bool) -> Decimal:
-        """Fill an order; gives how much of what it was offered is gone, which is all: what it may not take is lost."""
+        """Fill an order; gives how much it took."""
         one = self.specifications[order.instrument]
         most = self._reducible(order) if order.reduce_only and one.kind != "spot" else offered
         quantity = min(offered, most)
@@ -431,7 +431,7 @@ class Venue:
             return NOTHING
         if one.kind == "spot" and not self._can_pay(order, price, quantity):
             self._end(order, "insufficient_funds")
-            return offered
+            return NOTHING
         if quantity:
             order.filled += quantity
             fill = Fill(order.id, order.strategy, order.instrument, order.sign, price, quantity, is_maker)
@@ -441,7 +441,7 @@ class Venue:
             self._forget(order)
         elif order.reduce_only and one.kind != "spot" and quantity == most:
             self._end(order, "reduce_only")
-        return offered
+        return quantity
 
 
 def decimal(value: Fraction) -> Decimal:

@@ -4,8 +4,8 @@ use crate::market::{Book, BookDelta, Level, Quote, Side};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// Prices and quantities that an order took.
-pub type Taken = SmallVec<[Level; 4]>;
+/// Prices and quantities that an order is offered.
+pub type Offered = SmallVec<[Level; 4]>;
 
 /// The shown sizes of one instrument, less what we took since each price or size last changed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -54,9 +54,9 @@ impl Liquidity {
         self.book.as_ref().map_or(self.quote, |book| book.quote())
     }
 
-    /// Takes up to `wanted` from prices that pass `accepts`, best first.
-    pub fn take(&mut self, taker: Side, mut wanted: i64, accepts: impl Fn(i64) -> bool) -> Taken {
-        let mut fills = Taken::new();
+    /// Up to `wanted` of what is left at prices that pass `accepts`, best first.
+    pub fn offer(&self, taker: Side, mut wanted: i64, accepts: impl Fn(i64) -> bool) -> Offered {
+        let mut offered = Offered::new();
         let maker = taker.opposite();
         let shown: SmallVec<[Level; 4]> = match &self.book {
             Some(book) => book.levels(maker).take_while(|level| accepts(level.price)).collect(),
@@ -65,25 +65,27 @@ impl Liquidity {
         for level in shown {
             let quantity = wanted.min(level.quantity - self.taken_at(maker, level.price));
             if quantity > 0 {
-                self.note(maker, level.price, quantity);
-                fills.push(Level { price: level.price, quantity });
+                offered.push(Level { price: level.price, quantity });
                 wanted -= quantity;
             }
             if wanted == 0 {
                 break;
             }
         }
-        fills
+        offered
     }
 
     fn taken_at(&self, side: Side, price: i64) -> i64 {
         self.taken.iter().find(|(held, level)| *held == side && level.price == price).map_or(0, |(_, level)| level.quantity)
     }
 
-    fn note(&mut self, side: Side, price: i64, quantity: i64) {
+    /// A taker of this side takes some of what is shown at a price.
+    pub fn take(&mut self, taker: Side, price: i64, quantity: i64) {
+        let side = taker.opposite();
         match self.taken.iter_mut().find(|(held, level)| *held == side && level.price == price) {
             Some((_, level)) => level.quantity += quantity,
-            None => self.taken.push((side, Level { price, quantity })),
+            None if quantity > 0 => self.taken.push((side, Level { price, quantity })),
+            None => {}
         }
     }
 }
@@ -100,18 +102,27 @@ const fn touch(quote: &Quote, taker: Side) -> Level {
 mod tests {
     use super::*;
 
+    /// Up to `wanted`, taken.
+    fn taken(liquidity: &mut Liquidity, wanted: i64, accepts: impl Fn(i64) -> bool) -> Offered {
+        let offered = liquidity.offer(Side::Buy, wanted, accepts);
+        for level in &offered {
+            liquidity.take(Side::Buy, level.price, level.quantity);
+        }
+        offered
+    }
+
     const QUOTE: Quote = Quote { bid: 99, bid_quantity: 5, ask: 101, ask_quantity: 7 };
 
     #[test]
     fn what_was_taken_comes_back_when_the_side_changes() {
         let mut liquidity = Liquidity::default();
         liquidity.observe_quote(QUOTE);
-        assert_eq!(liquidity.take(Side::Buy, 5, |_| true).as_slice(), [Level { price: 101, quantity: 5 }]);
+        assert_eq!(taken(&mut liquidity, 5, |_| true).as_slice(), [Level { price: 101, quantity: 5 }]);
         liquidity.observe_quote(Quote { bid: 98, ..QUOTE });
-        assert_eq!(liquidity.take(Side::Buy, 5, |_| true).as_slice(), [Level { price: 101, quantity: 2 }]);
-        assert!(liquidity.take(Side::Buy, 5, |_| true).is_empty());
+        assert_eq!(taken(&mut liquidity, 5, |_| true).as_slice(), [Level { price: 101, quantity: 2 }]);
+        assert!(taken(&mut liquidity, 5, |_| true).is_empty());
         liquidity.observe_quote(Quote { ask_quantity: 8, ..QUOTE });
-        assert_eq!(liquidity.take(Side::Buy, 9, |_| true).as_slice(), [Level { price: 101, quantity: 8 }]);
+        assert_eq!(taken(&mut liquidity, 9, |_| true).as_slice(), [Level { price: 101, quantity: 8 }]);
     }
 
     #[test]
@@ -121,10 +132,10 @@ mod tests {
         for delta in [delta(Side::Sell, 101, 3, true), delta(Side::Sell, 102, 4, false), delta(Side::Buy, 99, 9, false)] {
             liquidity.observe_delta(&delta);
         }
-        let taken = liquidity.take(Side::Buy, 5, |price| price <= 102);
-        assert_eq!(taken.as_slice(), [Level { price: 101, quantity: 3 }, Level { price: 102, quantity: 2 }]);
+        let offered = taken(&mut liquidity, 5, |price| price <= 102);
+        assert_eq!(offered.as_slice(), [Level { price: 101, quantity: 3 }, Level { price: 102, quantity: 2 }]);
         liquidity.observe_delta(&delta(Side::Sell, 101, 1, false));
-        let taken = liquidity.take(Side::Buy, 9, |price| price <= 102);
-        assert_eq!(taken.as_slice(), [Level { price: 101, quantity: 1 }, Level { price: 102, quantity: 2 }]);
+        let offered = taken(&mut liquidity, 9, |price| price <= 102);
+        assert_eq!(offered.as_slice(), [Level { price: 101, quantity: 1 }, Level { price: 102, quantity: 2 }]);
     }
 }
