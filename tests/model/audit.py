@@ -6,12 +6,14 @@ import heapq
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from fractions import Fraction
 
 from model.bars import NEVER, Bar, Builder
 from model.desk import Desk
+from model.market import NOTHING
 from model.rows import Row, by_arrival
 from model.tape import Callback, Said, State, Tape
+from model.venue import Answer
 
 # What the venue says.
 ANSWERS = ("order", "fill", "margin_call", "liquidation")
@@ -26,7 +28,7 @@ class Audit:
     builders: dict[str, Builder]
     timers: list[tuple[int, str]] = field(default_factory=list)
     # What everything was worth from when on.
-    worth: list[tuple[int, Decimal | None]] = field(default_factory=list)
+    worth: list[tuple[int, Fraction | None]] = field(default_factory=list)
     has_stopped: bool = False
     heard_ns: int = 0
 
@@ -66,27 +68,29 @@ class Audit:
 
     def _begin(self, call: Callback) -> None:
         """The next input: an answer of the venue, a timer, a row or a command."""
-        desk, venue, now_ns = self.desk, self.desk.venue, call.now_ns
+        desk, now_ns = self.desk, call.now_ns
         if desk.now_ns:
             self.worth.append((desk.now_ns, desk.equity()))
         assert now_ns >= desk.now_ns
         desk.now_ns = now_ns
         # Rows come before answers of their time, and these before commands and timers.
         is_row = call.kind in ("row", "bar") and self._next_row_ns() == now_ns
-        venue.advance(now_ns - is_row)
+        for venue in desk.venues.values():
+            venue.advance(now_ns - is_row)
         self._hear_silent(now_ns)
         if call.kind not in ANSWERS:
-            assert not venue.answers or venue.answers[0].due_ns >= now_ns, venue.answers[0]
+            said = self._next_answer()
+            assert said is None or said.due_ns >= now_ns, said
         if self.rows:
             assert not self.timers or self.timers[0][0] >= now_ns, self.timers[0]
             assert all(one.due_ns >= now_ns for one in self.builders.values()), self.builders
         before_ns, self.heard_ns, told = self.heard_ns, now_ns, desk.strategies
         match call.kind:
             case kind if kind in ANSWERS:
-                if self.has_stopped and not venue.answers and not venue.requests:
-                    venue.end(before_ns)
-                assert venue.answers, "the venue says nothing"
-                answer = venue.answers.popleft()
+                if self.has_stopped and not any(one.answers or one.requests for one in desk.venues.values()):
+                    for venue in desk.venues.values():
+                        venue.end(before_ns)
+                answer = self._take_answer()
                 assert answer.due_ns == now_ns, answer
                 desk.answer(answer)
                 # What follows by itself is done before anybody is told.
@@ -120,6 +124,16 @@ class Audit:
     def _next_row_ns(self) -> int:
         return self.rows[0].arrival_ns if self.rows else NEVER
 
+    def _next_answer(self) -> Answer | None:
+        """What is heard next; of one time that of the first venue."""
+        said = [venue.answers[0] for venue in self.desk.venues.values() if venue.answers]
+        return min(said, key=lambda answer: answer.due_ns, default=None)
+
+    def _take_answer(self) -> Answer:
+        answer = self._next_answer()
+        assert answer is not None, "no venue says anything"
+        return next(one.answers for one in self.desk.venues.values() if one.answers and one.answers[0] is answer).popleft()
+
     def _tell(self, bar: Bar | None) -> None:
         """A bar has closed."""
         if bar is not None:
@@ -127,9 +141,9 @@ class Audit:
 
     def _hear_silent(self, now_ns: int) -> None:
         """A cancel that came too late changes nothing, a payment the books alone: nobody is told."""
-        desk, answers = self.desk, self.desk.venue.answers
-        while answers and answers[0].is_silent and answers[0].due_ns <= now_ns:
-            answer = answers.popleft()
+        desk = self.desk
+        while (said := self._next_answer()) is not None and said.is_silent and said.due_ns <= now_ns:
+            answer = self._take_answer()
             self.heard_ns = answer.due_ns
             if answer.kind == "paid":
                 desk.answer(answer)
@@ -146,20 +160,22 @@ class Audit:
             mark = desk.marks.prices.get(name)
             assert state.marks[name] == (None if mark is None else float(mark)), name
         for asset, balance in state.balances.items():
-            total, reserved = books.wallets[asset], desk.reserved(asset)
+            total, reserved = books.wallets.get(asset, NOTHING), desk.reserved(asset)
             assert balance == (total, reserved, total - reserved), asset
         mine = [(life.placed.id, life.status, life.filled, life.placed.terms) for life in desk.mine(strategy)]
         assert [(one.id, one.status, one.filled, one.terms) for one in state.open_orders] == mine
 
     def _finish(self) -> None:
         """Nothing is left open, unheard or unpaid at the end."""
-        desk, venue = self.desk, self.desk.venue
+        desk = self.desk
         self._settle()
         self.worth.append((desk.now_ns, desk.equity()))
         assert not desk.notices
         assert not self.rows
-        venue.advance(2**63)
+        for venue in desk.venues.values():
+            venue.advance(2**63)
         self._hear_silent(2**63)
-        assert not venue.answers, venue.answers
-        assert not venue.open, venue.open
+        for venue in desk.venues.values():
+            assert not venue.answers, venue.answers
+            assert not venue.open, venue.open
         assert not desk.open

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from fractions import Fraction
 from math import ceil
 
 from model.market import NOTHING, Placed
 from model.marks import Marks
-from model.money import Books, Fill
+from model.money import Books, Fill, Wallet
 from model.tape import Act, Said
 from model.venue import Answer, Venue, decimal
 
@@ -66,9 +67,10 @@ class Desk:
     """All orders and targets. What is asked for is carried out when all that was to be told has been told (O2)."""
 
     books: Books
-    venue: Venue
+    venues: dict[str, Venue]
     rules: Rules
     strategies: tuple[str, ...]
+    currency: str = "USDT"
     lives: dict[int, Life] = field(default_factory=dict)
     open: dict[int, Life] = field(default_factory=dict)
     targets: dict[Key, Target] = field(default_factory=dict)
@@ -172,21 +174,20 @@ class Desk:
 
     def answer(self, answer: Answer) -> None:
         """The venue has said something."""
-        venue_ns = answer.due_ns - self.venue.answer_ns
         if answer.kind == "paid":
-            self.books.pay(answer.amount, answer.purpose)
+            self.books.pay(answer.amount, answer.purpose, answer.wallet)
             return
         if answer.kind == "margin_call":
             self._tell_all("margin_call")
             return
         if not answer.order_id:
             assert answer.fill is not None
-            self._liquidated(answer.fill, venue_ns)
+            self._liquidated(answer.fill, answer.at_ns)
             return
         life = self.lives[answer.order_id]
         if answer.fill is not None:
             life.filled += answer.fill.quantity
-            self._fill(answer.fill, venue_ns)
+            self._fill(answer.fill, answer.at_ns)
             status = "partly_filled" if life.filled < life.placed.quantity else "filled"
         else:
             status = answer.kind
@@ -202,7 +203,7 @@ class Desk:
             return
         self.report(life, "in_flight")
         life.was_sent = True
-        self.venue.send(self.now_ns, life.placed)
+        self.venue_of(life).send(self.now_ns, life.placed)
 
     def _cancel(self, life: Life) -> None:
         if not life.is_open or life.status == "cancel_in_flight":
@@ -212,7 +213,7 @@ class Desk:
             self.report(life, "cancelled", "requested")
             return
         self.report(life, "cancel_in_flight")
-        self.venue.send(self.now_ns, life.placed.id)
+        self.venue_of(life).send(self.now_ns, life.placed.id)
 
     def _fill(self, fill: Fill, venue_ns: int) -> None:
         key = (fill.strategy, fill.instrument)
@@ -415,6 +416,9 @@ class Desk:
             if life.placed.strategy == strategy and instrument in ("", life.placed.instrument)
         ]  # fmt: skip
 
+    def venue_of(self, life: Life) -> Venue:
+        return self.venues[self.books.specifications[life.placed.instrument].venue]
+
     def _held(self, key: Key) -> Decimal:
         return decimal(self.books.position(*key).quantity)
 
@@ -422,29 +426,42 @@ class Desk:
         """The mark as a price that an order can have."""
         return self.marks.whole(self.books.specifications[instrument])
 
-    def reserved(self, asset: str) -> Decimal:
+    def reserved(self, wallet: Wallet) -> Decimal:
         """What open spot orders hold back: purchases their worth, sales what they sell."""
         held = NOTHING
         for life in self.open.values():
             order, one = life.placed, self.books.specifications[life.placed.instrument]
-            if one.kind == "spot" and order.sign < 0 and one.base == asset:
+            if one.kind == "spot" and order.sign < 0 and (one.venue, one.base) == wallet:
                 held -= life.working
-            elif one.kind == "spot" and order.sign > 0 and one.quote == asset:
+            elif one.kind == "spot" and order.sign > 0 and (one.venue, one.quote) == wallet:
                 worth = life.working * (order.price or self.whole_mark(order.instrument) or NOTHING)
                 held += worth.quantize(Decimal("1e-8"), ROUND_CEILING)
         return held
 
-    def equity(self) -> Decimal | None:
+    def equity(self) -> Fraction | None:
         """The worth of everything, unless something has no price."""
-        total = self.books.wallets["USDT"]
+        worth = [self._worth_of(asset, Fraction(amount)) for (_, asset), amount in self.books.wallets.items()]
         for name, one in self.books.specifications.items():
             held, mark = self.books.position("", name), self.marks.prices.get(name)
-            quantity = self.books.wallets[one.base] if one.kind == "spot" else decimal(held.quantity)
-            if mark is not None:
-                total += quantity * mark if one.kind == "spot" else decimal(held.unrealised(mark))
-            elif quantity:
-                return None
-        return total
+            if one.kind != "spot" and held.quantity:
+                worth.append(None if mark is None else self._worth_of(one.settlement, held.unrealised(mark)))
+        known = [one for one in worth if one is not None]
+        return sum(known, Fraction(0)) if len(known) == len(worth) else None
+
+    def _worth_of(self, asset: str, amount: Fraction) -> Fraction | None:
+        """What an amount is worth in the currency of the totals, by a declared pair (N4). Nothing needs none."""
+        rate = self.rate(asset)
+        return Fraction(0) if not amount else None if rate is None else amount * rate
+
+    def rate(self, asset: str) -> Fraction | None:
+        """The law does not say which pair counts where there are several: one that has the asset as its base, the first."""
+        if asset == self.currency:
+            return Fraction(1)
+        pairs = {(one.base, one.quote): name for name, one in reversed(self.books.specifications.items()) if one.kind == "spot"}
+        times, over = (self.marks.prices.get(pairs.get(pair, "")) for pair in ((asset, self.currency), (self.currency, asset)))
+        if (asset, self.currency) in pairs:
+            return None if times is None else Fraction(times)
+        return None if over is None else 1 / Fraction(over)
 
 
 def is_ending(life: Life) -> bool:

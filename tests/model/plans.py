@@ -6,11 +6,38 @@ import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+import tradewind as tw
 from helpers import BTC, ETH, SPOT
 
 from model.desk import Rules
 from model.rows import Walk
 from model.trader import Habits
+from tradewind.instruments import InstrumentFields
+
+
+def instrument(venue: str, symbol: str, base: str, quote: str, *, is_spot: bool) -> InstrumentFields:
+    """One of two venues that are not packaged."""
+    like = tw.instruments.load(SPOT if is_spot else BTC)
+    of_its_own = {"venue": venue, "symbol": symbol, "base": base, "quote": quote, "settlement": quote}
+    return InstrumentFields(**like.model_dump() | of_its_own)
+
+
+# Prices in three assets, and pairs that lead from one to another, in either direction and at both venues.
+PALETTE = {
+    one.name: one
+    for one in (
+        instrument("east", "BTCUSDT", "BTC", "USDT", is_spot=True),
+        instrument("east", "BTCUSDT-PERP", "BTC", "USDT", is_spot=False),
+        instrument("east", "ETHBTC-PERP", "ETH", "BTC", is_spot=False),
+        instrument("east", "ETHUSDT", "ETH", "USDT", is_spot=True),
+        instrument("west", "BTCEUR", "BTC", "EUR", is_spot=True),
+        instrument("west", "BTCEUR-PERP", "BTC", "EUR", is_spot=False),
+        instrument("west", "BTCUSDT", "BTC", "USDT", is_spot=True),
+        instrument("west", "BTCUSDT-PERP", "BTC", "USDT", is_spot=False),
+        instrument("west", "ETHBTC", "ETH", "BTC", is_spot=True),
+        instrument("west", "EURUSDT", "EUR", "USDT", is_spot=True),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -29,12 +56,27 @@ class Plan:
     money: int = 1_000_000
     coins: int = 1_000
     leverage: int | None = None
+    # Where there are several venues: what each account holds, and latencies that are not those above.
+    balances: dict[str, dict[str, int]] = field(default_factory=dict)
+    latencies: dict[str, tuple[int, int]] = field(default_factory=dict)
+    currency: str = "USDT"
     # How long the bars are that are built from trades, in seconds.
     built_s: int | None = None
     # What is other than in the packaged specification of the first instrument.
     terms: dict[str, str | int] = field(default_factory=dict)
     # From when until when trading is off, in milliseconds.
     pause: tuple[int, int] | None = None
+
+    @property
+    def wallets(self) -> dict[str, dict[str, int]]:
+        """What the accounts hold at the start."""
+        return self.balances or {"synthetic": {"USDT": self.money} | ({"BTC": self.coins} if SPOT in self.walks else {})}
+
+    @property
+    def instruments(self) -> list[InstrumentFields]:
+        """The instruments of which something is other than in the package."""
+        others = [InstrumentFields(**tw.instruments.load(BTC).model_dump() | self.terms)] if self.terms else []
+        return others + [PALETTE[name] for name in self.walks if name in PALETTE]
 
 
 def random_rules(chance: random.Random) -> Rules:
@@ -58,7 +100,8 @@ def random_plan(seed: int) -> Plan:
     )
     names = chance.choice([(BTC,), (BTC,), (SPOT,), (BTC, ETH), (BTC, SPOT)])
     latency_ms = chance.choice([0, 20, 20, 300, 1_500])
-    assets = tuple(sorted({"USDT"} | {"BTC" for name in names if name == SPOT}))
+    assets = {"USDT"} | {"BTC" for name in names if name == SPOT}
+    wallets = tuple(("synthetic", asset) for asset in sorted(assets))
     return Plan(
         seed,
         dict.fromkeys(names, walk),
@@ -67,7 +110,7 @@ def random_plan(seed: int) -> Plan:
         chance.choice([latency_ms, 0, 30]),
         chance.random() < 0.3,
         habits=Habits(
-            seed, at_rows=chance.choice([0.1, 0.35, 0.9]), at_reports=chance.choice([0, 0.06, 0.15]), assets=assets
+            seed, at_rows=chance.choice([0.1, 0.35, 0.9]), at_reports=chance.choice([0, 0.06, 0.15]), wallets=wallets
         ),
         rules=random_rules(chance),
         pause=(3_333, 8_888) if chance.random() < 0.2 else None,
@@ -100,7 +143,7 @@ def random_margined_plan(seed: int) -> Plan:
             most_acts=chance.choice([1, 4]),
             kinds=("order", "order", "limit", "limit", "target", "target", "limit_target", "cancel_all", "timer"),
             sizes=("0.5", "1", "1.5", "3"),
-            assets=("USDT",),
+            wallets=(("synthetic", "USDT"),),
         ),
     )
 
@@ -171,5 +214,40 @@ def random_spot_plan(seed: int) -> Plan:
         money=chance.choice([50, 100, 150]),
         coins=chance.choice([1, 3]),
         leverage=chance.choice([None, 3]),
-        habits=replace(plan.habits, sizes=("0.05", "0.3", "0.48", "0.95", "1.4"), assets=("BTC", "USDT")),
+        habits=replace(plan.habits, sizes=("0.05", "0.3", "0.48", "0.95", "1.4"), wallets=(("synthetic", "BTC"), ("synthetic", "USDT"))),
+    )
+
+
+def random_plan_of_venues(seed: int) -> Plan:
+    """A random one at two venues, where amounts are in several assets, rich or poor."""
+    plan, chance = random_plan(seed), random.Random(f"venues {seed}")
+    names = set(chance.sample(sorted(PALETTE), chance.choice([1, 2, 3])))
+    assets = {asset for name in names for asset in (PALETTE[name].base, PALETTE[name].quote)}
+    currency = chance.choice(sorted({PALETTE[name].quote for name in names}))
+    if chance.random() < 0.8:
+        pairs = [{asset, currency} for asset in assets]
+        names |= {one.name for one in PALETTE.values() if one.kind == "spot" and {one.base, one.quote} in pairs}
+    walk = next(iter(plan.walks.values()))
+    kinds: list[tuple[str, ...]] = [("quote",), ("quote",), ("trade",), ("quote", "trade"), ("bar",), ("quote", "mark")]
+    walks = {
+        name: replace(walk, kinds=chance.choice(kinds), step=chance.choice([3, 12, 30]), count=30) for name in sorted(names)
+    }
+    for name in sorted(names):
+        if PALETTE[name].kind != "spot" and chance.random() < 0.3:
+            walks[name] = replace(walks[name], kinds=(*walks[name].kinds * 3, "funding"))
+    balances: dict[str, dict[str, int]] = {}
+    for name in sorted(names):
+        one = PALETTE[name]
+        for asset in sorted({one.base, one.quote} if one.kind == "spot" else {one.settlement}):
+            balances.setdefault(one.venue, {})[asset] = chance.choice([2, 15, 40, 150, 1_000_000])
+    return replace(
+        plan,
+        walks=walks,
+        balances=balances,
+        currency=currency,
+        latencies={venue: (chance.choice([0, 20, 300]), chance.choice([0, 20, 300])) for venue in balances},
+        leverage=chance.choice([None, None, 3]),
+        habits=replace(
+            plan.habits, wallets=tuple((venue, asset) for venue, held in balances.items() for asset in held)
+        ),
     )

@@ -25,7 +25,7 @@ class State:
     """What a strategy can read in a callback."""
 
     positions: dict[str, tuple[float, float, float]]
-    balances: dict[str, tuple[Decimal, Decimal, Decimal]]
+    balances: dict[tuple[str, str], tuple[Decimal, Decimal, Decimal]]
     open_orders: tuple[Seen, ...]
     marks: dict[str, float | None]
     dust: dict[str, float]

@@ -27,7 +27,8 @@ class Habits:
     )  # fmt: skip
     sizes: tuple[str, ...] = ("0.05", "0.1", "0.3", "0.3", "0.5", "1", "1.7", "3")
     reduce_only: float = 0.15
-    assets: tuple[str, ...] = ("USDT",)
+    # Venues and assets whose balances are looked at.
+    wallets: tuple[tuple[str, str], ...] = (("synthetic", "USDT"),)
 
 
 class Trader(tw.Strategy):
@@ -96,7 +97,7 @@ class Trader(tw.Strategy):
         held = {one.name: ctx.position(one) for one in self.traded}
         return State(
             {name: (one.quantity, one.cost, one.realised) for name, one in held.items()},
-            {asset: ctx.balance(asset) for asset in self.habits.assets},
+            {(venue, asset): ctx.balance(asset, venue) for venue, asset in self.habits.wallets},
             tuple(Seen(order.id, order.status, exact(order.filled), terms_of(order)) for order in ctx.open_orders()),
             {one.name: ctx.price(one) for one in self.traded},
             {one.name: ctx.dust(one) for one in self.traded},

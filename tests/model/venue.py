@@ -12,7 +12,7 @@ from typing import Literal
 from model.margin import CALL, Margin
 from model.market import NOTHING, Market, Placed
 from model.marks import Marks
-from model.money import ASSET_STEP, Books, Fill, rounded
+from model.money import ASSET_STEP, Books, Fill, Wallet, rounded
 from model.path import Path
 from model.rows import Row
 from tradewind.instruments import InstrumentFields
@@ -23,8 +23,9 @@ Kind = Literal["open", "rejected", "cancelled", "fill", "not_open", "margin_call
 
 @dataclass(frozen=True)
 class Answer:
-    """What the venue says of an order or of the account, and when it is heard."""
+    """What the venue says of an order or of the account, when it happened and when it is heard."""
 
+    at_ns: int
     due_ns: int
     kind: Kind
     order_id: int = 0
@@ -32,6 +33,7 @@ class Answer:
     fill: Fill | None = None
     amount: Decimal = NOTHING
     purpose: str = ""
+    wallet: Wallet = ("", "")
 
     @property
     def is_silent(self) -> bool:
@@ -56,7 +58,10 @@ class Venue:
         leverage: int | None = None,
     ) -> None:
         self.books, self.specifications = books, books.specifications
-        self.margin, self.marks, self.is_called = Margin(books, leverage), Marks(), False
+        margined = [one for one in self.specifications.values() if one.kind != "spot"]
+        wallets = [(one.venue, one.settlement) for one in margined]
+        self.margins = {wallet: Margin(books, leverage, wallet) for wallet in wallets}
+        self.marks, self.called = Marks(), set[Wallet]()
         self.rows = deque(sorted(rows, key=lambda row: row.key))
         self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
         self.markets = {name: Market() for name in self.specifications}
@@ -110,12 +115,13 @@ class Venue:
                 self._end(order, "end_of_run")
 
     def _say(self, kind: Kind, order_id: int = 0, reason: str | None = None, fill: Fill | None = None) -> None:
-        self.answers.append(Answer(self.now_ns + self.answer_ns, kind, order_id, reason, fill))
+        self.answers.append(Answer(self.now_ns, self.now_ns + self.answer_ns, kind, order_id, reason, fill))
 
-    def _pay(self, amount: Decimal, purpose: str) -> None:
+    def _pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
         if amount:
-            self.books.pay(amount, purpose)
-            self.answers.append(Answer(self.now_ns + self.answer_ns, "paid", amount=amount, purpose=purpose))
+            self.books.pay(amount, purpose, wallet)
+            due_ns = self.now_ns + self.answer_ns
+            self.answers.append(Answer(self.now_ns, due_ns, "paid", amount=amount, purpose=purpose, wallet=wallet))
 
     # Requests
 
@@ -188,14 +194,14 @@ class Venue:
 
     # Funds: the law says no more than that an account must be able to pay
 
-    def _cost(self, order: Placed, quantity: Decimal, price: Decimal) -> tuple[str, Decimal]:
+    def _cost(self, order: Placed, quantity: Decimal, price: Decimal) -> tuple[Wallet, Decimal]:
         """What a spot order takes out of which wallet."""
         one = self.specifications[order.instrument]
         if order.sign < 0:
-            return one.base, quantity
-        return one.quote, (quantity * price).quantize(ASSET_STEP, ROUND_CEILING)
+            return (one.venue, one.base), quantity
+        return (one.venue, one.quote), (quantity * price).quantize(ASSET_STEP, ROUND_CEILING)
 
-    def _reserved(self, asset: str, *, by_market_orders: bool = True) -> Decimal:
+    def _reserved(self, wallet: Wallet, *, by_market_orders: bool = True) -> Decimal:
         """What open spot orders hold back."""
         held = NOTHING
         for order in self.open.values():
@@ -203,22 +209,22 @@ class Venue:
                 continue
             price = order.price or self._expected(order, self.markets[order.instrument]) or NOTHING
             whose, amount = self._cost(order, order.remaining, price)
-            held += amount if whose == asset else NOTHING
+            held += amount if whose == wallet else NOTHING
         return held
 
     def _lacks_funds(self, order: Placed, price: Decimal) -> bool:
         """Whether what is free of a wallet is not enough: not what other orders hold back, nor what is margin."""
-        asset, amount = self._cost(order, order.quantity, price)
-        free = Fraction(self.books.wallets[asset])
-        if asset == self.margin.asset:
-            free = min(free, self.margin.equity(self.marks.prices) - self._needed())
-        return free - Fraction(self._reserved(asset)) < amount
+        wallet, amount = self._cost(order, order.quantity, price)
+        free = Fraction(self.books.wallets.get(wallet, 0))
+        if wallet in self.margins:
+            free = min(free, self.margins[wallet].equity(self.marks.prices) - self._needed(wallet))
+        return free - Fraction(self._reserved(wallet)) < amount
 
     def _can_pay(self, order: Placed, price: Decimal, quantity: Decimal) -> bool:
         """Whether there is enough at a fill, too. What limit orders hold back is not a market order's."""
-        asset, amount = self._cost(order, quantity, price)
-        others = self._reserved(asset, by_market_orders=False) if order.price is None else NOTHING
-        return self.books.wallets[asset] - others >= amount
+        wallet, amount = self._cost(order, quantity, price)
+        others = self._reserved(wallet, by_market_orders=False) if order.price is None else NOTHING
+        return self.books.wallets.get(wallet, 0) - others >= amount
 
     # Margin
 
@@ -233,17 +239,18 @@ class Venue:
         if after <= before:
             return False
         price = price if mark is None else max(price, mark)
-        needed = self._needed(order.instrument) + self.margin.initial(order.instrument, after, price)
-        needed += Fraction(self._reserved(one.settlement))
+        wallet = (one.venue, one.settlement)
+        margin = self.margins[wallet]
+        needed = self._needed(wallet, order.instrument) + margin.initial(order.instrument, after, price)
+        needed += Fraction(self._reserved(wallet))
         fee = max(rounded(price * order.quantity * one.multiplier * one.taker_fee), NOTHING)
-        return needed + Fraction(fee) > self.margin.equity(self.marks.prices)
+        return needed + Fraction(fee) > margin.equity(self.marks.prices)
 
-    def _needed(self, without: str = "") -> Fraction:
+    def _needed(self, wallet: Wallet, without: str = "") -> Fraction:
         """The initial margin of all that is held and wanted, but of one instrument."""
-        names = [name for name in self.marks.prices if name != without and self.specifications[name].kind != "spot"]
-        return sum(
-            (self.margin.initial(name, self._largest(name), self._whole_mark(name)) for name in names), Fraction(0)
-        )
+        margin = self.margins[wallet]
+        names = [name for name in self.marks.prices if name != without and margin.has(name)]
+        return sum((margin.initial(name, self._largest(name), self._whole_mark(name)) for name in names), Fraction(0))
 
     def _largest(self, name: str, added: Placed | None = None) -> Fraction:
         """The largest position, of either side, that open orders lead to."""
@@ -257,24 +264,24 @@ class Venue:
 
     def _look_after_margin(self) -> None:
         """A margin call when maintenance reaches four fifths of the equity; below the maintenance all is closed."""
-        marks = self.marks.prices
-        equity, maintenance = self.margin.equity(marks), self.margin.maintenance(marks)
-        is_short = maintenance > 0 and equity < maintenance
-        is_called = maintenance > 0 and not is_short and maintenance >= CALL * equity
-        if is_short:
-            self._liquidate()
-        elif is_called and not self.is_called:
-            self._say("margin_call")
-        self.is_called = is_called
+        for wallet, margin in self.margins.items():
+            equity, maintenance = margin.equity(self.marks.prices), margin.maintenance(self.marks.prices)
+            is_short = maintenance > 0 and equity < maintenance
+            is_called = maintenance > 0 and not is_short and maintenance >= CALL * equity
+            if is_short:
+                self._liquidate(wallet)
+            elif is_called and wallet not in self.called:
+                self._say("margin_call")
+            (self.called.add if is_called else self.called.discard)(wallet)
 
-    def _liquidate(self) -> None:
+    def _liquidate(self, wallet: Wallet) -> None:
         """Cancels all orders, closes all positions at the mark, charges for it, and lets insurance pay the rest.
 
         The law does not say in which order: it is done for one instrument behind the other, and the fee of a
         liquidation comes before its fill.
         """
         for name, one in self.specifications.items():
-            if one.kind == "spot":
+            if not self.margins[wallet].has(name):
                 continue
             for order in list(self.markets[name].orders):
                 self._end(order, "liquidation")
@@ -282,11 +289,11 @@ class Venue:
             if not held or price is None:
                 continue
             quantity = decimal(abs(held))
-            self._pay(-rounded(price * quantity * one.multiplier * one.liquidation_fee), "liquidation_fees")
+            self._pay(-rounded(price * quantity * one.multiplier * one.liquidation_fee), "liquidation_fees", wallet)
             fill = Fill(0, "", name, -1 if held > 0 else 1, price, quantity, is_maker=False)
             self.books.book(fill)
             self._say("fill", fill=fill)
-        self._pay(max(-self.books.wallets[self.margin.asset], NOTHING), "insurance")
+        self._pay(max(-self.books.wallets[wallet], NOTHING), "insurance", wallet)
 
     # Rows
 
@@ -379,10 +386,11 @@ class Venue:
 
     def _fund(self, row: Row) -> None:
         """A payment on the position at the mark; above zero, who is long pays."""
-        mark = self.marks.prices.get(row.instrument)
+        mark, one = self.marks.prices.get(row.instrument), self.specifications[row.instrument]
         if mark is not None:
             held = decimal(self.books.position("", row.instrument).quantity)
-            self._pay(-rounded(held * mark * self.specifications[row.instrument].multiplier * row.price), "funding")
+            paid = rounded(held * mark * one.multiplier * row.price)
+            self._pay(-paid, "funding", (one.venue, one.settlement))
 
     def _cross(self, order: Placed, market: Market) -> None:
         shown = market.shown(order.sign)
