@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from fractions import Fraction
 from math import ceil
 
+from model.loss import DailyLoss, OrderRate
 from model.market import NOTHING, Placed
 from model.marks import Marks
 from model.money import Books, Fill, Wallet
@@ -63,6 +64,14 @@ class Rules:
 
 
 @dataclass
+class System:
+    """The limits of all strategies together."""
+
+    order_rate: OrderRate | None = None
+    daily_loss: DailyLoss | None = None
+
+
+@dataclass
 class Desk:
     """All orders and targets. What is asked for is carried out when all that was to be told has been told (O2)."""
 
@@ -71,6 +80,7 @@ class Desk:
     rules: Rules
     strategies: tuple[str, ...]
     currency: str = "USDT"
+    system: System = field(default_factory=System)
     lives: dict[int, Life] = field(default_factory=dict)
     open: dict[int, Life] = field(default_factory=dict)
     targets: dict[Key, Target] = field(default_factory=dict)
@@ -81,6 +91,34 @@ class Desk:
     fills: list[Fill] = field(default_factory=list)
     is_trading: bool = True
     now_ns: int = 0
+    # Whether the loss of the day is looked at behind the input.
+    is_looking: bool = False
+
+    # Inputs
+
+    def begin_input(self, now_ns: int) -> None:
+        """Before an input: a new day may begin with it."""
+        loss, self.now_ns = self.system.daily_loss, now_ns
+        self.is_looking = loss is not None and now_ns >= loss.look_ns
+        if loss is not None and self.is_looking and loss.begin(now_ns, self.earned()):
+            self._tell_all("daily_loss_over")
+
+    def finish_input(self) -> None:
+        """What follows from an input by itself is done before anybody is told of it.
+
+        Once the day's loss has reached its limit, what could open a position is cancelled at every look.
+        """
+        loss = self.system.daily_loss
+        if loss is not None and self.is_looking:
+            if not loss.is_reached and loss.is_lost(self.earned()):
+                loss.is_reached = True
+                self._tell_all("daily_loss_reached")
+            if loss.is_reached:
+                mine = [life for strategy in self.strategies for life in self.mine(strategy)]
+                opening = [life for life in mine if not is_ending(life) and not self._reduces(life.placed)]
+                self.outbox += [life.placed.id for life in opening]
+        self.is_looking = False
+        self.carry_out()
 
     # What is asked for
 
@@ -203,6 +241,8 @@ class Desk:
             return
         self.report(life, "in_flight")
         life.was_sent = True
+        if self.system.order_rate is not None:
+            self.system.order_rate.sent_ns.append(self.now_ns)
         self.venue_of(life).send(self.now_ns, life.placed)
 
     def _cancel(self, life: Life) -> None:
@@ -263,6 +303,8 @@ class Desk:
         wrong = [] if self.is_trading or self._reduces(order) else ["trading_off"]
         if self._is_uncovered(order):
             wrong.append("reduce_only")
+        if not self._reduces(order):
+            wrong += self._system_objections()
         if rules.order_quantity is not None and order.quantity > rules.order_quantity:
             wrong.append("risk_order_quantity")
         if rules.order_notional is not None:
@@ -279,6 +321,16 @@ class Desk:
                 wrong.append("risk_no_mark")
             elif abs(order.price - mark) > rules.price_collar * mark:
                 wrong.append("risk_price_collar")
+        return wrong
+
+    def _system_objections(self) -> list[str]:
+        """Why nothing may leave that could open a position."""
+        rate, loss = self.system.order_rate, self.system.daily_loss
+        wrong = ["risk_order_rate"] if rate is not None and rate.is_used_up(self.now_ns) else []
+        if loss is not None and (loss.is_reached or loss.is_lost(self.earned())):
+            wrong.append("risk_daily_loss")
+        elif loss is not None and self.earned() is None:
+            wrong.append("risk_no_mark")
         return wrong
 
     def _earlier(self, order: Placed) -> list[Life]:
@@ -445,6 +497,29 @@ class Desk:
             held, mark = self.books.position("", name), self.marks.prices.get(name)
             if one.kind != "spot" and held.quantity:
                 worth.append(None if mark is None else self._worth_of(one.settlement, held.unrealised(mark)))
+        known = [one for one in worth if one is not None]
+        return sum(known, Fraction(0)) if len(known) == len(worth) else None
+
+    def earned(self) -> Fraction | None:
+        """What strategies have earned, open positions at the mark, after fees and funding; not what insurance paid.
+
+        The law does not say at which rate what was earned in another asset counts: it is that of now.
+        """
+        by_asset: dict[str, Fraction] = {}
+        for (strategy, name), held in self.books.positions.items():
+            mark, one = self.marks.prices.get(name), self.books.specifications[name]
+            if strategy and held.quantity and mark is None:
+                return None
+            if strategy:
+                profit = held.realised + (held.unrealised(mark) if held.quantity and mark is not None else -held.cost)
+                by_asset[one.settlement] = by_asset.get(one.settlement, Fraction(0)) + profit
+        for (name, asset), fee in self.books.fees.items():
+            if asset == self.books.specifications[name].settlement:
+                by_asset[asset] = by_asset.get(asset, Fraction(0)) - Fraction(fee)
+        for ((_, asset), purpose), paid in self.books.payments.items():
+            if purpose != "insurance":
+                by_asset[asset] = by_asset.get(asset, Fraction(0)) + Fraction(paid)
+        worth = [self._worth_of(asset, amount) for asset, amount in by_asset.items()]
         known = [one for one in worth if one is not None]
         return sum(known, Fraction(0)) if len(known) == len(worth) else None
 

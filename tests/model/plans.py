@@ -66,6 +66,9 @@ class Plan:
     terms: dict[str, str | int] = field(default_factory=dict)
     # From when until when trading is off, in milliseconds.
     pause: tuple[int, int] | None = None
+    # What may be lost on a day; how many orders may leave within how many milliseconds.
+    daily_loss: Decimal | None = None
+    order_rate: tuple[int, int] | None = None
 
     @property
     def wallets(self) -> dict[str, dict[str, int]]:
@@ -250,4 +253,25 @@ def random_plan_of_venues(seed: int) -> Plan:
         habits=replace(
             plan.habits, wallets=tuple((venue, asset) for venue, held in balances.items() for asset in held)
         ),
+    )
+
+
+def random_limited_plan(seed: int) -> Plan:
+    """A random one of several days or of seconds, with limits on what is lost on a day and on the rate of orders."""
+    chance = random.Random(f"limited {seed}")
+    plan = chance.choice([random_plan, random_margined_plan, random_plan_of_venues])(seed)
+    every_ms = chance.choice([250, 250, 15_000, 1_800_000])
+    walks = {
+        name: replace(walk, every_ms=every_ms, step=chance.choice([3, 12]), interval_s=min(every_ms // 250, 3_600))
+        for name, walk in plan.walks.items()
+    }
+    # A limit in a currency that not everything is priced in is refused.
+    pairs = {frozenset((one.base, one.quote)) for one in PALETTE.values() if one.name in walks and one.kind == "spot"}
+    held = {asset for name in walks if name in PALETTE for asset in (PALETTE[name].settlement, PALETTE[name].base)}
+    is_known = all({asset, plan.currency} in pairs for asset in held - {plan.currency})
+    return replace(
+        plan,
+        walks=walks,
+        daily_loss=Decimal(chance.choice(["0.0317", "0.317", "3.17", "31.7"])) if is_known and chance.random() < 0.8 else None,
+        order_rate=(chance.choice([1, 3, 7]), chance.choice([1, 1_000, 10_000])) if chance.random() < 0.4 else None,
     )

@@ -15,7 +15,8 @@ from helpers import START
 import tradewind as tw
 from model.audit import Audit
 from model.bars import Builder
-from model.desk import Desk
+from model.desk import Desk, System
+from model.loss import DailyLoss, OrderRate
 from model.money import Books
 from model.plans import Plan
 from model.rows import MILLISECOND_NS, Row, rows, streams
@@ -38,7 +39,6 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     interval = f"{plan.built_s or next(iter(plan.walks.values())).interval_s}s"
     of_class = {"tape": tape, "available": available, "interval": interval, "builds_bars": plan.built_s is not None}
     cls = type("Gambler", (Trader,), of_class)
-    limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
     result = tw.backtest(
         [cls(name=name, habits=plan.habits) for name in plan.traders],
         data={name: streams(held) for name, held in made.items()},
@@ -47,11 +47,23 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
         currency=plan.currency,
         interval="1s",
         venues={venue: simulated(plan, venue) for venue in plan.wallets},
-        risk=tw.Limits(**limits),
+        risk=risk_of(plan),
         commands=commands_of(plan),
         seed=plan.seed,
     )
     return result, tape, made
+
+
+def risk_of(plan: Plan) -> tw.Risk:
+    limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
+    rate = None if plan.order_rate is None else tw.OrderRate(plan.order_rate[0], f"{plan.order_rate[1]}ms")
+    return tw.Risk(tw.Limits(**limits), order_rate=rate, daily_loss=plan.daily_loss)
+
+
+def system_of(plan: Plan) -> System:
+    """The same, as the model has it."""
+    rate = None if plan.order_rate is None else OrderRate(plan.order_rate[0], plan.order_rate[1] * MILLISECOND_NS)
+    return System(rate, None if plan.daily_loss is None else DailyLoss(plan.daily_loss))
 
 
 def latencies_ms(plan: Plan, venue: str) -> tuple[int, int]:
@@ -85,7 +97,10 @@ def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit
         for name, held in made.items()
         if plan.built_s and any(row.kind == "trade" for row in held)
     }
-    desk = Desk(Books(specifications, wallets), venues, plan.rules, tuple(sorted(plan.traders)), plan.currency)
+    books, strategies = Books(specifications, wallets), tuple(sorted(plan.traders))
+    desk = Desk(books, venues, plan.rules, strategies, plan.currency, system_of(plan))
+    # The accounts' money is there when the venues' first row is.
+    desk.begin_input(min(row.time_ns for row in everything))
     return Audit.of(desk, everything, builders)
 
 
@@ -127,6 +142,7 @@ def check_result(desk: Desk, result: tw.Result) -> None:
     for row in result.metrics["instruments"]:
         check_figures(desk, row)
     check_total(desk, result.metrics)
+    check_day(desk, result.metrics["day"])
     curve = result.equity["equity"]
     falls, stated = (curve / curve.cum_max() - 1).min(), result.metrics["maximum_drawdown"]
     if isinstance(falls, float):
@@ -176,6 +192,18 @@ def check_total(desk: Desk, metrics: dict[str, Any]) -> None:
     for key in ("realised", "fees", "funding", "net_realised", "volume"):
         expected = sum(row[key] * float(rate or 0) for row, rate in zip(metrics["instruments"], rates, strict=True))
         assert abs(metrics["total"][key] - expected) < 1e-6 + 1e-9 * abs(expected), (key, expected)
+
+
+def check_day(desk: Desk, stated: tuple[int, float, float | None] | None) -> None:
+    """The last day, its profit, and the limit that it has reached."""
+    loss, earned = desk.system.daily_loss, desk.earned()
+    if loss is None:
+        assert stated is None
+    elif earned is not None:
+        assert stated is not None
+        day, profit, reached = stated
+        assert (day, reached) == (loss.day, float(loss.limit) if loss.is_reached else None)
+        assert abs(profit - float(earned - loss.before)) < 1e-6
 
 
 def check_curve(audit: Audit, curve: pl.DataFrame) -> None:

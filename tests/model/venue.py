@@ -118,10 +118,10 @@ class Venue:
         self.answers.append(Answer(self.now_ns, self.now_ns + self.answer_ns, kind, order_id, reason, fill))
 
     def _pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
-        if amount:
-            self.books.pay(amount, purpose, wallet)
-            due_ns = self.now_ns + self.answer_ns
-            self.answers.append(Answer(self.now_ns, due_ns, "paid", amount=amount, purpose=purpose, wallet=wallet))
+        """What is nothing is said, too."""
+        self.books.pay(amount, purpose, wallet)
+        due_ns = self.now_ns + self.answer_ns
+        self.answers.append(Answer(self.now_ns, due_ns, "paid", amount=amount, purpose=purpose, wallet=wallet))
 
     # Requests
 
@@ -293,7 +293,8 @@ class Venue:
             fill = Fill(0, "", name, -1 if held > 0 else 1, price, quantity, is_maker=False)
             self.books.book(fill)
             self._say("fill", fill=fill)
-        self._pay(max(-self.books.wallets[wallet], NOTHING), "insurance", wallet)
+        if self.books.wallets[wallet] < 0:
+            self._pay(-self.books.wallets[wallet], "insurance", wallet)
 
     # Rows
 
@@ -387,8 +388,8 @@ class Venue:
     def _fund(self, row: Row) -> None:
         """A payment on the position at the mark; above zero, who is long pays."""
         mark, one = self.marks.prices.get(row.instrument), self.specifications[row.instrument]
-        if mark is not None:
-            held = decimal(self.books.position("", row.instrument).quantity)
+        held = decimal(self.books.position("", row.instrument).quantity)
+        if mark is not None and held:
             paid = rounded(held * mark * one.multiplier * row.price)
             self._pay(-paid, "funding", (one.venue, one.settlement))
 
