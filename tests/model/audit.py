@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from model.bars import NEVER, Bar, Builder
+from model.book import Book
 from model.desk import Desk
 from model.market import NOTHING
 from model.rows import Row, by_arrival
@@ -196,6 +197,9 @@ class Audit:
         for asset, balance in state.balances.items():
             total, reserved = books.wallets.get(asset, NOTHING), desk.reserved(asset)
             assert balance == (total, reserved, total - reserved), asset
+        for name, sides in state.books.items():
+            book = desk.marks.books.get(name, Book())
+            assert sides == tuple([(float(price), float(size)) for price, size in book.side(side)[:10]] for side in (1, -1))
         mine = [(life.placed.id, life.status, life.filled, life.placed.terms) for life in desk.mine(strategy)]
         assert [(one.id, one.status, one.filled, one.terms) for one in state.open_orders] == mine, mine
 

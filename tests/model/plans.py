@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-import tradewind as tw
 from helpers import BTC, ETH, SPOT
 
+import tradewind as tw
 from model.desk import Rules
 from model.rows import Walk
 from model.trader import Habits
@@ -254,6 +254,18 @@ def random_plan_of_venues(seed: int) -> Plan:
             plan.habits, wallets=tuple((venue, asset) for venue, held in balances.items() for asset in held)
         ),
     )
+
+
+def random_plan_of_depth(seed: int) -> Plan:
+    """A random one on order books, with quotes and trades beside them, rich or poor."""
+    chance = random.Random(f"depth {seed}")
+    plan = chance.choice([random_plan, random_plan, random_margined_plan, random_spot_plan])(seed)
+    kinds = chance.choice([("book",), ("book",), ("book", "book", "trade"), ("book", "quote"), ("book", "trade", "mark")])
+    walks = {
+        name: replace(walk, kinds=kinds if "funding" not in walk.kinds else (*kinds * 4, "funding"), count=40)
+        for name, walk in plan.walks.items()
+    }
+    return replace(plan, walks=walks, habits=replace(plan.habits, at_rows=plan.habits.at_rows / 4))
 
 
 def random_limited_plan(seed: int) -> Plan:

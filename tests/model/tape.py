@@ -29,6 +29,8 @@ class State:
     open_orders: tuple[Seen, ...]
     marks: dict[str, float | None]
     dust: dict[str, float]
+    # The best ten bids and asks.
+    books: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]]]]
 
 
 @dataclass(frozen=True)

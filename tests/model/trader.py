@@ -42,7 +42,7 @@ class Trader(tw.Strategy):
         self.traded = list(ctx.instruments)
         self.handles: list[Order] = []
         for one in self.traded:
-            for kind in ("quotes", "trades", "marks", "funding"):
+            for kind in ("book", "quotes", "trades", "marks", "funding"):
                 if (one.name, kind) in self.available:
                     ctx.subscribe(getattr(one, kind))
             if (one.name, "trades" if self.builds_bars else "bars") in self.available:
@@ -54,6 +54,9 @@ class Trader(tw.Strategy):
 
     def on_quote(self, ctx: Context, event: object) -> None:
         self.heard(ctx, Said(self.name, "row"), self.habits.at_rows)
+
+    def on_book(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
 
     def on_trade(self, ctx: Context, event: object) -> None:
         self.on_quote(ctx, event)
@@ -101,6 +104,7 @@ class Trader(tw.Strategy):
             tuple(Seen(order.id, order.status, exact(order.filled), terms_of(order)) for order in ctx.open_orders()),
             {one.name: ctx.price(one) for one in self.traded},
             {one.name: ctx.dust(one) for one in self.traded},
+            {one.name: ctx.book(one) for one in self.traded if (one.name, "book") in self.available},
         )
 
     def heard(self, ctx: Context, said: Said, likely: float) -> None:

@@ -67,7 +67,7 @@ class Venue:
         self.markets = {name: Market() for name in self.specifications}
         for name, market in self.markets.items():
             kinds = {row.kind for row in self.rows if row.instrument == name}
-            market.source = next((kind for kind in ("quote", "trade", "bar") if kind in kinds), "")
+            market.source = next((kind for kind in ("book", "quote", "trade", "bar") if kind in kinds), "")
         self.requests = deque[tuple[int, Placed | int]]()
         self.answers = deque[Answer]()
         self.open: dict[int, Placed] = {}
@@ -165,9 +165,9 @@ class Venue:
 
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
-        shown = market.shown(order.sign) if market.source == "quote" else None
-        if shown is not None:
-            return shown[0]
+        best = market.best(order.sign) if market.source in ("book", "quote") else None
+        if best is not None:
+            return best
         return market.last if market.last is not None else self.marks.prices.get(order.instrument)
 
     def _reducible(self, order: Placed) -> Decimal:
@@ -312,6 +312,11 @@ class Venue:
         self.marks.meet(row)
         if row.kind == "mark":
             return
+        if row.kind == "book":
+            if market.book.meet(row):
+                for order in list(market.orders):
+                    self._cross(order, market)
+            return
         if row.kind == "trade":
             market.last = row.price
             self._trade(row, market)
@@ -321,8 +326,9 @@ class Venue:
             market.taken[-1] = NOTHING
         if before is None or (before.ask, before.ask_size) != (row.ask, row.ask_size):
             market.taken[1] = NOTHING
-        for order in list(market.orders):
-            self._cross(order, market)
+        if market.source == "quote":
+            for order in list(market.orders):
+                self._cross(order, market)
 
     # Bars
 
@@ -380,10 +386,11 @@ class Venue:
             if not order.is_maker:
                 order.is_maker = not order.accepts(last)
                 if not order.is_maker:
-                    market.take(order.sign, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
+                    market.take(order.sign, last, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
             elif order.is_passed_by((min if order.sign > 0 else max)(before, last), touch=self.touch):
                 assert order.price is not None
-                market.take(order.sign, self._fill(order, order.price, min(order.remaining, path.left), is_maker=True))
+                filled = self._fill(order, order.price, min(order.remaining, path.left), is_maker=True)
+                market.take(order.sign, order.price, filled)
 
     def _fund(self, row: Row) -> None:
         """A payment on the position at the mark; above zero, who is long pays."""
@@ -394,25 +401,28 @@ class Venue:
             self._pay(-paid, "funding", (one.venue, one.settlement))
 
     def _cross(self, order: Placed, market: Market) -> None:
-        shown = market.shown(order.sign)
-        assert shown is not None
         if not order.is_maker:
             self._take(order, market)
             self._rest(order, market)
-        elif order.is_passed_by(shown[0], touch=self.touch):
+            return
+        crossed = [one for one in market.offers(order.sign) if order.is_passed_by(one[0], touch=self.touch)]
+        if crossed:
             assert order.price is not None
-            filled = self._fill(order, order.price, min(order.remaining, shown[1]), is_maker=True)
-            market.take(order.sign, filled)
+            offered = sum((left for _, left in crossed), NOTHING)
+            filled = self._fill(order, order.price, min(order.remaining, offered), is_maker=True)
+            for price, left in crossed:
+                market.take(order.sign, price, min(left, filled))
+                filled -= min(left, filled)
 
     def _rest(self, order: Placed, market: Market) -> None:
         """A limit order rests where its price is not met; before, it takes at the prices that come (F1)."""
-        shown = market.shown(order.sign)
-        order.is_maker = order.price is not None and (shown is None or not order.accepts(shown[0]))
+        best = market.best(order.sign)
+        order.is_maker = order.price is not None and (best is None or not order.accepts(best))
 
     def _take(self, order: Placed, market: Market) -> None:
-        shown = market.shown(order.sign)
-        if shown is not None and order.accepts(shown[0]):
-            market.take(order.sign, self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False))
+        for price, left in market.offers(order.sign):
+            if order.id in self.open and order.accepts(price):
+                market.take(order.sign, price, self._fill(order, price, min(order.remaining, left), is_maker=False))
 
     def _trade(self, row: Row, market: Market) -> None:
         left = row.size

@@ -459,10 +459,10 @@ impl SimulatedVenue {
         let order = market.orders[place];
         let side = order.request.side;
         let limit = order.request.order_type.price();
-        let offered = market.liquidity.offer(side, order.remaining, |price| limit.is_none_or(|limit| side.accepts(limit, price)));
-        offered.into_iter().any(|level| {
-            let filling = self.fill(instrument, place, level.price, level.quantity, Role::Taker, time_ns);
-            self.markets[instrument.at()].liquidity.take(side, level.price, filling.quantity);
+        let offers = market.liquidity.offer(side, order.remaining, |price| limit.is_none_or(|limit| side.accepts(limit, price)));
+        offers.iter().any(|offer| {
+            let filling = self.fill(instrument, place, offer.shown.price, offer.quantity, Role::Taker, time_ns);
+            self.markets[instrument.at()].liquidity.take(side, offer, filling.quantity);
             filling.is_gone
         })
     }
@@ -477,13 +477,13 @@ impl SimulatedVenue {
             return false;
         }
         let side = order.request.side;
-        let offered = market.liquidity.offer(side, order.remaining, |price| resting.fills(side, limit, price));
-        let quantity = offered.iter().map(|level| level.quantity).sum();
+        let offers = market.liquidity.offer(side, order.remaining, |price| resting.fills(side, limit, price));
+        let quantity = offers.iter().map(|offer| offer.quantity).sum();
         let filling = self.fill(instrument, place, limit, quantity, Role::Maker, time_ns);
         let mut left = filling.quantity;
-        for level in offered {
-            let quantity = level.quantity.min(left);
-            self.markets[instrument.at()].liquidity.take(side, level.price, quantity);
+        for offer in &offers {
+            let quantity = offer.quantity.min(left);
+            self.markets[instrument.at()].liquidity.take(side, offer, quantity);
             left -= quantity;
         }
         filling.is_gone
