@@ -31,6 +31,7 @@ class Audit:
     # What everything was worth from when on.
     worth: list[tuple[int, Fraction | None]] = field(default_factory=list)
     has_stopped: bool = False
+    start_ns: int = 0
     # What a row's input says behind the calls that it leads to at once.
     statuses: list[Said] = field(default_factory=list)
     is_row_told: bool = True
@@ -38,7 +39,7 @@ class Audit:
 
     @classmethod
     def of(cls, desk: Desk, rows: Iterable[Row], builders: dict[str, Builder]) -> Audit:
-        return cls(desk, by_arrival(rows), builders)
+        return cls(desk, by_arrival(rows), builders, start_ns=desk.now_ns)
 
     def check(self, tape: Tape) -> None:
         for place, call in enumerate(tape.callbacks):
@@ -125,6 +126,10 @@ class Audit:
                 return
             case "trading_on" | "trading_off" as kind:
                 desk.is_trading = kind == "trading_on"
+                desk.notices.extend(Said(strategy, kind) for strategy in desk.strategies)
+            case "halted" | "resumed" as kind:
+                halts = [halt for venue in desk.venues.values() for halt in venue.halts.values()]
+                assert now_ns in [max(halt[kind == "resumed"], self.start_ns) for halt in halts]
                 desk.notices.extend(Said(strategy, kind) for strategy in desk.strategies)
             case kind:
                 raise AssertionError(f"nobody says {kind}")

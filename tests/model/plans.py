@@ -60,6 +60,10 @@ class Plan:
     balances: dict[str, dict[str, int]] = field(default_factory=dict)
     latencies: dict[str, tuple[int, int]] = field(default_factory=dict)
     currency: str = "USDT"
+    # How much later venues meet rows, where they do.
+    lags_ms: dict[str, int] = field(default_factory=dict)
+    # From when until when instruments are halted, in milliseconds.
+    halts: dict[str, tuple[int, int]] = field(default_factory=dict)
     # How long the bars are that are built from trades, in seconds.
     built_s: int | None = None
     # What is other than in the packaged specification of the first instrument.
@@ -286,4 +290,20 @@ def random_limited_plan(seed: int) -> Plan:
         walks=walks,
         daily_loss=Decimal(chance.choice(["0.0317", "0.317", "3.17", "31.7"])) if is_known and chance.random() < 0.8 else None,
         order_rate=(chance.choice([1, 3, 7]), chance.choice([1, 1_000, 10_000])) if chance.random() < 0.4 else None,
+    )
+
+
+def random_plan_of_bad_days(seed: int) -> Plan:
+    """A random one whose venues meet rows late, and halt."""
+    chance = random.Random(f"bad days {seed}")
+    makes = [random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_depth, random_plan_of_venues]
+    plan = chance.choice(makes)(seed)
+    halted = [name for name in plan.walks if chance.random() < 0.7]
+    # Nobody says what a bar is worth to a venue that hears of it when it is over.
+    has_bars = {name.split(":")[0] for name, walk in plan.walks.items() if "bar" in walk.kinds}
+    lagging = [venue for venue in plan.wallets if chance.random() < 0.6 and venue not in has_bars]
+    return replace(
+        plan,
+        lags_ms={venue: chance.choice([0, 40, 250, 700]) for venue in lagging},
+        halts={name: (start := chance.randint(0, 15_000), start + chance.randint(1, 9_000)) for name in halted},
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from model.desk import Desk, System
 from model.loss import DailyLoss, OrderRate
 from model.money import Books
 from model.plans import Plan
-from model.rows import MILLISECOND_NS, Row, rows, streams
+from model.rows import MILLISECOND_NS, START_NS, Row, by_arrival, rows, streams
 from model.tape import Tape
 from model.trader import Trader
 from model.venue import Venue
@@ -49,6 +50,7 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
         venues={venue: simulated(plan, venue) for venue in plan.wallets},
         risk=risk_of(plan),
         commands=commands_of(plan),
+        incidents=[tw.Halt(name, at(start), at(end)) for name, (start, end) in plan.halts.items()],
         seed=plan.seed,
     )
     return result, tape, made
@@ -77,13 +79,18 @@ def simulated(plan: Plan, venue: str) -> tw.Simulated:
         answer_latency=f"{answer_ms}ms",
         resting="touch" if plan.touch else "through",
         leverage=plan.leverage,
+        lag=f"{plan.lags_ms[venue]}ms" if venue in plan.lags_ms else None,
     )
+
+
+def at(offset_ms: int) -> datetime:
+    return START + timedelta(milliseconds=offset_ms)
 
 
 def commands_of(plan: Plan) -> list[tw.Command]:
     words: tuple[Literal["trading_off", "trading_on"], ...] = ("trading_off", "trading_on")
-    at = [START + timedelta(milliseconds=offset) for offset in plan.pause or ()]
-    return [tw.Command(time, word) for time, word in zip(at, words, strict=False)]
+    times = [at(offset) for offset in plan.pause or ()]
+    return [tw.Command(time, word) for time, word in zip(times, words, strict=False)]
 
 
 def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
@@ -99,8 +106,9 @@ def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit
     }
     books, strategies = Books(specifications, wallets), tuple(sorted(plan.traders))
     desk = Desk(books, venues, plan.rules, strategies, plan.currency, system_of(plan))
-    # The accounts' money is there when the venues' first row is.
-    desk.begin_input(min(row.time_ns for row in everything))
+    # The accounts' money is there when the first row is met.
+    lagging = {name for name, one in specifications.items() if one.venue in plan.lags_ms}
+    desk.begin_input(min(row.arrival_ns if row.instrument in lagging else row.time_ns for row in everything))
     return Audit.of(desk, everything, builders)
 
 
@@ -109,8 +117,18 @@ def venue_of(plan: Plan, name: str, specifications: dict[str, InstrumentFields],
     wallets = {(name, asset): Decimal(amount) for asset, amount in plan.wallets[name].items()}
     own = {one.name: one for one in specifications.values() if one.venue == name}
     latency_ns, answer_ns = (latency_ms * MILLISECOND_NS for latency_ms in latencies_ms(plan, name))
-    rows = [row for row in made if row.instrument in own]
-    return Venue(Books(own, wallets), rows, latency_ns, answer_ns, touch=plan.touch, leverage=plan.leverage)
+    rows = sorted((row for row in made if row.instrument in own), key=lambda row: row.key)
+    lag_ns = plan.lags_ms.get(name, 0) * MILLISECOND_NS
+    if name in plan.lags_ms:
+        # What comes later than the bound happens when it comes, less the bound, behind what has come before.
+        late = [replace(row, time_ns=max(row.time_ns, row.arrival_ns - lag_ns)) for row in by_arrival(rows)]
+        rows = sorted(late, key=lambda row: row.time_ns)
+    venue = Venue(Books(own, wallets), rows, latency_ns, answer_ns, touch=plan.touch, leverage=plan.leverage)
+    venue.lag_ns = lag_ns
+    for halted, halt in plan.halts.items():
+        if halted in own:
+            venue.halts[halted] = tuple(START_NS + offset_ms * MILLISECOND_NS for offset_ms in halt)
+    return venue
 
 
 def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:

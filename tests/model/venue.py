@@ -45,7 +45,7 @@ NEVER = 2**64
 
 
 class Venue:
-    """A simulated venue, fed with rows by venue time and requests after their latency. It keeps books of its own."""
+    """A simulated venue, fed with rows in its order and requests after their latency. It keeps books of its own."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Venue:
         wallets = [(one.venue, one.settlement) for one in margined]
         self.margins = {wallet: Margin(books, leverage, wallet) for wallet in wallets}
         self.marks, self.called = Marks(), set[Wallet]()
-        self.rows = deque(sorted(rows, key=lambda row: row.key))
+        self.rows = deque(rows)
         self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
         self.markets = {name: Market() for name in self.specifications}
         for name, market in self.markets.items():
@@ -73,6 +73,14 @@ class Venue:
         self.open: dict[int, Placed] = {}
         self.now_ns = 0
         self.has_ended = False
+        # How long after their time rows are known; what is said is not heard before (F6).
+        self.lag_ns = 0
+        # From when until when no new orders are taken and nothing is matched, by instrument.
+        self.halts: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def delay_ns(self) -> int:
+        return max(self.answer_ns, self.lag_ns)
 
     def send(self, now_ns: int, request: Placed | int) -> None:
         """An order, or the number of one that is to be cancelled."""
@@ -80,7 +88,7 @@ class Venue:
 
     def advance(self, now_ns: int) -> None:
         """Everything whose answer is heard up to a time: rows, then points of bars' paths, then requests (T3)."""
-        limit_ns = now_ns - self.answer_ns
+        limit_ns = now_ns - self.delay_ns
         while True:
             row_ns = self.rows[0].time_ns if self.rows else NEVER
             point_ns, name = min(
@@ -109,18 +117,18 @@ class Venue:
 
     def end(self, now_ns: int) -> None:
         """The run is over: what is here is cancelled, and what still comes rejected (O6)."""
-        self.now_ns, self.has_ended = now_ns, True
+        self.now_ns, self.has_ended = now_ns - self.lag_ns, True
         for market in self.markets.values():
             for order in list(market.orders):
                 self._end(order, "end_of_run")
 
     def _say(self, kind: Kind, order_id: int = 0, reason: str | None = None, fill: Fill | None = None) -> None:
-        self.answers.append(Answer(self.now_ns, self.now_ns + self.answer_ns, kind, order_id, reason, fill))
+        self.answers.append(Answer(self.now_ns, self.now_ns + self.delay_ns, kind, order_id, reason, fill))
 
     def _pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
         """What is nothing is said, too."""
         self.books.pay(amount, purpose, wallet)
-        due_ns = self.now_ns + self.answer_ns
+        due_ns = self.now_ns + self.delay_ns
         self.answers.append(Answer(self.now_ns, due_ns, "paid", amount=amount, purpose=purpose, wallet=wallet))
 
     # Requests
@@ -148,6 +156,8 @@ class Venue:
     def _objection(self, order: Placed, market: Market, one: InstrumentFields) -> str | None:
         if self.has_ended:
             return "end_of_run"
+        if self._is_halted(order.instrument):
+            return "market_halted"
         price = order.price if order.price is not None else self._expected(order, market)
         if order.quantity < one.minimum_quantity:
             return "below_minimum_quantity"
@@ -162,6 +172,14 @@ class Venue:
             return "below_minimum_notional"
         is_lacking = self._lacks_funds(order, price) if one.kind == "spot" else self._lacks_margin(order, price)
         return "insufficient_funds" if is_lacking else None
+
+    def _is_halted(self, name: str) -> bool:
+        halt = self.halts.get(name)
+        return halt is not None and halt[0] <= self.now_ns < halt[1]
+
+    def _matched(self, market: Market) -> list[Placed]:
+        """The orders that meet what happens: none in a halt."""
+        return [order for order in market.orders if not self._is_halted(order.instrument)]
 
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
@@ -314,7 +332,7 @@ class Venue:
             return
         if row.kind == "book":
             if market.book.meet(row):
-                for order in list(market.orders):
+                for order in self._matched(market):
                     self._cross(order, market)
             return
         if row.kind == "trade":
@@ -327,7 +345,7 @@ class Venue:
         if before is None or (before.ask, before.ask_size) != (row.ask, row.ask_size):
             market.taken[1] = NOTHING
         if market.source == "quote":
-            for order in list(market.orders):
+            for order in self._matched(market):
                 self._cross(order, market)
 
     # Bars
@@ -382,7 +400,7 @@ class Venue:
         """What waits takes at the price that is reached; what rests fills where the price has gone through it."""
         path, last = market.path, market.last
         assert path is not None and last is not None
-        for order in list(market.orders):
+        for order in self._matched(market):
             if not order.is_maker:
                 order.is_maker = not order.accepts(last)
                 if not order.is_maker:
@@ -426,7 +444,7 @@ class Venue:
 
     def _trade(self, row: Row, market: Market) -> None:
         left = row.size
-        for order in list(market.orders):
+        for order in self._matched(market):
             if order.is_maker:
                 if order.is_passed_by(row.price, touch=self.touch):
                     assert order.price is not None
