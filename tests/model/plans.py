@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Literal
 
 from helpers import BTC, ETH, SPOT
 
@@ -60,6 +61,9 @@ class Plan:
     balances: dict[str, dict[str, int]] = field(default_factory=dict)
     latencies: dict[str, tuple[int, int]] = field(default_factory=dict)
     currency: str = "USDT"
+    # By which chance latencies are longer than that, and by how much.
+    chance: Literal["", "uniform", "exponential", "measured"] = ""
+    spread_ms: int = 0
     # How much later venues meet rows, where they do.
     lags_ms: dict[str, int] = field(default_factory=dict)
     # From when until when instruments are halted, in milliseconds.
@@ -307,3 +311,12 @@ def random_plan_of_bad_days(seed: int) -> Plan:
         lags_ms={venue: chance.choice([0, 40, 250, 700]) for venue in lagging},
         halts={name: (start := chance.randint(0, 15_000), start + chance.randint(1, 9_000)) for name in halted},
     )
+
+
+def random_plan_of_chance(seed: int) -> Plan:
+    """A random one where each message takes a time of its own."""
+    chance = random.Random(f"chance {seed}")
+    makes = [random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_depth, random_plan_of_venues]
+    plan = chance.choice([*makes, random_plan_of_bad_days, random_limited_plan])(seed)
+    kind: Literal["uniform", "exponential", "measured"] = chance.choice(["uniform", "exponential", "measured"])
+    return replace(plan, chance=kind, spread_ms=chance.choice([1, 30, 400, 2_000]))

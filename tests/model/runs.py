@@ -24,7 +24,9 @@ from model.rows import MILLISECOND_NS, START_NS, Row, by_arrival, rows, streams
 from model.tape import Tape
 from model.trader import Trader
 from model.venue import Venue
+from model.ways import Chance, Constant, Way, answers, requests
 from tradewind.instruments import InstrumentFields
+from tradewind.journal import MemoryStorage, query
 
 INTERVAL_NS = 10**9
 
@@ -33,9 +35,16 @@ def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
 
+def reports_of(storage: MemoryStorage) -> pl.DataFrame:
+    """What venues said, and when, as the run's journal has it."""
+    times = "cast(time as bigint) as time_ns, cast(venue_time as bigint) as venue_ns"
+    return query(storage, f"select account, order_id, kind, code, {times} from account where kind <> 'deposit'").collect()
+
+
 def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     """The run in the kernel."""
     tape, made = Tape(), market_of(plan)
+    storage = MemoryStorage() if plan.chance else None
     available = frozenset((name, row.stream) for name, held in made.items() for row in held)
     interval = f"{plan.built_s or next(iter(plan.walks.values())).interval_s}s"
     of_class = {"tape": tape, "available": available, "interval": interval, "builds_bars": plan.built_s is not None}
@@ -52,7 +61,9 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
         commands=commands_of(plan),
         incidents=[tw.Halt(name, at(start), at(end)) for name, (start, end) in plan.halts.items()],
         seed=plan.seed,
+        journal=storage,
     )
+    tape.reports = None if storage is None else reports_of(storage)
     return result, tape, made
 
 
@@ -75,12 +86,36 @@ def latencies_ms(plan: Plan, venue: str) -> tuple[int, int]:
 def simulated(plan: Plan, venue: str) -> tw.Simulated:
     latency_ms, answer_ms = latencies_ms(plan, venue)
     return tw.Simulated(
-        latency=f"{latency_ms}ms",
-        answer_latency=f"{answer_ms}ms",
+        latency=latency_of(plan, latency_ms),
+        answer_latency=latency_of(plan, answer_ms),
         resting="touch" if plan.touch else "through",
         leverage=plan.leverage,
         lag=f"{plan.lags_ms[venue]}ms" if venue in plan.lags_ms else None,
     )
+
+
+def latency_of(plan: Plan, least_ms: int) -> tw.simulation.Latency:
+    least, most = f"{least_ms}ms", f"{least_ms + plan.spread_ms}ms"
+    match plan.chance:
+        case "uniform":
+            return tw.Uniform(least, most)
+        case "exponential":
+            return tw.Exponential(least, f"{plan.spread_ms}ms")
+        case "measured":
+            return tw.Measured.of([(least_ms + plan.spread_ms * part // 3) * MILLISECOND_NS for part in range(4)])
+        case _:
+            return least
+
+
+def ways(plan: Plan, venue: str, reports: pl.DataFrame | None) -> tuple[Way, Way]:
+    """Both directions, as the model has them."""
+    least_ns = [latency_ms * MILLISECOND_NS for latency_ms in latencies_ms(plan, venue)]
+    if reports is None:
+        return Constant(least_ns[0]), Constant(least_ns[1])
+    more_ns = 2**63 if plan.chance == "exponential" else plan.spread_ms * MILLISECOND_NS
+    own, lag_ns = reports.filter(account=venue), plan.lags_ms.get(venue, 0) * MILLISECOND_NS
+    there = Chance(least_ns[0], least_ns[0] + more_ns, requests(own))
+    return there, Chance(least_ns[1], max(least_ns[1] + more_ns, lag_ns), answers(own))
 
 
 def at(offset_ms: int) -> datetime:
@@ -93,11 +128,14 @@ def commands_of(plan: Plan) -> list[tw.Command]:
     return [tw.Command(time, word) for time, word in zip(times, words, strict=False)]
 
 
-def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
+def audit_of(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> Audit:
     """The model, at the start of the run."""
     specifications = {one.name: one for one in result.data.instruments}
     everything = [row for held in made.values() for row in held]
-    venues = {venue: venue_of(plan, venue, specifications, everything) for venue in sorted(plan.wallets)}
+    venues = {
+        venue: venue_of(plan, venue, specifications, everything, ways(plan, venue, tape.reports))
+        for venue in sorted(plan.wallets)
+    }
     wallets = {wallet: amount for venue in venues.values() for wallet, amount in venue.books.wallets.items()}
     builders = {
         name: Builder(plan.built_s * 10**9)
@@ -112,18 +150,19 @@ def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit
     return Audit.of(desk, everything, builders)
 
 
-def venue_of(plan: Plan, name: str, specifications: dict[str, InstrumentFields], made: list[Row]) -> Venue:
+def venue_of(
+    plan: Plan, name: str, specifications: dict[str, InstrumentFields], made: list[Row], both: tuple[Way, Way]
+) -> Venue:
     """A venue, with the account that it keeps of us."""
     wallets = {(name, asset): Decimal(amount) for asset, amount in plan.wallets[name].items()}
     own = {one.name: one for one in specifications.values() if one.venue == name}
-    latency_ns, answer_ns = (latency_ms * MILLISECOND_NS for latency_ms in latencies_ms(plan, name))
     rows = sorted((row for row in made if row.instrument in own), key=lambda row: row.key)
     lag_ns = plan.lags_ms.get(name, 0) * MILLISECOND_NS
     if name in plan.lags_ms:
         # What comes later than the bound happens when it comes, less the bound, behind what has come before.
         late = [replace(row, time_ns=max(row.time_ns, row.arrival_ns - lag_ns)) for row in by_arrival(rows)]
         rows = sorted(late, key=lambda row: row.time_ns)
-    venue = Venue(Books(own, wallets), rows, latency_ns, answer_ns, touch=plan.touch, leverage=plan.leverage)
+    venue = Venue(Books(own, wallets), rows, *both, touch=plan.touch, leverage=plan.leverage)
     venue.lag_ns = lag_ns
     for halted, halt in plan.halts.items():
         if halted in own:
@@ -132,7 +171,7 @@ def venue_of(plan: Plan, name: str, specifications: dict[str, InstrumentFields],
 
 
 def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:
-    audit = audit_of(plan, result, made)
+    audit = audit_of(plan, result, tape, made)
     audit.check(tape)
     check_result(audit.desk, result)
     assert result.metrics["late_trades"] == sum(one.late for one in audit.builders.values())

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 # Instrument, sign, quantity, price, time in force, and whether it may only reduce.
 Terms = tuple[str, int, Decimal, Decimal | None, str, bool]
 
@@ -86,3 +88,5 @@ class Tape:
     """All calls of all strategies."""
 
     callbacks: list[Callback] = field(default_factory=list)
+    # What venues said, where that is needed.
+    reports: pl.DataFrame | None = None

@@ -15,6 +15,7 @@ from model.marks import Marks
 from model.money import ASSET_STEP, Books, Fill, Wallet, rounded
 from model.path import Path
 from model.rows import Row
+from model.ways import Way
 from tradewind.instruments import InstrumentFields
 
 # Open, rejected, cancelled and fill are of an order, or of a liquidation; what is paid is heard by the books alone.
@@ -51,8 +52,8 @@ class Venue:
         self,
         books: Books,
         rows: Iterable[Row],
-        latency_ns: int,
-        answer_ns: int,
+        there: Way,
+        back: Way,
         *,
         touch: bool,
         leverage: int | None = None,
@@ -63,7 +64,7 @@ class Venue:
         self.margins = {wallet: Margin(books, leverage, wallet) for wallet in wallets}
         self.marks, self.called = Marks(), set[Wallet]()
         self.rows = deque(rows)
-        self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
+        self.there, self.back, self.touch = there, back, touch
         self.markets = {name: Market() for name in self.specifications}
         for name, market in self.markets.items():
             kinds = {row.kind for row in self.rows if row.instrument == name}
@@ -78,17 +79,14 @@ class Venue:
         # From when until when no new orders are taken and nothing is matched, by instrument.
         self.halts: dict[str, tuple[int, ...]] = {}
 
-    @property
-    def delay_ns(self) -> int:
-        return max(self.answer_ns, self.lag_ns)
-
     def send(self, now_ns: int, request: Placed | int) -> None:
         """An order, or the number of one that is to be cancelled."""
-        self.requests.append((now_ns + self.latency_ns, request))
+        number = request.id if isinstance(request, Placed) else request
+        self.requests.append((self.there.arrival_ns(now_ns, number), request))
 
     def advance(self, now_ns: int) -> None:
         """Everything whose answer is heard up to a time: rows, then points of bars' paths, then requests (T3)."""
-        limit_ns = now_ns - self.delay_ns
+        limit_ns = now_ns - max(self.back.least_ns, self.lag_ns)
         while True:
             row_ns = self.rows[0].time_ns if self.rows else NEVER
             point_ns, name = min(
@@ -123,13 +121,17 @@ class Venue:
                 self._end(order, "end_of_run")
 
     def _say(self, kind: Kind, order_id: int = 0, reason: str | None = None, fill: Fill | None = None) -> None:
-        self.answers.append(Answer(self.now_ns, self.now_ns + self.delay_ns, kind, order_id, reason, fill))
+        self.answers.append(Answer(self.now_ns, self._heard_ns(), kind, order_id, reason, fill))
+
+    def _heard_ns(self) -> int:
+        """When what is said now is heard."""
+        return max(self.back.arrival_ns(self.now_ns, 0), self.now_ns + self.lag_ns)
 
     def _pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
         """What is nothing is said, too."""
         self.books.pay(amount, purpose, wallet)
-        due_ns = self.now_ns + self.delay_ns
-        self.answers.append(Answer(self.now_ns, due_ns, "paid", amount=amount, purpose=purpose, wallet=wallet))
+        said = Answer(self.now_ns, self._heard_ns(), "paid", amount=amount, purpose=purpose, wallet=wallet)
+        self.answers.append(said)
 
     # Requests
 
