@@ -10,6 +10,7 @@ import pytest
 from helpers import BTC, START, quote_rows, run, times, trade_rows
 
 import tradewind as tw
+from tradewind.instruments import InstrumentFields
 
 
 class BuysOnce(tw.Strategy):
@@ -183,4 +184,34 @@ def test_arrivals_in_another_order_than_venue_times() -> None:
     venues = {"synthetic": tw.Simulated(latency="1500ms", answer_latency=0)}
     result = run(BuysOnce(), tw.quotes(table, quantity=1), venues=venues)
     # The request is at the venue 1.5 s later, where the second quote rules, which the strategy has not seen yet.
+    assert fills(result) == [(101.1, 1.0, "taker")]
+
+
+def late_quotes() -> tw.data.Stream:
+    """Quotes that rise by one each second, and arrive 600 ms late."""
+    at, bids = times(6), [100.0 + place for place in range(6)]
+    late = [time + timedelta(milliseconds=600) for time in at]
+    table = pl.DataFrame({"time": at, "arrival": late, "bid": bids, "ask": [bid + 0.1 for bid in bids]})
+    return tw.quotes(table, quantity=1)
+
+
+@pytest.mark.parametrize(("lag", "price"), [(None, 101.1), ("0ms", 100.1), ("500ms", 100.1), ("600ms", 101.1)])
+def test_a_venue_that_lags_meets_what_is_later_than_the_bound_when_it_has_arrived(lag: Any, price: float) -> None:
+    """F6: bought at 0.6 s, at the venue at 1.05 s: the quote of 1 s is there, unless it counts from its arrival on."""
+    venues = {"synthetic": tw.Simulated(latency="450ms", answer_latency=0, lag=lag)}
+    assert fills(run(BuysOnce(), late_quotes(), venues=venues)) == [(price, 1.0, "taker")]
+
+
+def test_the_lag_of_one_venue_is_not_that_of_another() -> None:
+    other = InstrumentFields(**tw.instruments.load(BTC).model_dump() | {"venue": "other"})
+    result = run(
+        BuysOnce(),
+        {BTC: late_quotes(), other.name: late_quotes()},
+        instruments=[other],
+        balances={venue: {"USDT": 1_000} for venue in ("synthetic", "other")},
+        venues={
+            "synthetic": tw.Simulated(latency="450ms", answer_latency=0),
+            "other": tw.Simulated(latency=0, lag="100ms"),
+        },
+    )
     assert fills(result) == [(101.1, 1.0, "taker")]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from fractions import Fraction
 from math import ceil
 
+from model.loss import DailyLoss, OrderRate
 from model.market import NOTHING, Placed
 from model.marks import Marks
-from model.money import Books, Fill
+from model.money import Books, Fill, Wallet
 from model.tape import Act, Said
 from model.venue import Answer, Venue, decimal
 
@@ -62,13 +64,23 @@ class Rules:
 
 
 @dataclass
+class System:
+    """The limits of all strategies together."""
+
+    order_rate: OrderRate | None = None
+    daily_loss: DailyLoss | None = None
+
+
+@dataclass
 class Desk:
     """All orders and targets. What is asked for is carried out when all that was to be told has been told (O2)."""
 
     books: Books
-    venue: Venue
+    venues: dict[str, Venue]
     rules: Rules
     strategies: tuple[str, ...]
+    currency: str = "USDT"
+    system: System = field(default_factory=System)
     lives: dict[int, Life] = field(default_factory=dict)
     open: dict[int, Life] = field(default_factory=dict)
     targets: dict[Key, Target] = field(default_factory=dict)
@@ -79,6 +91,34 @@ class Desk:
     fills: list[Fill] = field(default_factory=list)
     is_trading: bool = True
     now_ns: int = 0
+    # Whether the loss of the day is looked at behind the input.
+    is_looking: bool = False
+
+    # Inputs
+
+    def begin_input(self, now_ns: int) -> None:
+        """Before an input: a new day may begin with it."""
+        loss, self.now_ns = self.system.daily_loss, now_ns
+        self.is_looking = loss is not None and now_ns >= loss.look_ns
+        if loss is not None and self.is_looking and loss.begin(now_ns, self.earned()):
+            self._tell_all("daily_loss_over")
+
+    def finish_input(self) -> None:
+        """What follows from an input by itself is done before anybody is told of it.
+
+        Once the day's loss has reached its limit, what could open a position is cancelled at every look.
+        """
+        loss = self.system.daily_loss
+        if loss is not None and self.is_looking:
+            if not loss.is_reached and loss.is_lost(self.earned()):
+                loss.is_reached = True
+                self._tell_all("daily_loss_reached")
+            if loss.is_reached:
+                mine = [life for strategy in self.strategies for life in self.mine(strategy)]
+                opening = [life for life in mine if not is_ending(life) and not self._reduces(life.placed)]
+                self.outbox += [life.placed.id for life in opening]
+        self.is_looking = False
+        self.carry_out()
 
     # What is asked for
 
@@ -172,21 +212,20 @@ class Desk:
 
     def answer(self, answer: Answer) -> None:
         """The venue has said something."""
-        venue_ns = answer.due_ns - self.venue.answer_ns
         if answer.kind == "paid":
-            self.books.pay(answer.amount, answer.purpose)
+            self.books.pay(answer.amount, answer.purpose, answer.wallet)
             return
         if answer.kind == "margin_call":
             self._tell_all("margin_call")
             return
         if not answer.order_id:
             assert answer.fill is not None
-            self._liquidated(answer.fill, venue_ns)
+            self._liquidated(answer.fill, answer.at_ns)
             return
         life = self.lives[answer.order_id]
         if answer.fill is not None:
             life.filled += answer.fill.quantity
-            self._fill(answer.fill, venue_ns)
+            self._fill(answer.fill, answer.at_ns)
             status = "partly_filled" if life.filled < life.placed.quantity else "filled"
         else:
             status = answer.kind
@@ -202,7 +241,9 @@ class Desk:
             return
         self.report(life, "in_flight")
         life.was_sent = True
-        self.venue.send(self.now_ns, life.placed)
+        if self.system.order_rate is not None:
+            self.system.order_rate.sent_ns.append(self.now_ns)
+        self.venue_of(life).send(self.now_ns, life.placed)
 
     def _cancel(self, life: Life) -> None:
         if not life.is_open or life.status == "cancel_in_flight":
@@ -212,7 +253,7 @@ class Desk:
             self.report(life, "cancelled", "requested")
             return
         self.report(life, "cancel_in_flight")
-        self.venue.send(self.now_ns, life.placed.id)
+        self.venue_of(life).send(self.now_ns, life.placed.id)
 
     def _fill(self, fill: Fill, venue_ns: int) -> None:
         key = (fill.strategy, fill.instrument)
@@ -262,6 +303,8 @@ class Desk:
         wrong = [] if self.is_trading or self._reduces(order) else ["trading_off"]
         if self._is_uncovered(order):
             wrong.append("reduce_only")
+        if not self._reduces(order):
+            wrong += self._system_objections()
         if rules.order_quantity is not None and order.quantity > rules.order_quantity:
             wrong.append("risk_order_quantity")
         if rules.order_notional is not None:
@@ -278,6 +321,16 @@ class Desk:
                 wrong.append("risk_no_mark")
             elif abs(order.price - mark) > rules.price_collar * mark:
                 wrong.append("risk_price_collar")
+        return wrong
+
+    def _system_objections(self) -> list[str]:
+        """Why nothing may leave that could open a position."""
+        rate, loss = self.system.order_rate, self.system.daily_loss
+        wrong = ["risk_order_rate"] if rate is not None and rate.is_used_up(self.now_ns) else []
+        if loss is not None and (loss.is_reached or loss.is_lost(self.earned())):
+            wrong.append("risk_daily_loss")
+        elif loss is not None and self.earned() is None:
+            wrong.append("risk_no_mark")
         return wrong
 
     def _earlier(self, order: Placed) -> list[Life]:
@@ -415,6 +468,9 @@ class Desk:
             if life.placed.strategy == strategy and instrument in ("", life.placed.instrument)
         ]  # fmt: skip
 
+    def venue_of(self, life: Life) -> Venue:
+        return self.venues[self.books.specifications[life.placed.instrument].venue]
+
     def _held(self, key: Key) -> Decimal:
         return decimal(self.books.position(*key).quantity)
 
@@ -422,29 +478,65 @@ class Desk:
         """The mark as a price that an order can have."""
         return self.marks.whole(self.books.specifications[instrument])
 
-    def reserved(self, asset: str) -> Decimal:
+    def reserved(self, wallet: Wallet) -> Decimal:
         """What open spot orders hold back: purchases their worth, sales what they sell."""
         held = NOTHING
         for life in self.open.values():
             order, one = life.placed, self.books.specifications[life.placed.instrument]
-            if one.kind == "spot" and order.sign < 0 and one.base == asset:
+            if one.kind == "spot" and order.sign < 0 and (one.venue, one.base) == wallet:
                 held -= life.working
-            elif one.kind == "spot" and order.sign > 0 and one.quote == asset:
+            elif one.kind == "spot" and order.sign > 0 and (one.venue, one.quote) == wallet:
                 worth = life.working * (order.price or self.whole_mark(order.instrument) or NOTHING)
                 held += worth.quantize(Decimal("1e-8"), ROUND_CEILING)
         return held
 
-    def equity(self) -> Decimal | None:
+    def equity(self) -> Fraction | None:
         """The worth of everything, unless something has no price."""
-        total = self.books.wallets["USDT"]
+        worth = [self._worth_of(asset, Fraction(amount)) for (_, asset), amount in self.books.wallets.items()]
         for name, one in self.books.specifications.items():
             held, mark = self.books.position("", name), self.marks.prices.get(name)
-            quantity = self.books.wallets[one.base] if one.kind == "spot" else decimal(held.quantity)
-            if mark is not None:
-                total += quantity * mark if one.kind == "spot" else decimal(held.unrealised(mark))
-            elif quantity:
+            if one.kind != "spot" and held.quantity:
+                worth.append(None if mark is None else self._worth_of(one.settlement, held.unrealised(mark)))
+        known = [one for one in worth if one is not None]
+        return sum(known, Fraction(0)) if len(known) == len(worth) else None
+
+    def earned(self) -> Fraction | None:
+        """What strategies have earned, open positions at the mark, after fees and funding; not what insurance paid.
+
+        The law does not say at which rate what was earned in another asset counts: it is that of now.
+        """
+        by_asset: dict[str, Fraction] = {}
+        for (strategy, name), held in self.books.positions.items():
+            mark, one = self.marks.prices.get(name), self.books.specifications[name]
+            if strategy and held.quantity and mark is None:
                 return None
-        return total
+            if strategy:
+                profit = held.realised + (held.unrealised(mark) if held.quantity and mark is not None else -held.cost)
+                by_asset[one.settlement] = by_asset.get(one.settlement, Fraction(0)) + profit
+        for (name, asset), fee in self.books.fees.items():
+            if asset == self.books.specifications[name].settlement:
+                by_asset[asset] = by_asset.get(asset, Fraction(0)) - Fraction(fee)
+        for ((_, asset), purpose), paid in self.books.payments.items():
+            if purpose != "insurance":
+                by_asset[asset] = by_asset.get(asset, Fraction(0)) + Fraction(paid)
+        worth = [self._worth_of(asset, amount) for asset, amount in by_asset.items()]
+        known = [one for one in worth if one is not None]
+        return sum(known, Fraction(0)) if len(known) == len(worth) else None
+
+    def _worth_of(self, asset: str, amount: Fraction) -> Fraction | None:
+        """What an amount is worth in the currency of the totals, by a declared pair (N4). Nothing needs none."""
+        rate = self.rate(asset)
+        return Fraction(0) if not amount else None if rate is None else amount * rate
+
+    def rate(self, asset: str) -> Fraction | None:
+        """The law does not say which pair counts where there are several: one that has the asset as its base, the first."""
+        if asset == self.currency:
+            return Fraction(1)
+        pairs = {(one.base, one.quote): name for name, one in reversed(self.books.specifications.items()) if one.kind == "spot"}
+        times, over = (self.marks.prices.get(pairs.get(pair, "")) for pair in ((asset, self.currency), (self.currency, asset)))
+        if (asset, self.currency) in pairs:
+            return None if times is None else Fraction(times)
+        return None if over is None else 1 / Fraction(over)
 
 
 def is_ending(life: Life) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from model.money import Books
+from model.money import Books, Wallet
 from tradewind.instruments import InstrumentFields
 
 CALL = Fraction(4, 5)
@@ -15,18 +15,18 @@ CALL = Fraction(4, 5)
 
 @dataclass(frozen=True)
 class Margin:
-    """The margin of an account, settled in one asset, at marks."""
+    """The margin of what settles in one asset of an account, at marks."""
 
     account: Books
     leverage: int | None
-    asset: str = "USDT"
+    wallet: Wallet
 
     def equity(self, marks: Mapping[str, Decimal]) -> Fraction:
         """What is in the wallet, and not realised."""
         open_profit = sum(
             (self.account.position("", name).unrealised(mark) for name, mark in self._marked(marks)), Fraction(0)
         )
-        return Fraction(self.account.wallets[self.asset]) + open_profit
+        return Fraction(self.account.wallets.get(self.wallet, 0)) + open_profit
 
     def maintenance(self, marks: Mapping[str, Decimal]) -> Fraction:
         """What must be there, or everything is closed."""
@@ -50,7 +50,12 @@ class Margin:
         return self.account.specifications[name]
 
     def _marked(self, marks: Mapping[str, Decimal]) -> list[tuple[str, Decimal]]:
-        return [(name, mark) for name, mark in marks.items() if self._specification(name).kind != "spot"]
+        return [(name, mark) for name, mark in marks.items() if self.has(name)]
+
+    def has(self, name: str) -> bool:
+        """Whether an instrument is one of those."""
+        one = self._specification(name)
+        return one.kind != "spot" and (one.venue, one.settlement) == self.wallet
 
     def _worth(self, name: str, mark: Decimal) -> Fraction:
         held = self.account.position("", name)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from model.book import Book
 from model.path import EVERYTHING, Path
 from model.rows import Row
 from model.tape import Terms
@@ -52,7 +53,8 @@ class Placed:
 class Market:
     """What the venue knows of an instrument, and what rests there. The most detailed data at hand decide (F1)."""
 
-    source: Literal["quote", "trade", "bar", ""] = ""
+    source: Literal["book", "quote", "trade", "bar", ""] = ""
+    book: Book = field(default_factory=Book)
     row: Row | None = None
     path: Path | None = None
     # A bar beside better data, of which only the close is a price.
@@ -68,17 +70,25 @@ class Market:
             return self.bar.time_ns + self.bar.interval_ns - 1
         return None if self.path is None else self.path.next_ns
 
-    def shown(self, sign: int) -> tuple[Decimal, Decimal] | None:
-        """The price that a taker of this side gets, and the size that is left there (F2)."""
+    def offers(self, sign: int) -> list[tuple[Decimal, Decimal]]:
+        """The prices that a taker of this side gets, best first, and the sizes that are left there (F2)."""
+        if self.source == "book":
+            return self.book.offers(sign)
         if self.path is not None:
-            return self.path.offer(sign), self.path.left
+            return [(self.path.offer(sign), self.path.left)]
         if self.row is None:
-            return None
+            return []
         price, size = (self.row.ask, self.row.ask_size) if sign > 0 else (self.row.bid, self.row.bid_size)
-        return price, size - self.taken[sign]
+        return [(price, size - self.taken[sign])]
 
-    def take(self, sign: int, quantity: Decimal) -> None:
-        if self.path is None:
+    def best(self, sign: int) -> Decimal | None:
+        """The best of these prices, whatever is left there."""
+        return next((price for price, _ in self.offers(sign)), None)
+
+    def take(self, sign: int, price: Decimal, quantity: Decimal) -> None:
+        if self.source == "book":
+            self.book.take(sign, price, quantity)
+        elif self.path is None:
             self.taken[sign] += quantity
         elif self.path.left != EVERYTHING:
             self.path.left -= quantity
@@ -90,7 +100,7 @@ class Market:
         """
         if order.price is None:
             return True
-        if self.source == "quote":
-            shown = self.shown(order.sign)
-            return shown is not None and order.accepts(shown[0])
+        if self.source in ("book", "quote"):
+            best = self.best(order.sign)
+            return best is not None and order.accepts(best)
         return self.last is not None and order.is_passed_by(self.last, touch=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
+from model.book import Book
 from model.rows import Row
 from tradewind.instruments import InstrumentFields
 
@@ -18,11 +19,17 @@ class Marks:
     """The mark of each instrument, and when each source last spoke, by the venue's time, and what."""
 
     prices: dict[str, Decimal] = field(default_factory=dict)
+    books: dict[str, Book] = field(default_factory=dict)
     spoken: dict[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
 
     def meet(self, row: Row) -> None:
-        """A bar says its close when it closes."""
-        if row.kind in SOURCES:
+        """A bar says its close when it closes, a book its middle when a message ends and both sides are there."""
+        if row.kind == "book":
+            book = self.books.setdefault(row.instrument, Book())
+            middle = book.middle() if book.meet(row) else None
+            if middle is not None:
+                self.speak(row.instrument, "quote", row.time_ns, middle)
+        elif row.kind in SOURCES:
             self.speak(row.instrument, row.kind, row.time_ns + row.interval_ns, (row.bid + row.ask) / 2)
 
     def speak(self, instrument: str, source: str, time_ns: int, price: Decimal) -> None:

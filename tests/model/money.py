@@ -81,16 +81,20 @@ class Fill:
     is_maker: bool
 
 
+# An asset at a venue.
+Wallet = tuple[str, str]
+
+
 @dataclass
 class Books:
-    """The account's wallets, its positions, and those of each strategy (M1, M4)."""
+    """The accounts' wallets, their positions, and those of each strategy (M1, M4). Each venue has an account."""
 
     specifications: dict[str, InstrumentFields]
-    wallets: dict[str, Decimal]
+    wallets: dict[Wallet, Decimal]
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     fees: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     # What was paid and received beside fills, by purpose.
-    payments: dict[str, Decimal] = field(default_factory=dict)
+    payments: dict[tuple[Wallet, str], Decimal] = field(default_factory=dict)
 
     def position(self, strategy: str, instrument: str) -> Position:
         """That of a strategy; of the account where its name is empty."""
@@ -118,17 +122,17 @@ class Books:
             if asset == one.base:
                 position.lose(fee)
         if one.kind == "spot":
-            self.add(one.base, signed)
-            self.add(one.quote, -rounded(value))
+            self.add((one.venue, one.base), signed)
+            self.add((one.venue, one.quote), -rounded(value))
         else:
-            self.add(one.settlement, rounded(realised))
-        self.add(asset, -fee)
+            self.add((one.venue, one.settlement), rounded(realised))
+        self.add((one.venue, asset), -fee)
         paid = (fill.instrument, asset)
         self.fees[paid] = self.fees.get(paid, Decimal(0)) + fee
 
-    def pay(self, amount: Decimal, purpose: str, asset: str = "USDT") -> None:
-        self.add(asset, amount)
-        self.payments[purpose] = self.payments.get(purpose, Decimal(0)) + amount
+    def pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
+        self.add(wallet, amount)
+        self.payments[wallet, purpose] = self.payments.get((wallet, purpose), Decimal(0)) + amount
 
-    def add(self, asset: str, amount: Decimal) -> None:
-        self.wallets[asset] = self.wallets.get(asset, Decimal(0)) + amount
+    def add(self, wallet: Wallet, amount: Decimal) -> None:
+        self.wallets[wallet] = self.wallets.get(wallet, Decimal(0)) + amount

@@ -12,10 +12,15 @@ import polars as pl
 from helpers import START
 
 import tradewind as tw
+from tradewind.data.form import BOOK, BUY, FIRST, FORM, LAST, SELL
+from tradewind.data.report import LoadReport
+from tradewind.data.stream import Loading, Stream
+from tradewind.data.timing import TimeSettings
+from tradewind.instruments import InstrumentFields
 
 START_NS = int(START.timestamp()) * 10**9
 MILLISECOND_NS = 10**6
-RANKS = {"funding": 0, "mark": 1, "quote": 2, "trade": 3, "bar": 4}
+RANKS = {"funding": 0, "mark": 1, "book": 2, "quote": 3, "trade": 4, "bar": 5}
 STEP_PRICE = Decimal("0.1")
 NOTHING = Decimal(0)
 RATES = [Decimal(text) for text in ("0", "0.0001", "-0.0001", "0.000123457", "-0.01", "0.02")]
@@ -36,11 +41,13 @@ class Row:
     # Open, high, low and close.
     bar: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
     interval_ns: int = 0
+    # Of a level of a book: its side, and whether it begins a snapshot and ends a message.
+    level: tuple[int, bool, bool] | None = None
 
     @property
     def stream(self) -> str:
         """The name of its stream, as an instrument has it."""
-        return self.kind if self.kind == "funding" else f"{self.kind}s"
+        return self.kind if self.kind in ("funding", "book") else f"{self.kind}s"
 
     @property
     def price(self) -> Decimal:
@@ -78,6 +85,7 @@ def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
         others = replace(walk, kinds=tuple(kind for kind in walk.kinds if kind != "bar"))
         return _bars(walk, instrument, chance) + (rows(others, instrument, chance) if others.kinds else [])
     bid, time_ns, made = Decimal(100), START_NS, list[Row]()
+    depth: Levels = {}
     last = (bid, sizes[2], bid + STEP_PRICE, sizes[2])
     for _ in range(walk.count):
         bid = max(bid + chance.randint(-walk.step, walk.step) * STEP_PRICE, Decimal(20))
@@ -92,10 +100,42 @@ def rows(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
             value = bid + chance.randint(-5, 5) * STEP_PRICE if kind == "mark" else chance.choice(RATES)
             made.append(Row(time_ns, arrival_ns, instrument, kind, value, NOTHING, value, NOTHING))
             continue
+        if kind == "book":
+            message, depth = _message(depth, bid, walk, chance)
+            made += [
+                Row(time_ns, arrival_ns, instrument, kind, price, size, price, size, level=level)
+                for price, size, level in message
+            ]
+            continue
         if chance.random() < 0.8:
             last = (bid, chance.choice(sizes), bid + STEP_PRICE * chance.choice(walk.spreads), chance.choice(sizes))
         made.append(Row(time_ns, arrival_ns, instrument, kind, *last))
     return made
+
+
+# Sizes by side and price.
+Levels = dict[tuple[int, Decimal], Decimal]
+Message = list[tuple[Decimal, Decimal, tuple[int, bool, bool]]]
+
+
+def _message(before: Levels, bid: Decimal, walk: Walk, chance: random.Random) -> tuple[Message, Levels]:
+    """What a book says when it has changed: the levels that are others, now and then some that are not, or all."""
+    sizes = [Decimal(text) for text in ("0.05", "0.4", "1", "2.5", "20")]
+    ask, after = bid + STEP_PRICE * chance.choice(walk.spreads), Levels()
+    for side, best in ((1, bid), (-1, ask)):
+        for place in range(chance.choice([0, 1, 2, 3, 5, 5, 5]) if before else 3):
+            key = (side, best - side * place * STEP_PRICE * chance.choice([1, 1, 2]))
+            after[key] = before[key] if key in before and chance.random() < 0.6 else chance.choice(sizes)
+    is_whole = bool(after) and (not before or chance.random() < 0.15)
+    told = list(after) if is_whole else [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    if not is_whole:
+        told += [key for key in after if key not in told and chance.random() < 0.2]
+    chance.shuffle(told)
+    message = [
+        (key[1], after.get(key, NOTHING), (key[0], is_whole and not place, place + 1 == len(told)))
+        for place, key in enumerate(told)
+    ]
+    return message, after
 
 
 def _bars(walk: Walk, instrument: str, chance: random.Random) -> list[Row]:
@@ -129,7 +169,36 @@ def streams(made: Iterable[Row]) -> list[tw.data.Stream]:
     return [_stream(kind, held) for kind, held in by_kind.items()]
 
 
+@dataclass(kw_only=True)
+class BookStream(Stream):
+    """Books that were made, and not read."""
+
+    rows: list[Row]
+
+    def load(self, instrument: InstrumentFields) -> pl.DataFrame:
+        self.report = LoadReport(sources=("a model",), rows=len(self.rows))
+        bits = [
+            (BUY if side > 0 else SELL) | FIRST * is_first | LAST * is_last
+            for side, is_first, is_last in (row.level for row in self.rows if row.level is not None)
+        ]
+        columns: dict[str, list[int]] = {
+            "venue_time_ns": [row.time_ns for row in self.rows],
+            "arrival_time_ns": [row.arrival_ns for row in self.rows],
+            "flags": bits,
+            "a": [int(row.price.scaleb(instrument.price_decimals)) for row in self.rows],
+            "b": [int(row.size.scaleb(instrument.quantity_decimals)) for row in self.rows],
+        }
+        zeros = dict.fromkeys(("c", "d", "e", "interval_ns"), 0)
+        frame = pl.DataFrame(columns).with_columns(kind=BOOK, **zeros)
+        return frame.select(pl.col(name).cast(dtype) for name, dtype in FORM.items())
+
+    def _start(self, instrument: InstrumentFields) -> Loading:
+        raise NotImplementedError
+
+
 def _stream(kind: str, held: list[Row]) -> tw.data.Stream:
+    if kind == "book":
+        return BookStream(rows=held, times=TimeSettings())
     times = {"time": [row.time_ns for row in held], "arrival": [row.arrival_ns for row in held]}
     if kind == "bar":
         names = ("open", "high", "low", "close")

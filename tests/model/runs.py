@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
 
 import polars as pl
-from helpers import BTC, SPOT, START
+from helpers import START
 
 import tradewind as tw
 from model.audit import Audit
 from model.bars import Builder
-from model.desk import Desk
+from model.desk import Desk, System
+from model.loss import DailyLoss, OrderRate
 from model.money import Books
 from model.plans import Plan
-from model.rows import MILLISECOND_NS, Row, rows, streams
+from model.rows import MILLISECOND_NS, START_NS, Row, by_arrival, rows, streams
 from model.tape import Tape
 from model.trader import Trader
 from model.venue import Venue
+from model.ways import Chance, Constant, Way, answers, requests
 from tradewind.instruments import InstrumentFields
+from tradewind.journal import MemoryStorage, query
 
 INTERVAL_NS = 10**9
 
@@ -31,64 +35,143 @@ def market_of(plan: Plan) -> dict[str, list[Row]]:
     return {name: rows(walk, name, random.Random(f"{plan.seed} {name}")) for name, walk in plan.walks.items()}
 
 
+def reports_of(storage: MemoryStorage) -> pl.DataFrame:
+    """What venues said, and when, as the run's journal has it."""
+    times = "cast(time as bigint) as time_ns, cast(venue_time as bigint) as venue_ns"
+    return query(storage, f"select account, order_id, kind, code, {times} from account where kind <> 'deposit'").collect()
+
+
 def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
     """The run in the kernel."""
     tape, made = Tape(), market_of(plan)
+    storage = MemoryStorage() if plan.chance else None
     available = frozenset((name, row.stream) for name, held in made.items() for row in held)
     interval = f"{plan.built_s or next(iter(plan.walks.values())).interval_s}s"
     of_class = {"tape": tape, "available": available, "interval": interval, "builds_bars": plan.built_s is not None}
     cls = type("Gambler", (Trader,), of_class)
-    limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
-    simulated = tw.Simulated(
-        latency=f"{plan.latency_ms}ms",
-        answer_latency=f"{plan.answer_ms}ms",
-        resting="touch" if plan.touch else "through",
-        leverage=plan.leverage,
-    )
     result = tw.backtest(
         [cls(name=name, habits=plan.habits) for name in plan.traders],
         data={name: streams(held) for name, held in made.items()},
-        instruments=instruments_of(plan),
-        balances={"USDT": plan.money} | ({"BTC": plan.coins} if SPOT in plan.walks else {}),
-        currency="USDT",
+        instruments=plan.instruments,
+        balances=plan.wallets,
+        currency=plan.currency,
         interval="1s",
-        venues={"synthetic": simulated},
-        risk=tw.Limits(**limits),
+        venues={venue: simulated(plan, venue) for venue in plan.wallets},
+        risk=risk_of(plan),
         commands=commands_of(plan),
+        incidents=[tw.Halt(name, at(start), at(end)) for name, (start, end) in plan.halts.items()],
         seed=plan.seed,
+        journal=storage,
     )
+    tape.reports = None if storage is None else reports_of(storage)
     return result, tape, made
 
 
-def instruments_of(plan: Plan) -> list[InstrumentFields]:
-    """The instruments of which something is other than in the package."""
-    return [InstrumentFields(**tw.instruments.load(BTC).model_dump() | plan.terms)] if plan.terms else []
+def risk_of(plan: Plan) -> tw.Risk:
+    limits = {name: value for name, value in vars(plan.rules).items() if value is not None}
+    rate = None if plan.order_rate is None else tw.OrderRate(plan.order_rate[0], f"{plan.order_rate[1]}ms")
+    return tw.Risk(tw.Limits(**limits), order_rate=rate, daily_loss=plan.daily_loss)
+
+
+def system_of(plan: Plan) -> System:
+    """The same, as the model has it."""
+    rate = None if plan.order_rate is None else OrderRate(plan.order_rate[0], plan.order_rate[1] * MILLISECOND_NS)
+    return System(rate, None if plan.daily_loss is None else DailyLoss(plan.daily_loss))
+
+
+def latencies_ms(plan: Plan, venue: str) -> tuple[int, int]:
+    return plan.latencies.get(venue, (plan.latency_ms, plan.answer_ms))
+
+
+def simulated(plan: Plan, venue: str) -> tw.Simulated:
+    latency_ms, answer_ms = latencies_ms(plan, venue)
+    return tw.Simulated(
+        latency=latency_of(plan, latency_ms),
+        answer_latency=latency_of(plan, answer_ms),
+        resting="touch" if plan.touch else "through",
+        leverage=plan.leverage,
+        lag=f"{plan.lags_ms[venue]}ms" if venue in plan.lags_ms else None,
+    )
+
+
+def latency_of(plan: Plan, least_ms: int) -> tw.simulation.Latency:
+    least, most = f"{least_ms}ms", f"{least_ms + plan.spread_ms}ms"
+    match plan.chance:
+        case "uniform":
+            return tw.Uniform(least, most)
+        case "exponential":
+            return tw.Exponential(least, f"{plan.spread_ms}ms")
+        case "measured":
+            return tw.Measured.of([(least_ms + plan.spread_ms * part // 3) * MILLISECOND_NS for part in range(4)])
+        case _:
+            return least
+
+
+def ways(plan: Plan, venue: str, reports: pl.DataFrame | None) -> tuple[Way, Way]:
+    """Both directions, as the model has them."""
+    least_ns = [latency_ms * MILLISECOND_NS for latency_ms in latencies_ms(plan, venue)]
+    if reports is None:
+        return Constant(least_ns[0]), Constant(least_ns[1])
+    more_ns = 2**63 if plan.chance == "exponential" else plan.spread_ms * MILLISECOND_NS
+    own, lag_ns = reports.filter(account=venue), plan.lags_ms.get(venue, 0) * MILLISECOND_NS
+    there = Chance(least_ns[0], least_ns[0] + more_ns, requests(own))
+    return there, Chance(least_ns[1], max(least_ns[1] + more_ns, lag_ns), answers(own))
+
+
+def at(offset_ms: int) -> datetime:
+    return START + timedelta(milliseconds=offset_ms)
 
 
 def commands_of(plan: Plan) -> list[tw.Command]:
     words: tuple[Literal["trading_off", "trading_on"], ...] = ("trading_off", "trading_on")
-    at = [START + timedelta(milliseconds=offset) for offset in plan.pause or ()]
-    return [tw.Command(time, word) for time, word in zip(at, words, strict=False)]
+    times = [at(offset) for offset in plan.pause or ()]
+    return [tw.Command(time, word) for time, word in zip(times, words, strict=False)]
 
 
-def audit_of(plan: Plan, result: tw.Result, made: dict[str, list[Row]]) -> Audit:
+def audit_of(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> Audit:
     """The model, at the start of the run."""
-    wallets = {"USDT": Decimal(plan.money)} | ({"BTC": Decimal(plan.coins)} if SPOT in plan.walks else {})
     specifications = {one.name: one for one in result.data.instruments}
-    books, theirs = (Books(specifications, dict(wallets)) for _ in range(2))
     everything = [row for held in made.values() for row in held]
-    latency_ns, answer_ns = plan.latency_ms * MILLISECOND_NS, plan.answer_ms * MILLISECOND_NS
-    venue = Venue(theirs, everything, latency_ns, answer_ns, touch=plan.touch, leverage=plan.leverage)
+    venues = {
+        venue: venue_of(plan, venue, specifications, everything, ways(plan, venue, tape.reports))
+        for venue in sorted(plan.wallets)
+    }
+    wallets = {wallet: amount for venue in venues.values() for wallet, amount in venue.books.wallets.items()}
     builders = {
         name: Builder(plan.built_s * 10**9)
         for name, held in made.items()
         if plan.built_s and any(row.kind == "trade" for row in held)
     }
-    return Audit.of(Desk(books, venue, plan.rules, tuple(sorted(plan.traders))), everything, builders)
+    books, strategies = Books(specifications, wallets), tuple(sorted(plan.traders))
+    desk = Desk(books, venues, plan.rules, strategies, plan.currency, system_of(plan))
+    # The accounts' money is there when the first row is met.
+    lagging = {name for name, one in specifications.items() if one.venue in plan.lags_ms}
+    desk.begin_input(min(row.arrival_ns if row.instrument in lagging else row.time_ns for row in everything))
+    return Audit.of(desk, everything, builders)
+
+
+def venue_of(
+    plan: Plan, name: str, specifications: dict[str, InstrumentFields], made: list[Row], both: tuple[Way, Way]
+) -> Venue:
+    """A venue, with the account that it keeps of us."""
+    wallets = {(name, asset): Decimal(amount) for asset, amount in plan.wallets[name].items()}
+    own = {one.name: one for one in specifications.values() if one.venue == name}
+    rows = sorted((row for row in made if row.instrument in own), key=lambda row: row.key)
+    lag_ns = plan.lags_ms.get(name, 0) * MILLISECOND_NS
+    if name in plan.lags_ms:
+        # What comes later than the bound happens when it comes, less the bound, behind what has come before.
+        late = [replace(row, time_ns=max(row.time_ns, row.arrival_ns - lag_ns)) for row in by_arrival(rows)]
+        rows = sorted(late, key=lambda row: row.time_ns)
+    venue = Venue(Books(own, wallets), rows, *both, touch=plan.touch, leverage=plan.leverage)
+    venue.lag_ns = lag_ns
+    for halted, halt in plan.halts.items():
+        if halted in own:
+            venue.halts[halted] = tuple(START_NS + offset_ms * MILLISECOND_NS for offset_ms in halt)
+    return venue
 
 
 def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:
-    audit = audit_of(plan, result, made)
+    audit = audit_of(plan, result, tape, made)
     audit.check(tape)
     check_result(audit.desk, result)
     assert result.metrics["late_trades"] == sum(one.late for one in audit.builders.values())
@@ -110,17 +193,27 @@ def check_result(desk: Desk, result: tw.Result) -> None:
     is_maker = pl.col("liquidity") == "maker"
     columns = ("order_id", "strategy", "instrument", "price", "quantity")
     assert result.fills.select(*columns, is_maker).rows() == fills
-    assert {row["asset"]: Decimal(row["wallet"]) for row in result.metrics["assets"]} == desk.books.wallets
-    paid = {purpose: desk.books.payments.get(purpose, Decimal(0)) for purpose in ("funding", "insurance")}
-    [money] = [row for row in result.metrics["assets"] if row["asset"] == "USDT"]
-    assert {purpose: Decimal(money[purpose]) for purpose in paid} == paid
-    assert Decimal(money["liquidation_fees"]) == -desk.books.payments.get("liquidation_fees", Decimal(0))
+    assert {(row["account"], row["asset"]) for row in result.metrics["assets"]} == set(desk.books.wallets)
+    for row in result.metrics["assets"]:
+        check_asset(desk, row)
     for row in result.metrics["instruments"]:
         check_figures(desk, row)
+    check_total(desk, result.metrics)
+    check_day(desk, result.metrics["day"])
     curve = result.equity["equity"]
-    falls = (curve / curve.cum_max() - 1).min()
-    assert isinstance(falls, float)
-    assert abs(result.metrics["maximum_drawdown"] - min(falls, 0.0)) < 1e-12
+    falls, stated = (curve / curve.cum_max() - 1).min(), result.metrics["maximum_drawdown"]
+    if isinstance(falls, float):
+        assert abs(stated - min(falls, 0.0)) < 1e-12
+    else:
+        assert stated is None
+
+
+def check_asset(desk: Desk, row: dict[str, Any]) -> None:
+    """What an account holds of an asset, and what it paid and received beside fills."""
+    wallet = (row["account"], row["asset"])
+    assert Decimal(row["wallet"]) == desk.books.wallets[wallet], wallet
+    for purpose, sign in (("funding", 1), ("insurance", 1), ("liquidation_fees", -1)):
+        assert Decimal(row[purpose]) == sign * desk.books.payments.get((wallet, purpose), Decimal(0)), (wallet, purpose)
 
 
 def check_figures(desk: Desk, row: dict[str, Any]) -> None:
@@ -143,8 +236,31 @@ def check_figures(desk: Desk, row: dict[str, Any]) -> None:
     fills = [fill for fill in desk.fills if fill.instrument == name]
     assert row["fills"] == len(fills)
     assert abs(row["volume"] - float(sum(fill.price * fill.quantity for fill in fills) * multiplier)) < 1e-6
-    if name != SPOT:
-        assert abs(row["exchange_fees"] - float(books.fees.get((name, "USDT"), Decimal(0)))) < 1e-9
+    one = books.specifications[name]
+    if one.kind != "spot":
+        assert abs(row["exchange_fees"] - float(books.fees.get((name, one.settlement), Decimal(0)))) < 1e-9
+
+
+def check_total(desk: Desk, metrics: dict[str, Any]) -> None:
+    """The total is that of the instruments in the currency of the totals; unknown while a rate of one is (N4)."""
+    rates = [desk.rate(row["settlement"]) for row in metrics["instruments"]]
+    if None in rates:
+        return
+    for key in ("realised", "fees", "funding", "net_realised", "volume"):
+        expected = sum(row[key] * float(rate or 0) for row, rate in zip(metrics["instruments"], rates, strict=True))
+        assert abs(metrics["total"][key] - expected) < 1e-6 + 1e-9 * abs(expected), (key, expected)
+
+
+def check_day(desk: Desk, stated: tuple[int, float, float | None] | None) -> None:
+    """The last day, its profit, and the limit that it has reached."""
+    loss, earned = desk.system.daily_loss, desk.earned()
+    if loss is None:
+        assert stated is None
+    elif earned is not None:
+        assert stated is not None
+        day, profit, reached = stated
+        assert (day, reached) == (loss.day, float(loss.limit) if loss.is_reached else None)
+        assert abs(profit - float(earned - loss.before)) < 1e-6
 
 
 def check_curve(audit: Audit, curve: pl.DataFrame) -> None:
@@ -152,10 +268,13 @@ def check_curve(audit: Audit, curve: pl.DataFrame) -> None:
     times_ns = curve["time"].dt.epoch("ns").to_list()
     assert all(earlier < later for earlier, later in pairwise(times_ns))
     known = [(time_ns, worth) for time_ns, worth in audit.worth if worth is not None]
+    if not times_ns:
+        assert not known
+        return
     changes_ns = [time_ns for time_ns, _ in known]
     for time_ns, equity in list(zip(times_ns, curve["equity"], strict=True))[1:]:
         _, now_worth = known[max(bisect_right(changes_ns, time_ns) - 1, 0)]
-        assert abs(equity - float(now_worth)) < 1e-6, (time_ns, equity, now_worth)
+        assert abs(equity - float(now_worth)) < 1e-6 + 1e-12 * abs(equity), (time_ns, equity, now_worth)
     for (time_ns, worth), (later_ns, _) in pairwise(audit.worth):
         boundary_ns = -(-time_ns // INTERVAL_NS) * INTERVAL_NS
         is_passed = times_ns[0] <= time_ns and boundary_ns < later_ns

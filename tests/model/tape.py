@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 # Instrument, sign, quantity, price, time in force, and whether it may only reduce.
 Terms = tuple[str, int, Decimal, Decimal | None, str, bool]
 
@@ -25,10 +27,12 @@ class State:
     """What a strategy can read in a callback."""
 
     positions: dict[str, tuple[float, float, float]]
-    balances: dict[str, tuple[Decimal, Decimal, Decimal]]
+    balances: dict[tuple[str, str], tuple[Decimal, Decimal, Decimal]]
     open_orders: tuple[Seen, ...]
     marks: dict[str, float | None]
     dust: dict[str, float]
+    # The best ten bids and asks.
+    books: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]]]]
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,5 @@ class Tape:
     """All calls of all strategies."""
 
     callbacks: list[Callback] = field(default_factory=list)
+    # What venues said, where that is needed.
+    reports: pl.DataFrame | None = None

@@ -27,7 +27,8 @@ class Habits:
     )  # fmt: skip
     sizes: tuple[str, ...] = ("0.05", "0.1", "0.3", "0.3", "0.5", "1", "1.7", "3")
     reduce_only: float = 0.15
-    assets: tuple[str, ...] = ("USDT",)
+    # Venues and assets whose balances are looked at.
+    wallets: tuple[tuple[str, str], ...] = (("synthetic", "USDT"),)
 
 
 class Trader(tw.Strategy):
@@ -41,7 +42,7 @@ class Trader(tw.Strategy):
         self.traded = list(ctx.instruments)
         self.handles: list[Order] = []
         for one in self.traded:
-            for kind in ("quotes", "trades", "marks", "funding"):
+            for kind in ("book", "quotes", "trades", "marks", "funding"):
                 if (one.name, kind) in self.available:
                     ctx.subscribe(getattr(one, kind))
             if (one.name, "trades" if self.builds_bars else "bars") in self.available:
@@ -53,6 +54,9 @@ class Trader(tw.Strategy):
 
     def on_quote(self, ctx: Context, event: object) -> None:
         self.heard(ctx, Said(self.name, "row"), self.habits.at_rows)
+
+    def on_book(self, ctx: Context, event: object) -> None:
+        self.on_quote(ctx, event)
 
     def on_trade(self, ctx: Context, event: object) -> None:
         self.on_quote(ctx, event)
@@ -96,10 +100,11 @@ class Trader(tw.Strategy):
         held = {one.name: ctx.position(one) for one in self.traded}
         return State(
             {name: (one.quantity, one.cost, one.realised) for name, one in held.items()},
-            {asset: ctx.balance(asset) for asset in self.habits.assets},
+            {(venue, asset): ctx.balance(asset, venue) for venue, asset in self.habits.wallets},
             tuple(Seen(order.id, order.status, exact(order.filled), terms_of(order)) for order in ctx.open_orders()),
             {one.name: ctx.price(one) for one in self.traded},
             {one.name: ctx.dust(one) for one in self.traded},
+            {one.name: ctx.book(one) for one in self.traded if (one.name, "book") in self.available},
         )
 
     def heard(self, ctx: Context, said: Said, likely: float) -> None:

@@ -12,9 +12,10 @@ from typing import Literal
 from model.margin import CALL, Margin
 from model.market import NOTHING, Market, Placed
 from model.marks import Marks
-from model.money import ASSET_STEP, Books, Fill, rounded
+from model.money import ASSET_STEP, Books, Fill, Wallet, rounded
 from model.path import Path
 from model.rows import Row
+from model.ways import Way
 from tradewind.instruments import InstrumentFields
 
 # Open, rejected, cancelled and fill are of an order, or of a liquidation; what is paid is heard by the books alone.
@@ -23,8 +24,9 @@ Kind = Literal["open", "rejected", "cancelled", "fill", "not_open", "margin_call
 
 @dataclass(frozen=True)
 class Answer:
-    """What the venue says of an order or of the account, and when it is heard."""
+    """What the venue says of an order or of the account, when it happened and when it is heard."""
 
+    at_ns: int
     due_ns: int
     kind: Kind
     order_id: int = 0
@@ -32,6 +34,7 @@ class Answer:
     fill: Fill | None = None
     amount: Decimal = NOTHING
     purpose: str = ""
+    wallet: Wallet = ("", "")
 
     @property
     def is_silent(self) -> bool:
@@ -43,39 +46,47 @@ NEVER = 2**64
 
 
 class Venue:
-    """A simulated venue, fed with rows by venue time and requests after their latency. It keeps books of its own."""
+    """A simulated venue, fed with rows in its order and requests after their latency. It keeps books of its own."""
 
     def __init__(
         self,
         books: Books,
         rows: Iterable[Row],
-        latency_ns: int,
-        answer_ns: int,
+        there: Way,
+        back: Way,
         *,
         touch: bool,
         leverage: int | None = None,
     ) -> None:
         self.books, self.specifications = books, books.specifications
-        self.margin, self.marks, self.is_called = Margin(books, leverage), Marks(), False
-        self.rows = deque(sorted(rows, key=lambda row: row.key))
-        self.latency_ns, self.answer_ns, self.touch = latency_ns, answer_ns, touch
+        margined = [one for one in self.specifications.values() if one.kind != "spot"]
+        wallets = [(one.venue, one.settlement) for one in margined]
+        self.margins = {wallet: Margin(books, leverage, wallet) for wallet in wallets}
+        self.marks, self.called = Marks(), set[Wallet]()
+        self.rows = deque(rows)
+        self.there, self.back, self.touch = there, back, touch
         self.markets = {name: Market() for name in self.specifications}
         for name, market in self.markets.items():
             kinds = {row.kind for row in self.rows if row.instrument == name}
-            market.source = next((kind for kind in ("quote", "trade", "bar") if kind in kinds), "")
+            market.source = next((kind for kind in ("book", "quote", "trade", "bar") if kind in kinds), "")
         self.requests = deque[tuple[int, Placed | int]]()
         self.answers = deque[Answer]()
         self.open: dict[int, Placed] = {}
         self.now_ns = 0
         self.has_ended = False
+        # How long after their time rows are known; what is said is not heard before (F6).
+        self.lag_ns = 0
+        # From when until when no new orders are taken and nothing is matched, by instrument.
+        self.halts: dict[str, tuple[int, ...]] = {}
 
     def send(self, now_ns: int, request: Placed | int) -> None:
         """An order, or the number of one that is to be cancelled."""
-        self.requests.append((now_ns + self.latency_ns, request))
+        number = request.id if isinstance(request, Placed) else request
+        self.requests.append((self.there.arrival_ns(now_ns, number), request))
 
     def advance(self, now_ns: int) -> None:
         """Everything whose answer is heard up to a time: rows, then points of bars' paths, then requests (T3)."""
-        limit_ns = now_ns - self.answer_ns
+        limit_ns = now_ns - max(self.back.least_ns, self.lag_ns)
         while True:
             row_ns = self.rows[0].time_ns if self.rows else NEVER
             point_ns, name = min(
@@ -104,18 +115,23 @@ class Venue:
 
     def end(self, now_ns: int) -> None:
         """The run is over: what is here is cancelled, and what still comes rejected (O6)."""
-        self.now_ns, self.has_ended = now_ns, True
+        self.now_ns, self.has_ended = now_ns - self.lag_ns, True
         for market in self.markets.values():
             for order in list(market.orders):
                 self._end(order, "end_of_run")
 
     def _say(self, kind: Kind, order_id: int = 0, reason: str | None = None, fill: Fill | None = None) -> None:
-        self.answers.append(Answer(self.now_ns + self.answer_ns, kind, order_id, reason, fill))
+        self.answers.append(Answer(self.now_ns, self._heard_ns(), kind, order_id, reason, fill))
 
-    def _pay(self, amount: Decimal, purpose: str) -> None:
-        if amount:
-            self.books.pay(amount, purpose)
-            self.answers.append(Answer(self.now_ns + self.answer_ns, "paid", amount=amount, purpose=purpose))
+    def _heard_ns(self) -> int:
+        """When what is said now is heard."""
+        return max(self.back.arrival_ns(self.now_ns, 0), self.now_ns + self.lag_ns)
+
+    def _pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
+        """What is nothing is said, too."""
+        self.books.pay(amount, purpose, wallet)
+        said = Answer(self.now_ns, self._heard_ns(), "paid", amount=amount, purpose=purpose, wallet=wallet)
+        self.answers.append(said)
 
     # Requests
 
@@ -142,6 +158,8 @@ class Venue:
     def _objection(self, order: Placed, market: Market, one: InstrumentFields) -> str | None:
         if self.has_ended:
             return "end_of_run"
+        if self._is_halted(order.instrument):
+            return "market_halted"
         price = order.price if order.price is not None else self._expected(order, market)
         if order.quantity < one.minimum_quantity:
             return "below_minimum_quantity"
@@ -157,11 +175,19 @@ class Venue:
         is_lacking = self._lacks_funds(order, price) if one.kind == "spot" else self._lacks_margin(order, price)
         return "insufficient_funds" if is_lacking else None
 
+    def _is_halted(self, name: str) -> bool:
+        halt = self.halts.get(name)
+        return halt is not None and halt[0] <= self.now_ns < halt[1]
+
+    def _matched(self, market: Market) -> list[Placed]:
+        """The orders that meet what happens: none in a halt."""
+        return [order for order in market.orders if not self._is_halted(order.instrument)]
+
     def _expected(self, order: Placed, market: Market) -> Decimal | None:
         """What a market order will trade at, as far as is known."""
-        shown = market.shown(order.sign) if market.source == "quote" else None
-        if shown is not None:
-            return shown[0]
+        best = market.best(order.sign) if market.source in ("book", "quote") else None
+        if best is not None:
+            return best
         return market.last if market.last is not None else self.marks.prices.get(order.instrument)
 
     def _reducible(self, order: Placed) -> Decimal:
@@ -188,14 +214,14 @@ class Venue:
 
     # Funds: the law says no more than that an account must be able to pay
 
-    def _cost(self, order: Placed, quantity: Decimal, price: Decimal) -> tuple[str, Decimal]:
+    def _cost(self, order: Placed, quantity: Decimal, price: Decimal) -> tuple[Wallet, Decimal]:
         """What a spot order takes out of which wallet."""
         one = self.specifications[order.instrument]
         if order.sign < 0:
-            return one.base, quantity
-        return one.quote, (quantity * price).quantize(ASSET_STEP, ROUND_CEILING)
+            return (one.venue, one.base), quantity
+        return (one.venue, one.quote), (quantity * price).quantize(ASSET_STEP, ROUND_CEILING)
 
-    def _reserved(self, asset: str, *, by_market_orders: bool = True) -> Decimal:
+    def _reserved(self, wallet: Wallet, *, by_market_orders: bool = True) -> Decimal:
         """What open spot orders hold back."""
         held = NOTHING
         for order in self.open.values():
@@ -203,22 +229,22 @@ class Venue:
                 continue
             price = order.price or self._expected(order, self.markets[order.instrument]) or NOTHING
             whose, amount = self._cost(order, order.remaining, price)
-            held += amount if whose == asset else NOTHING
+            held += amount if whose == wallet else NOTHING
         return held
 
     def _lacks_funds(self, order: Placed, price: Decimal) -> bool:
         """Whether what is free of a wallet is not enough: not what other orders hold back, nor what is margin."""
-        asset, amount = self._cost(order, order.quantity, price)
-        free = Fraction(self.books.wallets[asset])
-        if asset == self.margin.asset:
-            free = min(free, self.margin.equity(self.marks.prices) - self._needed())
-        return free - Fraction(self._reserved(asset)) < amount
+        wallet, amount = self._cost(order, order.quantity, price)
+        free = Fraction(self.books.wallets.get(wallet, 0))
+        if wallet in self.margins:
+            free = min(free, self.margins[wallet].equity(self.marks.prices) - self._needed(wallet))
+        return free - Fraction(self._reserved(wallet)) < amount
 
     def _can_pay(self, order: Placed, price: Decimal, quantity: Decimal) -> bool:
         """Whether there is enough at a fill, too. What limit orders hold back is not a market order's."""
-        asset, amount = self._cost(order, quantity, price)
-        others = self._reserved(asset, by_market_orders=False) if order.price is None else NOTHING
-        return self.books.wallets[asset] - others >= amount
+        wallet, amount = self._cost(order, quantity, price)
+        others = self._reserved(wallet, by_market_orders=False) if order.price is None else NOTHING
+        return self.books.wallets.get(wallet, 0) - others >= amount
 
     # Margin
 
@@ -233,17 +259,18 @@ class Venue:
         if after <= before:
             return False
         price = price if mark is None else max(price, mark)
-        needed = self._needed(order.instrument) + self.margin.initial(order.instrument, after, price)
-        needed += Fraction(self._reserved(one.settlement))
+        wallet = (one.venue, one.settlement)
+        margin = self.margins[wallet]
+        needed = self._needed(wallet, order.instrument) + margin.initial(order.instrument, after, price)
+        needed += Fraction(self._reserved(wallet))
         fee = max(rounded(price * order.quantity * one.multiplier * one.taker_fee), NOTHING)
-        return needed + Fraction(fee) > self.margin.equity(self.marks.prices)
+        return needed + Fraction(fee) > margin.equity(self.marks.prices)
 
-    def _needed(self, without: str = "") -> Fraction:
+    def _needed(self, wallet: Wallet, without: str = "") -> Fraction:
         """The initial margin of all that is held and wanted, but of one instrument."""
-        names = [name for name in self.marks.prices if name != without and self.specifications[name].kind != "spot"]
-        return sum(
-            (self.margin.initial(name, self._largest(name), self._whole_mark(name)) for name in names), Fraction(0)
-        )
+        margin = self.margins[wallet]
+        names = [name for name in self.marks.prices if name != without and margin.has(name)]
+        return sum((margin.initial(name, self._largest(name), self._whole_mark(name)) for name in names), Fraction(0))
 
     def _largest(self, name: str, added: Placed | None = None) -> Fraction:
         """The largest position, of either side, that open orders lead to."""
@@ -257,24 +284,24 @@ class Venue:
 
     def _look_after_margin(self) -> None:
         """A margin call when maintenance reaches four fifths of the equity; below the maintenance all is closed."""
-        marks = self.marks.prices
-        equity, maintenance = self.margin.equity(marks), self.margin.maintenance(marks)
-        is_short = maintenance > 0 and equity < maintenance
-        is_called = maintenance > 0 and not is_short and maintenance >= CALL * equity
-        if is_short:
-            self._liquidate()
-        elif is_called and not self.is_called:
-            self._say("margin_call")
-        self.is_called = is_called
+        for wallet, margin in self.margins.items():
+            equity, maintenance = margin.equity(self.marks.prices), margin.maintenance(self.marks.prices)
+            is_short = maintenance > 0 and equity < maintenance
+            is_called = maintenance > 0 and not is_short and maintenance >= CALL * equity
+            if is_short:
+                self._liquidate(wallet)
+            elif is_called and wallet not in self.called:
+                self._say("margin_call")
+            (self.called.add if is_called else self.called.discard)(wallet)
 
-    def _liquidate(self) -> None:
+    def _liquidate(self, wallet: Wallet) -> None:
         """Cancels all orders, closes all positions at the mark, charges for it, and lets insurance pay the rest.
 
         The law does not say in which order: it is done for one instrument behind the other, and the fee of a
         liquidation comes before its fill.
         """
         for name, one in self.specifications.items():
-            if one.kind == "spot":
+            if not self.margins[wallet].has(name):
                 continue
             for order in list(self.markets[name].orders):
                 self._end(order, "liquidation")
@@ -282,11 +309,12 @@ class Venue:
             if not held or price is None:
                 continue
             quantity = decimal(abs(held))
-            self._pay(-rounded(price * quantity * one.multiplier * one.liquidation_fee), "liquidation_fees")
+            self._pay(-rounded(price * quantity * one.multiplier * one.liquidation_fee), "liquidation_fees", wallet)
             fill = Fill(0, "", name, -1 if held > 0 else 1, price, quantity, is_maker=False)
             self.books.book(fill)
             self._say("fill", fill=fill)
-        self._pay(max(-self.books.wallets[self.margin.asset], NOTHING), "insurance")
+        if self.books.wallets[wallet] < 0:
+            self._pay(-self.books.wallets[wallet], "insurance", wallet)
 
     # Rows
 
@@ -304,6 +332,11 @@ class Venue:
         self.marks.meet(row)
         if row.kind == "mark":
             return
+        if row.kind == "book":
+            if market.book.meet(row):
+                for order in self._matched(market):
+                    self._cross(order, market)
+            return
         if row.kind == "trade":
             market.last = row.price
             self._trade(row, market)
@@ -313,8 +346,9 @@ class Venue:
             market.taken[-1] = NOTHING
         if before is None or (before.ask, before.ask_size) != (row.ask, row.ask_size):
             market.taken[1] = NOTHING
-        for order in list(market.orders):
-            self._cross(order, market)
+        if market.source == "quote":
+            for order in self._matched(market):
+                self._cross(order, market)
 
     # Bars
 
@@ -368,46 +402,51 @@ class Venue:
         """What waits takes at the price that is reached; what rests fills where the price has gone through it."""
         path, last = market.path, market.last
         assert path is not None and last is not None
-        for order in list(market.orders):
+        for order in self._matched(market):
             if not order.is_maker:
                 order.is_maker = not order.accepts(last)
                 if not order.is_maker:
-                    market.take(order.sign, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
+                    market.take(order.sign, last, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
             elif order.is_passed_by((min if order.sign > 0 else max)(before, last), touch=self.touch):
                 assert order.price is not None
-                market.take(order.sign, self._fill(order, order.price, min(order.remaining, path.left), is_maker=True))
+                filled = self._fill(order, order.price, min(order.remaining, path.left), is_maker=True)
+                market.take(order.sign, order.price, filled)
 
     def _fund(self, row: Row) -> None:
         """A payment on the position at the mark; above zero, who is long pays."""
-        mark = self.marks.prices.get(row.instrument)
-        if mark is not None:
-            held = decimal(self.books.position("", row.instrument).quantity)
-            self._pay(-rounded(held * mark * self.specifications[row.instrument].multiplier * row.price), "funding")
+        mark, one = self.marks.prices.get(row.instrument), self.specifications[row.instrument]
+        held = decimal(self.books.position("", row.instrument).quantity)
+        if mark is not None and held:
+            paid = rounded(held * mark * one.multiplier * row.price)
+            self._pay(-paid, "funding", (one.venue, one.settlement))
 
     def _cross(self, order: Placed, market: Market) -> None:
-        shown = market.shown(order.sign)
-        assert shown is not None
         if not order.is_maker:
             self._take(order, market)
             self._rest(order, market)
-        elif order.is_passed_by(shown[0], touch=self.touch):
+            return
+        crossed = [one for one in market.offers(order.sign) if order.is_passed_by(one[0], touch=self.touch)]
+        if crossed:
             assert order.price is not None
-            filled = self._fill(order, order.price, min(order.remaining, shown[1]), is_maker=True)
-            market.take(order.sign, filled)
+            offered = sum((left for _, left in crossed), NOTHING)
+            filled = self._fill(order, order.price, min(order.remaining, offered), is_maker=True)
+            for price, left in crossed:
+                market.take(order.sign, price, min(left, filled))
+                filled -= min(left, filled)
 
     def _rest(self, order: Placed, market: Market) -> None:
         """A limit order rests where its price is not met; before, it takes at the prices that come (F1)."""
-        shown = market.shown(order.sign)
-        order.is_maker = order.price is not None and (shown is None or not order.accepts(shown[0]))
+        best = market.best(order.sign)
+        order.is_maker = order.price is not None and (best is None or not order.accepts(best))
 
     def _take(self, order: Placed, market: Market) -> None:
-        shown = market.shown(order.sign)
-        if shown is not None and order.accepts(shown[0]):
-            market.take(order.sign, self._fill(order, shown[0], min(order.remaining, shown[1]), is_maker=False))
+        for price, left in market.offers(order.sign):
+            if order.id in self.open and order.accepts(price):
+                market.take(order.sign, price, self._fill(order, price, min(order.remaining, left), is_maker=False))
 
     def _trade(self, row: Row, market: Market) -> None:
         left = row.size
-        for order in list(market.orders):
+        for order in self._matched(market):
             if order.is_maker:
                 if order.is_passed_by(row.price, touch=self.touch):
                     assert order.price is not None
@@ -423,7 +462,7 @@ class Venue:
                     self._end(order, "immediate_or_cancel")
 
     def _fill(self, order: Placed, price: Decimal, offered: Decimal, *, is_maker: bool) -> Decimal:
-        """Fill an order; gives how much of what it was offered is gone, which is all: what it may not take is lost."""
+        """Fill an order; gives how much it took."""
         one = self.specifications[order.instrument]
         most = self._reducible(order) if order.reduce_only and one.kind != "spot" else offered
         quantity = min(offered, most)
@@ -431,7 +470,7 @@ class Venue:
             return NOTHING
         if one.kind == "spot" and not self._can_pay(order, price, quantity):
             self._end(order, "insufficient_funds")
-            return offered
+            return NOTHING
         if quantity:
             order.filled += quantity
             fill = Fill(order.id, order.strategy, order.instrument, order.sign, price, quantity, is_maker)
@@ -441,7 +480,7 @@ class Venue:
             self._forget(order)
         elif order.reduce_only and one.kind != "spot" and quantity == most:
             self._end(order, "reduce_only")
-        return offered
+        return quantity
 
 
 def decimal(value: Fraction) -> Decimal:

@@ -415,6 +415,53 @@ fn reduce_only_never_opens() {
     assert_eq!(desk.held(), 0);
 }
 
+/// A long position of three, behind it an order of five that may only reduce it, and one that may do more.
+fn with_an_order_to_be_cut(mut desk: Desk) -> Desk {
+    assert_eq!(desk.held(), 5);
+    assert_eq!(desk.request(Sell, 5, Limit(110), GoodTillCancelled, true), []);
+    assert_eq!(desk.place(Sell, 9, Limit(110)), []);
+    desk.place(Sell, 2, Market);
+    desk
+}
+
+#[test]
+fn what_a_cut_order_may_not_take_is_there_for_the_next() {
+    let cut = [filled(2, 110, 3, Maker), Cancelled(2, Code::ReduceOnly), filled(3, 110, 3, Maker)];
+
+    let mut desk = on_trades(FillModel::default());
+    desk.trade(100, 1);
+    desk.place(Buy, 5, Market);
+    desk.trade(100, 5);
+    let mut desk = with_an_order_to_be_cut(desk);
+    desk.trade(100, 2);
+    assert_eq!(desk.trade(111, 6), cut);
+
+    let mut desk = on_quotes();
+    desk.quote(100, 50, 101, 50);
+    desk.place(Buy, 5, Market);
+    let mut desk = with_an_order_to_be_cut(desk);
+    assert_eq!(desk.quote(111, 6, 112, 50), cut);
+
+    let mut desk = on_bars();
+    desk.bar(0, [100, 100, 100, 100], 0);
+    desk.place(Buy, 5, Market);
+    let mut desk = with_an_order_to_be_cut(desk);
+    desk.advance_to(3 * MINUTE_NS - 1);
+    assert_eq!(desk.bar(3, [111, 111, 111, 111], 6), cut);
+}
+
+#[test]
+fn what_a_taker_that_is_cut_leaves_is_there_for_the_next() {
+    let mut desk = on_depth();
+    desk.book(&[(100, 1), (99, 50)], &[(101, 5)]);
+    desk.place(Buy, 5, Market);
+    // It waits for more than is shown, while something else reduces the position.
+    assert_eq!(desk.request(Sell, 5, Limit(100), GoodTillCancelled, true), [filled(2, 100, 1, Taker)]);
+    assert_eq!(desk.place(Sell, 2, Market), [filled(3, 99, 2, Taker)]);
+    assert_eq!(desk.level(Buy, 100, 10), [filled(2, 100, 2, Taker), Cancelled(2, Code::ReduceOnly)]);
+    assert_eq!(desk.place(Sell, 9, Limit(100)), [filled(4, 100, 8, Taker)]);
+}
+
 #[test]
 fn the_rules_of_size_and_grid() {
     let specification = Specification { tick: 5, lot: 3, minimum_quantity: 6, minimum_notional: 1_000, ..perpetual("v", "X", "X", "USD") };

@@ -28,7 +28,7 @@ enum Clocks {
     One,
     /// Each side has its own merge.
     Two,
-    /// Venues lag behind the engine, as in a paper session (F6).
+    /// Some venues lag behind the engine, as in a paper session (F6); the others meet rows at their own time.
     Lagging,
 }
 
@@ -73,15 +73,16 @@ impl Backtest {
                 .hint("state its latency and fill model"));
         }
         let (arrival, venue) = Merge::both(recordings)?;
+        let venue = venue.filter(|_| timeline.lags() != Some(true));
         let clocks = match &venue {
-            _ if timeline.lags() => Clocks::Lagging,
+            _ if timeline.lags() != Some(false) => Clocks::Lagging,
             Some(_) => Clocks::Two,
             None => Clocks::One,
         };
         Ok(Self {
             timeline,
             arrival,
-            venue: venue.filter(|_| clocks == Clocks::Two),
+            venue,
             clocks,
             warm_up_ns,
             trade_from_ns: TimeNs::MIN,
@@ -184,13 +185,13 @@ impl Backtest {
 
     /// Meets rows and everything between them. With one clock the venue meets a row just
     /// before the engine does; with two, each side has its own merge; a venue that lags
-    /// meets it later.
+    /// meets it later, and the others of its run when they do without it.
     fn walk<const ONE_CLOCK: bool, const LAGGING: bool>(&mut self, until: u64) -> Result<()> {
         while self.rows < until {
             let row_ns = self.arrival.next_ns();
-            if !ONE_CLOCK && !LAGGING {
+            if !ONE_CLOCK {
                 while self.venue_is_next(row_ns) {
-                    self.venue_row()?;
+                    self.venue_row::<LAGGING>()?;
                 }
             }
             if row_ns <= self.timeline.pending_ns && row_ns != TimeNs::MAX {
@@ -212,11 +213,12 @@ impl Backtest {
     }
 
     #[inline]
-    fn venue_row(&mut self) -> Result<()> {
+    fn venue_row<const LAGGING: bool>(&mut self) -> Result<()> {
         let Some(merge) = &mut self.venue else { return Ok(()) };
         let Some(event) = merge.event() else { return Ok(()) };
         self.timeline.meet();
-        if event.arrival_time_ns >= self.trade_from_ns || event.kind == MarketKind::Book {
+        let is_kept = LAGGING && self.timeline.lags_behind(event.instrument);
+        if !is_kept && (event.arrival_time_ns >= self.trade_from_ns || event.kind == MarketKind::Book) {
             self.timeline.show_venue(event);
         }
         merge.advance()
@@ -230,11 +232,11 @@ impl Backtest {
         let is_warm_up = row_ns < self.trade_from_ns;
         // Warm-up is not for venues (V4), but a book is only whole with what built it.
         if !is_warm_up || event.kind == MarketKind::Book {
-            if ONE_CLOCK {
-                self.timeline.show_venue(event);
-            }
-            if LAGGING {
+            let is_kept = LAGGING && self.timeline.lags_behind(event.instrument);
+            if is_kept {
                 self.timeline.keep_for_venue(event);
+            } else if ONE_CLOCK || (LAGGING && self.venue.is_none()) {
+                self.timeline.show_venue(event);
             }
         }
         if is_warm_up {

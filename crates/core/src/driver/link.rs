@@ -72,6 +72,11 @@ impl Link {
         Self { venue, lag_ns, outages, lines, to_venue: VecDeque::new(), to_engine: VecDeque::new(), script: None }
     }
 
+    /// Whether the venue meets rows when they have arrived, and not at their own time.
+    pub fn lags(&self) -> bool {
+        self.venue.settings().lag_ns.is_some()
+    }
+
     /// Takes over what a session recorded. Its latencies are measured, so that the venue needs not wait for late rows.
     pub fn follow(&mut self, script: Script) {
         self.lag_ns = 0;

@@ -216,9 +216,16 @@ impl Timeline {
         self.link_of.iter().position(|&link| link == REAL).map(|at| InstrumentIndex(at as u32))
     }
 
-    /// Whether the venues meet rows some time after the engine does (F6).
-    pub fn lags(&self) -> bool {
-        self.links.iter().any(|link| link.lag_ns > 0)
+    /// Whether the venues meet rows when they have arrived or later (F6), and not at their own time; none if some do.
+    pub fn lags(&self) -> Option<bool> {
+        let mut lags = self.links.iter().map(Link::lags);
+        let first = lags.next().unwrap_or(false);
+        lags.all(|lag| lag == first).then_some(first)
+    }
+
+    /// Whether the venue of an instrument does.
+    pub fn lags_behind(&self, instrument: InstrumentIndex) -> bool {
+        self.links[self.link_of[instrument.at()]].lags()
     }
 
     /// Deposits come first, then the strategies start.

@@ -76,6 +76,12 @@ impl Book {
         self.side(side).last().copied()
     }
 
+    /// How much rests at a price.
+    pub fn quantity(&self, side: Side, price: i64) -> i64 {
+        let levels = self.side(side);
+        levels[..place_of(levels, side, price)].last().filter(|level| level.price == price).map_or(0, |level| level.quantity)
+    }
+
     /// The best bid and offer, if both sides have one.
     #[inline]
     pub fn quote(&self) -> Option<Quote> {
@@ -130,6 +136,7 @@ mod tests {
                 }
                 let map = &mut maps[side as usize];
                 if quantity == 0 { map.remove(&price); } else { map.insert(price, quantity); }
+                prop_assert_eq!(book.quantity(side, price), quantity);
                 let bids: Vec<_> = maps[0].iter().rev().map(|(&price, &quantity)| Level { price, quantity }).collect();
                 let asks: Vec<_> = maps[1].iter().map(|(&price, &quantity)| Level { price, quantity }).collect();
                 prop_assert_eq!(book.levels(Side::Buy).collect::<Vec<_>>(), bids);

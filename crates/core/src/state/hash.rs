@@ -8,7 +8,7 @@ use crate::order::{NewOrder, OrderType, Request, StrategyIndex, TimerPurpose};
 use serde::{Deserialize, Serialize};
 
 /// The version of the algorithm behind the state hash.
-pub const STATE_HASH_VERSION: u32 = 8;
+pub const STATE_HASH_VERSION: u32 = 9;
 
 /// Hashes each strategy's requests and fills as they happen, by the names of instruments
 /// and the strategy's own counts, so that nothing unrelated shifts it.

@@ -10,8 +10,22 @@ use crate::number::{RATE_DECIMALS, Rate, Rounding, rescale};
 use crate::order::{Liquidity as Role, NewOrder, OrderId, OrderType};
 use crate::time::TimeNs;
 
+/// What became of an order that could be filled. What it did not take is there for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Filling {
+    pub quantity: i64,
+    pub is_gone: bool,
+}
+
+impl Filling {
+    /// Nothing was filled, and the order waits on.
+    const NONE: Self = Self { quantity: 0, is_gone: false };
+    /// The order ended without a fill.
+    const ENDED: Self = Self { quantity: 0, is_gone: true };
+}
+
 impl SimulatedVenue {
-    /// Fills an order by some quantity, which may be zero. Tells whether the order is gone.
+    /// Fills an order by some quantity, which may be zero, or by what of it the order may take.
     pub(super) fn fill(
         &mut self,
         instrument: InstrumentIndex,
@@ -20,23 +34,23 @@ impl SimulatedVenue {
         quantity: i64,
         role: Role,
         time_ns: TimeNs,
-    ) -> bool {
+    ) -> Filling {
         let order = self.markets[instrument.at()].orders[place];
         let held = self.account.position(instrument).quantity;
         let can_reduce = if held.signum() == -order.request.side.sign() { held.abs() } else { 0 };
         let is_reduce_only = self.knows_reduce_only(&order.request);
         let reduced = if is_reduce_only { quantity.min(can_reduce) } else { quantity };
         if quantity == 0 {
-            return false;
+            return Filling::NONE;
         }
         if reduced == 0 {
             self.end(instrument, place, Code::ReduceOnly, time_ns);
-            return true;
+            return Filling::ENDED;
         }
         let quantity = reduced;
         if !self.can_settle(&order, price, quantity) {
             self.end(instrument, place, Code::InsufficientFunds, time_ns);
-            return true;
+            return Filling::ENDED;
         }
         let rates = self.index.instrument(instrument).specification.fees;
         let rate = if role == Role::Maker { rates.maker } else { rates.taker };
@@ -44,17 +58,17 @@ impl SimulatedVenue {
         self.output.push((time_ns, AccountEvent::Fill(fill)));
         let remaining = &mut self.markets[instrument.at()].orders[place].remaining;
         *remaining -= quantity;
-        let mut done = *remaining == 0;
-        if done {
+        let mut is_gone = *remaining == 0;
+        if is_gone {
             self.markets[instrument.at()].orders.remove(place);
         } else if is_reduce_only && quantity == can_reduce {
             self.end(instrument, place, Code::ReduceOnly, time_ns);
-            done = true;
+            is_gone = true;
         }
         if self.has_margined {
             self.settle_margin(instrument);
         }
-        done
+        Filling { quantity, is_gone }
     }
 
     /// Whether the venue lets an order reduce the account's position only: on spot there are no such orders, as with real

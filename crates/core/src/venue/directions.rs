@@ -73,7 +73,7 @@ impl SimulatedVenue {
             let limit = order.request.order_type.price();
             let is_within = limit.is_none_or(|limit| order.request.side.accepts(limit, level.price));
             let quantity = if is_within { level.quantity.min(order.remaining) } else { 0 };
-            if self.fill(instrument, place, level.price, quantity, Role::Taker, time_ns) {
+            if self.fill(instrument, place, level.price, quantity, Role::Taker, time_ns).is_gone {
                 return;
             }
         }

@@ -92,7 +92,7 @@ impl SimulatedVenue {
         let market = &mut self.markets[instrument.at()];
         let order = market.orders[place];
         if self.settings.fill_model.taking_on_trades == TakingOnTrades::LastTradeWhole && order.request.order_type == OrderType::Market {
-            return market.last.is_some_and(|price| self.fill(instrument, place, price, order.remaining, Role::Taker, time_ns));
+            return market.last.is_some_and(|price| self.fill(instrument, place, price, order.remaining, Role::Taker, time_ns).is_gone);
         }
         match market.source {
             Source::Quotes | Source::Depth => self.take_shown(instrument, place, time_ns),

@@ -410,9 +410,9 @@ impl SimulatedVenue {
             if order.takes && on_trades {
                 let accepted = order.request.order_type.price().is_none_or(|limit| side.accepts(limit, trade.price));
                 let quantity = if accepted { order.remaining.min(if whole { i64::MAX } else { budget }) } else { 0 };
-                budget -= quantity.min(budget);
-                let done = self.fill(instrument, place, trade.price, quantity, Role::Taker, time_ns);
-                if done {
+                let filling = self.fill(instrument, place, trade.price, quantity, Role::Taker, time_ns);
+                budget -= filling.quantity.min(budget);
+                if filling.is_gone {
                     continue;
                 }
                 if order.request.time_in_force == TimeInForce::ImmediateOrCancel {
@@ -426,9 +426,9 @@ impl SimulatedVenue {
                 && self.settings.fill_model.resting.fills(side, limit, trade.price)
                 && order.rests_by_itself()
             {
-                let quantity = order.remaining.min(budget);
-                budget -= quantity;
-                if self.fill(instrument, place, limit, quantity, Role::Maker, time_ns) {
+                let filling = self.fill(instrument, place, limit, order.remaining.min(budget), Role::Maker, time_ns);
+                budget -= filling.quantity;
+                if filling.is_gone {
                     continue;
                 }
             }
@@ -455,27 +455,38 @@ impl SimulatedVenue {
 
     /// A taker takes what is shown, at the shown prices. Tells whether the order is gone.
     pub(super) fn take_shown(&mut self, instrument: InstrumentIndex, place: usize, time_ns: TimeNs) -> bool {
-        let market = &mut self.markets[instrument.at()];
+        let market = &self.markets[instrument.at()];
         let order = market.orders[place];
         let side = order.request.side;
         let limit = order.request.order_type.price();
-        let taken = market.liquidity.take(side, order.remaining, |price| limit.is_none_or(|limit| side.accepts(limit, price)));
-        taken.into_iter().any(|level| self.fill(instrument, place, level.price, level.quantity, Role::Taker, time_ns))
+        let offers = market.liquidity.offer(side, order.remaining, |price| limit.is_none_or(|limit| side.accepts(limit, price)));
+        offers.iter().any(|offer| {
+            let filling = self.fill(instrument, place, offer.shown.price, offer.quantity, Role::Taker, time_ns);
+            self.markets[instrument.at()].liquidity.take(side, offer, filling.quantity);
+            filling.is_gone
+        })
     }
 
     /// A resting order whose price the opposite side crossed fills at its own price.
     fn cross_resting(&mut self, instrument: InstrumentIndex, place: usize, time_ns: TimeNs) -> bool {
         let resting: Resting = self.settings.fill_model.resting;
-        let market = &mut self.markets[instrument.at()];
+        let market = &self.markets[instrument.at()];
         let order = market.orders[place];
         let OrderType::Limit(limit) = order.request.order_type else { return false };
         if order.is_directed {
             return false;
         }
         let side = order.request.side;
-        let taken = market.liquidity.take(side, order.remaining, |price| resting.fills(side, limit, price));
-        let quantity: i64 = taken.iter().map(|level| level.quantity).sum();
-        self.fill(instrument, place, limit, quantity, Role::Maker, time_ns)
+        let offers = market.liquidity.offer(side, order.remaining, |price| resting.fills(side, limit, price));
+        let quantity = offers.iter().map(|offer| offer.quantity).sum();
+        let filling = self.fill(instrument, place, limit, quantity, Role::Maker, time_ns);
+        let mut left = filling.quantity;
+        for offer in &offers {
+            let quantity = offer.quantity.min(left);
+            self.markets[instrument.at()].liquidity.take(side, offer, quantity);
+            left -= quantity;
+        }
+        filling.is_gone
     }
 
     /// Orders against a segment of a bar's path.
@@ -504,12 +515,13 @@ impl SimulatedVenue {
                     (Some(limit).filter(|&limit| self.settings.fill_model.resting.fills(order.request.side, limit, reached)), Role::Maker)
                 }
             };
-            let gone = price.is_some_and(|price| self.fill_from_bar(instrument, place, price, order.remaining.min(budget), role, time_ns));
-            place += usize::from(!gone);
+            let is_gone =
+                price.is_some_and(|price| self.fill_from_bar(instrument, place, price, order.remaining.min(budget), role, time_ns));
+            place += usize::from(!is_gone);
         }
     }
 
-    /// Fills from what is left of the bar's volume.
+    /// Fills from what is left of the bar's volume. Tells whether the order is gone.
     pub(super) fn fill_from_bar(
         &mut self,
         instrument: InstrumentIndex,
@@ -519,12 +531,13 @@ impl SimulatedVenue {
         role: Role,
         time_ns: TimeNs,
     ) -> bool {
+        let filling = self.fill(instrument, place, price, quantity, role, time_ns);
         if let Some(path) = &mut self.markets[instrument.at()].path
             && path.budget != i64::MAX
         {
-            path.budget -= quantity;
+            path.budget -= filling.quantity;
         }
-        self.fill(instrument, place, price, quantity, role, time_ns)
+        filling.is_gone
     }
 }
 

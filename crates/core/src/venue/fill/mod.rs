@@ -5,5 +5,5 @@ mod liquidity;
 mod model;
 
 pub use bar_path::BarPath;
-pub use liquidity::{Liquidity, Taken};
+pub use liquidity::{Liquidity, Offer, Offers};
 pub use model::{FillModel, Resting, Source, TakingOnTrades};
