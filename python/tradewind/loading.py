@@ -137,7 +137,8 @@ def module_name(file: Path, module: str) -> str:
 def modules_under(folder: Path) -> dict[str, ModuleType]:
     """The user's own modules that are loaded from a folder."""
     found = {}
-    for name, module in list(sys.modules.items()):
+    # Another thread may import meanwhile; copying is one step.
+    for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None)
         if file is None or name.partition(".")[0] == "tradewind":
             continue
