@@ -271,8 +271,8 @@ def test_a_public_request_is_answered_before_the_session_ends(tell: Any) -> None
 def test_a_log_out_ends_the_subscription_of_the_session_and_no_other(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         await client.open()
-        await client.call_signed("session.logon")
         for how, is_left in ((client.call, False), (client.call_signed, True)):
+            await client.call_signed("session.logon")
             await how("userDataStream.subscribe" + (".signature" if is_left else ""))
             assert (await client.call("session.logout"))["result"]["userDataStream"] == is_left
             assert [event["event"]["e"] for event in client.events] == ["eventStreamTerminated"]
