@@ -121,7 +121,7 @@ def test_the_venue_ends_orders_and_symbols(tell: Any) -> None:
         faults.on("delisted", symbol="BTCUSDT")
         assert (await client.get("/api/v3/exchangeInfo"))[1]["symbols"][0]["status"] == "BREAK"
         assert (await client.ask("GET", "openOrders"))[1] == []
-        assert (await client.ask("POST", "order", **LIMIT))[1]["code"] == -2010
+        assert (await client.ask("POST", "order", **LIMIT))[1]["code"] == -1013
         faults.on("delisted", symbol="BTCUSDT", listed=True)
         assert (await client.ask("POST", "order", **LIMIT))[0] == 200
 
