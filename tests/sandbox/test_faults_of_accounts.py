@@ -121,7 +121,7 @@ def test_the_venue_ends_orders_and_symbols(tell: Any) -> None:
         faults.on("delisted", symbol="BTCUSDT")
         assert (await client.get("/api/v3/exchangeInfo"))[1]["symbols"][0]["status"] == "BREAK"
         assert (await client.ask("GET", "openOrders"))[1] == []
-        assert (await client.ask("POST", "order", **LIMIT))[1]["code"] == -2010
+        assert (await client.ask("POST", "order", **LIMIT))[1]["code"] == -1013
         faults.on("delisted", symbol="BTCUSDT", listed=True)
         assert (await client.ask("POST", "order", **LIMIT))[0] == 200
 
@@ -271,8 +271,8 @@ def test_a_public_request_is_answered_before_the_session_ends(tell: Any) -> None
 def test_a_log_out_ends_the_subscription_of_the_session_and_no_other(tell: Any) -> None:
     async def story(sandbox: Any, client: Any) -> None:
         await client.open()
-        await client.call_signed("session.logon")
         for how, is_left in ((client.call, False), (client.call_signed, True)):
+            await client.call_signed("session.logon")
             await how("userDataStream.subscribe" + (".signature" if is_left else ""))
             assert (await client.call("session.logout"))["result"]["userDataStream"] == is_left
             assert [event["event"]["e"] for event in client.events] == ["eventStreamTerminated"]

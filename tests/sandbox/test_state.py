@@ -113,7 +113,8 @@ def test_orders_keep_their_places_among_all_accounts_and_symbols(tmp_path: Path)
     price, levels = prices["BTCUSDT"], server.exchange.markets["BTCUSDT"].book.levels(True)
     some["quantity"] = sum(quantity for bid, quantity in levels if bid >= price) - UNIT // 10
     request = OrderRequest(symbol="BTCUSDT", buy=False, price=price, **some)
-    server.exchange.submit(server.exchange.accounts[other.number], request, server.clock.now_ns())
+    sold = server.exchange.submit(server.exchange.accounts[other.number], request, server.clock.now_ns())
+    assert sold.id > 2_000_000_000  # ids of orders that were forgotten do not come again, either
     server.state.close()
     first, second = (server.exchange.orders["BTCUSDT", 1_000_000 + number] for number in (1, 2))
     assert (first.status, second.executed) == ("FILLED", 0)
