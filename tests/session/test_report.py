@@ -244,6 +244,10 @@ def test_a_session_that_fails_reports_and_shows_its_error(tmp_path: Path, mode: 
         assert f"busy ({mode}), 20" in out and "by ZeroDivisionError: mine" in out
         assert "what was known at the failure" in out and "start with --accept-changes to go on with it" in out
         assert ("it stays at the venue, and nobody looks after it" in out) is (mode == "live")
+        # Started again it fails by what the journal holds, before there is a session.
+        code, out, err = await _run(bench, "--mode", mode, ends_by_itself=True)
+        assert (code, out) == (1, "") and "again at every start: correct the strategy" in err
+        assert ("what it holds stays at the venue" in err) is (mode == "live")
 
     on_bench(tmp_path, FAILING, work)
 
