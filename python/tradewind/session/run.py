@@ -108,10 +108,8 @@ async def _run(
                 await _told(system, mode, ready, say)
         except Exception:
             if mode == "live" and not sessions and may_have_left_orders(system.journal_folder(mode) / FOLDER_NAME):
-                say(
-                    "the run was cut off before, and does not go on: what it holds stays at the venue, and orders of it may"
-                    " be open (tradewind cancel-all)"
-                )
+                left = "what it holds stays at the venue, and orders of it may be open (tradewind cancel-all)"
+                say(f"the run was cut off before, and does not go on: {left}")
             raise
     return int(ready.session.is_unclosed)
 
