@@ -91,8 +91,9 @@ def test_its_figures_are_told_as_those_of_a_backtest(result: tw.Result) -> None:
         {"mode": "live", "positions": HELD, "orders": True, "is_finished": False, "failure": "ValueError: mine"},
         {"mode": "live", "positions": HELD, "is_finished": False, "failure": "ValueError: mine", "fails_again": True},
         {"positions": HELD, "is_finished": False, "failure": "ValueError: mine", "fails_again": True},
+        {"mode": "live", "positions": HELD, "is_finished": False, "failure": "[x] y", "hint": "move the journal away"},
     ],
-    ids=["paper", "live", "kept", "failed", "failed by its strategy", "failed on paper"],
+    ids=["paper", "live", "kept", "failed", "failed by its strategy", "failed on paper", "failed with a hint"],
 )
 def test_what_is_left_open(result: tw.Result, changes: dict[str, Any], snapshot: Any) -> None:
     orders = [resting(result)] if changes.get("orders") else []
