@@ -91,8 +91,9 @@ def test_its_figures_are_told_as_those_of_a_backtest(result: tw.Result) -> None:
         {"mode": "live", "positions": HELD, "orders": True, "is_finished": False, "failure": "ValueError: mine"},
         {"mode": "live", "positions": HELD, "is_finished": False, "failure": "ValueError: mine", "fails_again": True},
         {"positions": HELD, "is_finished": False, "failure": "ValueError: mine", "fails_again": True},
+        {"mode": "live", "positions": HELD, "is_finished": False, "failure": "[x] y", "hint": "move the journal away"},
     ],
-    ids=["paper", "live", "kept", "failed", "failed by its strategy", "failed on paper"],
+    ids=["paper", "live", "kept", "failed", "failed by its strategy", "failed on paper", "failed with a hint"],
 )
 def test_what_is_left_open(result: tw.Result, changes: dict[str, Any], snapshot: Any) -> None:
     orders = [resting(result)] if changes.get("orders") else []
@@ -244,6 +245,10 @@ def test_a_session_that_fails_reports_and_shows_its_error(tmp_path: Path, mode: 
         assert f"busy ({mode}), 20" in out and "by ZeroDivisionError: mine" in out
         assert "what was known at the failure" in out and "start with --accept-changes to go on with it" in out
         assert ("it stays at the venue, and nobody looks after it" in out) is (mode == "live")
+        # Started again it fails by what the journal holds, before there is a session.
+        code, out, err = await _run(bench, "--mode", mode, ends_by_itself=True)
+        assert (code, out) == (1, "") and "again at every start: correct the strategy" in err
+        assert ("what it holds stays at the venue" in err) is (mode == "live")
 
     on_bench(tmp_path, FAILING, work)
 

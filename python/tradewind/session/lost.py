@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _BEFORE_NS = 60 * 10**9
 """So much earlier than the journal's last entry the venue may say that an order came."""
 _MOST_CLOSED = 1 << 20
-_MOST_NAMED = 5
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tradewind.control.status import OrderStatus, order_status
+from tradewind.errors import TradewindError
 from tradewind.journal.values import from_json
 from tradewind.result import metrics_of
 from tradewind.table import figures, labelled, span_text
@@ -47,6 +48,8 @@ class SessionReport:
         Whether the journal has the beginning of the run, which the parity line needs.
     fails_again
         Whether the next start meets the failure again, as it is in what the journal holds.
+    hint
+        What the failure itself says is to be done; empty where it says nothing.
 
     """
 
@@ -61,6 +64,7 @@ class SessionReport:
     orders: list[OrderStatus]
     has_beginning: bool = True
     fails_again: bool = False
+    hint: str = ""
 
     @classmethod
     def of(cls, ready: Prepared, error: BaseException | None = None) -> SessionReport:
@@ -90,6 +94,7 @@ class SessionReport:
             orders=[order_status(one) for one in orders],
             has_beginning=not session.audit.manifest.accepted,
             fails_again=kernel.is_failed,
+            hint=error.hint if isinstance(error, TradewindError) else "",
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,13 +155,12 @@ class SessionReport:
 
     @property
     def _fate_of_a_failure(self) -> str:
-        again = (
-            "correct the strategy and start with --accept-changes" if self.fails_again else "start the same run again"
-        )
+        known = "that is what was known at the failure"
         if self.mode == "live":
-            known = "that is what was known at the failure: it stays at the venue, and nobody looks after it"
-            return f"{known}; {again} to go on with it, or close it at the venue"
-        return f"that is what was known at the failure; {again} to go on with it"
+            known += ": it stays at the venue, and nobody looks after it"
+        if self.fails_again:
+            return f"{known}; correct the strategy and start with --accept-changes to go on with it"
+        return f"{known}; {self.hint or 'start the same run again to go on with it'}"
 
 
 @contextmanager

@@ -106,9 +106,10 @@ async def _run(
             with preparing as ready, ended_by_signals(system.shutdown, ready.session, say):
                 sessions.append(ready)
                 await _told(system, mode, ready, say)
-        except TradewindError:
+        except Exception:
             if mode == "live" and not sessions and may_have_left_orders(system.journal_folder(mode) / FOLDER_NAME):
-                say("the run was cut off before, and does not go on: orders of it may be open (tradewind cancel-all)")
+                left = "what it holds stays at the venue, and orders of it may be open (tradewind cancel-all)"
+                say(f"the run was cut off before, and does not go on: {left}")
             raise
     return int(ready.session.is_unclosed)
 

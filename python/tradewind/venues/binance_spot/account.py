@@ -124,7 +124,7 @@ class AccountReader:
 
     def __init__(self, venue: str, is_own: Callable[[str], bool]) -> None:
         self._venue = venue
-        self._is_own = is_own
+        self.is_own = is_own
         self._memory = Memory()
         # The venue counts orders per symbol: two may have one number.
         self._names: dict[tuple[str, int], str] = {}
@@ -141,7 +141,7 @@ class AccountReader:
     def name_of(self, symbol: str, order_id: int, text: str) -> str:
         """Name an order as we do, whatever the venue makes of its client id; ours are in small letters (F36)."""
         known = self._names.get((symbol, order_id))
-        if known is not None or not self._is_own(text):
+        if known is not None or not self.is_own(text):
             return known or text
         name = text.lower()
         self.remember(name, symbol, order_id)
@@ -194,7 +194,7 @@ class AccountReader:
         # Of a trade between two orders of one account there are two fills with one id (O5).
         if fill is not None and not self._memory.is_new((event.s, "trade", event.t, event.i)):
             return []
-        if not self._is_own(client_id):
+        if not self.is_own(client_id):
             return [Foreign(self._state(event, client_id, time_ns), fill)]
         if event.x == "NEW":
             return self.accepted(client_id, event.s, event.i, event.T)

@@ -69,7 +69,7 @@ _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
 """How far the venue's time of an order may be from ours."""
 _DAY_NS = 86_400 * 1_000_000_000
-_MOST_CHANGED = 100
+_MOST_CHANGED = 50
 """So many orders are asked about that somebody may have amended."""
 _NOT_FOUND = 404
 _TOO_MUCH = -1003
@@ -195,6 +195,8 @@ class BinanceSpotExecution(Execution):
         self._logons: dict[Channel, int] = {}
         self._questions: dict[str, asyncio.Future[Any]] = {}
         self._asked = itertools.count()
+        # The earlier client ids of orders that somebody may have amended.
+        self._earlier: dict[tuple[str, str], Set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sink: ReportSink
         self._reader: AccountReader
@@ -302,7 +304,7 @@ class BinanceSpotExecution(Execution):
         async for one in self._orders_between(instrument, sent_ns - _ABOUT_NS, sent_ns + _ABOUT_NS):
             if one.client_id == client_id:
                 return one
-            if one.price is not None and one.venue_time_ns != one.created_ns:
+            if self._may_be_amended(one):
                 changed.append(one)
         for one in changed[:_MOST_CHANGED]:
             if client_id in await self._earlier_names(one):
@@ -310,15 +312,25 @@ class BinanceSpotExecution(Execution):
                 return msgspec.structs.replace(one, client_id=client_id)
         return None
 
+    def _may_be_amended(self, order: OrderState) -> bool:
+        """Whether it is a limit order of others that was changed since it came, and did not come to nothing."""
+        is_changed = order.price is not None and order.venue_time_ns != order.created_ns
+        counts = order.status in ("open", "partly_filled") or exact(str(order.filled)) > 0
+        return is_changed and counts and not self._reader.is_own(order.client_id)
+
     async def _earlier_names(self, order: OrderState) -> Set[str]:
-        """The client ids that an order had before it was amended, in small letters."""
-        asked = {"symbol": _symbol(order.instrument), "orderId": order.venue_order_id}
-        try:
-            return await self._ask("/api/v3/order/amendments", _earlier_names, asked)
-        except VenueError as error:
-            if error.status == _NOT_FOUND or error.number in self._missing_errors:
-                return frozenset()
-            raise
+        """The client ids that an order had before it was amended, in small letters; asked once of each."""
+        key = order.instrument, order.venue_order_id
+        if key not in self._earlier:
+            asked = {"symbol": _symbol(order.instrument), "orderId": order.venue_order_id}
+            try:
+                names = await self._ask("/api/v3/order/amendments", _earlier_names, asked)
+            except VenueError as error:
+                if error.status != _NOT_FOUND and error.number not in self._missing_errors:
+                    raise
+                names = frozenset()
+            self._earlier[key] = names
+        return self._earlier[key]
 
     async def orders_since(self, instrument: str, since_ns: int) -> list[OrderState]:
         """The orders of an instrument that were placed within a day from a time on, closed ones too."""
