@@ -30,7 +30,7 @@ def test_a_run_does_not_go_on_where_the_venue_has_orders_that_the_journal_lost(t
     async def work(bench: Bench) -> None:
         async with bench.session(ends="killed") as ready:
             session, kernel = ready.session, ready.kernel
-            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and kernel.is_trading)
+            await bench.until(lambda: is_up(ready) and kernel.rows > 5 and all(session.health.connections.values()))
             session.send("want", 0.0)
             await bench.until(lambda: kernel.positions() and not kernel.open_orders())
             session.write()
