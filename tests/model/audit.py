@@ -131,9 +131,24 @@ class Audit:
                 halts = [halt for venue in desk.venues.values() for halt in venue.halts.values()]
                 assert now_ns in [max(halt[kind == "resumed"], self.start_ns) for halt in halts]
                 desk.notices.extend(Said(strategy, kind) for strategy in desk.strategies)
+            case "disconnected" | "connected" as kind:
+                self._connect(call)
             case kind:
                 raise AssertionError(f"nobody says {kind}")
         desk.finish_input()
+
+    def _connect(self, call: Callback) -> None:
+        """A connection is lost, or there again: that of market data, or that of orders."""
+        desk, is_there = self.desk, call.kind == "connected"
+        assert call.said.reason is not None
+        part, name = call.said.reason.split()
+        assert call.now_ns == max(desk.venues[name].outage[is_there], self.start_ns)
+        without = desk.silent if part == "market_data" else desk.unreachable
+        assert (name in without) == is_there
+        (without.discard if is_there else without.add)(name)
+        if is_there and part == "orders":
+            desk.reconnect(name)
+        desk.notices.extend(Said(strategy, call.kind, reason=call.said.reason) for strategy in desk.strategies)
 
     def _kind_of(self, call: Callback) -> str:
         """What an input is. Who is told of a day that has ended is told so before anything else."""
@@ -178,7 +193,7 @@ class Audit:
     def _hear_silent(self, now_ns: int) -> None:
         """A cancel that came too late changes nothing, a payment the books alone: nobody is told."""
         desk = self.desk
-        while (said := self._next_answer()) is not None and said.is_silent and said.due_ns <= now_ns:
+        while (said := self._next_answer()) is not None and desk.is_silent(said) and said.due_ns <= now_ns:
             answer = self._take_answer()
             self.heard_ns = answer.due_ns
             desk.begin_input(answer.due_ns)

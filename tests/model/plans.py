@@ -66,6 +66,8 @@ class Plan:
     spread_ms: int = 0
     # How much later venues meet rows, where they do.
     lags_ms: dict[str, int] = field(default_factory=dict)
+    # From when until when there is no connection to venues, in milliseconds.
+    outages: dict[str, tuple[int, int]] = field(default_factory=dict)
     # From when until when instruments are halted, in milliseconds.
     halts: dict[str, tuple[int, int]] = field(default_factory=dict)
     # How long the bars are that are built from trades, in seconds.
@@ -320,3 +322,16 @@ def random_plan_of_chance(seed: int) -> Plan:
     plan = chance.choice([*makes, random_plan_of_bad_days, random_limited_plan])(seed)
     kind: Literal["uniform", "exponential", "measured"] = chance.choice(["uniform", "exponential", "measured"])
     return replace(plan, chance=kind, spread_ms=chance.choice([1, 30, 400, 2_000]))
+
+
+def random_plan_of_outages(seed: int) -> Plan:
+    """A random one that loses the connections to its venues."""
+    chance = random.Random(f"outages {seed}")
+    makes = [random_plan, random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_venues]
+    plan = chance.choice(makes)(seed)
+    lost = [venue for venue in plan.wallets if chance.random() < 0.8]
+    return replace(
+        plan,
+        outages={venue: (start := chance.randint(0, 9_000), start + chance.randint(1, 9_000)) for venue in lost},
+        habits=replace(plan.habits, at_reports=0.02),
+    )
