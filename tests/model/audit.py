@@ -183,7 +183,9 @@ class Audit:
     def _take_answer(self) -> Answer:
         answer = self._next_answer()
         assert answer is not None, "no venue says anything"
-        return next(one.answers for one in self.desk.venues.values() if one.answers and one.answers[0] is answer).popleft()
+        return next(
+            one.answers for one in self.desk.venues.values() if one.answers and one.answers[0] is answer
+        ).popleft()
 
     def _tell(self, bar: Bar | None) -> None:
         """A bar has closed."""
@@ -219,7 +221,9 @@ class Audit:
             assert balance == (total, reserved, total - reserved), asset
         for name, sides in state.books.items():
             book = desk.marks.books.get(name, Book())
-            assert sides == tuple([(float(price), float(size)) for price, size in book.side(side)[:10]] for side in (1, -1))
+            assert sides == tuple(
+                [(float(price), float(size)) for price, size in book.side(side)[:10]] for side in (1, -1)
+            )
         mine = [(life.placed.id, life.status, life.filled, life.placed.terms) for life in desk.mine(strategy)]
         assert [(one.id, one.status, one.filled, one.terms) for one in state.open_orders] == mine, mine
 

@@ -573,11 +573,17 @@ class Desk:
         return Fraction(0) if not amount else None if rate is None else amount * rate
 
     def rate(self, asset: str) -> Fraction | None:
-        """The law does not say which pair counts where there are several: one that has the asset as its base, the first."""
+        """The price of an asset. The law does not say which pair counts: one with it as its base, and the first."""
         if asset == self.currency:
             return Fraction(1)
-        pairs = {(one.base, one.quote): name for name, one in reversed(self.books.specifications.items()) if one.kind == "spot"}
-        times, over = (self.marks.prices.get(pairs.get(pair, "")) for pair in ((asset, self.currency), (self.currency, asset)))
+        pairs = {
+            (one.base, one.quote): name
+            for name, one in reversed(self.books.specifications.items())
+            if one.kind == "spot"
+        }
+        times, over = (
+            self.marks.prices.get(pairs.get(pair, "")) for pair in ((asset, self.currency), (self.currency, asset))
+        )
         if (asset, self.currency) in pairs:
             return None if times is None else Fraction(times)
         return None if over is None else 1 / Fraction(over)

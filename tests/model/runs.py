@@ -38,7 +38,9 @@ def market_of(plan: Plan) -> dict[str, list[Row]]:
 def reports_of(storage: MemoryStorage) -> pl.DataFrame:
     """What venues said, and when, as the run's journal has it."""
     times = "cast(time as bigint) as time_ns, cast(venue_time as bigint) as venue_ns"
-    return query(storage, f"select account, order_id, kind, code, {times} from account where kind <> 'deposit'").collect()
+    return query(
+        storage, f"select account, order_id, kind, code, {times} from account where kind <> 'deposit'"
+    ).collect()
 
 
 def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:

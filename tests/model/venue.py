@@ -424,7 +424,9 @@ class Venue:
             if not order.is_maker:
                 order.is_maker = not order.accepts(last)
                 if not order.is_maker:
-                    market.take(order.sign, last, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
+                    market.take(
+                        order.sign, last, self._fill(order, last, min(order.remaining, path.left), is_maker=False)
+                    )
             elif order.is_passed_by((min if order.sign > 0 else max)(before, last), touch=self.touch):
                 assert order.price is not None
                 filled = self._fill(order, order.price, min(order.remaining, path.left), is_maker=True)
