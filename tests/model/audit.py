@@ -161,7 +161,8 @@ class Audit:
         """A row, or a bar that closes by itself."""
         desk, now_ns = self.desk, call.now_ns
         if self._next_row_ns() > now_ns:
-            builder = min(self.builders.values(), key=lambda one: one.due_ns)
+            # Of those that close at once the one that could have before.
+            builder = min(self.builders.values(), key=lambda one: (one.due_ns, one.ends_ns))
             assert builder.due_ns == now_ns
             self._tell(builder.close())
             return

@@ -103,7 +103,7 @@ impl Liquidity {
     pub fn take(&mut self, taker: Side, offer: &Offer, quantity: i64) {
         let maker = taker.opposite();
         match self.taken.iter_mut().find(|taken| taken.maker == maker && taken.shown == offer.shown) {
-            Some(taken) => taken.quantity += quantity,
+            Some(known) => known.quantity += quantity,
             None if quantity > 0 => self.taken.push(Taken { maker, shown: offer.shown, quantity }),
             None => {}
         }
@@ -165,11 +165,15 @@ mod tests {
         let delta = |side, price, quantity, first, last| BookDelta { side, price, quantity, first, last };
         let snapshot =
             [delta(Side::Sell, 101, 3, true, false), delta(Side::Sell, 102, 4, false, false), delta(Side::Buy, 99, 9, false, true)];
-        snapshot.iter().for_each(|delta| liquidity.observe_delta(delta));
+        for delta in &snapshot {
+            liquidity.observe_delta(delta);
+        }
         taken(&mut liquidity, 5, |_| true);
         liquidity.observe_delta(&delta(Side::Sell, 102, 4, false, true));
         assert_eq!(taken(&mut liquidity, 1, |_| true), [Level { price: 102, quantity: 1 }]);
-        snapshot.iter().for_each(|delta| liquidity.observe_delta(delta));
+        for delta in &snapshot {
+            liquidity.observe_delta(delta);
+        }
         assert_eq!(taken(&mut liquidity, 9, |_| true), [Level { price: 102, quantity: 1 }]);
         // Another size in between is a change, also where the first comes back.
         liquidity.observe_delta(&delta(Side::Sell, 101, 2, false, true));
