@@ -10,15 +10,21 @@ from functools import cache
 from typing import Any
 
 import pytest
-from model import bars, desk, margin, market, marks, money, path, venue
+from model import bars, book, desk, loss, margin, market, marks, money, path, runs, venue
 from model.plans import (
     Plan,
+    random_limited_plan,
     random_margined_plan,
     random_mixed_plan,
     random_odd_plan,
     random_plan,
+    random_plan_of_bad_days,
     random_plan_of_bars,
+    random_plan_of_chance,
+    random_plan_of_depth,
+    random_plan_of_outages,
     random_plan_of_trades,
+    random_plan_of_venues,
     random_spot_plan,
 )
 from model.rows import Row
@@ -33,12 +39,20 @@ SAMPLE = range(40)
 FOUND = (47, 109, 117)
 # Margin calls, liquidations, insurance and funding, of one and of several strategies.
 MARGINED = (*range(4), 16, 19, 22, 24, 39, 41, 45, 48, 55, 57)
-BARS = range(10)
+# The last has an order that is cut to the position, and another that gets what it leaves.
+BARS = (*range(10), 31)
 OF_TRADES = range(6)
 MIXED = range(10)
 ODD = range(6)
 # The last has a fill that cannot be paid.
 POOR = (*range(5), 69)
+VENUES = range(8)
+LIMITED = range(10)
+DEPTH = range(6)
+BAD_DAYS = range(8)
+CHANCE = range(8)
+# The last has a cancel that does not get through, and is sent again.
+OUTAGES = (*range(8), 67)
 # One that does a bit of everything.
 TELLING = random_plan(0)
 
@@ -56,6 +70,12 @@ SEEDS: tuple[tuple[Callable[[int], Plan], Iterable[int]], ...] = (
     (random_mixed_plan, MIXED),
     (random_odd_plan, ODD),
     (random_spot_plan, POOR),
+    (random_plan_of_venues, VENUES),
+    (random_limited_plan, LIMITED),
+    (random_plan_of_depth, DEPTH),
+    (random_plan_of_bad_days, BAD_DAYS),
+    (random_plan_of_chance, CHANCE),
+    (random_plan_of_outages, OUTAGES),
 )
 
 
@@ -152,14 +172,14 @@ def held(place: int) -> Callable[[Tape], None]:
 def paid(tape: Tape) -> None:
     """A hundred-millionth is gone."""
     balances = tape.callbacks[-1].state.balances
-    total, reserved, free = balances["USDT"]
-    balances["USDT"] = (total - Decimal("1e-8"), reserved, free - Decimal("1e-8"))
+    total, reserved, free = balances["synthetic", "USDT"]
+    balances["synthetic", "USDT"] = (total - Decimal("1e-8"), reserved, free - Decimal("1e-8"))
 
 
 def reserves_nothing(tape: Tape) -> None:
     for call in tape.callbacks:
-        for asset, (total, _, _) in call.state.balances.items():
-            call.state.balances[asset] = (total, Decimal(0), total)
+        for wallet, (total, _, _) in call.state.balances.items():
+            call.state.balances[wallet] = (total, Decimal(0), total)
 
 
 LIES = {
@@ -190,7 +210,7 @@ def test_what_the_kernel_would_say_wrong_shows(lie: str) -> None:
     result, tape, made = carried_out(TELLING)
     LIES[lie](tape)
     with pytest.raises(AssertionError):
-        audit_of(TELLING, result, made).check(tape)
+        audit_of(TELLING, result, tape, made).check(tape)
 
 
 def of_other_fees(books: Any, fill: Any) -> Any:
@@ -198,7 +218,7 @@ def of_other_fees(books: Any, fill: Any) -> Any:
 
 
 def on_row_at_once(self: Any, now_ns: int, request: Any) -> None:
-    self.requests.append((now_ns + self.latency_ns - 1, request))
+    self.requests.append((now_ns + self.there.least_ns - 1, request))
 
 
 def all_of_it(self: Any, key: Any, target: Any, mine: Any, missing: Any) -> Any:
@@ -235,12 +255,11 @@ WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
     "a touch fills (F3)": (market.Placed, "is_passed_by", lambda self, price, *, touch: self.accepts(price)),
     "targets round up (O3)": (desk, "on_grid", lambda quantity, lot: RIGHT_ROUND(quantity, lot) + lot),
     "what was taken is forgotten (F2)": (
-        market.Market, "shown", lambda self, sign: self.row and ((self.row.ask, self.row.ask_size) if sign > 0
-                                                                else (self.row.bid, self.row.bid_size)),
+        market.Market, "take", lambda self, sign, price, quantity: None
     ),
     "a mark is a whole price (N4)": (marks.Marks, "meet", whole),
     "dust is sent (O3)": (desk.Desk, "_sent", lambda self, key, target, wanted: wanted),
-    "nothing is reserved": (desk.Desk, "reserved", lambda self, asset: Decimal(0)),
+    "nothing is reserved": (desk.Desk, "reserved", lambda self, wallet: Decimal(0)),
     "what is behind a target is part of it (O3)": (
         desk.Desk, "_missing",
         lambda self, key, target, mine: RIGHT_MISSING(self, key, replace(target, since=2**63, added=Decimal(0)), mine),
@@ -255,14 +274,14 @@ WRONG_MODELS: dict[str, tuple[Any, str, Any]] = {
 }  # fmt: skip
 
 
-def free_of_charge(self: Any, amount: Decimal, purpose: str) -> None:
+def free_of_charge(self: Any, amount: Decimal, purpose: str, wallet: money.Wallet) -> None:
     if purpose != "liquidation_fees":
-        RIGHT_PAY(self, amount, purpose)
+        RIGHT_PAY(self, amount, purpose, wallet)
 
 
-def uninsured(self: Any, amount: Decimal, purpose: str) -> None:
+def uninsured(self: Any, amount: Decimal, purpose: str, wallet: money.Wallet) -> None:
     if purpose != "insurance":
-        RIGHT_PAY(self, amount, purpose)
+        RIGHT_PAY(self, amount, purpose, wallet)
 
 
 def half_as_much(self: Any, marks: Any) -> Any:
@@ -277,11 +296,10 @@ def by_orders_alone(self: Any, name: str, added: Any = None) -> Any:
 
 def of_long(self: Any, row: Row) -> None:
     """Who is short pays, too."""
-    mark = self.marks.prices.get(row.instrument)
-    if mark is not None:
-        self._pay(
-            -money.rounded(abs(decimal(self.books.position("", row.instrument).quantity)) * mark * row.price), "funding"
-        )
+    mark, held = self.marks.prices.get(row.instrument), self.books.position("", row.instrument).quantity
+    if mark is not None and held:
+        paid = money.rounded(abs(decimal(held)) * mark * row.price)
+        self._pay(-paid, "funding", ("synthetic", "USDT"))
 
 
 RIGHT_PAY, RIGHT_MAINTENANCE = venue.Venue._pay, margin.Margin.maintenance
@@ -290,7 +308,7 @@ WRONG_MARGINS: dict[str, tuple[Any, str, Any]] = {
     "maintenance is half as much (F5)": (margin.Margin, "maintenance", half_as_much),
     "leverage does not matter": (margin.Margin, "rate", lambda self, name: Fraction(1, 20)),
     "profit that is open is no equity": (
-        margin.Margin, "equity", lambda self, marks: Fraction(self.account.wallets[self.asset])
+        margin.Margin, "equity", lambda self, marks: Fraction(self.account.wallets[self.wallet])
     ),
     "open orders need no margin": (venue.Venue, "_largest", by_orders_alone),
     "a liquidation is free": (venue.Venue, "_pay", free_of_charge),
@@ -313,7 +331,7 @@ RIGHT_OFFER, RIGHT_PASS = path.Path.offer, venue.Venue._pass
 WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
     "the high always comes first (F4)": (path.Path, "choose", high_first),
     "a taker gets the better tick": (path.Path, "offer", lambda self, sign: RIGHT_OFFER(self, -sign)),
-    "a bar's volume does not limit": (market.Market, "take", lambda self, sign, quantity: None),
+    "a bar's volume does not limit": (market.Market, "take", lambda self, sign, price, quantity: None),
     "points are a quarter of the bar apart": (
         path.Path, "_time_ns", lambda self, point: self.row.time_ns + self.row.interval_ns * point // 4
     ),
@@ -322,14 +340,93 @@ WRONG_BARS: dict[str, tuple[Any, str, Any]] = {
 }  # fmt: skip
 
 
+def in_one_currency(self: Any, asset: str, amount: Fraction) -> Fraction:
+    return amount
+
+
+def of_the_first_venue(self: Any, wallet: money.Wallet, amount: Decimal) -> None:
+    """All venues have one account."""
+    RIGHT_ADD(self, (min(self.wallets)[0], wallet[1]), amount)
+
+
+def from_midnight(self: Any, now_ns: int, earned: Any) -> bool:
+    """What was earned on days before is of this day, too."""
+    was_reached, self.before = RIGHT_DAY(self, now_ns, earned), Fraction(0)
+    return was_reached
+
+
+def told_again(self: Any, row: Row) -> bool:
+    """Whatever is told of a level shows its whole size."""
+    self.taken = {level: taken for level, taken in self.taken.items() if level != (row.level[0], row.price)}
+    return RIGHT_LEVEL(self, row)
+
+
+def lost(self: Any, order: Any, price: Decimal, offered: Decimal, *, is_maker: bool) -> Decimal:
+    """What an order that is cut was offered is gone."""
+    RIGHT_FILL(self, order, price, offered, is_maker=is_maker)
+    return offered
+
+
+def slower(*given: Any) -> tuple[Any, Any]:
+    """Messages take a millisecond longer."""
+    there, back = RIGHT_WAYS(*given)
+    return replace(there, least_ns=there.least_ns + 10**6), replace(back, least_ns=back.least_ns + 10**6)
+
+
+def without_fees(self: Any, fill: Any) -> None:
+    """Fees are no loss."""
+    RIGHT_BOOK(self, fill)
+    self.fees.clear()
+
+
+RIGHT_ADD, RIGHT_DAY, RIGHT_LEVEL = money.Books.add, loss.DailyLoss.begin, book.Book.meet
+RIGHT_FILL, RIGHT_BOOK, RIGHT_LOSS = venue.Venue._fill, money.Books.book, loss.DailyLoss.is_lost
+RIGHT_WAYS: Any = runs.ways
+Wrong = tuple[Any, str, Any]
+WRONG_ELSEWHERE: dict[str, tuple[Callable[[int], Plan], Iterable[int], Wrong]] = {
+    "every asset is worth as much": (random_plan_of_venues, VENUES, (desk.Desk, "_worth_of", in_one_currency)),
+    "venues share an account (M4)": (random_plan_of_venues, VENUES, (money.Books, "add", of_the_first_venue)),
+    "a loss is that of all days": (random_limited_plan, LIMITED, (loss.DailyLoss, "begin", from_midnight)),
+    "fees are no loss": (random_limited_plan, LIMITED, (money.Books, "book", without_fees)),
+    "a loss counts twice": (
+        random_limited_plan, LIMITED,
+        (loss.DailyLoss, "is_lost", lambda self, earned: RIGHT_LOSS(self, earned and 2 * earned - self.before)),
+    ),
+    "no rate is too high": (random_limited_plan, LIMITED, (loss.OrderRate, "is_used_up", lambda self, now_ns: False)),
+    "a level that is told again is whole (F2)": (random_plan_of_depth, DEPTH, (book.Book, "meet", told_again)),
+    "only the best level is there": (
+        random_plan_of_depth, DEPTH, (market.Market, "offers", lambda self, sign: self.book.offers(sign)[:1])
+    ),
+    "what a cut order leaves is lost": (random_plan_of_bars, BARS, (venue.Venue, "_fill", lost)),
+    "a halt matches (V3)": (random_plan_of_bad_days, BAD_DAYS, (venue.Venue, "_matched", lambda _, one: [*one.orders])),
+    "a halt takes orders": (random_plan_of_bad_days, BAD_DAYS, (venue.Venue, "_is_halted", lambda self, name: False)),
+    "answers do not wait for rows (F6)": (
+        random_plan_of_bad_days, BAD_DAYS,
+        (venue.Venue, "_heard_ns", lambda self: self.back.arrival_ns(self.now_ns, 0)),
+    ),
+    "messages take longer": (random_plan_of_chance, CHANCE, (runs, "ways", slower)),
+    "requests get out in an outage": (random_plan_of_outages, OUTAGES, (venue.Venue, "is_out", lambda *_: False)),
+    "a cancel that was lost is forgotten (O4)": (
+        random_plan_of_outages, OUTAGES, (desk.Desk, "_cancel_again", lambda self, life: None)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG_ELSEWHERE)
+def test_what_it_would_do_wrong_elsewhere_shows(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, seeds, change = WRONG_ELSEWHERE[wrong]
+    monkeypatch.setattr(*change)
+    assert differs(make, seeds), f"nothing shows that {wrong}"
+
+
 def never_late(self: Any, row: Row) -> Any:
     return RIGHT_BAR(self, replace(row, time_ns=max(row.time_ns, self.opens_ns)))
 
 
 WRONG_FUNDS: dict[str, tuple[Any, str, Any]] = {
-    "what orders hold back is free": (venue.Venue, "_reserved", lambda self, asset, by_market_orders=True: Decimal(0)),
+    "what orders hold back is free": (venue.Venue, "_reserved", lambda self, wallet, by_market_orders=True: Decimal(0)),
     "a fill need not be paid": (venue.Venue, "_can_pay", lambda self, order, price, quantity: True),
-    "margin pays for coins": (venue.Venue, "_needed", lambda self, without="": Fraction(0)),
+    "margin pays for coins": (venue.Venue, "_needed", lambda self, wallet, without="": Fraction(0)),
 }  # fmt: skip
 
 

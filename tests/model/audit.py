@@ -131,9 +131,24 @@ class Audit:
                 halts = [halt for venue in desk.venues.values() for halt in venue.halts.values()]
                 assert now_ns in [max(halt[kind == "resumed"], self.start_ns) for halt in halts]
                 desk.notices.extend(Said(strategy, kind) for strategy in desk.strategies)
+            case "disconnected" | "connected" as kind:
+                self._connect(call)
             case kind:
                 raise AssertionError(f"nobody says {kind}")
         desk.finish_input()
+
+    def _connect(self, call: Callback) -> None:
+        """A connection is lost, or there again: that of market data, or that of orders."""
+        desk, is_there = self.desk, call.kind == "connected"
+        assert call.said.reason is not None
+        part, name = call.said.reason.split()
+        assert call.now_ns == max(desk.venues[name].outage[is_there], self.start_ns)
+        without = desk.silent if part == "market_data" else desk.unreachable
+        assert (name in without) == is_there
+        (without.discard if is_there else without.add)(name)
+        if is_there and part == "orders":
+            desk.reconnect(name)
+        desk.notices.extend(Said(strategy, call.kind, reason=call.said.reason) for strategy in desk.strategies)
 
     def _kind_of(self, call: Callback) -> str:
         """What an input is. Who is told of a day that has ended is told so before anything else."""
@@ -146,7 +161,8 @@ class Audit:
         """A row, or a bar that closes by itself."""
         desk, now_ns = self.desk, call.now_ns
         if self._next_row_ns() > now_ns:
-            builder = min(self.builders.values(), key=lambda one: one.due_ns)
+            # Of those that close at once the one that could have before.
+            builder = min(self.builders.values(), key=lambda one: (one.due_ns, one.ends_ns))
             assert builder.due_ns == now_ns
             self._tell(builder.close())
             return
@@ -168,7 +184,9 @@ class Audit:
     def _take_answer(self) -> Answer:
         answer = self._next_answer()
         assert answer is not None, "no venue says anything"
-        return next(one.answers for one in self.desk.venues.values() if one.answers and one.answers[0] is answer).popleft()
+        return next(
+            one.answers for one in self.desk.venues.values() if one.answers and one.answers[0] is answer
+        ).popleft()
 
     def _tell(self, bar: Bar | None) -> None:
         """A bar has closed."""
@@ -178,7 +196,7 @@ class Audit:
     def _hear_silent(self, now_ns: int) -> None:
         """A cancel that came too late changes nothing, a payment the books alone: nobody is told."""
         desk = self.desk
-        while (said := self._next_answer()) is not None and said.is_silent and said.due_ns <= now_ns:
+        while (said := self._next_answer()) is not None and desk.is_silent(said) and said.due_ns <= now_ns:
             answer = self._take_answer()
             self.heard_ns = answer.due_ns
             desk.begin_input(answer.due_ns)
@@ -204,7 +222,9 @@ class Audit:
             assert balance == (total, reserved, total - reserved), asset
         for name, sides in state.books.items():
             book = desk.marks.books.get(name, Book())
-            assert sides == tuple([(float(price), float(size)) for price, size in book.side(side)[:10]] for side in (1, -1))
+            assert sides == tuple(
+                [(float(price), float(size)) for price, size in book.side(side)[:10]] for side in (1, -1)
+            )
         mine = [(life.placed.id, life.status, life.filled, life.placed.terms) for life in desk.mine(strategy)]
         assert [(one.id, one.status, one.filled, one.terms) for one in state.open_orders] == mine, mine
 

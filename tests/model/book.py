@@ -38,7 +38,9 @@ class Book:
 
     def offers(self, sign: int) -> list[tuple[Decimal, Decimal]]:
         """What a taker of this side gets, best first."""
-        return [(price, size - self.taken.get((-sign, price), (size, Decimal(0)))[1]) for price, size in self.side(-sign)]
+        return [
+            (price, size - self.taken.get((-sign, price), (size, Decimal(0)))[1]) for price, size in self.side(-sign)
+        ]
 
     def take(self, sign: int, price: Decimal, quantity: Decimal) -> None:
         size = self.levels[-sign, price]

@@ -30,6 +30,7 @@ class Life:
     reason: str | None = None
     filled: Decimal = NOTHING
     was_sent: bool = False
+    was_accepted: bool = False
     is_cancel_asked: bool = False
 
     @property
@@ -90,6 +91,9 @@ class Desk:
     notices: deque[Said] = field(default_factory=deque)
     fills: list[Fill] = field(default_factory=list)
     is_trading: bool = True
+    # Venues that orders do not reach, and those of which nothing is heard.
+    unreachable: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
     now_ns: int = 0
     # Whether the loss of the day is looked at behind the input.
     is_looking: bool = False
@@ -197,18 +201,22 @@ class Desk:
 
     def report(self, life: Life, status: str, reason: str | None = None) -> None:
         """An order has come to a status. A target whose own order failed is given up; another looks again (O3)."""
+        self.tell(life, status, reason)
         order = life.placed
         key = (order.strategy, order.instrument)
-        life.status, life.reason = status, reason or life.reason
-        if not life.is_open:
-            del self.open[order.id]
-        self.notices.append(Said(order.strategy, "order", order.id, status, life.reason, life.filled, order.terms))
         is_in_vain = status == "rejected" or (status == "cancelled" and not life.filled and not life.is_cancel_asked)
         if key in self.targets:
             if is_in_vain and order.id in self.targets[key].own:
                 del self.targets[key]
             else:
                 self.outbox.append(key)
+
+    def tell(self, life: Life, status: str, reason: str | None) -> None:
+        order = life.placed
+        life.status, life.reason = status, reason or life.reason
+        if not life.is_open:
+            del self.open[order.id]
+        self.notices.append(Said(order.strategy, "order", order.id, status, life.reason, life.filled, order.terms))
 
     def answer(self, answer: Answer) -> None:
         """The venue has said something."""
@@ -229,8 +237,36 @@ class Desk:
             status = "partly_filled" if life.filled < life.placed.quantity else "filled"
         else:
             status = answer.kind
+        life.was_accepted |= status == "open"
+        if status == "not_sent":
+            status = "unknown" if not life.was_accepted else "partly_filled" if life.filled else "open"
+            self.tell(life, status, answer.reason)
+            return
         is_still_ending = life.status == "cancel_in_flight" and status in ("open", "partly_filled")
         self.report(life, life.status if is_still_ending else status, answer.reason)
+        if life.is_open and self.venue_name(life.placed.instrument) not in self.unreachable:
+            self._cancel_again(life)
+
+    def is_silent(self, answer: Answer) -> bool:
+        """Whether no strategy is told: of a cancel that came too late, or could not be sent then, and of payments."""
+        return answer.is_silent or (answer.kind == "not_sent" and not self.lives[answer.order_id].is_open)
+
+    def reconnect(self, venue: str) -> None:
+        """Orders reach a venue again, and so do cancels that did not get through (O4)."""
+        self.unreachable.discard(venue)
+        for strategy in self.strategies:
+            for life in self.mine(strategy):
+                if self.venue_of(life) is self.venues[venue]:
+                    self._cancel_again(life)
+        self.outbox += [
+            key for strategy in self.strategies for key in self.targets
+            if key[0] == strategy and self.venue_name(key[1]) == venue
+        ]  # fmt: skip
+
+    def _cancel_again(self, life: Life) -> None:
+        """An order that rests although its cancel was asked for."""
+        if life.is_cancel_asked and life.status in ("open", "partly_filled"):
+            self.outbox.append(life.placed.id)
 
     def _place(self, life: Life) -> None:
         if life.status != "queued":
@@ -301,6 +337,11 @@ class Desk:
         rules, mark = self.rules, self.marks.prices.get(order.instrument)
         held = self._held((order.strategy, order.instrument))
         wrong = [] if self.is_trading or self._reduces(order) else ["trading_off"]
+        venue = self.venue_name(order.instrument)
+        if venue in self.unreachable:
+            wrong.append("venue_disconnected")
+        if venue in self.silent and not self._reduces(order):
+            wrong.append("risk_stale_data")
         if self._is_uncovered(order):
             wrong.append("reduce_only")
         if not self._reduces(order):
@@ -398,7 +439,7 @@ class Desk:
             target.own.add(self._queue(key, 1 if size > 0 else -1, abs(size), target.price, by_target=True))
 
     def _cancel_earlier(self, mine: list[Life]) -> bool:
-        earlier = [life for life in mine if life.by_target and life.status != "cancel_in_flight"]
+        earlier = [life for life in mine if life.by_target and life.status not in ("cancel_in_flight", "unknown")]
         for life in earlier:
             self._cancel(life)
         return bool(earlier)
@@ -469,7 +510,10 @@ class Desk:
         ]  # fmt: skip
 
     def venue_of(self, life: Life) -> Venue:
-        return self.venues[self.books.specifications[life.placed.instrument].venue]
+        return self.venues[self.venue_name(life.placed.instrument)]
+
+    def venue_name(self, instrument: str) -> str:
+        return self.books.specifications[instrument].venue
 
     def _held(self, key: Key) -> Decimal:
         return decimal(self.books.position(*key).quantity)
@@ -529,11 +573,17 @@ class Desk:
         return Fraction(0) if not amount else None if rate is None else amount * rate
 
     def rate(self, asset: str) -> Fraction | None:
-        """The law does not say which pair counts where there are several: one that has the asset as its base, the first."""
+        """The price of an asset. The law does not say which pair counts: one with it as its base, and the first."""
         if asset == self.currency:
             return Fraction(1)
-        pairs = {(one.base, one.quote): name for name, one in reversed(self.books.specifications.items()) if one.kind == "spot"}
-        times, over = (self.marks.prices.get(pairs.get(pair, "")) for pair in ((asset, self.currency), (self.currency, asset)))
+        pairs = {
+            (one.base, one.quote): name
+            for name, one in reversed(self.books.specifications.items())
+            if one.kind == "spot"
+        }
+        times, over = (
+            self.marks.prices.get(pairs.get(pair, "")) for pair in ((asset, self.currency), (self.currency, asset))
+        )
         if (asset, self.currency) in pairs:
             return None if times is None else Fraction(times)
         return None if over is None else 1 / Fraction(over)

@@ -66,6 +66,8 @@ class Plan:
     spread_ms: int = 0
     # How much later venues meet rows, where they do.
     lags_ms: dict[str, int] = field(default_factory=dict)
+    # From when until when there is no connection to venues, in milliseconds.
+    outages: dict[str, tuple[int, int]] = field(default_factory=dict)
     # From when until when instruments are halted, in milliseconds.
     halts: dict[str, tuple[int, int]] = field(default_factory=dict)
     # How long the bars are that are built from trades, in seconds.
@@ -81,7 +83,9 @@ class Plan:
     @property
     def wallets(self) -> dict[str, dict[str, int]]:
         """What the accounts hold at the start."""
-        return self.balances or {"synthetic": {"USDT": self.money} | ({"BTC": self.coins} if SPOT in self.walks else {})}
+        return self.balances or {
+            "synthetic": {"USDT": self.money} | ({"BTC": self.coins} if SPOT in self.walks else {})
+        }
 
     @property
     def instruments(self) -> list[InstrumentFields]:
@@ -225,7 +229,11 @@ def random_spot_plan(seed: int) -> Plan:
         money=chance.choice([50, 100, 150]),
         coins=chance.choice([1, 3]),
         leverage=chance.choice([None, 3]),
-        habits=replace(plan.habits, sizes=("0.05", "0.3", "0.48", "0.95", "1.4"), wallets=(("synthetic", "BTC"), ("synthetic", "USDT"))),
+        habits=replace(
+            plan.habits,
+            sizes=("0.05", "0.3", "0.48", "0.95", "1.4"),
+            wallets=(("synthetic", "BTC"), ("synthetic", "USDT")),
+        ),
     )
 
 
@@ -241,7 +249,8 @@ def random_plan_of_venues(seed: int) -> Plan:
     walk = next(iter(plan.walks.values()))
     kinds: list[tuple[str, ...]] = [("quote",), ("quote",), ("trade",), ("quote", "trade"), ("bar",), ("quote", "mark")]
     walks = {
-        name: replace(walk, kinds=chance.choice(kinds), step=chance.choice([3, 12, 30]), count=30) for name in sorted(names)
+        name: replace(walk, kinds=chance.choice(kinds), step=chance.choice([3, 12, 30]), count=30)
+        for name in sorted(names)
     }
     for name in sorted(names):
         if PALETTE[name].kind != "spot" and chance.random() < 0.3:
@@ -268,7 +277,9 @@ def random_plan_of_depth(seed: int) -> Plan:
     """A random one on order books, with quotes and trades beside them, rich or poor."""
     chance = random.Random(f"depth {seed}")
     plan = chance.choice([random_plan, random_plan, random_margined_plan, random_spot_plan])(seed)
-    kinds = chance.choice([("book",), ("book",), ("book", "book", "trade"), ("book", "quote"), ("book", "trade", "mark")])
+    kinds = chance.choice(
+        [("book",), ("book",), ("book", "book", "trade"), ("book", "quote"), ("book", "trade", "mark")]
+    )
     walks = {
         name: replace(walk, kinds=kinds if "funding" not in walk.kinds else (*kinds * 4, "funding"), count=40)
         for name, walk in plan.walks.items()
@@ -292,7 +303,9 @@ def random_limited_plan(seed: int) -> Plan:
     return replace(
         plan,
         walks=walks,
-        daily_loss=Decimal(chance.choice(["0.0317", "0.317", "3.17", "31.7"])) if is_known and chance.random() < 0.8 else None,
+        daily_loss=Decimal(chance.choice(["0.0317", "0.317", "3.17", "31.7"]))
+        if is_known and chance.random() < 0.8
+        else None,
         order_rate=(chance.choice([1, 3, 7]), chance.choice([1, 1_000, 10_000])) if chance.random() < 0.4 else None,
     )
 
@@ -320,3 +333,16 @@ def random_plan_of_chance(seed: int) -> Plan:
     plan = chance.choice([*makes, random_plan_of_bad_days, random_limited_plan])(seed)
     kind: Literal["uniform", "exponential", "measured"] = chance.choice(["uniform", "exponential", "measured"])
     return replace(plan, chance=kind, spread_ms=chance.choice([1, 30, 400, 2_000]))
+
+
+def random_plan_of_outages(seed: int) -> Plan:
+    """A random one that loses the connections to its venues."""
+    chance = random.Random(f"outages {seed}")
+    makes = [random_plan, random_plan, random_margined_plan, random_plan_of_bars, random_plan_of_venues]
+    plan = chance.choice(makes)(seed)
+    lost = [venue for venue in plan.wallets if chance.random() < 0.8]
+    return replace(
+        plan,
+        outages={venue: (start := chance.randint(0, 9_000), start + chance.randint(1, 9_000)) for venue in lost},
+        habits=replace(plan.habits, at_reports=0.02),
+    )

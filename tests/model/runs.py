@@ -38,7 +38,9 @@ def market_of(plan: Plan) -> dict[str, list[Row]]:
 def reports_of(storage: MemoryStorage) -> pl.DataFrame:
     """What venues said, and when, as the run's journal has it."""
     times = "cast(time as bigint) as time_ns, cast(venue_time as bigint) as venue_ns"
-    return query(storage, f"select account, order_id, kind, code, {times} from account where kind <> 'deposit'").collect()
+    return query(
+        storage, f"select account, order_id, kind, code, {times} from account where kind <> 'deposit'"
+    ).collect()
 
 
 def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
@@ -59,7 +61,10 @@ def carried_out(plan: Plan) -> tuple[tw.Result, Tape, dict[str, list[Row]]]:
         venues={venue: simulated(plan, venue) for venue in plan.wallets},
         risk=risk_of(plan),
         commands=commands_of(plan),
-        incidents=[tw.Halt(name, at(start), at(end)) for name, (start, end) in plan.halts.items()],
+        incidents=[
+            *(tw.Halt(name, at(start), at(end)) for name, (start, end) in plan.halts.items()),
+            *(tw.Outage(name, at(start), at(end)) for name, (start, end) in plan.outages.items()),
+        ],
         seed=plan.seed,
         journal=storage,
     )
@@ -147,7 +152,13 @@ def audit_of(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row
     # The accounts' money is there when the first row is met.
     lagging = {name for name, one in specifications.items() if one.venue in plan.lags_ms}
     desk.begin_input(min(row.arrival_ns if row.instrument in lagging else row.time_ns for row in everything))
-    return Audit.of(desk, everything, builders)
+    # Rows come before what is known of connections at their time.
+    lost = {name: [max(time_ns, desk.now_ns) for time_ns in venue.outage] for name, venue in venues.items()}
+    arriving = [
+        row for row in everything
+        if not lost[row.instrument.split(":")[0]][0] < row.arrival_ns <= lost[row.instrument.split(":")[0]][1]
+    ]  # fmt: skip
+    return Audit.of(desk, arriving, builders)
 
 
 def venue_of(
@@ -164,10 +175,17 @@ def venue_of(
         rows = sorted(late, key=lambda row: row.time_ns)
     venue = Venue(Books(own, wallets), rows, *both, touch=plan.touch, leverage=plan.leverage)
     venue.lag_ns = lag_ns
+    if name in plan.outages:
+        venue.outage = moments(plan.outages[name])
     for halted, halt in plan.halts.items():
         if halted in own:
-            venue.halts[halted] = tuple(START_NS + offset_ms * MILLISECOND_NS for offset_ms in halt)
+            venue.halts[halted] = moments(halt)
     return venue
+
+
+def moments(offsets_ms: tuple[int, int]) -> tuple[int, int]:
+    start_ms, end_ms = offsets_ms
+    return START_NS + start_ms * MILLISECOND_NS, START_NS + end_ms * MILLISECOND_NS
 
 
 def check_run(plan: Plan, result: tw.Result, tape: Tape, made: dict[str, list[Row]]) -> None:

@@ -79,7 +79,8 @@ class Trader(tw.Strategy):
         self.heard(ctx, Said(self.name, "timer"), self.habits.at_rows)
 
     def on_status(self, ctx: Context, status: Any) -> None:
-        self.heard(ctx, Said(self.name, status.kind), self.habits.at_reports)
+        concerned = None if status.part is None else f"{status.part} {status.venue}"
+        self.heard(ctx, Said(self.name, status.kind, reason=concerned), self.habits.at_reports)
 
     def on_stop(self, ctx: Context) -> None:
         self.heard(ctx, Said(self.name, "stop"), self.habits.at_rows)

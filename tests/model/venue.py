@@ -19,7 +19,7 @@ from model.ways import Way
 from tradewind.instruments import InstrumentFields
 
 # Open, rejected, cancelled and fill are of an order, or of a liquidation; what is paid is heard by the books alone.
-Kind = Literal["open", "rejected", "cancelled", "fill", "not_open", "margin_call", "paid"]
+Kind = Literal["open", "rejected", "cancelled", "fill", "not_open", "not_sent", "margin_call", "paid"]
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,29 @@ class Venue:
         # How long after their time rows are known; what is said is not heard before (F6).
         self.lag_ns = 0
         # From when until when no new orders are taken and nothing is matched, by instrument.
-        self.halts: dict[str, tuple[int, ...]] = {}
+        self.halts: dict[str, tuple[int, int]] = {}
+        # From when until when nothing reaches it, and nothing comes from it.
+        self.outage = (0, 0)
 
     def send(self, now_ns: int, request: Placed | int) -> None:
         """An order, or the number of one that is to be cancelled."""
         number = request.id if isinstance(request, Placed) else request
+        if self.is_out(now_ns):
+            self._fail(now_ns, request)
+            return
         self.requests.append((self.there.arrival_ns(now_ns, number), request))
+
+    def is_out(self, time_ns: int) -> bool:
+        return self.outage[0] <= time_ns < self.outage[1]
+
+    def _fail(self, now_ns: int, request: Placed | int) -> None:
+        """A request that cannot leave is told to be so at once, before what comes later."""
+        if isinstance(request, Placed):
+            failure = Answer(now_ns, now_ns, "rejected", request.id, "venue_disconnected")
+        else:
+            failure = Answer(now_ns, now_ns, "not_sent", request, "venue_disconnected")
+        place = sum(answer.due_ns <= now_ns for answer in self.answers)
+        self.answers.insert(place, failure)
 
     def advance(self, now_ns: int) -> None:
         """Everything whose answer is heard up to a time: rows, then points of bars' paths, then requests (T3)."""
@@ -124,8 +141,9 @@ class Venue:
         self.answers.append(Answer(self.now_ns, self._heard_ns(), kind, order_id, reason, fill))
 
     def _heard_ns(self) -> int:
-        """When what is said now is heard."""
-        return max(self.back.arrival_ns(self.now_ns, 0), self.now_ns + self.lag_ns)
+        """When what is said now is heard: in an outage when that is over."""
+        heard_ns = max(self.back.arrival_ns(self.now_ns, 0), self.now_ns + self.lag_ns)
+        return self.outage[1] if self.is_out(heard_ns) else heard_ns
 
     def _pay(self, amount: Decimal, purpose: str, wallet: Wallet) -> None:
         """What is nothing is said, too."""
@@ -406,7 +424,9 @@ class Venue:
             if not order.is_maker:
                 order.is_maker = not order.accepts(last)
                 if not order.is_maker:
-                    market.take(order.sign, last, self._fill(order, last, min(order.remaining, path.left), is_maker=False))
+                    market.take(
+                        order.sign, last, self._fill(order, last, min(order.remaining, path.left), is_maker=False)
+                    )
             elif order.is_passed_by((min if order.sign > 0 else max)(before, last), touch=self.touch):
                 assert order.price is not None
                 filled = self._fill(order, order.price, min(order.remaining, path.left), is_maker=True)

@@ -103,7 +103,7 @@ impl Liquidity {
     pub fn take(&mut self, taker: Side, offer: &Offer, quantity: i64) {
         let maker = taker.opposite();
         match self.taken.iter_mut().find(|taken| taken.maker == maker && taken.shown == offer.shown) {
-            Some(before) => before.quantity += quantity,
+            Some(known) => known.quantity += quantity,
             None if quantity > 0 => self.taken.push(Taken { maker, shown: offer.shown, quantity }),
             None => {}
         }
