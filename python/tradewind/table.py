@@ -213,10 +213,20 @@ def _reasons(metrics: _Row) -> list[tuple[str, str]]:
 def _counts(result: Result) -> str:
     metrics = result.metrics
     rate = metrics["rows"] / result.seconds if result.seconds > 0 else 0.0
-    return (
-        f"{counted(metrics['rows'], 'market event')}, {counted(metrics['orders'], 'order')}, "
-        f"{counted(metrics['fills'], 'fill')} in {result.seconds:.2f} s ({rate:,.0f} events a second)"
-    )
+    return f"{counts_text(metrics)} in {result.seconds:.2f} s ({rate:,.0f} events a second)"
+
+
+def counts_text(outcome: _Row) -> str:
+    """How much happened in a run.
+
+    Examples
+    --------
+    >>> counts_text({"rows": 2_000, "orders": 1, "fills": 0})
+    '2,000 market events, 1 order, 0 fills'
+
+    """
+    named = (("rows", "market event"), ("orders", "order"), ("fills", "fill"))
+    return ", ".join(counted(outcome[name], noun) for name, noun in named)
 
 
 def counted(count: int, noun: str) -> str:
