@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from helpers import BTC, ETH, SPOT, quote_rows, run
+from helpers import BTC, ETH, SPOT, START, quote_rows, run
 
 import tradewind as tw
 from tradewind.instruments import InstrumentFields
@@ -86,7 +87,8 @@ class TestWhatIsMissing:
         ({"seed": -1}, "bad_setting"),
         ({"seed": 2**64}, "bad_setting"),
         ({"balances": {"USDT": 1, "synthetic": {"USDT": 2}}}, "bad_setting"),
-        ({"venues": {"synthetic": tw.Simulated(latency="99999999999d")}}, "bad_setting"),
+        ({"balances": 1_000}, "bad_setting"),
+        ({"venues": {"synthetic": "20ms"}}, "bad_setting"),
     ],
 )
 def test_settings_that_are_impossible(settings: dict[str, Any], code: str) -> None:
@@ -108,6 +110,51 @@ def test_a_result_says_everything_that_decided_it() -> None:
         *(result.decisions_hash[:16], result.state_hash[:16]),
     ):
         assert part in text, part
+
+
+def test_whatever_may_have_refused_an_order_is_stated() -> None:
+    """N5: limits of the system, exceptions, checks, what was carried, incidents and the warm-up."""
+    outage = tw.Outage("synthetic", START + timedelta(seconds=1), START + timedelta(seconds=2))
+    halt = tw.Halt(BTC, START + timedelta(seconds=2), START + timedelta(seconds=3))
+
+    def never(ctx: tw.Context, order: tw.Order) -> str | None:
+        return None
+
+    risk = tw.Risk(
+        tw.Limits(open_orders=3), {BTC: tw.Limits(position=7)}, (never,), tw.OrderRate(1, "90s"), 5, (1, -2.5, None)
+    )
+    text = " ".join(repr(run(Holds(), risk=risk, warm_up="2s", incidents=[outage, halt])).split())
+    for part in (
+        *("risk Limits(open_orders=3);", f"{BTC}: Limits(position=7);", "1 order within 90s;", "daily loss 5 USDT;"),
+        *("profit of earlier runs -2.5 USDT on 1970-01-02;", "check never", "warm-up 2s"),
+        "incident outage of synthetic, 2026-01-01 00:00:01.000000 UTC to 2026-01-01 00:00:02.000000 UTC",
+        f"incident halt of {BTC}, 2026-01-01 00:00:02.000000 UTC to 2026-01-01 00:00:03.000000 UTC",
+    ):
+        assert part in text, part
+    assert "no limits" not in text
+    assert "no limits" not in repr(run(Holds(), risk=tw.Risk(daily_loss=5)))
+    plain = repr(run(Holds()))
+    assert "risk        no limits" in plain
+    assert "warm-up" not in plain
+
+
+def test_a_warm_up_of_all_of_the_data_is_told() -> None:
+    with pytest.warns(tw.errors.TradewindWarning, match="warm_up = '10d' is all of the data: no strategy was called"):
+        result = run(Holds(), warm_up="10d")
+    assert "warm-up     10d, which is all of the data: no strategy was called" in repr(result)
+
+
+def test_one_is_not_several() -> None:
+    class Buys(tw.Strategy):
+        def on_start(self, ctx: tw.Context) -> None:
+            ctx.subscribe(ctx.instrument(BTC).quotes)
+            self.todo = 1
+
+        def on_quote(self, ctx: tw.Context, quote: object) -> None:
+            if self.todo:
+                self.todo = ctx.buy(ctx.instrument(BTC), 0.5) and 0
+
+    assert "10 market events, 1 order, 1 fill in" in repr(run(Buys()))
 
 
 def test_a_preset_and_packaged_specifications_are_named() -> None:

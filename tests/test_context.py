@@ -340,6 +340,22 @@ class TestOrders:
                 run(Endless(), rows, venues={"synthetic": tw.Simulated(latency=latency)})
             assert caught.value.code == "endless_decisions"
 
+    def test_a_timer_that_is_due_at_once_without_end_is_named(self) -> None:
+        class Endless(tw.Strategy):
+            def on_start(self, ctx: tw.Context) -> None:
+                ctx.subscribe(ctx.instrument(BTC).quotes)
+
+            def on_quote(self, ctx: tw.Context, quote: object) -> None:
+                ctx.timer(after=0)
+
+            def on_timer(self, ctx: tw.Context, number: int) -> None:
+                ctx.timer(after=0)
+
+        with pytest.raises(tw.TradewindError) as caught:
+            run(Endless())
+        assert caught.value.code == "endless_decisions"
+        assert "a timer that is due at once" in caught.value.hint
+
 
 class TestTarget:
     def position(self, ctx: tw.Context, btc: tw.Instrument) -> float:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import talib
 import talipp.indicators as talipp
-from helpers import BTC, run, trade_rows
+from helpers import BTC, quote_rows, run, trade_rows
 from numpy.typing import NDArray
 from talipp.ohlcv import OHLCV
 
@@ -125,3 +125,34 @@ def test_in_a_run_the_values_are_those_of_the_whole_series() -> None:
 def test_a_period_of_nothing_is_an_error(make: object) -> None:
     with pytest.raises(tw.TradewindError, match="period"):
         make(0)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("kind", ["trades", "quotes"])
+def test_a_true_range_needs_bars(kind: str) -> None:
+    class Watch(tw.Strategy):
+        def on_start(self, ctx: tw.Context) -> None:
+            ctx.indicator(tw.Atr(3), getattr(ctx.instrument(BTC), kind))
+
+    rows = trade_rows([100.0] * 5) if kind == "trades" else quote_rows([100.0] * 5)
+    with pytest.raises(tw.TradewindError, match=f"an average true range cannot be attached to {kind}") as caught:
+        run(Watch(), rows)
+    assert (caught.value.code, caught.value.hint) == ("bad_setting", "attach it to bars, which have a high and a low")
+
+
+@pytest.mark.parametrize("late", ["indicator", "history", "subscribe"])
+def test_what_was_called_too_late_is_named(late: str) -> None:
+    class Late(tw.Strategy):
+        def on_start(self, ctx: tw.Context) -> None:
+            ctx.subscribe(ctx.instrument(BTC).trades)
+
+        def on_trade(self, ctx: tw.Context, trade: object) -> None:
+            trades = ctx.instrument(BTC).trades
+            {
+                "indicator": lambda: ctx.indicator(tw.Sma(3), trades),
+                "history": lambda: ctx.history(trades, 3),
+                "subscribe": lambda: ctx.subscribe(trades),
+            }[late]()
+
+    with pytest.raises(tw.TradewindError) as caught:
+        run(Late(), trade_rows([100.0] * 3))
+    assert (caught.value.code, caught.value.message.partition(" was")[0]) == ("not_in_on_start", late)

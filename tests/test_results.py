@@ -88,10 +88,30 @@ def test_reasons_of_refusals_are_figures(holds: Any) -> None:
     result = run(holds(), **settings)
     refused = result.orders.filter(pl.col("status") == "rejected").height
     assert result.metrics["rejections"] == {"risk_order_quantity": refused}
-    assert f"risk_order_quantity {refused}" in repr(result)
+    assert f"refused risk_order_quantity {refused} " in " ".join(repr(result).split())
     assert (result.metrics["currency"], result.metrics["days"]) == ("USDT", 365)
     assert run(holds(), balances=RICH).metrics["rejections"] == {}
     assert run(holds(), keep="metrics", **settings).metrics["rejections"] == {"risk_order_quantity": refused}
+
+
+def test_reasons_are_under_the_words_of_the_table() -> None:
+    class Tries(tw.Strategy):
+        sizes: tuple[float, ...] = tw.param(())
+
+        def on_start(self, ctx: tw.Context) -> None:
+            self.btc = ctx.instrument(BTC)
+            ctx.subscribe(self.btc.quotes)
+            self.left = list(self.sizes)
+
+        def on_quote(self, ctx: tw.Context, quote: object) -> None:
+            if self.left:
+                ctx.buy(self.btc, self.left.pop())
+
+    risk = tw.Limits(order_quantity=1_000_000)
+    for sizes, label in (((2e6,), "refused"), ((1e6,), "rejected"), ((2e6, 1e6), "refused or rejected")):
+        metrics = (result := run(Tries(sizes=sizes), risk=risk)).metrics
+        listed = ", ".join(f"{reason} 1" for reason in metrics["rejections"])
+        assert f" {label} {listed} run " in " ".join(repr(result).split())
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,44 @@ def test_limits_that_are_no_numbers_of_the_instrument_are_errors(wrong: dict[str
         attempt(tw.Limits(**wrong), buy(1))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"position": -1}, "position = -1 is not above zero"),
+        ({"order_quantity": -1}, "order_quantity = -1 is not above zero"),
+        ({"order_quantity": 0}, "order_quantity = 0 is not above zero"),
+        ({"order_notional": "-0.5"}, "order_notional = '-0.5' is not above zero"),
+        ({"price_collar": -0.1}, "price_collar = -0.1 is not above zero"),
+        ({"price_collar": 5}, "price_collar = 5 is not below 1"),
+        ({"open_orders": -1}, "open_orders = -1 is below 1"),
+        ({"open_orders": "some"}, "open_orders = 'some' is not a whole number"),
+        ({"open_orders": True}, "open_orders = True is not a whole number"),
+        ({"open_orders": 2**32}, "open_orders = 4294967296 is larger than can be counted"),
+        ({"position": "much"}, "position = 'much' is not a number"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused_where_they_are_written(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(tw.errors.SettingError) as caught:
+        tw.Limits(**wrong)
+    assert (caught.value.code, caught.value.message) == ("bad_setting", said)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: tw.Risk({"position": 1}), "risk: limits = {'position': 1} is no tw.Limits"),
+        (lambda: tw.Risk(by_instrument={BTC: {"position": 1}}), f"risk: {BTC} = {{'position': 1}} is no tw.Limits"),
+        (lambda: tw.Risk(checks=len), "checks = <built-in function len> are no functions"),
+        (lambda: run(tw.Strategy(), risk={"position": 1}), "risk = {'position': 1} is neither tw.Limits nor tw.Risk"),
+    ],
+)
+def test_what_is_no_risk_is_refused_in_words(wrong: Callable[[], Any], said: str) -> None:
+    with pytest.raises(tw.errors.SettingError) as caught:
+        wrong()
+    assert (caught.value.code, caught.value.message) == ("bad_setting", said)
+
+
 class TestAnOwnCheck:
     def test_it_works_like_the_built_in_ones(self) -> None:
         seen: list[Any] = []

@@ -67,6 +67,45 @@ def test_impossible_settings(wrong: dict[str, Any]) -> None:
     assert caught.value.code == "bad_setting"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"latency": -1}, "latency = -1 is below zero"),
+        ({"latency": 0, "answer_latency": "2d"}, "answer_latency = '2d' is more than a day"),
+        (
+            {"latency": tw.Uniform("2ms", "1ms")},
+            "latency = Uniform(low='2ms', high='1ms'): the lower bound is above the higher",
+        ),
+        ({"latency": tw.Exponential("1ms", -1)}, "latency = Exponential(minimum='1ms', mean=-1) is below zero"),
+        ({"latency": 0, "leverage": 0}, "leverage = 0 is below 1"),
+        ({"latency": 0, "leverage": 1.5}, "leverage = 1.5 is not a whole number"),
+        ({"latency": 0, "leverage": "5"}, "leverage = '5' is not a whole number"),
+    ],
+)
+def test_impossible_settings_are_refused_in_the_words_they_were_stated_in(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(tw.errors.SettingError) as caught:
+        tw.Simulated(**wrong)
+    assert (caught.value.code, caught.value.message) == ("bad_setting", said)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("latency", "text"),
+    [
+        (5, "5s"),
+        (0, "0s"),
+        (0.02, "20ms"),
+        ("1.5ms", "1.5ms"),
+        (timedelta(minutes=1), "1m"),
+        (tw.Uniform(0.001, "2ms"), "Uniform(1ms to 2ms)"),
+        (tw.Exponential(0.001, 0.0005), "Exponential(1ms and 500us more in the mean)"),
+    ],
+)
+def test_a_latency_is_shown_with_its_unit(latency: Any, text: str) -> None:
+    shown = repr(tw.Simulated(latency=latency, answer_latency="1s", lag=0.25))
+    assert shown == f"Simulated(latency {text}, answers 1s, next_trades, through, lag 250ms)"
+
+
 @pytest.mark.parametrize("wrong", ["5", "five ms", float("nan"), float("inf"), None, True])
 def test_durations_that_are_none(wrong: Any) -> None:
     with pytest.raises(tw.TradewindError):

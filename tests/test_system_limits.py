@@ -172,16 +172,18 @@ def test_a_run_with_limits_replays_identically(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("risk", "said"),
     [
-        (tw.Risk(order_rate=tw.OrderRate(0, "1s")), "order_rate"),
-        (tw.Risk(order_rate=tw.OrderRate(1, "0s")), "order_rate"),
-        (tw.Risk(daily_loss=0), "daily_loss = 0"),
-        (tw.Risk(daily_loss=float("nan")), "daily_loss = NaN"),
+        (lambda: tw.OrderRate(0, "1s"), "order_rate: orders = 0 is below 1"),
+        (lambda: tw.OrderRate(1.5, "1s"), "order_rate: orders = 1.5 is not a whole number"),
+        (lambda: tw.OrderRate(1, "0s"), "order_rate: interval = '0s' is not above zero"),
+        (lambda: tw.Risk(order_rate=(1, "1s")), "is no tw.OrderRate"),
+        (lambda: tw.Risk(daily_loss=0), "daily_loss = 0 is not above zero"),
+        (lambda: tw.Risk(daily_loss=float("nan")), "daily_loss = nan is not a finite number"),
     ],
 )
-def test_impossible_limits(risk: tw.Risk, said: str) -> None:
+def test_impossible_limits(risk: Any, said: str) -> None:
     with pytest.raises(tw.TradewindError, match=said) as raised:
-        run(acting({}), risk=risk)
-    assert raised.value.code == "bad_setting"
+        risk()
+    assert raised.value.code == "bad_setting" and raised.value.hint
 
 
 def test_a_loss_in_a_currency_that_nothing_is_priced_in_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from tradewind._core import Backtest, NativeStrategy
 from tradewind.dataset import Dataset, Source, load
-from tradewind.errors import exception
+from tradewind.errors import TradewindWarning, exception
 from tradewind.instruments import InstrumentFields
 from tradewind.journal import JournalWriter, Storage
 from tradewind.journal.manifest import manifest_of
@@ -21,7 +22,8 @@ from tradewind.result import Result
 from tradewind.risk import Limits, Risk, as_risk
 from tradewind.simulation import Duration, Simulated, simulated
 from tradewind.strategy import Strategy
-from tradewind.times import duration_ns, to_ns
+from tradewind.table import is_all_warm_up
+from tradewind.times import duration_ns, instant_text, to_ns
 
 Amount = Decimal | float | int | str
 Balances = Mapping[str, Amount] | Mapping[str, Mapping[str, Amount]]
@@ -71,6 +73,9 @@ class Outage:
     start: datetime
     end: datetime
 
+    def __str__(self) -> str:
+        return f"outage of {self.venue}, {instant_text(self.start)} to {instant_text(self.end)}"
+
 
 @dataclass(frozen=True)
 class Halt:
@@ -89,6 +94,9 @@ class Halt:
     start: datetime
     end: datetime
 
+    def __str__(self) -> str:
+        return f"halt of {self.instrument}, {instant_text(self.start)} to {instant_text(self.end)}"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -106,6 +114,13 @@ class Settings:
     warm_up: Duration = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.balances, Mapping):
+            hint = 'write the amounts by asset: balances={"USDT": 100_000}'
+            raise exception("bad_setting", f"balances = {self.balances!r} names no asset", hint)
+        for name, one in self.venues.items():
+            if not isinstance(one, Simulated):
+                hint = f'write venues={{"{name}": tw.Simulated(latency="20ms")}}'
+                raise exception("bad_setting", f"venues: {name} = {one!r} is no tw.Simulated", hint)
         for incident in self.incidents:
             if to_ns(incident.end) <= to_ns(incident.start):
                 raise exception("bad_setting", f"{incident!r} ends before it starts")
@@ -284,7 +299,12 @@ def backtest(
         with JournalWriter(journal, manifest) as writer:
             _advance(kernel, progress, writer)
             writer.finish(kernel.outcome())
-    return Result(kernel, dataset, settings, listed, time.perf_counter() - started, manifest)
+    result = Result(kernel, dataset, settings, listed, time.perf_counter() - started, manifest)
+    if is_all_warm_up(result):
+        warnings.warn(
+            f"warm_up = {warm_up!r} is all of the data: no strategy was called", TradewindWarning, stacklevel=2
+        )
+    return result
 
 
 def _advance(kernel: Backtest, progress: Callable[[int], None] | None, writer: JournalWriter | None = None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tradewind.checks import need_above_zero, need_count
+from tradewind.errors import exception
 from tradewind.simulation import Duration
 from tradewind.times import duration_ns
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 
 Number = float | int | Decimal | str
 Check = Callable[["Context", "Order"], "str | None"]
+
+_HINTS = {
+    "order_quantity": "the largest quantity of an order; leave it out for no limit, and turn trading off to stop",
+    "order_notional": "the largest value of an order, in the quote asset; leave it out for no limit",
+    "position": "the largest position, long or short; leave it out for no limit, and turn trading off to stop",
+    "price_collar": "a fraction of the mark: 0.05 is 5 %; leave it out for no limit",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,14 @@ class Limits:
     open_orders: int | None = None
     price_collar: Number | None = None
 
+    def __post_init__(self) -> None:
+        for name, hint in _HINTS.items():
+            value = getattr(self, name)
+            if value is not None:
+                need_above_zero(name, value, hint, below=1 if name == "price_collar" else None)
+        if self.open_orders is not None:
+            need_count("open_orders", self.open_orders, "the most orders that may work; leave it out for no limit")
+
     def __repr__(self) -> str:
         stated = ((name, value) for name, value in asdict(self).items() if value is not None)
         return f"Limits({', '.join(f'{name}={value}' for name, value in stated)})"
@@ -69,6 +86,12 @@ class OrderRate:
 
     orders: int
     interval: Duration
+
+    def __post_init__(self) -> None:
+        hint = 'write how many orders, within how much time: tw.OrderRate(10, "10s")'
+        need_count("order_rate: orders", self.orders, hint)
+        if duration_ns(self.interval) <= 0:
+            raise exception("bad_setting", f"order_rate: interval = {self.interval!r} is not above zero", hint)
 
 
 class SystemValues(TypedDict):
@@ -116,6 +139,19 @@ class Risk:
     daily_loss: Number | None = None
     carried: tuple[int, float, float | None] | None = None
 
+    def __post_init__(self) -> None:
+        for name, one in {"limits": self.limits, **dict(self.by_instrument or {})}.items():
+            if not isinstance(one, Limits):
+                raise exception("bad_setting", f"risk: {name} = {one!r} is no tw.Limits", "write tw.Limits(position=2)")
+        if self.order_rate is not None and not isinstance(self.order_rate, OrderRate):
+            message = f"order_rate = {self.order_rate!r} is no tw.OrderRate"
+            raise exception("bad_setting", message, 'write tw.OrderRate(10, "10s")')
+        if not isinstance(self.checks, Iterable) or not all(callable(check) for check in self.checks):
+            hint = "write functions in a tuple: checks=(no_odd_lots,)"
+            raise exception("bad_setting", f"checks = {self.checks!r} are no functions", hint)
+        if self.daily_loss is not None:
+            need_above_zero("daily_loss", self.daily_loss, "state it in the currency of the totals")
+
     def values(self, index: Index, currency: str) -> dict[str, Any]:
         """All checks, as the kernel takes them; the loss of a day is counted in a currency."""
         return {
@@ -150,4 +186,9 @@ def as_risk(risk: Risk | Limits | None) -> Risk:
     Limits(position=2)
 
     """
-    return Risk(limits=risk) if isinstance(risk, Limits) else risk or Risk()
+    if risk is None or isinstance(risk, Limits):
+        return Risk(limits=risk or Limits())
+    if not isinstance(risk, Risk):
+        hint = "write risk=tw.Limits(position=2), or tw.Risk(...)"
+        raise exception("bad_setting", f"risk = {risk!r} is neither tw.Limits nor tw.Risk", hint)
+    return risk

@@ -8,10 +8,14 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from tradewind._core import MEASURED_SHARES
+from tradewind.checks import need_count
 from tradewind.errors import exception
-from tradewind.times import duration_ns, duration_text
+from tradewind.times import duration_ns, duration_text, interval_text
 
 Duration = timedelta | float | str
+"""A `timedelta`, seconds as a number, or text with its unit such as ``"5ms"``."""
+
+_DAY_NS = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,9 @@ class Uniform:
     low: Duration
     high: Duration
 
+    def __str__(self) -> str:
+        return f"Uniform({_shown(self.low)} to {_shown(self.high)})"
+
 
 @dataclass(frozen=True)
 class Exponential:
@@ -28,6 +35,9 @@ class Exponential:
 
     minimum: Duration
     mean: Duration
+
+    def __str__(self) -> str:
+        return f"Exponential({_shown(self.minimum)} and {_shown(self.mean)} more in the mean)"
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,39 @@ def _at(ordered: Sequence[int], place: float) -> int:
 Latency = Duration | Uniform | Exponential | Measured
 
 
+def _latency(latency: Latency) -> tuple[str, int, int] | tuple[str, list[int]]:
+    match latency:
+        case Measured(quantiles_ns):
+            return "measured", list(quantiles_ns)
+        case Uniform(low, high):
+            return "uniform", duration_ns(low), duration_ns(high)
+        case Exponential(minimum, mean):
+            return "exponential", duration_ns(minimum), duration_ns(mean)
+        case _:
+            return "constant", duration_ns(latency), 0
+
+
+def _need_latency(name: str, latency: Latency) -> None:
+    """Refuse delays that cannot be, in the words in which they were stated; what was measured is the kernel's."""
+    if isinstance(latency, Measured):
+        return
+    kind, *durations = _latency(latency)
+    stated = [one for one in durations if isinstance(one, int)]
+    if min(stated) < 0:
+        raise exception("bad_setting", f"{name} = {latency!r} is below zero", 'write "20ms", or a number of seconds')
+    if kind == "uniform" and stated[0] > stated[1]:
+        raise exception("bad_setting", f"{name} = {latency!r}: the lower bound is above the higher", "swap them")
+    if max(stated) > _DAY_NS:
+        raise exception("bad_setting", f"{name} = {latency!r} is more than a day", "a number is seconds")
+
+
+def _shown(latency: Latency) -> str:
+    """A latency as text, with its unit."""
+    if isinstance(latency, str | Uniform | Exponential | Measured):
+        return str(latency)
+    return interval_text(duration_ns(latency)) if latency else "0s"
+
+
 @dataclass(frozen=True)
 class Simulated:
     """The simulated side of a venue.
@@ -79,8 +122,8 @@ class Simulated:
     Parameters
     ----------
     latency
-        From the strategy to the venue: a `timedelta`, seconds, text such as ``"5ms"``, `Uniform`,
-        `Exponential` or `Measured`.
+        From the strategy to the venue: a `timedelta`, text such as ``"5ms"``, `Uniform`, `Exponential` or `Measured`;
+        a number is seconds, so that 5 milliseconds are ``"5ms"`` or 0.005.
     answer_latency
         From the venue back; the same as `latency` where it is not given.
     taking_on_trades
@@ -96,6 +139,8 @@ class Simulated:
     --------
     >>> Simulated(latency="5ms")
     Simulated(latency 5ms, answers 5ms, next_trades, through)
+    >>> Simulated(latency=5)
+    Simulated(latency 5s, answers 5s, next_trades, through)
 
     """
 
@@ -106,12 +151,19 @@ class Simulated:
     leverage: int | None = None
     lag: Duration | None = None
 
+    def __post_init__(self) -> None:
+        _need_latency("latency", self.latency)
+        if self.answer_latency is not None:
+            _need_latency("answer_latency", self.answer_latency)
+        if self.leverage is not None:
+            need_count("leverage", self.leverage, "leave it out for the highest that the instrument allows")
+
     def __repr__(self) -> str:
         leverage = "" if self.leverage is None else f", leverage {self.leverage}"
-        lag = "" if self.lag is None else f", lag {self.lag}"
+        lag = "" if self.lag is None else f", lag {_shown(self.lag)}"
         answers = self.latency if self.answer_latency is None else self.answer_latency
         fills = f"{self.taking_on_trades}, {self.resting}"
-        return f"Simulated(latency {self.latency}, answers {answers}, {fills}{leverage}{lag})"
+        return f"Simulated(latency {_shown(self.latency)}, answers {_shown(answers)}, {fills}{leverage}{lag})"
 
     def values(self, venue: str) -> dict[str, Any]:
         """As the kernel takes it."""
@@ -164,15 +216,3 @@ def as_latency(kernel: Sequence[Any]) -> Latency:
             return Measured(tuple(durations[0]))
         case _:
             return duration_text(durations[0])
-
-
-def _latency(latency: Latency) -> tuple[str, int, int] | tuple[str, list[int]]:
-    match latency:
-        case Measured(quantiles_ns):
-            return "measured", list(quantiles_ns)
-        case Uniform(low, high):
-            return "uniform", duration_ns(low), duration_ns(high)
-        case Exponential(minimum, mean):
-            return "exponential", duration_ns(minimum), duration_ns(mean)
-        case _:
-            return "constant", duration_ns(latency), 0

@@ -6,7 +6,6 @@ import io
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,18 @@ from rich.table import Table
 
 from tradewind.risk import Limits
 from tradewind.simulation import simulated
-from tradewind.times import from_ns, interval_text
+from tradewind.times import duration_ns, from_ns, instant_text, interval_text
 
 if TYPE_CHECKING:
     from tradewind.backtest import Amount, Balances, Command
     from tradewind.dataset import Dataset
     from tradewind.instruments import InstrumentFields
     from tradewind.result import Result
+    from tradewind.risk import Risk
 
 _WIDTH = 110
 _WIDEST = 250
+_DAY_NS = 86_400 * 10**9
 _Row = Mapping[str, Any]
 
 
@@ -195,24 +196,49 @@ def _total(metrics: _Row) -> list[tuple[str, str]]:
 def _basis(metrics: _Row) -> str:
     """What makes a year of the returns (N6)."""
     count = metrics["counted_days"]
-    counted = "UTC days" if count is None else f"{count:,} UTC day{'' if count == 1 else 's'}"
+    days = "UTC days" if count is None else counted(count, "UTC day")
     which = "with samples" if metrics["days"] == 252 else "begun"
-    return f"daily: {counted} {which}, {metrics['days']} a year"
+    return f"daily: {days} {which}, {metrics['days']} a year"
 
 
 def _reasons(metrics: _Row) -> list[tuple[str, str]]:
     """Why orders were refused by us or rejected by the venue, where any were."""
     reasons = metrics["rejections"]
-    return [("rejected", ", ".join(f"{reason} {count:,}" for reason, count in reasons.items()))] if reasons else []
+    total = metrics["total"]
+    sides = [side for side in ("refused", "rejected") if total.get(f"orders_{side}")]
+    listed = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+    return [(" or ".join(sides), listed)] if reasons else []
 
 
 def _counts(result: Result) -> str:
     metrics = result.metrics
     rate = metrics["rows"] / result.seconds if result.seconds > 0 else 0.0
-    return (
-        f"{metrics['rows']:,} market events, {metrics['orders']:,} orders, {metrics['fills']:,} fills "
-        f"in {result.seconds:.2f} s ({rate:,.0f} events a second)"
-    )
+    return f"{counts_text(metrics)} in {result.seconds:.2f} s ({rate:,.0f} events a second)"
+
+
+def counts_text(outcome: _Row) -> str:
+    """How much happened in a run.
+
+    Examples
+    --------
+    >>> counts_text({"rows": 2_000, "orders": 1, "fills": 0})
+    '2,000 market events, 1 order, 0 fills'
+
+    """
+    named = (("rows", "market event"), ("orders", "order"), ("fills", "fill"))
+    return ", ".join(counted(outcome[name], noun) for name, noun in named)
+
+
+def counted(count: int, noun: str) -> str:
+    """How many of something there are, in words.
+
+    Examples
+    --------
+    >>> counted(1, "fill"), counted(2_000, "order")
+    ('1 fill', '2,000 orders')
+
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _assumptions(result: Result) -> list[tuple[str, str]]:
@@ -229,15 +255,48 @@ def _assumptions(result: Result) -> list[tuple[str, str]]:
     lines += [("fills", line) for line in _fills(result.data)]
     marks = {row["mark_source"] for row in result.metrics["instruments"] if row["mark_source"] != "none"}
     lines.append(("marks", ", ".join(sorted(marks)) or "none"))
-    risk = result.settings.risk
-    limits = "no limits" if risk.limits == Limits() else str(risk.limits)
-    by_instrument = [f"{name}: {one}" for name, one in (risk.by_instrument or {}).items()]
-    checks = [f"check {getattr(check, '__name__', check)}" for check in risk.checks]
-    lines.append(("risk", "; ".join([limits, *by_instrument, *checks])))
+    lines.append(("risk", _risk(result.settings.risk, result.metrics["currency"])))
+    lines += _warm_up(result)
     lines += [("command", _command(command)) for command in result.settings.commands]
+    lines += [("incident", str(incident)) for incident in result.settings.incidents]
     lines.append(("seed", f"{result.settings.seed}"))
     lines.append(("hashes", f"decisions {result.decisions_hash[:16]}, state {result.state_hash[:16]}"))
     return lines
+
+
+def _risk(risk: Risk, currency: str) -> str:
+    """Everything that may have refused an order (N5)."""
+    parts = [] if risk.limits == Limits() else [str(risk.limits)]
+    parts += [f"{name}: {one}" for name, one in (risk.by_instrument or {}).items()]
+    if risk.order_rate is not None:
+        interval = interval_text(duration_ns(risk.order_rate.interval))
+        parts.append(f"{counted(risk.order_rate.orders, 'order')} within {interval}")
+    if risk.daily_loss is not None:
+        parts.append(f"daily loss {risk.daily_loss} {currency}")
+        parts += [] if risk.carried is None else [_carried(*risk.carried, currency)]
+    parts += [f"check {getattr(check, '__name__', check)}" for check in risk.checks]
+    return "; ".join(parts) or "no limits"
+
+
+def _carried(day: int, profit: float, reached: float | None, currency: str) -> str:
+    """What earlier runs of a day count towards its loss."""
+    limit = "" if reached is None else f", the limit {reached} reached"
+    return f"profit of earlier runs {profit} {currency} on {from_ns(day * _DAY_NS):%Y-%m-%d}{limit}"
+
+
+def _warm_up(result: Result) -> list[tuple[str, str]]:
+    """How much of the data was not traded (V4)."""
+    duration = duration_ns(result.settings.warm_up)
+    if not duration:
+        return []
+    untraded = ", which is all of the data: no strategy was called" if is_all_warm_up(result) else ""
+    return [("warm-up", f"{interval_text(duration)}{untraded}")]
+
+
+def is_all_warm_up(result: Result) -> bool:
+    """Whether the warm-up left nothing of the data."""
+    span = result.metrics["span_ns"]
+    return duration_ns(result.settings.warm_up) > 0 and (not span or span[0] == span[1])
 
 
 def _fills(data: Dataset) -> list[str]:
@@ -285,7 +344,7 @@ def _amounts(held: Mapping[str, Amount]) -> str:
 
 def _command(command: Command) -> str:
     only = [f"{what} {name}" for what, name in (("of", command.strategy), ("in", command.instrument)) if name]
-    return " ".join([command.word, *only, f"at {command.time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"])
+    return " ".join([command.word, *only, f"at {instant_text(command.time)}"])
 
 
 def _parameters(parameters: _Row) -> str:

@@ -43,6 +43,18 @@ def to_ns(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND * 1000
 
 
+def instant_text(time: datetime) -> str:
+    """An instant for a person.
+
+    Examples
+    --------
+    >>> instant_text(datetime(2023, 11, 14, 22, 13, 20, 1, tzinfo=UTC))
+    '2023-11-14 22:13:20.000001 UTC'
+
+    """
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+
+
 def duration_ns(duration: timedelta | float | str) -> int:
     """Nanoseconds of a `timedelta`, of seconds, or of text such as ``"250us"``, ``"5ms"``, ``"1h"``.
 

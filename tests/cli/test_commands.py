@@ -327,6 +327,8 @@ def test_verify(cli):
         ("backtest", "strategy.py", "--data", "synthetic:BTCUSDT=synthetic:100", "--balance", "USDT=lots"),
         ("backtest", "strategy.py", *MARKET, "--limit", "size=2"),
         ("backtest", "strategy.py", *MARKET, "--latency", "soon"),
+        ("backtest", "strategy.py", *MARKET, "--limit", "open_orders=-1"),
+        ("backtest", "strategy.py", *MARKET, "--limit", "position=-1"),
     ],
 )
 def test_mistakes_are_explained(cli, snapshot, masked, arguments):

@@ -132,6 +132,34 @@ def test_spot_quotes_need_a_stated_latency(recorded: Path) -> None:
     assert trades.load(instruments.load("binance_spot:BTCUSDT")).height == 9757
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_futures_are_not_taken_for_spot(kind: RawStreamKind, recorded: Path) -> None:
+    stream = binance_raw(
+        recorded / "binance-raw/usdm/btcusdt_20240808.gz", streams=[kind], align=True, quote_latency_ns=0
+    )
+    with pytest.raises(
+        DataError, match=r" row \d+: btcusdt@\S+ is of futures, and binance_spot:BTCUSDT is spot"
+    ) as caught:
+        stream.load(instruments.load("binance_spot:BTCUSDT"))
+    assert caught.value.code == "bad_setting"
+    assert "binance_usdm:BTCUSDT" in caught.value.hint
+
+
+def test_each_file_of_a_recording_tells_whether_it_is_of_futures(recorded: Path) -> None:
+    files = [recorded / "binance-raw" / part for part in ("spot/btcusdt_20240808.gz", "usdm/btcusdt_20240808.gz")]
+    with pytest.raises(DataError, match=r"usdm/btcusdt_20240808\.gz row .* is of futures"):
+        binance_raw(files, align=True, quote_latency_ns=0).load(instruments.load("binance_spot:BTCUSDT"))
+
+
+def test_files_in_the_wrong_order_are_to_be_given_in_theirs(recorded: Path) -> None:
+    files = [recorded / "binance-raw/spot" / f"btcusdt_{day}.gz" for day in (20240809, 20240808)]
+    with pytest.raises(DataError) as caught:
+        binance_raw(files, align=True, quote_latency_ns=0).load(instruments.load("binance_spot:BTCUSDT"))
+    assert caught.value.code == "unsorted_rows"
+    assert "give its files in the order of their times" in caught.value.hint
+    assert "sort" not in caught.value.hint
+
+
 def test_all_kinds_in_one_recording(recorded: Path) -> None:
     instrument = instruments.load("binance_usdm:ETHUSDT")
     stream = binance_raw(recorded / "binance-raw/usdm/ethusdt_20240808.gz", streams=ALL, align=True)

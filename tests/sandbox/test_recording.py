@@ -174,6 +174,10 @@ def test_what_cannot_be_played_is_an_error(tmp_path: Path, short: Path) -> None:
     empty = tmp_path / "empty.txt"
     empty.write_text("hello\n")
     row = {"time": [BEGIN_NS], "open": [1.0], "high": [1.0], "low": [1.0], "close": [1.0], "volume": [1.0]}
+    at_ms, of_spot = trade(0, 1, "60000.0", "1", buyer_took=True)
+    futures = write(
+        tmp_path / "futures.txt", [(at_ms, {**of_spot, "data": {**of_spot["data"], "X": "MARKET"}}), quote(1, "1", "2")]
+    )
     bars = tw.bars(pl.DataFrame(row), interval="1m", label="start", time_unit="ns")
     cases: list[tuple[dict[str, Any], str]] = [
         ({"recording": (tmp_path / "nothing.txt",)}, "nothing.txt does not exist"),
@@ -184,6 +188,8 @@ def test_what_cannot_be_played_is_an_error(tmp_path: Path, short: Path) -> None:
         ),
         ({"recording": {"BTCUSDT": (bars,)}}, "has rows that are no trade, quote, book"),
         ({"recording": {"BTCUSDT": ("x",)}}, "recording"),
+        ({"recording": (futures,)}, "btcusdt@trade is of futures, and binance_spot:BTCUSDT is spot"),
+        ({"symbols": ("FOOBAR",)}, "sandbox: FOOBAR is not packaged\nhint: there are .*BTCUSDT, "),
     ]
     for given, message in cases:
         with pytest.raises(TradewindError, match=message):
@@ -273,9 +279,8 @@ def test_a_trade_that_arrives_after_the_book_that_tells_of_it_is_played_before(t
     assert [(step.kind, step.is_whole) for step in played] == [(BOOK, True), (TRADE, False), (BOOK, False)]
 
 
-@pytest.mark.parametrize("name", ["spot/btcusdt_20240808", "usdm/btcusdt_20240808"])
-def test_a_real_recording_gives_its_book_and_its_trades(recorded: Path, name: str) -> None:
-    path = recorded / f"binance-raw/{name}.gz"
+def test_a_real_recording_gives_its_book_and_its_trades(recorded: Path) -> None:
+    path = recorded / "binance-raw/spot/btcusdt_20240808.gz"
     settings = Settings(recording=(path,))
     server = Sandbox(settings).server
     (player,), market = server._players, server.exchange.markets["BTCUSDT"]

@@ -58,9 +58,9 @@ impl SystemLimitValues {
     fn read(&self, index: &tradewind_core::instrument::Index) -> PyResult<SystemLimits> {
         let bad = |message: String, hint: &str| raised(&Error::new(Code::BadSetting, message).hint(hint));
         let order_rate = self.order_rate.map(|(orders, interval_ns)| OrderRate { orders, interval_ns });
-        if order_rate.is_some_and(|rate| rate.orders == 0 || rate.interval_ns <= 0) {
+        if let Some(OrderRate { orders, interval_ns }) = order_rate.filter(|rate| rate.orders == 0 || rate.interval_ns <= 0) {
             return Err(bad(
-                format!("order_rate = {:?} lets no order pass", self.order_rate),
+                format!("order_rate of {orders} orders within {interval_ns} ns lets no order pass"),
                 "state how many orders, within how much time",
             ));
         }

@@ -43,8 +43,8 @@ impl VenueValues {
     fn read(&self, halts: Vec<Halt>) -> PyResult<VenueSettings> {
         let taking_on_trades = choice("taking_on_trades", &self.taking_on_trades, &TakingOnTrades::ALL)?;
         let resting = choice("resting", &self.resting, &Resting::ALL)?;
-        if self.leverage.is_some_and(|leverage| leverage < 1) {
-            return Err(raised(&Error::new(Code::BadSetting, format!("{}: leverage {:?} is below 1", self.venue, self.leverage))));
+        if let Some(leverage) = self.leverage.filter(|&leverage| leverage < 1) {
+            return Err(raised(&Error::new(Code::BadSetting, format!("{}: leverage {leverage} is below 1", self.venue))));
         }
         Ok(VenueSettings {
             venue: self.venue.clone(),

@@ -74,9 +74,8 @@ class RunOptions:
                 f"there are {', '.join(Limits.__dataclass_fields__)}",
             )
         if "open_orders" in given:
-            given["open_orders"] = (
-                int(given["open_orders"]) if given["open_orders"].isdecimal() else given["open_orders"]
-            )
+            text = given["open_orders"]
+            given["open_orders"] = int(text) if text.removeprefix("-").isdecimal() else text
         return Limits(**given)
 
 

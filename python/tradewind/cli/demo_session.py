@@ -16,6 +16,7 @@ from tradewind.journal import verify
 from tradewind.sandbox import Sandbox
 from tradewind.session.parity import parity
 from tradewind.session.run import prepared
+from tradewind.table import counts_text
 
 _SECONDS = {"paper": 6, "live": 20}
 _SYSTEM = """# What `tradewind demo` runs on its local exchange, which is gone when the demo has ended.
@@ -76,11 +77,10 @@ async def _session(system: System, mode: Literal["paper", "live"]) -> bool:
         asyncio.get_running_loop().call_later(_SECONDS[mode], ready.session.stop)
         await ready.session.run(is_recovered=ready.is_recovered)
         outcome = ready.kernel.outcome()
-    counts = f"{outcome['rows']:,} market events, {outcome['orders']} orders, {outcome['fills']} fills"
     # Both run processes or engines of their own: not in the loop that serves the exchange.
     verified = await asyncio.to_thread(verify, ready.folder)
     compared = await asyncio.to_thread(parity, ready.folder)
-    print(f"\n{mode}: {counts}\n  replay: {verified}\n  {compared.line}")
+    print(f"\n{mode}: {counts_text(outcome)}\n  replay: {verified}\n  {compared.line}")
     return verified.identical and compared.is_explained
 
 

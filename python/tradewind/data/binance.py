@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 import polars as pl
@@ -31,6 +31,8 @@ RawStreamKind = Literal["trade", "quote", "book"]
 _KINDS: dict[str, RawStreamKind] = {"trade": "trade", "bookTicker": "quote", "depth": "book"}
 _LINES = 100_000
 _MICROSECONDS_FROM = 10**14
+_OF_FUTURES = {"trade": "X", "quote": "e", "book": "pu"}
+"""What only futures' frames hold, by their kind."""
 _Frame = TypeVar("_Frame")
 
 
@@ -55,6 +57,12 @@ class _Quote(Struct, gc=False):
     A: str
     u: int | None = None
     T: int | None = None
+
+
+class _Marks(Struct, gc=False):
+    X: Any = None
+    e: Any = None
+    pu: Any = None
 
 
 @dataclass(kw_only=True)
@@ -84,6 +92,7 @@ class _RawLoading(Loading):
         super().__init__(stream, instrument, [str(path) for path in paths], latency_name="quote_latency_ns")
         self._paths = paths
         self._kinds = stream.kinds
+        self._instrument = instrument
         self._symbol = instrument.symbol.lower()
         self._envelopes = msgspec.json.Decoder(_Envelope)
         self._trades = msgspec.json.Decoder(_Trade)
@@ -94,6 +103,7 @@ class _RawLoading(Loading):
         self._repeated_trades = TradeRepeats()
         self._notes = notes_of(paths)
         self.timing.is_on_venue_clock = bool(self._notes)
+        self.timing.unsorted_hint = "a recording is read as it was written: give its files in the order of their times"
         self._repeated_quotes = QuoteRepeats(Breaks(self._notes, instrument.symbol, "quotes"))
         self._book_breaks = Breaks(self._notes, instrument.symbol, "book")
         self._sequence = DepthSequence(str(paths[0]))
@@ -103,6 +113,7 @@ class _RawLoading(Loading):
         found = False
         for file, path in enumerate(self._paths):
             self._sequence.place = str(path)
+            self._streams.clear()
             first = 1
             for lines in blocks_of(path, min(rows or _LINES, _LINES), partial(self._cut, path)):
                 piece = self._block(file, first, lines)
@@ -130,6 +141,7 @@ class _RawLoading(Loading):
             name = frame.stream
             if name not in streams:
                 streams[name] = self._kind(name)
+                self._refuse_futures(streams[name], frame, f"{place} row {first + at}")
             kind = streams[name]
             if kind is not None:
                 places[kind].append(at)
@@ -164,6 +176,20 @@ class _RawLoading(Loading):
         self.report.symbols = tuple(sorted({*self.report.symbols, symbol.upper()}))
         kind = _KINDS.get(name.partition("@")[0])
         return kind if symbol.lower() == self._symbol and kind in self._kinds else None
+
+    def _refuse_futures(self, kind: RawStreamKind | None, frame: _Envelope, place: str) -> None:
+        """Refuse to take futures for spot; the first frame of a stream in a file tells."""
+        if kind is None or self._instrument.kind != "spot":
+            return
+        try:
+            marks = msgspec.json.decode(frame.data, type=_Marks)
+        except msgspec.DecodeError:
+            # Decoded again, it is told with its row.
+            return
+        if getattr(marks, _OF_FUTURES[kind]) is not None:
+            text = f"{place}: {frame.stream} is of futures, and {self._instrument.name} is spot"
+            hint = "read it as the perpetual, such as binance_usdm:BTCUSDT, or take a recording of spot"
+            raise DataError("bad_setting", text, hint)
 
     def _trade_events(self, block: _Block, places: list[int]) -> pl.DataFrame:
         if not places:

@@ -60,6 +60,7 @@ class Timing:
     is_on_venue_clock: bool = False
     """Whether arrivals were stamped by the venue's clock, as a session does: what comes before it happened does so by
     that clock's error, and arrives when it happened (T2)."""
+    unsorted_hint: str = "add sort=True to sort the rows by arrival, or is the file another kind of data?"
     _last_arrival: int | None = field(default=None, init=False)
     _met_ns: int | None = field(default=None, init=False)
     _latest_venue: int | None = field(default=None, init=False)
@@ -126,11 +127,8 @@ class Timing:
         back = (arrival < arrival.shift(1, fill_value=self._last_arrival)).fill_null(value=False)
         written = _ARRIVAL - self.shift_ns if self.has_arrivals else _VENUE + self.written_after_ns
         values = written.filter(pl.Series(back)).cast(pl.Datetime("ns")).cast(pl.String) + " UTC"
-        hint = "add sort=True to sort the rows by arrival, or is the file another kind of data?"
-        bad = frame.filter(back)
-        self.problems.add(
-            "unsorted_rows", "row is earlier than the one before", bad, frame.select(values).to_series(), hint
-        )
+        what, shown = "row is earlier than the one before", frame.select(values).to_series()
+        self.problems.add("unsorted_rows", what, frame.filter(back), shown, self.unsorted_hint)
         latest = venue.cum_max()
         before = latest.shift(1, fill_value=self._latest_venue)
         if self._latest_venue is not None:

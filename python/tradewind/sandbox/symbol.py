@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tradewind.errors import exception
-from tradewind.instruments import InstrumentFields, load
+from tradewind.instruments import InstrumentFields, load, names
 from tradewind.sandbox.units import UNIT, parse
 
 # Where the synthetic participants start: about the prices of November 2026, and 100 for anything else.
@@ -52,6 +52,9 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
         1000000
 
         """
+        if f"binance_spot:{name}" not in names():
+            known = [one.partition(":")[2] for one in names() if one.startswith("binance_spot:")]
+            raise exception("unknown_instrument", f"sandbox: {name} is not packaged", f"there are {', '.join(known)}")
         return cls.of(load(f"binance_spot:{name}"))
 
     @classmethod

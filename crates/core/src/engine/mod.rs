@@ -546,5 +546,5 @@ pub fn endless(now_ns: i64) -> Error {
         Code::EndlessDecisions,
         format!("more than {MOST_ROUNDS} rounds or {MOST_DECISIONS} decisions followed from one event, at the time {now_ns} ns"),
     )
-    .hint("a callback for orders or fills places an order every time; let it stop at a condition")
+    .hint("each callback asks for another order, or for a timer that is due at once; let it stop at a condition, or wait longer")
 }

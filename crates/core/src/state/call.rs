@@ -324,6 +324,11 @@ impl State {
 
     /// Attaches an indicator to a stream, and names the stream.
     pub fn attach(&mut self, kind: IndicatorKind, stream: Stream) -> Result<IndicatorIndex> {
+        self.check_start("indicator")?;
+        if matches!(kind, IndicatorKind::Atr { .. }) && !matches!(stream.kind, StreamKind::Bars(_)) {
+            return Err(Error::new(Code::BadSetting, format!("an average true range cannot be attached to {}", stream.kind))
+                .hint("attach it to bars, which have a high and a low"));
+        }
         self.subscribe(stream)?;
         if !matches!(stream.kind, StreamKind::Trades | StreamKind::Quotes | StreamKind::Marks | StreamKind::Bars(_)) {
             return Err(Error::new(Code::BadSetting, format!("an indicator cannot be attached to {}", stream.kind))
@@ -336,6 +341,7 @@ impl State {
 
     /// Keeps the last events of a stream, and names the stream.
     pub fn keep(&mut self, stream: Stream, length: usize) -> Result<HistoryIndex> {
+        self.check_start("history")?;
         self.subscribe(stream)?;
         if length == 0 || length > LONGEST_HISTORY {
             return Err(Error::new(Code::BadSetting, format!("a history of {length} events: from 1 to {LONGEST_HISTORY} can be kept")));
