@@ -6,8 +6,11 @@ import copy
 import json
 import random
 import warnings
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tradewind._core import History, Indicator, Instrument, Order, Stream
 from tradewind.errors import TradewindWarning, exception
@@ -16,6 +19,7 @@ from tradewind.journal.values import from_json, to_json
 if TYPE_CHECKING:
     from tradewind.strategy import Strategy
 
+_CHANGEABLE = (list, dict, set, bytearray, deque, np.ndarray)
 _HANDLES = (Instrument, Indicator, Stream, History, Order)
 
 
@@ -52,10 +56,53 @@ def begin(strategy: Strategy, declared: dict[str, Remembered]) -> None:
         setattr(strategy, name, copy.deepcopy(remembered.initial))
 
 
+def set_apart(strategy: Strategy) -> None:
+    """Give a strategy copies of what its class holds and a run could change, which would reach into the next."""
+    for name, value in _of_the_class(strategy).items():
+        if name not in vars(strategy):
+            setattr(strategy, name, _copied(value))
+
+
 def undeclared(strategy: Strategy) -> list[str]:
     """Attributes that would be lost: set without declaring, and neither parameters nor handles from ``ctx``."""
     known = {"name", "parameters", *strategy.declared, *strategy.remembered}
+    of_the_class = _of_the_class(strategy)
+    known |= {name for name, value in of_the_class.items() if _is_as(value, vars(strategy).get(name))}
     return sorted(name for name, value in vars(strategy).items() if name not in known and not _is_handle(value))
+
+
+def _of_the_class(strategy: Strategy) -> dict[str, Any]:
+    """What the class of a strategy holds that can be changed in place, and that nobody declared."""
+    own = {"declared", "remembered"}
+    held: dict[str, Any] = {}
+    for cls in reversed(type(strategy).__mro__):
+        held |= vars(cls)
+    return {
+        name: value
+        for name, value in held.items()
+        if isinstance(value, _CHANGEABLE) and name not in own and not name.startswith("__")
+    }
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        # What it holds is not all to be copied, such as a module or a lock.
+        return copy.copy(value)
+
+
+def _is_as(initial: Any, value: Any) -> bool:
+    """Whether a value is still what the class has."""
+    if type(value) is not type(initial):
+        return False
+    try:
+        is_same = value == initial
+    except Exception:
+        # Lists of arrays cannot be compared.
+        is_same = None
+    # Arrays are compared one by one.
+    return is_same if isinstance(is_same, bool) else to_json(value) == to_json(initial)
 
 
 def save(strategy: Strategy, chance: tuple[random.Random | None, int]) -> bytes:

@@ -152,7 +152,9 @@ class Strategy:
 
     def fresh(self) -> Strategy:
         """A new strategy of the same class, name and parameters, with nothing that a run left on it."""
-        return type(self)(name=self.name, **self.parameters)
+        made = type(self)(name=self.name, **self.parameters)
+        memory.set_apart(made)
+        return made
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Set a parameter while the strategy runs; a value that is not allowed is an error."""
