@@ -243,6 +243,22 @@ def test_streams_without_an_engine() -> None:
     assert set(asyncio.run(closed())) <= {"Trade", "Quote"}
 
 
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"bars": ["BTCUSDT@7m"]}, r"bars\(7m\): Binance has no such bars(.|\n)*15m, 30m"),
+        ({"trades": "BTCUSDT"}, r"trades = 'BTCUSDT' is not a list(.|\n)*write trades=\[\"BTCUSDT\"\]"),
+    ],
+)
+def test_a_mistake_in_what_is_wanted_is_said_at_once(wanted: Any, message: str) -> None:
+    async def check() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0) as box, asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(tw.TradewindError, match=message):
+                await anext(stream("binance_spot", url=box.stream_url, **wanted))
+
+    asyncio.run(check())
+
+
 class Trader:
     """Orders of an account of a sandbox, and what was reported."""
 
