@@ -125,7 +125,7 @@ class Everything(tw.Strategy):
     calls: Counter[str]
 
     def on_start(self, ctx: tw.Context) -> None:
-        self.calls = type(self).calls = Counter(start=1)
+        type(self).calls = Counter(start=1)
         self.btc = btc = ctx.instrument(BTC)
         ctx.subscribe(btc.trades, btc.quotes, btc.book, btc.marks, btc.funding, btc.bars("1m"))
         self.number = ctx.timer(after=30)

@@ -7,6 +7,7 @@ import json
 import random
 import warnings
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from tradewind.journal.values import from_json, to_json
 if TYPE_CHECKING:
     from tradewind.strategy import Strategy
 
-_CHANGEABLE = (list, dict, set, bytearray, deque, np.ndarray)
 _HANDLES = (Instrument, Indicator, Stream, History, Order)
 
 
@@ -71,17 +71,19 @@ def undeclared(strategy: Strategy) -> list[str]:
     return sorted(name for name, value in vars(strategy).items() if name not in known and not _is_handle(value))
 
 
+def changeable(body: Mapping[str, Any]) -> frozenset[str]:
+    """What the body of a class names that can be changed in place."""
+    return frozenset(name for name, value in body.items() if _is_changeable(value) and not name.startswith("__"))
+
+
 def _of_the_class(strategy: Strategy) -> dict[str, Any]:
-    """What the class of a strategy holds that can be changed in place, and that nobody declared."""
-    own = {"declared", "remembered"}
-    held: dict[str, Any] = {}
-    for cls in reversed(type(strategy).__mro__):
-        held |= vars(cls)
-    return {
-        name: value
-        for name, value in held.items()
-        if isinstance(value, _CHANGEABLE) and name not in own and not name.startswith("__")
-    }
+    """What can be changed in place of what the body of a strategy's class named."""
+    held = {name: getattr(type(strategy), name, None) for name in strategy.held_by_class}
+    return {name: value for name, value in held.items() if _is_changeable(value)}
+
+
+def _is_changeable(value: Any) -> bool:
+    return isinstance(value, list | dict | set | bytearray | deque | np.ndarray)
 
 
 def _copied(value: Any) -> Any:

@@ -99,12 +99,14 @@ class Strategy:
 
     declared: ClassVar[dict[str, Parameter]] = {}
     remembered: ClassVar[dict[str, memory.Remembered]] = {}
+    held_by_class: ClassVar[frozenset[str]] = frozenset()
 
     name: str
     parameters: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.held_by_class = cls.held_by_class | memory.changeable(vars(cls))
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
         cls.declared = {**cls.declared, **own}
         state = {name: value for name, value in vars(cls).items() if isinstance(value, memory.Remembered)}

@@ -16,7 +16,7 @@ from tradewind.journal import Journal, replay, segment_writer, verify
 from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_manifest
 from tradewind.journal.reader import snapshots
 from tradewind.journal.segment_writer import SegmentWriter
-from tradewind.journal.segments import segments
+from tradewind.journal.segments import FOLDER_NAME, segments
 from tradewind.session.changes import ACCEPT
 
 
@@ -133,7 +133,7 @@ def test_a_strategy_that_fails_by_what_is_recorded_is_told_to_be_corrected(tmp_p
     with pytest.raises(ZeroDivisionError) as caught:
         Run(tmp_path, source=SOURCE.replace("% 7", "% 0")).recover()
     assert caught.value.__notes__[0].startswith("raised in on_")
-    assert caught.value.__notes__[1].endswith("correct the strategy, and " + ACCEPT)
+    assert caught.value.__notes__[1].endswith(f"{ACCEPT}; or move {tmp_path / FOLDER_NAME} away to begin a new run")
 
 
 def test_a_run_whose_first_segments_were_dropped_replays_from_a_snapshot(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 from market_watcher import BTC, KINDS, Watcher, run
+from patience import PATIENCE_SECONDS, until
 from patience import run as run_whole
-from patience import until
 
 import tradewind as tw
 from tradewind._core import Inbox

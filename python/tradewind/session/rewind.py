@@ -46,7 +46,8 @@ class OpenOrder(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         price = "at market" if self.price is None else f"at {self.price}"
         done = f"{self.filled} filled, {self.status}"
-        return f"order #{self.number} of {self.strategy} (count {self.count}): {self.side} {self.quantity} {self.instrument} {price}, {done}"
+        named = f"order #{self.number} of {self.strategy} (count {self.count})"
+        return f"{named}: {self.side} {self.quantity} {self.instrument} {price}, {done}"
 
 
 class State(msgspec.Struct, frozen=True):
