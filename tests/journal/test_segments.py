@@ -105,11 +105,17 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
 
 
 FORGETFUL = SOURCE.replace("seen: int = tw.state(0)", "seen = 0")
+IN_THE_CLASS = (
+    SOURCE.replace("seen: int = tw.state(0)", "seen = []")
+    .replace("self.seen += 1", "self.seen.append(trade.price)")
+    .replace("self.seen % 7", "len(self.seen) % 7")
+)
 
 
-def test_what_a_snapshot_does_not_hold_is_replayed_from_the_beginning(tmp_path: Path, caplog) -> None:
-    first = cut_off(tmp_path, source=FORGETFUL)
-    second = Run(tmp_path, source=FORGETFUL)
+@pytest.mark.parametrize("source", [FORGETFUL, IN_THE_CLASS])
+def test_what_a_snapshot_does_not_hold_is_replayed_from_the_beginning(tmp_path: Path, caplog, source: str) -> None:
+    first = cut_off(tmp_path, source=source)
+    second = Run(tmp_path, source=source)
     second.recover()
     assert second.kernel.hashes == first.kernel.hashes
     assert "seen will be lost" in caplog.text and "read from its beginning" in caplog.text
