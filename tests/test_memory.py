@@ -108,6 +108,34 @@ def test_what_would_be_lost_is_named() -> None:
         kernel.save()
 
 
+class Leaks(tw.Strategy):
+    """Keeps what it saw in its class."""
+
+    seen: Any = []  # noqa: RUF012
+    levels: Any = {"low": [99.0], "window": np.zeros(2), "key": len}  # noqa: RUF012
+    windows: Any = [np.zeros(2)]  # noqa: RUF012
+
+    def on_start(self, ctx: tw.Context) -> None:
+        ctx.subscribe(ctx.instrument(BTC).trades)
+
+    def on_trade(self, ctx: tw.Context, trade: Any) -> None:
+        self.seen.append(trade.price)
+
+
+def test_what_a_class_holds_is_not_changed_by_a_run() -> None:
+    for _ in range(2):
+        kernel, index = session(one := Leaks())
+        kernel.start(0, False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", TradewindWarning)
+            kernel.save()
+        feed(kernel, index, range(1, 4))
+        assert Leaks.seen == [] and "seen" not in vars(one)
+        # Now it is kept by the strategy, and a snapshot does not hold it.
+        with pytest.warns(TradewindWarning, match="Leaks: seen will be lost"):
+            kernel.save()
+
+
 def test_each_strategy_has_a_copy_of_its_own() -> None:
     first, second = Remembers(), Remembers()
     first.prices.append(1.0)

@@ -269,6 +269,8 @@ class Session:
         """What strategies declare as their own, by their names; also of a session that has failed."""
     def hand_over(self, declared: dict[str, bytes]) -> bytes:
         """What other strategies need to go on from here, with what is declared as theirs, by their names."""
+    def strategy_timers(self) -> list[tuple[str, int]]:
+        """The timers that strategies wait for: whose, and its number."""
     @property
     def awaits_start(self) -> bool:
         """Whether what was restored waits for strategies to start."""

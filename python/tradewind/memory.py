@@ -6,8 +6,12 @@ import copy
 import json
 import random
 import warnings
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tradewind._core import History, Indicator, Instrument, Order, Stream
 from tradewind.errors import TradewindWarning, exception
@@ -52,10 +56,55 @@ def begin(strategy: Strategy, declared: dict[str, Remembered]) -> None:
         setattr(strategy, name, copy.deepcopy(remembered.initial))
 
 
+def set_apart(strategy: Strategy) -> None:
+    """Give a strategy copies of what its class holds and a run could change, which would reach into the next."""
+    for name, value in _of_the_class(strategy).items():
+        if name not in vars(strategy):
+            setattr(strategy, name, _copied(value))
+
+
 def undeclared(strategy: Strategy) -> list[str]:
     """Attributes that would be lost: set without declaring, and neither parameters nor handles from ``ctx``."""
     known = {"name", "parameters", *strategy.declared, *strategy.remembered}
+    of_the_class = _of_the_class(strategy)
+    known |= {name for name, value in of_the_class.items() if _is_as(value, vars(strategy).get(name))}
     return sorted(name for name, value in vars(strategy).items() if name not in known and not _is_handle(value))
+
+
+def changeable(body: Mapping[str, Any]) -> frozenset[str]:
+    """What the body of a class names that can be changed in place."""
+    return frozenset(name for name, value in body.items() if _is_changeable(value) and not name.startswith("__"))
+
+
+def _of_the_class(strategy: Strategy) -> dict[str, Any]:
+    """What can be changed in place of what the body of a strategy's class named."""
+    held = {name: getattr(type(strategy), name, None) for name in strategy.held_by_class}
+    return {name: value for name, value in held.items() if _is_changeable(value)}
+
+
+def _is_changeable(value: Any) -> bool:
+    return isinstance(value, list | dict | set | bytearray | deque | np.ndarray)
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        # What it holds is not all to be copied, such as a module or a lock.
+        return copy.copy(value)
+
+
+def _is_as(initial: Any, value: Any) -> bool:
+    """Whether a value is still what the class has."""
+    if type(value) is not type(initial):
+        return False
+    try:
+        is_same = value == initial
+    except Exception:
+        # Lists of arrays cannot be compared.
+        is_same = None
+    # Arrays are compared one by one.
+    return is_same if isinstance(is_same, bool) else to_json(value) == to_json(initial)
 
 
 def save(strategy: Strategy, chance: tuple[random.Random | None, int]) -> bytes:

@@ -99,12 +99,14 @@ class Strategy:
 
     declared: ClassVar[dict[str, Parameter]] = {}
     remembered: ClassVar[dict[str, memory.Remembered]] = {}
+    held_by_class: ClassVar[frozenset[str]] = frozenset()
 
     name: str
     parameters: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.held_by_class = cls.held_by_class | memory.changeable(vars(cls))
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
         cls.declared = {**cls.declared, **own}
         state = {name: value for name, value in vars(cls).items() if isinstance(value, memory.Remembered)}
@@ -152,7 +154,9 @@ class Strategy:
 
     def fresh(self) -> Strategy:
         """A new strategy of the same class, name and parameters, with nothing that a run left on it."""
-        return type(self)(name=self.name, **self.parameters)
+        made = type(self)(name=self.name, **self.parameters)
+        memory.set_apart(made)
+        return made
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Set a parameter while the strategy runs; a value that is not allowed is an error."""

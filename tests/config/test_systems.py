@@ -284,6 +284,15 @@ def test_other_modes_start_only_when_they_can(cli, snapshot, mode):
     assert err == snapshot
 
 
+@pytest.mark.parametrize("mode", ["backtest", "paper", "live"])
+def test_only_a_backtest_needs_files_of_data(cli, folder, mode):
+    text = (folder / "system.toml").read_text()
+    recorded = 'kind = "trades"\nfiles = ["gone.parquet"]'
+    (folder / "system.toml").write_text(text.replace('kind = "synthetic"\nevents = 20_000\nseed = 5', recorded))
+    code, _, err = cli("run", "system.toml", "--mode", mode)
+    assert code == 1 and ("gone.parquet" in err) == (mode == "backtest")
+
+
 def test_the_example_is_ready(cli):
     file = str(ROOT / "examples" / "system.toml")
     assert cli("config", "check", file, "--mode", "backtest")[0] == 0

@@ -16,7 +16,7 @@ from tradewind.journal import Journal, replay, segment_writer, verify
 from tradewind.journal.block import OLD_CHECKSUM_BYTES, seal_manifest
 from tradewind.journal.reader import snapshots
 from tradewind.journal.segment_writer import SegmentWriter
-from tradewind.journal.segments import segments
+from tradewind.journal.segments import FOLDER_NAME, segments
 from tradewind.session.changes import ACCEPT
 
 
@@ -105,11 +105,17 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
 
 
 FORGETFUL = SOURCE.replace("seen: int = tw.state(0)", "seen = 0")
+IN_THE_CLASS = (
+    SOURCE.replace("seen: int = tw.state(0)", "seen = []")
+    .replace("self.seen += 1", "self.seen.append(trade.price)")
+    .replace("self.seen % 7", "len(self.seen) % 7")
+)
 
 
-def test_what_a_snapshot_does_not_hold_is_replayed_from_the_beginning(tmp_path: Path, caplog) -> None:
-    first = cut_off(tmp_path, source=FORGETFUL)
-    second = Run(tmp_path, source=FORGETFUL)
+@pytest.mark.parametrize("source", [FORGETFUL, IN_THE_CLASS])
+def test_what_a_snapshot_does_not_hold_is_replayed_from_the_beginning(tmp_path: Path, caplog, source: str) -> None:
+    first = cut_off(tmp_path, source=source)
+    second = Run(tmp_path, source=source)
     second.recover()
     assert second.kernel.hashes == first.kernel.hashes
     assert "seen will be lost" in caplog.text and "read from its beginning" in caplog.text
@@ -133,7 +139,7 @@ def test_a_strategy_that_fails_by_what_is_recorded_is_told_to_be_corrected(tmp_p
     with pytest.raises(ZeroDivisionError) as caught:
         Run(tmp_path, source=SOURCE.replace("% 7", "% 0")).recover()
     assert caught.value.__notes__[0].startswith("raised in on_")
-    assert caught.value.__notes__[1].endswith("correct the strategy, and " + ACCEPT)
+    assert caught.value.__notes__[1].endswith(f"{ACCEPT}; or move {tmp_path / FOLDER_NAME} away to begin a new run")
 
 
 def test_a_run_whose_first_segments_were_dropped_replays_from_a_snapshot(tmp_path: Path) -> None:

@@ -131,6 +131,48 @@ def test_it_goes_on_with_what_it_held_and_trades_when_it_is_told_to(tmp_path: Pa
         parity(run)
 
 
+CHAIN = """
+import tradewind as tw
+
+class Busy(tw.Strategy):
+    ticks: int = tw.state(0)
+    roll: int = tw.state(0)
+
+    def on_start(self, ctx):
+        self.btc = ctx.instrument("binance_spot:BTCUSDT")
+        ctx.subscribe(self.btc.trades)
+        self.ticks_at_start = self.ticks
+        self.roll = ctx.timer(after=0.05)
+
+    def on_timer(self, ctx, number):
+        if number == self.roll:
+            self.ticks += 1
+            self.roll = ctx.timer(after=0.05)
+"""
+
+
+def test_what_on_start_sets_goes_together_with_what_was_remembered(tmp_path: Path) -> None:
+    def strategy(ready: Any) -> Any:
+        return ready.about.strategies[0]
+
+    async def work(bench: Bench) -> None:
+        async with bench.session("paper", ends="killed") as ready:
+            await bench.until(lambda: strategy(ready).ticks > 5)
+        _changed(bench, CHAIN + "# changed\n")
+        async with bench.session("paper", ends="killed", accepts_changes=True) as ready:
+            assert any("busy waited for timers that are gone (number " in line for line in ready.told), ready.told
+            await bench.until(lambda: not ready.kernel.awaits_start)
+            assert strategy(ready).ticks_at_start > 1
+            await bench.until(lambda: strategy(ready).ticks > strategy(ready).ticks_at_start + 2)
+        async with bench.session("paper") as ready:
+            assert ready.is_recovered
+            before = strategy(ready).ticks
+            await bench.until(lambda: strategy(ready).ticks > before + 2)
+
+    on_bench(tmp_path, CHAIN, work)
+    assert tw.journal.replay(tmp_path / "runs/busy/paper").identical
+
+
 OFTEN = (
     HEAD.replace("self.btc.trades)", "self.btc.trades)\n        ctx.subscribe(self.btc.book)")
     + """

@@ -39,6 +39,13 @@ def _held(ready: Any) -> Decimal:
     return next((Decimal(quantity) for _, _, quantity in ready.kernel.positions()), Decimal(0))
 
 
+def _unrealised(ready: Any) -> tuple[float, float]:
+    """What the row of the only instrument says, and the totals; no order has left."""
+    outcome = ready.kernel.outcome()
+    assert not outcome["orders"]
+    return outcome["instruments"][0]["unrealised"], outcome["total"].get("unrealised")
+
+
 @pytest.mark.parametrize("mode", ["paper", "live"])
 def test_a_strategy_trades_what_it_adopted_and_nothing_else(tmp_path: Path, mode: str) -> None:
     run = tmp_path / "runs/busy" / mode
@@ -94,6 +101,8 @@ def test_it_is_adopted_once(tmp_path: Path, mode: str) -> None:
             async with bench.session(mode, ends="killed") as ready:
                 await bench.until(lambda: ready.kernel.rows and (mode == "paper" or is_up(ready)))
                 assert _held(ready) == Decimal("0.05") and ready.is_recovered == (kill > 0)
+                await bench.until(lambda: _unrealised(ready)[0])
+                assert len(set(_unrealised(ready))) == 1
         # Neither where the code changes.
         (bench.folder / "mine.py").write_text(STILL.replace("+= 1", "+= 2"))
         async with bench.session(mode, accepts_changes=True) as ready:

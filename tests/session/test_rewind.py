@@ -84,6 +84,8 @@ def test_strategies_and_open_orders_are_as_they_were(run: tuple[Path, Path, tw.R
     assert after.values == {"Often": {"every": "30", "seen": "30", "note": "'busy'"}}
     assert before.orders == []
     [order] = after.orders
+    assert str(order).startswith(f"order #{order.number} of Often (count 1): buy 0.05 {BTC} at ")
+    assert order.number == query(journal, "select order_id from orders order by sequence").collect().item(0, 0)
     assert (order.strategy, order.count, order.side, order.quantity, order.status) == (
         "Often",
         1,

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 from market_watcher import BTC, KINDS, Watcher, run
+from patience import PATIENCE_SECONDS, until
 from patience import run as run_whole
-from patience import until
 
 import tradewind as tw
 from tradewind._core import Inbox
@@ -241,6 +241,22 @@ def test_streams_without_an_engine() -> None:
         return found
 
     assert set(asyncio.run(closed())) <= {"Trade", "Quote"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"bars": ["BTCUSDT@7m"]}, r"bars\(7m\): Binance has no such bars(.|\n)*15m, 30m"),
+        ({"trades": "BTCUSDT"}, r"trades = 'BTCUSDT' is not a list(.|\n)*write trades=\[\"BTCUSDT\"\]"),
+    ],
+)
+def test_a_mistake_in_what_is_wanted_is_said_at_once(wanted: Any, message: str) -> None:
+    async def check() -> None:
+        async with Sandbox(symbols=("BTCUSDT",), history_seconds=0) as box, asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(tw.TradewindError, match=message):
+                await anext(stream("binance_spot", url=box.stream_url, **wanted))
+
+    asyncio.run(check())
 
 
 class Trader:

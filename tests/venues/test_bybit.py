@@ -81,8 +81,9 @@ def test_specifications_and_history() -> None:
             assert [event.open for event in inbox.take_events()] == [17070, 17071]
             with pytest.raises(tw.TradewindError, match=r"venue_refused.*10001"):
                 await data.latest(StreamName("bybit_linear:BTCUSDT", "trades"))
-            with pytest.raises(tw.TradewindError, match="no such bars"):
-                data.subscribe([StreamName("bybit_linear:BTCUSDT", "bars", "90s")])
+            for interval in ("90s", "7m", "8h"):
+                with pytest.raises(tw.TradewindError, match="no such bars"):
+                    data.subscribe([StreamName("bybit_linear:BTCUSDT", "bars", interval)])
             await data.close()
 
     asyncio.run(main())

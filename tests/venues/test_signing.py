@@ -36,6 +36,18 @@ def test_official_vectors_of_rest(symbol: str, signature: str) -> None:
     assert signed_query(Credentials(KEY, SECRET), order) == f"{query(order)}&signature={signature}"
 
 
+def test_blanks_around_keys_are_none_of_theirs(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(f'api_key = " {KEY}"\nsecret = "{SECRET} "\n')
+    file.chmod(0o600)
+    stated = {"TRADEWIND_BINANCE_SPOT_KEY": f"{KEY}\n", "TRADEWIND_BINANCE_SPOT_SECRET": f"\t{SECRET}\r\n"}
+    for one in (Credentials.from_file(file), Credentials.from_environment("binance_spot", stated)):
+        assert one.api_key == KEY
+        assert one.sign(b"a=1") == Credentials(KEY, SECRET).sign(b"a=1")
+    with pytest.raises(tw.TradewindError, match="is empty"):
+        Credentials(" ", SECRET)
+
+
 @pytest.mark.parametrize(
     ("order", "signature"),
     [

@@ -65,6 +65,9 @@ fn only_what_is_adopted_is_the_strategys_and_no_money_moves() {
     // At a thousand, one that has cost nine hundred has earned a hundred.
     let report = &session.recorder().instruments(state)[0];
     assert_eq!((report.unrealised, report.is_open, report.quantity), (Some(100.0), true, 1.0));
+    // The totals are the sum of the rows, also before the first order.
+    let (total, unrealised) = session.recorder().total(state).unwrap();
+    assert_eq!((total.fills, unrealised), (0, 100.0));
     // The equity is what it was: two coins.
     assert_eq!(session.recorder().valuation().equity(state), Some(2_000.0));
 }

@@ -136,8 +136,11 @@ impl Strategy for Heir {
     }
 
     fn on_start(&mut self, state: &mut Box<State>) -> Result<()> {
-        self.told.lock().unwrap().push(format!("started with {}", state.position(StrategyIndex(0), at(0)).quantity));
-        state.subscribe(trades(0))
+        self.told.lock().unwrap().push(format!("started with {} and {}", state.position(StrategyIndex(0), at(0)).quantity, self.number));
+        // What is set here stays.
+        self.number += 1;
+        // What it names may depend on what it took over.
+        state.subscribe(if self.number == 8 { trades(0) } else { quotes(0) })
     }
 
     fn on_market(&mut self, _: &mut Box<State>, _: &MarketEvent) -> Result<()> {
@@ -176,11 +179,11 @@ fn an_heir_starts_with_what_is_held_and_takes_over_what_was_declared() {
     // Streams that only those before had named are not received.
     going_on.row(&quote(0, 7 * S, 7 * S, 99_900, 100_100, 1)).unwrap();
     going_on.row(&trade(8)).unwrap();
-    assert_eq!(told.lock().unwrap().join(", "), "started with 25000000, called with 7");
+    assert_eq!(told.lock().unwrap().join(", "), "started with 25000000 and 7, called with 8");
 
     // After its start it is recovered like any other, and finds at its start what it found then.
     let later = going_on.save().unwrap();
-    for (saved, said) in [(&later, "started with 25000000, called with 7"), (&waiting, "")] {
+    for (saved, said) in [(&later, "started with 25000000 and 7, called with 8"), (&waiting, "")] {
         let (strategies, told) = heir();
         let mut again = live(strategies);
         again.restore(saved).unwrap();

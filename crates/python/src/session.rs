@@ -500,6 +500,12 @@ impl Session {
         Ok(PyBytes::new(py, &self.act(|session| session.hand_over(listed))?))
     }
 
+    /// The timers that strategies wait for: whose, and its number.
+    fn strategy_timers(&self) -> PyResult<Vec<(String, u64)>> {
+        let timers = self.lock()?.strategy_timers();
+        Ok(timers.into_iter().map(|(strategy, number)| (self.strategies[strategy.at()].clone(), number)).collect())
+    }
+
     /// Whether what was restored waits for strategies to start.
     #[getter]
     fn awaits_start(&self) -> PyResult<bool> {

@@ -43,7 +43,7 @@ def run_system(
     read = System.read(system)
     if record_raw:
         read = read.model_copy(update={"journal": read.journal.model_copy(update={"record_raw": True})})
-    if problems := [*absent(read), *missing(read, mode)]:
+    if problems := [*absent(read, mode), *missing(read, mode)]:
         raise SystemFileError(f"{system} in the mode {mode}", problems)
     if mode == "backtest":
         return _backtest(read, json=json)

@@ -42,10 +42,14 @@ def missing(system: System, mode: Mode) -> list[Problem]:
     return found
 
 
-def absent(system: System) -> list[Problem]:
-    """What the system names and cannot be found or loaded: files of data, instruments, strategies, checks."""
+def absent(system: System, mode: Mode | None = None) -> list[Problem]:
+    """What the system names and cannot be found or loaded: instruments, strategies, checks, files of data.
+
+    What one mode needs is asked for where a mode is given: sessions read no files of data.
+    """
     specifications = list(_specifications(system))
-    return [*_data_files(system), *(specifications or list(_assets(system)) or _limits(system)), *_code(system)]
+    files = _data_files(system) if mode in (None, "backtest") else ()
+    return [*files, *(specifications or list(_assets(system)) or _limits(system)), *_code(system)]
 
 
 def _lacks(place: Place, message: str, hint: str) -> Problem:

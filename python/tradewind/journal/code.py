@@ -232,7 +232,7 @@ def _strategy(one: StrategyRecord, sources: _Sources) -> AnyStrategy:
     cls = sources.find(one.origin)
     if not (isinstance(cls, type) and issubclass(cls, Strategy)):
         raise exception("bad_strategy", f"{one.origin.qualname} in {one.origin.file} is not a strategy any more")
-    return cls(name=one.name, **parameters)
+    return cls(name=one.name, **parameters).fresh()
 
 
 def _matched(records: Sequence[StrategyRecord], strategies: Sequence[AnyStrategy]) -> list[tuple[str, AnyStrategy]]:

@@ -60,7 +60,7 @@ def accept(
         then = tip.manifest
         remembered, why = _remembered(journal, then)
         declared, told = _inherited(strategies, remembered)
-        state = _rebuilt(journal, then, strategies, declared)
+        state, gone = _rebuilt(journal, then, strategies, declared)
         kernel.restore(state)
         kept = aside(journal)
         accepted = Accepted(tip.last, now_ns, list(changes), kept.name)
@@ -77,11 +77,13 @@ def accept(
             accepted=[*then.accepted, accepted],
         )
         checksum = succeed(journal, tip, kept, manifest, state, now_ns)
-        return manifest, tip.last, checksum, (str(accepted), *([why] if why else []), *told)
+        return manifest, tip.last, checksum, (str(accepted), *([why] if why else []), *told, *gone)
 
 
-def _rebuilt(journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], declared: dict[str, bytes]) -> bytes:
-    """The state behind the journal, by the recorded decisions alone; nobody's code is run."""
+def _rebuilt(
+    journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], declared: dict[str, bytes]
+) -> tuple[bytes, list[str]]:
+    """The state behind the journal, by the recorded decisions alone, and the timers that are gone; no code is run."""
     silent = Rebuilt([(one.name, one) for one in strategies], [], (), changed=True)
     kernel = kernel_of(then, silent, keep="metrics", journal=True)
     kernel.follow_recorded()
@@ -90,7 +92,14 @@ def _rebuilt(journal: Path, then: Manifest, strategies: Sequence[AnyStrategy], d
         kernel.set_streams(_received(kept))
         for block in kept.batches():
             kernel.rebuild(block.data)
-    return kernel.hand_over(declared)
+    gone = list(_timers_gone(kernel.strategy_timers()))
+    return kernel.hand_over(declared), gone
+
+
+def _timers_gone(timers: Sequence[tuple[str, int]]) -> Iterator[str]:
+    for name in dict.fromkeys(name for name, _ in timers):
+        numbers = ", ".join(str(number) for owner, number in timers if owner == name)
+        yield f"{name} waited for timers that are gone (number {numbers}): its on_start sets what it needs"
 
 
 def _received(kept: Journal) -> list[tuple[int, str]]:

@@ -168,29 +168,36 @@ def recover(kernel: _core.Session, journal: Path, now: Manifest) -> tuple[Manife
     found.need_acceptable(journal)
     if found.reached:
         message = f"{journal}: the run was cut off, and where it trades changed since ({'; '.join(found.reached)})"
-        hint = f"go on where the run traded; if it is the same account of the same exchange, {ACCEPT}"
+        hint = f"go on where the run traded; if it is the same account of the same exchange, {_ways(journal, now)}"
         raise exception("divergence", message, hint)
     if found.limits:
         message = f"{journal}: the run was cut off, and its limits changed since ({'; '.join(found.limits)})"
-        raise exception("divergence", message, f"go on with the limits of the run, or {ACCEPT}")
+        raise exception("divergence", message, f"go on with the limits of the run, or {_ways(journal, now)}")
     with resumed(kernel, journal) as kept:
-        diverged = _fed(kernel, kept, journal)
+        ways = _ways(journal, now)
+        diverged = _fed(kernel, kept, journal, ways)
         if diverged is not None:
-            raise _diverged(journal, diverged, found.code)
+            raise _diverged(journal, diverged, found.code, ways)
         if found.code:
             message = f"{journal}: the run was cut off, and {', '.join(found.code)} changed since"
-            raise exception("divergence", message, f"go on with the code of the run, or {ACCEPT}")
+            raise exception("divergence", message, f"go on with the code of the run, or {ways}")
         return manifest, kept.last, kept.checksum
 
 
-def _fed(kernel: _core.Session, kept: Journal, journal: Path) -> dict[str, Any] | None:
+def _ways(journal: Path, now: Manifest) -> str:
+    """What a person may do instead of going on as it was. Nothing of a paper run is left at a venue."""
+    is_paper = now.settings["mode"] == "paper"
+    return f"{ACCEPT}; or move {journal} away to begin a new run" if is_paper else ACCEPT
+
+
+def _fed(kernel: _core.Session, kept: Journal, journal: Path, ways: str) -> dict[str, Any] | None:
     try:
         return feed_all(kernel, kept.batches())
     except TradewindError:
         raise
     except Exception as error:
         # A strategy that fails by what is recorded fails by it each time.
-        error.add_note(f"raised by what {journal} holds, and again at every start: correct the strategy, and {ACCEPT}")
+        error.add_note(f"raised by what {journal} holds, and again at every start: correct the strategy, and {ways}")
         raise
 
 
@@ -199,10 +206,10 @@ def _manifest(journal: Path) -> Manifest:
         return tip.manifest
 
 
-def _diverged(journal: Path, found: dict[str, Any], edited: list[str]) -> TradewindError:
+def _diverged(journal: Path, found: dict[str, Any], edited: list[str], ways: str) -> TradewindError:
     changed = f" ({', '.join(edited)} changed since)" if edited else ""
     message = (
         f"{journal}: after input {found['sequence']:,} the strategy now decides {found['actual'] or 'nothing'},"
         f" and had decided {found['expected'] or 'nothing'}{changed}"
     )
-    return exception("divergence", message, f"go on with the code of the run, or {ACCEPT}")
+    return exception("divergence", message, f"go on with the code of the run, or {ways}")

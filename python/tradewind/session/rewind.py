@@ -31,8 +31,11 @@ _TOLD = ("sequence", "time", "kind", "what", "command", "instrument", "strategy"
 class OpenOrder(msgspec.Struct, frozen=True):
     """An order that is not closed; numbers as exact text."""
 
+    number: int
+    """The run's, which `query`, the view and `ctl` name."""
     strategy: str
     count: int
+    """The strategy's own."""
     instrument: str
     side: str
     quantity: str
@@ -43,7 +46,8 @@ class OpenOrder(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         price = "at market" if self.price is None else f"at {self.price}"
         done = f"{self.filled} filled, {self.status}"
-        return f"{self.strategy} order {self.count}: {self.side} {self.quantity} {self.instrument} {price}, {done}"
+        named = f"order #{self.number} of {self.strategy} (count {self.count})"
+        return f"{named}: {self.side} {self.quantity} {self.instrument} {price}, {done}"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -244,7 +248,7 @@ def _input(head: dict[str, Any]) -> str:
 
 def _order(one: dict[str, Any]) -> OpenOrder:
     kept = {name: one[name] for name in ("strategy", "count", "side", "quantity", "filled", "price", "status")}
-    return OpenOrder(instrument=one["instrument"].name, **kept)
+    return OpenOrder(number=one["order_id"], instrument=one["instrument"].name, **kept)
 
 
 def _values(strategy: AnyStrategy) -> dict[str, str]:

@@ -27,6 +27,8 @@ _WRITTEN = 'write TOML with api_key = "..." and secret = "...", or private_key_f
 class Credentials:
     """An API key and its secret: shared text (HMAC), or a private key in PEM (RSA, Ed25519).
 
+    Blanks and ends of lines around them, which a file or a shell may have added, are none of theirs.
+
     Examples
     --------
     >>> credentials = Credentials("my-key", "my-secret")
@@ -40,13 +42,14 @@ class Credentials:
     __slots__ = ("__private", "__secret", "api_key", "kind")
 
     def __init__(self, api_key: str, secret: str) -> None:
+        api_key, secret = api_key.strip(), secret.strip()
         if not api_key or not secret:
             raise exception("bad_credentials", "the key or its secret is empty")
         self.api_key = api_key
         self.__secret = secret.encode()
         self.__private: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | None = None
         self.kind: KeyKind = "hmac"
-        if secret.lstrip().startswith("-----BEGIN"):
+        if secret.startswith("-----BEGIN"):
             self.__private = _private_key(self.__secret)
             self.kind = "rsa" if isinstance(self.__private, rsa.RSAPrivateKey) else "ed25519"
 

@@ -73,6 +73,9 @@ async def stream(
     wanted: dict[StreamKind, Sequence[str]] = {
         "trades": trades, "quotes": quotes, "book": book, "bars": bars, "marks": marks, "funding": funding,
     }  # fmt: skip
+    for kind, symbols in wanted.items():
+        if isinstance(symbols, str):
+            raise exception("wrong_type", f"{kind} = {symbols!r} is not a list", f'write {kind}=["{symbols}"]')
     names = [_name(venue.venue, kind, symbol) for kind, symbols in wanted.items() for symbol in symbols]
     if not names:
         raise exception("missing_setting", "no stream is named", 'such as trades=["BTCUSDT"]')

@@ -323,7 +323,8 @@ impl Recorder {
         let mut parts = Vec::with_capacity(reports.len());
         let mut unrealised = 0.0;
         for report in reports {
-            if report.summary == Summary::new() {
+            // What was adopted is open without a fill or an order.
+            if report.summary == Summary::new() && !report.is_open {
                 continue;
             }
             let rate = self.valuation.rate(state, state.index().instrument(report.instrument).settlement)?;

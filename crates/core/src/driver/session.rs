@@ -9,7 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::{Command, Entry, Event, entries};
 use crate::instrument::InstrumentIndex;
 use crate::market::MarketEvent;
-use crate::order::Request;
+use crate::order::{Request, StrategyIndex};
 use crate::risk::Risk;
 use crate::state::{Stream, StreamKind};
 use crate::strategy::Strategy;
@@ -250,6 +250,11 @@ impl Session {
     pub fn hand_over(&mut self, declared: Vec<Vec<u8>>) -> Result<Vec<u8>> {
         let snapshot = self.timeline.hand_over(declared)?;
         self.bytes_of(snapshot)
+    }
+
+    /// The timers that strategies wait for, by their numbers.
+    pub fn strategy_timers(&self) -> Vec<(StrategyIndex, u64)> {
+        self.timeline.strategy_timers()
     }
 
     /// Whether what was restored waits for strategies to start.

@@ -11,7 +11,7 @@ use crate::event::{AccountEvent, AccountReport, Command, Condition, Event, Part,
 use crate::instrument::{AssetIndex, Index, InstrumentIndex, VenueIndex};
 use crate::market::{MarketEvent, MarketKind};
 use crate::number::{RATE_DECIMALS, power_of_ten};
-use crate::order::{Request, TimerPurpose};
+use crate::order::{Request, StrategyIndex, TimerPurpose};
 use crate::risk::Risk;
 use crate::state::Stream;
 use crate::statistics::Annualisation;
@@ -528,6 +528,17 @@ impl Timeline {
     pub fn save(&mut self) -> Result<Snapshot> {
         let engine = self.engine.save()?;
         self.snapshot(engine)
+    }
+
+    /// The timers that strategies wait for, by their numbers.
+    pub fn strategy_timers(&self) -> Vec<(StrategyIndex, u64)> {
+        let asked_for = |Reverse((_, purpose, _)): &Timer| match purpose {
+            TimerPurpose::Strategy(strategy, number) => Some((*strategy, *number)),
+            TimerPurpose::Bar(_) => None,
+        };
+        let mut timers: Vec<_> = self.timers.iter().filter_map(asked_for).collect();
+        timers.sort_unstable();
+        timers
     }
 
     /// The same for other strategies, which take over what is declared as theirs and get no timer of those before them.

@@ -123,8 +123,10 @@ pub struct Engine {
     sequence: u64,
     /// Whether decisions are taken from a record, and none are made (D5).
     follows: bool,
-    /// What strategies that are about to start take over from others: what these had declared as theirs (D5).
-    legacy: Option<Vec<Vec<u8>>>,
+    /// What strategies take over from others at their start: what these had declared as theirs (D5).
+    inherited: Vec<Vec<u8>>,
+    /// Whether that start is still to come.
+    awaits_start: bool,
     /// What the driver takes after each event.
     pub output: Output,
 }
@@ -175,7 +177,8 @@ impl Engine {
             keeps_details: parts.keeps_details,
             sequence: 0,
             follows: false,
-            legacy: None,
+            inherited: Vec::new(),
+            awaits_start: false,
             output: Output::default(),
         })
     }
@@ -480,13 +483,18 @@ impl Engine {
             self.state.starting_accounts.clone_from(&self.state.accounts);
             self.state.starting_positions = self.state.strategies.iter().map(|strategy| strategy.positions.clone()).collect();
         }
+        self.give_inherited()?;
         for (place, slot) in self.strategies.iter_mut().enumerate() {
             self.state.calling = StrategyIndex(place as u16);
             slot.strategy.on_start(&mut self.state)?;
         }
         self.state.starting = false;
         self.build_routes();
-        if takes_over { self.take_over() } else { Ok(()) }
+        if takes_over {
+            self.awaits_start = false;
+            self.risk.go_on(&mut self.state);
+        }
+        Ok(())
     }
 
     /// Open orders are cancelled first, so that a strategy that closes its positions as it stops

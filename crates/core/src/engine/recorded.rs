@@ -95,8 +95,8 @@ impl Engine {
 
     /// What strategies declare as their own, in the order of their names: of those before them, until they start.
     pub fn declared(&mut self) -> Result<Vec<Vec<u8>>> {
-        if let Some(legacy) = &self.legacy {
-            return Ok(legacy.clone());
+        if self.awaits_start {
+            return Ok(self.inherited.clone());
         }
         let mut declared = Vec::new();
         for (place, slot) in self.strategies.iter_mut().enumerate() {
@@ -117,7 +117,7 @@ impl Engine {
 
     /// Whether strategies take over from others at the next start.
     pub fn awaits_start(&self) -> bool {
-        self.legacy.is_some()
+        self.awaits_start
     }
 
     /// Nothing is left of what strategies named, attached and aimed at.
@@ -136,14 +136,13 @@ impl Engine {
         }
     }
 
-    /// Strategies that have just started take over what those before them declared, under the limits of now.
-    pub(super) fn take_over(&mut self) -> Result<()> {
-        let declared = self.legacy.take().unwrap_or_default();
-        for (place, saved) in declared.iter().enumerate().filter(|(_, saved)| !saved.is_empty()) {
+    /// Strategies that are about to start take over what those before them declared: they find it in their start, and
+    /// what they set there stays.
+    pub(super) fn give_inherited(&mut self) -> Result<()> {
+        for (place, saved) in self.inherited.iter().enumerate().filter(|(_, saved)| !saved.is_empty()) {
             self.state.calling = StrategyIndex(place as u16);
             self.strategies[place].strategy.restore(&mut self.state, saved)?;
         }
-        self.risk.go_on(&mut self.state);
         Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub struct Snapshot {
     strategies: Vec<Vec<u8>>,
     /// What each check of the user remembers.
     checks: Vec<Vec<u8>>,
+    /// What each strategy had taken over from others when it started; nothing where it did not.
+    inherited: Vec<Vec<u8>>,
     /// Whether other strategies than those that were there go on from here.
     is_handover: bool,
 }
@@ -38,6 +40,7 @@ impl Engine {
             chains: self.hasher.chains(),
             strategies,
             checks,
+            inherited: if is_handover { Vec::new() } else { self.inherited.clone() },
             is_handover,
         }
     }
@@ -51,6 +54,7 @@ impl Engine {
         let saved = snapshot.state;
         let is_anew = self.follows || snapshot.is_handover;
         if !is_anew {
+            self.inherited = snapshot.inherited;
             self.start_again(&saved)?;
         }
         if let Some(what) = self.first_difference(&saved, is_anew) {
@@ -63,7 +67,8 @@ impl Engine {
         self.hasher.resume(snapshot.chains);
         (self.sequence, self.entries) = (snapshot.sequence, (snapshot.entries, snapshot.entries));
         if is_anew {
-            self.legacy = snapshot.is_handover.then_some(snapshot.strategies);
+            self.awaits_start = snapshot.is_handover;
+            self.inherited = if snapshot.is_handover { snapshot.strategies } else { Vec::new() };
             self.forget_strategies();
         } else {
             for (place, saved) in snapshot.strategies.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::order::Request;
 use serde::{Deserialize, Serialize};
 
 /// The version of the codec; a journal states the one that wrote it.
-pub const CODEC_VERSION: u32 = 5;
+pub const CODEC_VERSION: u32 = 6;
 
 /// One entry of the stream. Inputs and decisions share one sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

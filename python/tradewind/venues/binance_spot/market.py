@@ -23,6 +23,7 @@ from tradewind.venues.sink import MarketSink
 from tradewind.venues.streaming import StreamingMarketData
 
 _VENUE = "binance_spot"
+_INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "7d", "1w")
 _SUFFIXES = {"trades": "trade", "quotes": "bookTicker", "book": "depth@100ms", "bars": "kline_"}
 _PAGE = 1_000
 _MILLISECOND_NS = 1_000_000
@@ -100,6 +101,8 @@ class BinanceSpotMarketData(StreamingMarketData):
             raise exception(
                 "missing_stream", f"{stream}: Binance Spot has no such stream", f"one of {', '.join(_SUFFIXES)}"
             )
+        if stream.interval and stream.interval not in _INTERVALS:
+            raise exception("bad_setting", f"{stream}: Binance has no such bars", f"one of {', '.join(_INTERVALS)}")
         interval = "1w" if stream.interval == "7d" else stream.interval
         return f"{stream.symbol.lower()}@{_SUFFIXES[stream.kind]}{interval}"
 

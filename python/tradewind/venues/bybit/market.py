@@ -26,6 +26,7 @@ from tradewind.venues.streaming import Gap, StreamingMarketData
 _Answer = TypeVar("_Answer")
 _MILLISECOND_NS = 1_000_000
 _MINUTE_NS = 60_000_000_000
+_MINUTES = (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)
 _DAYS = {"1d": "D", "7d": "W"}
 _PAGE = 1_000
 _REGULAR_FEES = {"spot": ("0.001", "0.001"), "linear": ("0.0002", "0.00055")}
@@ -251,7 +252,7 @@ def _interval(stream: StreamName) -> str:
     if stream.interval in _DAYS:
         return _DAYS[stream.interval]
     minutes, rest = divmod(duration_ns(stream.interval), _MINUTE_NS)
-    if rest or not minutes:
+    if rest or minutes not in _MINUTES:
         raise exception(
             "bad_setting", f"{stream}: Bybit has no such bars", "1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d, 7d"
         )
