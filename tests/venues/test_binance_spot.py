@@ -77,6 +77,11 @@ def test_instruments_and_history_join_the_stream() -> None:
         assert len(opened) in (1, 2)
         assert all(later - earlier == 60 * 10**9 for earlier, later in pairwise(opened))
         past.clear()
+        # Binance has another name for weeks.
+        week = StreamName(BTC, "bars", "7d")
+        await watcher.data.history(week, now_ns - 15 * 86_400 * 10**9, now_ns, sink)
+        assert len(await watcher.data.latest(week)) < 2
+        past.clear()
         await watcher.data.history(StreamName(BTC, "trades"), now_ns - 120 * 10**9, now_ns, sink)
         ids = [event.id for event in past.take_events()]
         assert len(ids) > 10

@@ -23,7 +23,7 @@ from tradewind.venues.sink import MarketSink
 from tradewind.venues.streaming import StreamingMarketData
 
 _VENUE = "binance_spot"
-_INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "7d", "1w")
+_INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "7d")
 _SUFFIXES = {"trades": "trade", "quotes": "bookTicker", "book": "depth@100ms", "bars": "kline_"}
 _PAGE = 1_000
 _MILLISECOND_NS = 1_000_000
@@ -103,8 +103,7 @@ class BinanceSpotMarketData(StreamingMarketData):
             )
         if stream.interval and stream.interval not in _INTERVALS:
             raise exception("bad_setting", f"{stream}: Binance has no such bars", f"one of {', '.join(_INTERVALS)}")
-        interval = "1w" if stream.interval == "7d" else stream.interval
-        return f"{stream.symbol.lower()}@{_SUFFIXES[stream.kind]}{interval}"
+        return f"{stream.symbol.lower()}@{_SUFFIXES[stream.kind]}{_interval(stream)}"
 
     def render(self, is_wanted: bool, topics: list[str], number: int) -> bytes:
         """Render the message that subscribes to topics, or leaves them."""
@@ -132,7 +131,7 @@ class BinanceSpotMarketData(StreamingMarketData):
             return await self.rest.read(
                 "/api/v3/ticker/bookTicker", lambda quote: self._fixed(stream, quote), parameters
             )
-        bars = parameters | {"interval": stream.interval, "limit": 2}
+        bars = parameters | {"interval": _interval(stream), "limit": 2}
         return await self.rest.read("/api/v3/klines", _last_closed_bar, bars)
 
     async def resync(self, symbol: str) -> bool:
@@ -164,7 +163,7 @@ class BinanceSpotMarketData(StreamingMarketData):
         length_ns = duration_ns(stream.interval)
         start, end = -(-from_ns // _MILLISECOND_NS), (to_ns - length_ns) // _MILLISECOND_NS
         while start <= end:
-            parameters = {"symbol": stream.symbol, "interval": stream.interval, "limit": _PAGE}
+            parameters = {"symbol": stream.symbol, "interval": _interval(stream), "limit": _PAGE}
             rows = await self.rest.read("/api/v3/klines", _bars, parameters | {"startTime": start, "endTime": end})
             for opened, first, high, low, close, volume in rows:
                 sink.bar(
@@ -209,6 +208,11 @@ def make_rest(url: str, clock: VenueClock, **more: Any) -> Rest:
         weight_header=limits["weight_header"],
         **more,
     )
+
+
+def _interval(stream: StreamName) -> str:
+    """What Binance calls the length of a stream's bars."""
+    return "1w" if stream.interval == "7d" else stream.interval
 
 
 def server_time_ns(answer: Any) -> int:
