@@ -63,7 +63,7 @@ def test_the_line_says_whose_positions_are_where_there_are_several_and_when_noth
         return _line(kernel, session)
 
     one, other = ("cross", "v:BTC", "1"), ("grid", "v:BTC", "-2")
-    end = " | equity unknown | 1 rows, 2 orders, 3 fills"
+    end = " | equity unknown | 1 market event, 2 orders, 3 fills"
     assert line([], {}) == f"trading | flat{end}"
     assert line([one], {"a": True, "b": False}) == f"trading; down: b | 1 v:BTC{end}"
     assert line([one, other], {"a": False, "b": False}) == (

@@ -15,7 +15,7 @@ from rich.text import Text
 from tradewind.control.latency import Latency
 from tradewind.control.listing import QUIET, Listing
 from tradewind.control.status import OrderStatus, PositionStatus, Status
-from tradewind.table import sampling_text
+from tradewind.table import counted, sampling_text
 
 _GOOD, _BAD = "green", "bold red"
 
@@ -109,7 +109,7 @@ def _head(status: Status, before: Status | None) -> RenderableType:
     rate = ""
     if before is not None and (seconds := (status.now - before.now).total_seconds()) > 0:
         rate = f" ({(status.rows - before.rows) / seconds:,.0f} a second)"
-    counts = f"{status.rows:,} market events{rate}, {status.orders:,} orders, {status.fills:,} fills"
+    counts = f"{status.rows:,} market events{rate}, {counted(status.orders, 'order')}, {counted(status.fills, 'fill')}"
     return Group(first, Text(f"{counts}; the journal has {status.sequence:,} entries", QUIET))
 
 

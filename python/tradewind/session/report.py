@@ -12,7 +12,7 @@ from tradewind.control.status import OrderStatus, order_status
 from tradewind.errors import TradewindError
 from tradewind.journal.values import from_json
 from tradewind.result import metrics_of
-from tradewind.table import figures, labelled, span_text
+from tradewind.table import counts_text, figures, labelled, span_text
 from tradewind.times import duration_ns
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ class SessionReport:
         }
 
     def __str__(self) -> str:
-        counts = f"{self.metrics['rows']:,} market events, {self.metrics['orders']:,} orders"
-        run = f"{counts}, {self.metrics['fills']:,} fills, {self.entries:,} entries in the journal"
+        run = f"{counts_text(self.metrics)}, {self.entries:,} entries in the journal"
         lines = [
             ("ended", self._ended),
             *(("left open", line) for line in self._left or ["nothing"]),

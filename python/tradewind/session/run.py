@@ -44,6 +44,7 @@ from tradewind.session.specifications import misfits
 from tradewind.session.terminal import outlived_outputs
 from tradewind.session.waiting import event_loop
 from tradewind.simulation import TYPICAL
+from tradewind.table import counts_text
 from tradewind.times import duration_ns
 from tradewind.venues import VenueClock
 
@@ -168,7 +169,7 @@ def _line(kernel: _core.Session, session: Session) -> str:
     worth = "unknown" if equity is None else f"{equity:,.2f}"
     total = outcome["total"]
     refused = (total.get("orders_refused") or 0) + (total.get("orders_rejected") or 0)
-    counts = f"{outcome['rows']:,} rows, {outcome['orders']} orders, {outcome['fills']} fills"
+    counts = counts_text(outcome)
     parts = [
         f"{state}{f'; down: {missing}' if down else ''}",
         *(["the loss of the day is reached"] if is_daily_loss_reached(outcome) else []),
