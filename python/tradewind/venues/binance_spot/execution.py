@@ -415,7 +415,8 @@ class BinanceSpotExecution(Execution):
                     return
                 raise
             for one in page:
-                if (one.created_ns or 0) <= to_ns:
+                # By which of an order's times Binance goes, its documentation does not say clearly.
+                if from_ns <= (one.created_ns or 0) <= to_ns:
                     yield one
             if len(page) < _PAGE or (page[-1].created_ns or 0) > to_ns:
                 return
