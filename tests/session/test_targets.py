@@ -110,7 +110,7 @@ def test_a_days_loss_that_was_reached_stays_so_in_the_next_run(tmp_path: Path) -
             await bench.until(lambda: kernel.outcome()["day"][1] > -15)
             assert await reason(ready) == "risk_daily_loss"
             assert "trading | the loss of the day is reached | " in _line(kernel, ready.session)
-            assert _line(kernel, ready.session).endswith("fills, 1 refused")
+            assert _line(kernel, ready.session).endswith(", 1 refused")
             assert Observer(ready.session, ready.about).status().is_daily_loss_reached
         assert SessionReport.of(ready).metrics["rejections"] == {"risk_daily_loss": 1}
         bench.faults.off("quiet_market")
