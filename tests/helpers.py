@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
@@ -50,6 +50,14 @@ def run(strategies: Any, data: Any = None, **settings: Any) -> tw.Result:
         data = quote_rows([100.0] * 10)
     by_name = data if isinstance(data, dict | tw.Dataset) else {BTC: data}
     return tw.backtest(strategies, data=by_name, **{"balances": RICH, **settings})
+
+
+def check_refused(make: Callable[..., Any], wrong: dict[str, Any], said: str) -> None:
+    """A setting is refused with these words, and a hint."""
+    with pytest.raises(tw.errors.SettingError) as caught:
+        make(**wrong)
+    assert (caught.value.code, caught.value.message) == ("bad_setting", said)
+    assert caught.value.hint
 
 
 def recount(result: tw.Result) -> dict[str, Decimal]:

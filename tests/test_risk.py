@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from helpers import BTC, ETH, quote_rows, run
+from helpers import BTC, ETH, check_refused, quote_rows, run
 
 import tradewind as tw
 
@@ -165,10 +165,7 @@ def test_limits_that_are_no_numbers_of_the_instrument_are_errors(wrong: dict[str
     ],
 )
 def test_limits_that_cannot_be_are_refused_where_they_are_written(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(tw.errors.SettingError) as caught:
-        tw.Limits(**wrong)
-    assert (caught.value.code, caught.value.message) == ("bad_setting", said)
-    assert caught.value.hint
+    check_refused(tw.Limits, wrong, said)
 
 
 @pytest.mark.parametrize(

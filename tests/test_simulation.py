@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from helpers import BTC, START, quote_rows, run, times, trade_rows
+from helpers import BTC, START, check_refused, quote_rows, run, times, trade_rows
 
 import tradewind as tw
 from tradewind.instruments import InstrumentFields
@@ -83,10 +83,7 @@ def test_impossible_settings(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_impossible_settings_are_refused_in_the_words_they_were_stated_in(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(tw.errors.SettingError) as caught:
-        tw.Simulated(**wrong)
-    assert (caught.value.code, caught.value.message) == ("bad_setting", said)
-    assert caught.value.hint
+    check_refused(tw.Simulated, wrong, said)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tradewind.dataset import Dataset
 from tradewind.errors import exception
 from tradewind.journal.manifest import Manifest
 from tradewind.table import render
-from tradewind.times import duration_ns
+from tradewind.times import DAY_NS, duration_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,9 +29,6 @@ _TIMES = {
     "arrival_time_ns": "arrival_time",
     "time_ns": "time",
 }
-
-
-_DAY_NS = 86_400 * 10**9
 
 
 class Result:
@@ -172,11 +169,11 @@ def _counted_days(span_ns: tuple[int, int] | None, times_ns: Sequence[int], days
     """How many UTC days count: all that the curve touches, or those with a point of it (N6)."""
     if span_ns is None or span_ns[0] == span_ns[1]:
         return 0
-    first = span_ns[0] // _DAY_NS
+    first = span_ns[0] // DAY_NS
     # A point at midnight closes the day before.
     if days == 365:
-        return max(first, (span_ns[1] - 1) // _DAY_NS) - first + 1
-    return len({max(first, (time_ns - 1) // _DAY_NS) for time_ns in times_ns}) or None
+        return max(first, (span_ns[1] - 1) // DAY_NS) - first + 1
+    return len({max(first, (time_ns - 1) // DAY_NS) for time_ns in times_ns}) or None
 
 
 def frame(columns: dict[str, tuple[str, Any]]) -> pl.DataFrame:

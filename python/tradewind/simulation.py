@@ -10,12 +10,10 @@ from typing import Any, Literal
 from tradewind._core import MEASURED_SHARES
 from tradewind.checks import need_count
 from tradewind.errors import exception
-from tradewind.times import duration_ns, duration_text, interval_text
+from tradewind.times import DAY_NS, duration_ns, duration_text, interval_text
 
 Duration = timedelta | float | str
 """A `timedelta`, seconds as a number, or text with its unit such as ``"5ms"``."""
-
-_DAY_NS = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def _need_latency(name: str, latency: Latency) -> None:
         raise exception("bad_setting", f"{name} = {latency!r} is below zero", 'write "20ms", or a number of seconds')
     if kind == "uniform" and stated[0] > stated[1]:
         raise exception("bad_setting", f"{name} = {latency!r}: the lower bound is above the higher", "swap them")
-    if max(stated) > _DAY_NS:
+    if max(stated) > DAY_NS:
         raise exception("bad_setting", f"{name} = {latency!r} is more than a day", "a number is seconds")
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tradewind.risk import Limits
 from tradewind.simulation import simulated
-from tradewind.times import duration_ns, from_ns, instant_text, interval_text
+from tradewind.times import DAY_NS, duration_ns, from_ns, instant_text, interval_text
 
 if TYPE_CHECKING:
     from tradewind.backtest import Amount, Balances, Command
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 110
 _WIDEST = 250
-_DAY_NS = 86_400 * 10**9
 _Row = Mapping[str, Any]
 
 
@@ -281,7 +280,7 @@ def _risk(risk: Risk, currency: str) -> str:
 def _carried(day: int, profit: float, reached: float | None, currency: str) -> str:
     """What earlier runs of a day count towards its loss."""
     limit = "" if reached is None else f", the limit {reached} reached"
-    return f"profit of earlier runs {profit} {currency} on {from_ns(day * _DAY_NS):%Y-%m-%d}{limit}"
+    return f"profit of earlier runs {profit} {currency} on {from_ns(day * DAY_NS):%Y-%m-%d}{limit}"
 
 
 def _warm_up(result: Result) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from tradewind.errors import TradewindError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_NS = 86_400 * 10**9
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST_NS = 100 * 366 * 86400 * 10**9
 _UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}

@@ -119,15 +119,20 @@ def test_the_same_seed_gives_the_same_market() -> None:
     assert first.book.levels(True) == second.book.levels(True)
 
 
-@pytest.mark.parametrize("self_trade", ["EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "NONE"])
-def test_a_purchase_by_value_never_spends_more_even_where_own_offers_were_in_its_way(self_trade: Any) -> None:
-    symbol = Symbol.packaged("BTCUSDT")
-    market = Market(symbol, MatchingBook())
+def of_two() -> tuple[Exchange, Market, Account, Account]:
+    """An exchange where two hold much, and nobody else trades."""
+    market = Market(Symbol.packaged("BTCUSDT"), MatchingBook())
     exchange = Exchange([market], Nobody())
     mine, other = (exchange.add_account(name, NOW_NS) for name in ("mine", "other"))
     for account in (mine, other):
         exchange.transfer(account, "USDT", 1_000_000 * UNIT, NOW_NS)
         exchange.transfer(account, "BTC", 10 * UNIT, NOW_NS)
+    return exchange, market, mine, other
+
+
+@pytest.mark.parametrize("self_trade", ["EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "NONE"])
+def test_a_purchase_by_value_never_spends_more_even_where_own_offers_were_in_its_way(self_trade: Any) -> None:
+    exchange, market, mine, other = of_two()
     first = market.last_price
     for place, account in enumerate((other, mine, other, mine, other)):
         price, quantity = first + place * 100 * UNIT, UNIT // 10
@@ -145,20 +150,14 @@ def test_a_purchase_by_value_never_spends_more_even_where_own_offers_were_in_its
     )
     assert 0 < bought.value <= spent
     if self_trade in ("EXPIRE_MAKER", "NONE"):
-        assert spent - bought.value < symbol.lot * (first + 500 * UNIT) // UNIT
+        assert spent - bought.value < market.symbol.lot * (first + 500 * UNIT) // UNIT
     check(exchange)
 
 
 @pytest.mark.parametrize("buy", [True, False])
 @pytest.mark.parametrize(("more", "status"), [(-1, "FILLED"), (0, "FILLED"), (89_899, "FILLED"), (90_100, "EXPIRED")])
 def test_an_order_by_value_for_which_the_book_has_too_little_is_not_filled(buy: bool, more: int, status: str) -> None:
-    symbol = Symbol.packaged("BTCUSDT")
-    market = Market(symbol, MatchingBook())
-    exchange = Exchange([market], Nobody())
-    mine, other = (exchange.add_account(name, NOW_NS) for name in ("mine", "other"))
-    for account in (mine, other):
-        exchange.transfer(account, "USDT", 1_000_000 * UNIT, NOW_NS)
-        exchange.transfer(account, "BTC", 10 * UNIT, NOW_NS)
+    exchange, _, mine, other = of_two()
     given: dict[str, Any] = {"symbol": "BTCUSDT", "client_id": "c"}
     for place, price in enumerate((90_000, 90_000 + (100 if buy else -100))):
         offer = {**given, "client_id": f"{place}", "kind": "LIMIT", "buy": not buy, "quantity": UNIT // 10}

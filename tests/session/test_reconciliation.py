@@ -529,14 +529,7 @@ FLIPPING = (
 def test_cancels_that_are_refused_are_no_storm(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         async with bench.session() as ready:
-            execution, cancels = execution_of(ready), list[str]()
-            send = execution.cancel
-
-            def cancel(request: Any) -> None:
-                cancels.append(request.client_id)
-                send(request)
-
-            execution.cancel = cancel
+            cancels = cancels_of(ready)
             await bench.until(ready.kernel.positions)
             bench.faults.on("lost_push")
             await bench.until(lambda: any(one["status"] == "open" for one in ready.kernel.open_orders()))

@@ -16,6 +16,7 @@ import msgspec
 
 from tradewind._core import __version__
 from tradewind.data.notes import NOTES_NAME, Note, What
+from tradewind.times import DAY_NS
 
 if TYPE_CHECKING:
     from tradewind.venues.interface import StreamName, StreamStatus
@@ -30,7 +31,6 @@ _HEAD = 80
 _ENVELOPE = b'{"stream":"'
 _UNREADABLE = "unreadable"
 _LEVEL = 4
-_DAY_NS = 86_400 * 10**9
 
 
 class RawRecorder:
@@ -231,7 +231,7 @@ class _Writer(Thread):
 
     def _file(self, name: str, time_ns: int) -> FileIO:
         """The file of a name and a time: that of its day, begun where there is none."""
-        day = time_ns // _DAY_NS
+        day = time_ns // DAY_NS
         held = self._files.get(name)
         if held is not None and held[0] == day:
             return held[1]

@@ -16,6 +16,7 @@ from tradewind.journal.segments import journal_folder, segments
 from tradewind.journal.storage import Storage
 from tradewind.journal.tables import Decoder
 from tradewind.journal.values import from_json
+from tradewind.table import counted
 from tradewind.times import from_ns
 
 _COLUMNS = {"inputs": ["time", "kind", "what"], "decisions": ["kind"]}
@@ -74,7 +75,7 @@ class Info(msgspec.Struct, frozen=True):
         written = f"Tradewind {self.version}, {self.python}"
         older = "" if self.accepted else " (older ones were dropped)"
         kept = f", from {self.first_entry:,} on{older}" if self.first_entry > 1 else ""
-        parts = f"{_number(self.blocks, 'block')} of {_number(self.segments, 'segment')}"
+        parts = f"{counted(self.blocks, 'block')} of {counted(self.segments, 'segment')}"
         counts = f"{self.entries:,}{kept}, in {parts}, {self.size_bytes / 1e6:,.2f} MB"
         lines = [
             ("journal", self.journal),
@@ -181,10 +182,6 @@ def _ordered(counter: Counter[str]) -> dict[str, int]:
 def _counted(counts: dict[str, int]) -> str:
     each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"{sum(counts.values()):,}{f' ({each})' if each else ''}"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _strategies(manifest: Manifest) -> dict[str, str]:

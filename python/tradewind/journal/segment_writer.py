@@ -24,10 +24,10 @@ from tradewind.journal.segments import segment_path, segments
 from tradewind.journal.storage import SqliteStorage, damaged, to_disk, writing
 from tradewind.journal.succession import take_place
 from tradewind.journal.writer import JournalWriter
+from tradewind.times import DAY_NS
 
 Durability = Literal["process", "power"]
 
-DAY_NS = 86_400 * 10**9
 SNAPSHOT_ENTRIES = 1_000_000
 """A snapshot is saved behind so many entries: a recovery need not read more."""
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from tradewind.errors import exception
-from tradewind.sandbox.account import OrderCounts
 from tradewind.sandbox.binance_spot import answer
 from tradewind.sandbox.binance_spot.connection import Connection
 from tradewind.sandbox.binance_spot.limits import Meter
@@ -84,7 +83,7 @@ class Server:
         if kept is not None:
             self._restore(kept, now_ns)
         if self.state is not None:
-            self.state.begin(self.exchange, self.venue.keys.values(), self._order_counts())
+            self.begin_state(self.state)
         self.exchange.reenter(now_ns)
 
     def _restore(self, kept: Kept, now_ns: int) -> None:
@@ -100,8 +99,10 @@ class Server:
         self.venue.keys.update({key.key: key for key in kept.keys.values()})
         self.venue.meter.restore_orders(kept.counts, now_ns // 1_000_000)
 
-    def _order_counts(self) -> dict[int, OrderCounts]:
-        return {account: self.venue.meter.kept_orders(account) for account in self.exchange.accounts}
+    def begin_state(self, state: StateFile) -> None:
+        """Write everything that is kept as the first line of a new file."""
+        counts = {account: self.venue.meter.kept_orders(account) for account in self.exchange.accounts}
+        state.begin(self.exchange, self.venue.keys.values(), counts)
 
     def _keep_orders(self, account: int) -> None:
         """What the limits of orders count is kept before anybody is answered."""
@@ -160,7 +161,8 @@ class Server:
             self.hub.beat(beat, self.clock.now_ns())
             if self.state is not None and beat % 10 == 0:
                 self.state.note_markets(self.exchange.markets.values())
-                self.state.compact(self.exchange, self.venue.keys.values(), self._order_counts())
+                if self.state.is_grown:
+                    self.begin_state(self.state)
 
     # The observer of the exchange
 

@@ -123,10 +123,10 @@ class StateFile:
         if old >= 0:
             os.close(old)
 
-    def compact(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> None:
-        """Write the file anew where most of it is out of date."""
-        if self._size >= _GROWN * self._first_size + _SMALL:
-            self.begin(exchange, keys, counts)
+    @property
+    def is_grown(self) -> bool:
+        """Whether most of the file is out of date."""
+        return self._size >= _GROWN * self._first_size + _SMALL
 
     def _whole(self, exchange: Exchange, keys: Iterable[ApiKey], counts: dict[int, OrderCounts]) -> Line:
         return Line(

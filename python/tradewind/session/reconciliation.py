@@ -81,8 +81,8 @@ class Reconciliation:
         self._wanted = asyncio.Event()
         self._differences = Differences(asyncio.get_running_loop().time(), self._known())
         self._knows_fees = False
-        # Whether the journal was seen to hold all orders that the run has at the venue.
-        self._has_all = False
+        # What the journal of a run that goes on held, until it was seen to hold all orders that are at the venue.
+        self._held_before = session.held
         # Whether the account was seen to hold, since the process began, what strategies hold of it.
         self._has_enough = False
         self._is_told = False
@@ -181,9 +181,11 @@ class Reconciliation:
 
     async def _lost(self) -> TradewindError | None:
         """What is wrong where the venue has orders that the journal of a run that goes on does not hold; asked once."""
-        held = None if self._has_all else self._session.held
-        wrong = None if held is None else await lost_orders(self._session, self._venue, self._execution, held)
-        self._has_all = wrong is None
+        if self._held_before is None:
+            return None
+        wrong = await lost_orders(self._session, self._venue, self._execution, self._held_before)
+        if wrong is None:
+            self._held_before = None
         return wrong
 
     async def _compare_orders(self, *, everything: bool) -> Set[str]:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tradewind.errors import TradewindError, exception
+from tradewind.times import DAY_NS
 from tradewind.venues.binance_spot.account import (
     AccountPosition,
     AccountReader,
@@ -68,7 +69,6 @@ _OK = 200
 _PAGE = 1_000
 _ABOUT_NS = 300 * 1_000_000_000
 """How far the venue's time of an order may be from ours."""
-_DAY_NS = 86_400 * 1_000_000_000
 _MOST_CHANGED = 50
 """So many orders are asked about that somebody may have amended."""
 _NOT_FOUND = 404
@@ -334,7 +334,7 @@ class BinanceSpotExecution(Execution):
 
     async def orders_since(self, instrument: str, since_ns: int) -> list[OrderState]:
         """The orders of an instrument that were placed within a day from a time on, closed ones too."""
-        return [one async for one in self._orders_between(instrument, since_ns, since_ns + _DAY_NS)]
+        return [one async for one in self._orders_between(instrument, since_ns, since_ns + DAY_NS)]
 
     async def fills(
         self, instrument: str, *, order_id: str = "", since_ns: int = 0, from_id: int | None = None
